@@ -1,0 +1,21 @@
+// The export list is the kernel registry: the loader puts these functions into the table in the order of the exports.
+export * from "./unary";
+export * from "./binary";
+export * from "./copy";
+export * from "./reduce";
+export * from "./softmax";
+export * from "./loss";
+export * from "./optim";
+export * from "./random";
+export { conv2d_bias_f32, conv2d_f32 } from "./conv";
+export { conv2d_vjp_w_f32, conv2d_vjp_x_f32 } from "./convgrad";
+export {
+  matmul_nn_bias_f32,
+  matmul_nn_f32,
+  matmul_nt_bias_f32,
+  matmul_nt_f32,
+  matmul_tn_f32,
+} from "./matmul";
+export { avg_pool2d_f32, avg_pool2d_vjp_f32, max_pool2d_f32, max_pool2d_vjp_f32 } from "./pool";
+export { fill_f32 as fill_i32 } from "./copy";
+export { serve, start, trapped, walk } from "./replay";

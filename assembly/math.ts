@@ -1,0 +1,248 @@
+// exp, log, tanh, sin and cos on four lanes: one algorithm each. Every lane is computed alone, so a result does not
+// depend on its neighbours. Constants are read from tables in memory: written in line, V8 rebuilds them each turn,
+// which costs half the speed. Polynomials are those of Cephes.
+import { madd } from "./simd";
+
+// exp(x) = 2^n * e^r, n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 in two parts so that n * LN2_HI is exact.
+// MAGIC = 1.5 * 2^23 + 127: adding it rounds to an integer whose low bits, shifted by 23, are the float 2^n.
+// biome-ignore format: a line a constant
+const EXP = memory.data<f32>([
+  1.44269504, 1.44269504, 1.44269504, 1.44269504,
+  12583039, 12583039, 12583039, 12583039,
+  -0.693359375, -0.693359375, -0.693359375, -0.693359375,
+  2.12194440e-4, 2.12194440e-4, 2.12194440e-4, 2.12194440e-4,
+  1.9875691500e-4, 1.9875691500e-4, 1.9875691500e-4, 1.9875691500e-4,
+  1.3981999507e-3, 1.3981999507e-3, 1.3981999507e-3, 1.3981999507e-3,
+  8.3334519073e-3, 8.3334519073e-3, 8.3334519073e-3, 8.3334519073e-3,
+  4.1665795894e-2, 4.1665795894e-2, 4.1665795894e-2, 4.1665795894e-2,
+  1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1,
+  5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1,
+  1, 1, 1, 1,
+  87.33, 87.33, 87.33, 87.33,
+  -87.33654, -87.33654, -87.33654, -87.33654,
+  -88, -88, -88, -88,
+], 16);
+
+/** round(x / ln 2) + MAGIC. */
+// @ts-ignore: decorator
+@inline
+export function expRound(x: v128): v128 {
+  return madd(x, v128.load(EXP), v128.load(EXP, 16));
+}
+
+/** e^r - 1 for x = n ln 2 + r, where t = expRound(x). */
+// @ts-ignore: decorator
+@inline
+export function expRest(x: v128, t: v128): v128 {
+  const n = f32x4.sub(t, v128.load(EXP, 16));
+  let r = madd(n, v128.load(EXP, 32), x);
+  r = madd(n, v128.load(EXP, 48), r);
+  let q = madd(v128.load(EXP, 64), r, v128.load(EXP, 80));
+  q = madd(q, r, v128.load(EXP, 96));
+  q = madd(q, r, v128.load(EXP, 112));
+  q = madd(q, r, v128.load(EXP, 128));
+  q = madd(q, r, v128.load(EXP, 144));
+  return madd(q, f32x4.mul(r, r), r);
+}
+
+/** exp for |x| <= 87.33 and NaN. */
+// @ts-ignore: decorator
+@inline
+export function expNear(x: v128): v128 {
+  const t = expRound(x);
+  return f32x4.mul(f32x4.add(expRest(x, t), v128.load(EXP, 160)), i32x4.shl(t, 23));
+}
+
+/** Lanes that expNear cannot do. */
+// @ts-ignore: decorator
+@inline
+export function expFar(x: v128): v128 {
+  return f32x4.gt(f32x4.abs(x), v128.load(EXP, 176));
+}
+
+/** exp for every x: 2^n is applied in two factors, so that it overflows and underflows as it should. */
+export function expAll(x: v128): v128 {
+  x = f32x4.pmax(f32x4.pmin(x, f32x4.splat(89)), f32x4.splat(-104));
+  const t = expRound(x);
+  const n = i32x4.sub(t, v128.load(EXP, 16));
+  const half = i32x4.shr_s(n, 1);
+  const p = f32x4.add(expRest(x, t), v128.load(EXP, 160));
+  const one = v128.load(EXP, 160);
+  return f32x4.mul(
+    f32x4.mul(p, i32x4.add(i32x4.shl(half, 23), one)),
+    i32x4.add(i32x4.shl(i32x4.sub(n, half), 23), one),
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+export function exp(x: v128): v128 {
+  return v128.any_true(expFar(x)) ? expAll(x) : expNear(x);
+}
+
+/** exp for x <= 0 (softmax), 0 where the result would be subnormal: subnormals cost later kernels 45 times. */
+// @ts-ignore: decorator
+@inline
+export function expFlush(x: v128): v128 {
+  return v128.andnot(expNear(f32x4.pmax(x, v128.load(EXP, 208))), f32x4.lt(x, v128.load(EXP, 192)));
+}
+
+/** tanh |x| = e / (e + 2), e = exp(2 |x|) - 1 = 2^n (e^r - 1) + (2^n - 1). Past 10 it is 1. */
+// @ts-ignore: decorator
+@inline
+export function tanh(x: v128): v128 {
+  const a = f32x4.abs(x);
+  const z = f32x4.pmin(f32x4.add(a, a), f32x4.splat(20));
+  const t = expRound(z);
+  const scale = i32x4.shl(t, 23);
+  const e = madd(expRest(z, t), scale, f32x4.sub(scale, v128.load(EXP, 160)));
+  return v128.or(f32x4.div(e, f32x4.add(e, f32x4.splat(2))), v128.xor(x, a));
+}
+
+/** 1 / (1 + e^-x) with e = exp(-|x|) <= 1: nothing overflows, and the small end is e itself. */
+// @ts-ignore: decorator
+@inline
+export function sigmoidFrom(x: v128, e: v128): v128 {
+  const one = v128.load(EXP, 160);
+  return f32x4.div(v128.bitselect(e, one, i32x4.shr_s(x, 31)), f32x4.add(e, one));
+}
+
+// @ts-ignore: decorator
+@inline
+export function minusAbs(x: v128): v128 {
+  return v128.or(x, i32x4.splat(0x80000000));
+}
+
+// @ts-ignore: decorator
+@inline
+export function sigmoid(x: v128): v128 {
+  return sigmoidFrom(x, exp(minusAbs(x)));
+}
+
+// log x = n ln 2 + log(1 + f), 1 + f in [sqrt 1/2, sqrt 2).
+// biome-ignore format: a line a constant
+const LOG = memory.data<f32>([
+  7.0376836292e-2, 7.0376836292e-2, 7.0376836292e-2, 7.0376836292e-2,
+  -1.1514610310e-1, -1.1514610310e-1, -1.1514610310e-1, -1.1514610310e-1,
+  1.1676998740e-1, 1.1676998740e-1, 1.1676998740e-1, 1.1676998740e-1,
+  -1.2420140846e-1, -1.2420140846e-1, -1.2420140846e-1, -1.2420140846e-1,
+  1.4249322787e-1, 1.4249322787e-1, 1.4249322787e-1, 1.4249322787e-1,
+  -1.6668057665e-1, -1.6668057665e-1, -1.6668057665e-1, -1.6668057665e-1,
+  2.0000714765e-1, 2.0000714765e-1, 2.0000714765e-1, 2.0000714765e-1,
+  -2.4999993993e-1, -2.4999993993e-1, -2.4999993993e-1, -2.4999993993e-1,
+  3.3333331174e-1, 3.3333331174e-1, 3.3333331174e-1, 3.3333331174e-1,
+  -2.12194440e-4, -2.12194440e-4, -2.12194440e-4, -2.12194440e-4,
+  -0.5, -0.5, -0.5, -0.5,
+  0.693359375, 0.693359375, 0.693359375, 0.693359375,
+], 16);
+
+export function log(x: v128): v128 {
+  // Subnormals are scaled up first.
+  const small = f32x4.lt(x, f32x4.splat(1.17549435e-38));
+  const s = v128.bitselect(f32x4.mul(x, f32x4.splat(8388608)), x, small);
+  const bits = i32x4.sub(s, i32x4.splat(0x3f3504f3)); // against sqrt 1/2
+  const power = i32x4.shr_s(bits, 23);
+  const n = f32x4.convert_i32x4_s(i32x4.sub(power, v128.and(small, i32x4.splat(23))));
+  const f = f32x4.sub(i32x4.sub(s, i32x4.shl(power, 23)), f32x4.splat(1));
+  let p = madd(v128.load(LOG), f, v128.load(LOG, 16));
+  p = madd(p, f, v128.load(LOG, 32));
+  p = madd(p, f, v128.load(LOG, 48));
+  p = madd(p, f, v128.load(LOG, 64));
+  p = madd(p, f, v128.load(LOG, 80));
+  p = madd(p, f, v128.load(LOG, 96));
+  p = madd(p, f, v128.load(LOG, 112));
+  p = madd(p, f, v128.load(LOG, 128));
+  const f2 = f32x4.mul(f, f);
+  let y = f32x4.mul(f32x4.mul(p, f), f2);
+  y = madd(n, v128.load(LOG, 144), y);
+  y = madd(f2, v128.load(LOG, 160), y);
+  y = madd(n, v128.load(LOG, 176), f32x4.add(f, y));
+  // log inf = inf, log NaN = NaN, log 0 = -inf, log of less = NaN
+  y = v128.bitselect(y, x, f32x4.lt(x, f32x4.splat(Infinity)));
+  y = v128.bitselect(f32x4.splat(-Infinity), y, f32x4.eq(x, f32x4.splat(0)));
+  return v128.or(y, f32x4.lt(x, f32x4.splat(0)));
+}
+
+// sin and cos of r in [-pi/4, pi/4].
+// @ts-ignore: decorator
+@inline
+export function sinNear(r: v128): v128 {
+  const z = f32x4.mul(r, r);
+  let p = madd(f32x4.splat(-1.9515295891e-4), z, f32x4.splat(8.3321608736e-3));
+  p = madd(p, z, f32x4.splat(-1.6666654611e-1));
+  return madd(f32x4.mul(p, z), r, r);
+}
+
+// @ts-ignore: decorator
+@inline
+export function cosNear(r: v128): v128 {
+  const z = f32x4.mul(r, r);
+  let p = madd(f32x4.splat(2.443315711809948e-5), z, f32x4.splat(-1.388731625493765e-3));
+  p = madd(p, z, f32x4.splat(4.166664568298827e-2));
+  return madd(f32x4.mul(p, z), z, madd(f32x4.splat(-0.5), z, f32x4.splat(1)));
+}
+
+/** sin r where the quadrant q is even, cos r where it is odd, negated where q & 2. */
+export function sinQuadrant(r: v128, q: v128): v128 {
+  const odd = i32x4.shr_s(i32x4.shl(q, 31), 31);
+  const sign = i32x4.shl(i32x4.shr_u(q, 1), 31);
+  return v128.xor(v128.bitselect(cosNear(r), sinNear(r), odd), sign);
+}
+
+const TWO_OVER_PI: f64 = 0.6366197723675814;
+const PIO2_HI: f64 = 1.5707963267341256; // 33 bits: n * PIO2_HI is exact for n < 2^20
+const PIO2_LO: f64 = 6.077100506506192e-11;
+const REDUCED: f32 = 1048576; // beyond it the lanes are reduced one by one
+
+/** sin |x| or, with turn = 1, cos |x|. */
+export function sinAbs(a: v128, turn: i32): v128 {
+  const far = f32x4.gt(a, f32x4.splat(REDUCED));
+  const x = v128.andnot(a, far);
+  const x0 = f64x2.promote_low_f32x4(x);
+  const x1 = f64x2.promote_low_f32x4(i32x4.shuffle(x, x, 2, 3, 0, 1));
+  const n0 = f64x2.nearest(f64x2.mul(x0, f64x2.splat(TWO_OVER_PI)));
+  const n1 = f64x2.nearest(f64x2.mul(x1, f64x2.splat(TWO_OVER_PI)));
+  const r0 = f64x2.sub(f64x2.sub(x0, f64x2.mul(n0, f64x2.splat(PIO2_HI))), f64x2.mul(n0, f64x2.splat(PIO2_LO)));
+  const r1 = f64x2.sub(f64x2.sub(x1, f64x2.mul(n1, f64x2.splat(PIO2_HI))), f64x2.mul(n1, f64x2.splat(PIO2_LO)));
+  let r = i64x2.shuffle(f32x4.demote_f64x2_zero(r0), f32x4.demote_f64x2_zero(r1), 0, 2);
+  let q = i64x2.shuffle(i32x4.trunc_sat_f64x2_s_zero(n0), i32x4.trunc_sat_f64x2_s_zero(n1), 0, 2);
+  if (v128.any_true(far)) {
+    const a0 = i32x4.extract_lane(a, 0);
+    const a1 = i32x4.extract_lane(a, 1);
+    const a2 = i32x4.extract_lane(a, 2);
+    const a3 = i32x4.extract_lane(a, 3);
+    const rest = f32x4(restFar(a0), restFar(a1), restFar(a2), restFar(a3));
+    const quadrants = i32x4(quadrantFar(a0), quadrantFar(a1), quadrantFar(a2), quadrantFar(a3));
+    r = v128.bitselect(rest, r, far);
+    q = v128.bitselect(quadrants, q, far);
+  }
+  return sinQuadrant(r, i32x4.add(q, i32x4.splat(turn)));
+}
+
+// 2 / pi in bits: word i holds 32 bits from bit 8 i - 24 on, so that any exponent finds its window.
+// biome-ignore format: a table
+const INV_PIO4 = memory.data<u32>([
+  0xa2, 0xa2f9, 0xa2f983, 0xa2f9836e, 0xf9836e4e, 0x836e4e44, 0x6e4e4415, 0x4e441529, 0x441529fc, 0x1529fc27,
+  0x29fc2757, 0xfc2757d1, 0x2757d1f5, 0x57d1f534, 0xd1f534dd, 0xf534ddc0, 0x34ddc0db, 0xddc0db62, 0xc0db6295,
+  0xdb629599, 0x6295993c, 0x95993c43, 0x993c4390, 0x3c439041,
+]);
+
+/** |x| * 2 / pi modulo 4 as a fixed-point number with 62 bits behind the point (Payne and Hanek). */
+function reduceFar(bits: u32): u64 {
+  const words = INV_PIO4 + <usize>(((bits >>> 26) & 15) << 2);
+  const m = ((bits & 0xffffff) | 0x800000) << ((bits >>> 23) & 7);
+  const high = (<u64>(m * load<u32>(words))) << 32;
+  const middle = <u64>m * load<u32>(words, 16);
+  const low = <u64>m * load<u32>(words, 32);
+  return (high | (low >>> 32)) + middle;
+}
+
+function quadrantFar(bits: u32): i32 {
+  return <i32>((reduceFar(bits) + (1 << 61)) >>> 62);
+}
+
+function restFar(bits: u32): f32 {
+  const turns = reduceFar(bits);
+  const rest = <i64>(turns - (((turns + (1 << 61)) >>> 62) << 62));
+  return bits < 0x7f800000 ? <f32>(<f64>rest * 3.4061215800865545e-19) : NaN; // pi / 2 * 2^-62
+}

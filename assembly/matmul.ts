@@ -1,0 +1,177 @@
+// Matrix products: nn (a [m, k], b [k, n]), nt (b [n, k]) and tn (a [k, m]); c [m, n] is overwritten.
+// Threads share the rows of the whole batch, or the columns where there are more of them.
+import { extent, first, last, pointer, scratch } from "./args";
+import { gemm } from "./gemm";
+import { hsum, madd } from "./simd";
+
+// One element of a product of rows: vectors over k, their lanes added up at the end, then what is left of k.
+// @ts-ignore: decorator
+@inline
+function finishDot(v: v128, a: usize, b: usize, k: u32): f32 {
+  let sum = hsum(v);
+  for (let q = k & ~3; q < k; ++q) sum += load<f32>(a + (q << 2)) * load<f32>(b + (q << 2));
+  return sum;
+}
+
+/** c[i, j] = a[i] . b[j] for two rows of a (one, if a1 == a0) and n <= 5 rows of b: nothing is packed, k is in lanes. */
+// @ts-ignore: decorator
+@inline
+function dotTile(N: i32, c0: usize, c1: usize, a0: usize, a1: usize, b: usize, ldb: usize, k: u32): void {
+  let p0 = f32x4.splat(0);
+  let p1 = p0;
+  let p2 = p0;
+  let p3 = p0;
+  let p4 = p0;
+  let q0 = p0;
+  let q1 = p0;
+  let q2 = p0;
+  let q3 = p0;
+  let q4 = p0;
+  const b1 = b + ldb;
+  const b2 = b1 + ldb;
+  const b3 = b2 + ldb;
+  const b4 = b3 + ldb;
+  const end = <usize>(k & ~3) << 2;
+  for (let o: usize = 0; o < end; o += 16) {
+    const x = v128.load(a0 + o);
+    const y = v128.load(a1 + o);
+    let v = v128.load(b + o);
+    p0 = madd(x, v, p0);
+    q0 = madd(y, v, q0);
+    if (N > 1) {
+      v = v128.load(b1 + o);
+      p1 = madd(x, v, p1);
+      q1 = madd(y, v, q1);
+    }
+    if (N > 2) {
+      v = v128.load(b2 + o);
+      p2 = madd(x, v, p2);
+      q2 = madd(y, v, q2);
+    }
+    if (N > 3) {
+      v = v128.load(b3 + o);
+      p3 = madd(x, v, p3);
+      q3 = madd(y, v, q3);
+    }
+    if (N > 4) {
+      v = v128.load(b4 + o);
+      p4 = madd(x, v, p4);
+      q4 = madd(y, v, q4);
+    }
+  }
+  store<f32>(c0, finishDot(p0, a0, b, k));
+  if (N > 1) store<f32>(c0, finishDot(p1, a0, b1, k), 4);
+  if (N > 2) store<f32>(c0, finishDot(p2, a0, b2, k), 8);
+  if (N > 3) store<f32>(c0, finishDot(p3, a0, b3, k), 12);
+  if (N > 4) store<f32>(c0, finishDot(p4, a0, b4, k), 16);
+  store<f32>(c1, finishDot(q0, a1, b, k));
+  if (N > 1) store<f32>(c1, finishDot(q1, a1, b1, k), 4);
+  if (N > 2) store<f32>(c1, finishDot(q2, a1, b2, k), 8);
+  if (N > 3) store<f32>(c1, finishDot(q3, a1, b3, k), 12);
+  if (N > 4) store<f32>(c1, finishDot(q4, a1, b4, k), 16);
+}
+
+/** nt for few columns or few rows: c = a b^T by dot products. */
+function dots(c: usize, ldc: usize, a: usize, b: usize, m: u32, n: u32, k: u32): void {
+  const ld = <usize>k << 2;
+  for (let i: u32 = 0; i < m; i += 2) {
+    const c0 = c + ldc * i;
+    const c1 = i + 1 < m ? c0 + ldc : c0;
+    const a0 = a + ld * i;
+    const a1 = i + 1 < m ? a0 + ld : a0;
+    let j: u32 = 0;
+    for (; j + 5 <= n; j += 5) dotTile(5, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k);
+    const left = n - j;
+    const o = <usize>j << 2;
+    if (left == 4) dotTile(4, c0 + o, c1 + o, a0, a1, b + ld * j, ld, k);
+    else if (left == 3) dotTile(3, c0 + o, c1 + o, a0, a1, b + ld * j, ld, k);
+    else if (left == 2) dotTile(2, c0 + o, c1 + o, a0, a1, b + ld * j, ld, k);
+    else if (left == 1) dotTile(1, c0 + o, c1 + o, a0, a1, b + ld * j, ld, k);
+  }
+}
+
+/** c += bias, c = max(0, c) if asked for (NaN kept), while c is still in the cache. */
+function finish(c: usize, ldc: usize, bias: usize, m: u32, n: u32, relu: bool): void {
+  const least = f32x4.splat(relu ? 0 : -Infinity);
+  const floor: f32 = relu ? 0 : -Infinity;
+  for (let i: u32 = 0; i < m; ++i) {
+    let j: u32 = 0;
+    for (; j + 4 <= n; j += 4) {
+      const v = f32x4.add(v128.load(c + (j << 2)), v128.load(bias + (j << 2)));
+      v128.store(c + (j << 2), f32x4.pmax(v, least));
+    }
+    for (; j < n; ++j) {
+      const v = load<f32>(c + (j << 2)) + load<f32>(bias + (j << 2));
+      store<f32>(c + (j << 2), v < floor ? floor : v);
+    }
+    c += ldc;
+  }
+}
+
+
+// @ts-ignore: decorator
+@inline
+function product(AT: bool, BT: bool, BIAS: bool, args: usize, ith: u32, nth: u32): void {
+  const c = pointer(args, 0);
+  const a = pointer(args, 1);
+  const b = pointer(args, 2);
+  const bias: usize = BIAS ? pointer(args, 3) : 0;
+  const e = args + (BIAS ? 16 : 12);
+  let batch = extent(e, 0);
+  let m = extent(e, 1);
+  const n = extent(e, 2);
+  const k = extent(e, 3);
+  const sa = extent(e, 4) << 2;
+  const sb = extent(e, 5) << 2;
+  const relu = BIAS && extent(e, 6) != 0;
+  const work = scratch(ith);
+  const ldc = <usize>n << 2;
+  // A batch over one b is one tall product.
+  if (!AT && sb == 0 && (sa == (m * k) << 2 || batch == 1)) {
+    m *= batch;
+    batch = 1;
+  }
+  const lda = <usize>(AT ? m : k) << 2;
+  const ldb = <usize>(BT ? k : n) << 2;
+  const narrow = BT && k >= 16 && (n <= 16 || m <= 4);
+
+  const byRows = batch * m >= n;
+  const total = byRows ? batch * m : n;
+  const grain: u32 = byRows ? 2 : 4;
+  const t0 = first(total, grain, ith, nth);
+  const t1 = last(args, total, grain, ith, nth);
+  if (t0 >= t1) return;
+  for (let g: u32 = 0; g < batch; ++g) {
+    // This thread's rows [i0, i1) and columns [j0, j1) of product g.
+    const i0 = byRows ? min<u32>(max<u32>(t0, g * m), (g + 1) * m) - g * m : 0;
+    const i1 = byRows ? max<u32>(min<u32>(t1, (g + 1) * m), g * m) - g * m : m;
+    const j0 = byRows ? 0 : t0;
+    const j1 = byRows ? n : t1;
+    if (i0 >= i1) continue;
+    const ag = a + g * sa + (AT ? <usize>i0 << 2 : lda * i0);
+    const bg = b + g * sb + (BT ? ldb * j0 : <usize>j0 << 2);
+    const cg = c + ((g * m + i0) * n + j0) * 4;
+    if (narrow) dots(cg, ldc, ag, bg, i1 - i0, j1 - j0, k);
+    else gemm(AT, BT, cg, ldc, ag, lda, bg, ldb, i1 - i0, j1 - j0, k, work);
+    if (BIAS) finish(cg, ldc, bias + (j0 << 2), i1 - i0, j1 - j0, relu);
+  }
+}
+
+/** c | a b | batch m n k | strides of a and b from one product to the next, in elements (0: the same for all) */
+export function matmul_nn_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, false, false, args, ith, nth);
+}
+export function matmul_nt_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, true, false, args, ith, nth);
+}
+export function matmul_tn_f32(args: usize, ith: u32, nth: u32): void {
+  product(true, false, false, args, ith, nth);
+}
+
+/** c | a b bias | batch m n k | strides of a and b, relu: c = a b + bias[n], then max(0, .) if relu */
+export function matmul_nn_bias_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, false, true, args, ith, nth);
+}
+export function matmul_nt_bias_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, true, true, args, ith, nth);
+}

@@ -1,0 +1,183 @@
+// Optimizer steps as one row over a table of segments (the parameters that have a gradient), in PyTorch's arithmetic
+// and order. Buffers: per segment the outputs, then lr, then per segment the inputs. Extents: the number S of segments
+// and their lengths. The work is split over the elements of all segments together. f64 scalars take two words.
+import { buffers, extent, first, last, pointer } from "./args";
+import { read, write } from "./lanes";
+import { GRAIN } from "./map";
+import { madd } from "./simd";
+
+/** step += 1 for each of S tensors of one element. Serial. */
+export function tick_f32(args: usize, ith: u32, nth: u32): void {
+  if (ith > 0) return;
+  const count = extent(args, buffers(args));
+  for (let s: u32 = 0; s < count; s++) {
+    const step = pointer(args, s);
+    store<f32>(step, load<f32>(step) + 1);
+  }
+}
+
+/** base^n by repeated squaring. */
+function power(base: f64, n: u32): f64 {
+  let result: f64 = 1;
+  for (; n > 0; n >>>= 1, base *= base) if (n & 1) result *= base;
+  return result;
+}
+
+/**
+ * Calls `segment` for this thread's elements of each segment. `outs` outputs a segment, then lr, then `ins` inputs.
+ */
+// @ts-ignore: decorator
+@inline
+function segments<F>(args: usize, ith: u32, nth: u32, outs: u32, ins: u32): void {
+  const f = changetype<F>(0);
+  const table = args + ((<usize>buffers(args)) << 2);
+  const count = load<u32>(table);
+  const lengths = table + 4;
+  const scalars = lengths + ((<usize>count) << 2);
+  const inputs = args + ((<usize>(count * outs)) << 2);
+  const lr = load<f32>(load<usize>(inputs));
+  let total: u32 = 0;
+  for (let s: u32 = 0; s < count; s++) total += load<u32>(lengths + ((<usize>s) << 2));
+  const begin = first(total, GRAIN, ith, nth);
+  const end = last(args, total, GRAIN, ith, nth);
+  let start: u32 = 0;
+  for (let s: u32 = 0; s < count && start < end; s++) {
+    const stop = start + load<u32>(lengths + ((<usize>s) << 2));
+    const from = max(start, begin) - start;
+    const to = min(stop, end) - start;
+    if (stop > begin && to > from) {
+      const o = args + ((<usize>(s * outs)) << 2);
+      const i = inputs + 4 + ((<usize>(s * ins)) << 2);
+      f.segment(o, i, (<usize>from) << 2, (<usize>to) << 2, lr, scalars);
+    }
+    start = stop;
+  }
+}
+
+/** g, negated to maximize, plus weight decay. */
+// @ts-ignore: decorator
+@inline
+function direction(g: v128, p: v128, flip: v128, decay: f32): v128 {
+  const d = v128.xor(g, flip);
+  return decay != 0 ? madd(p, f32x4.splat(decay), d) : d;
+}
+
+// @ts-ignore: decorator
+@inline
+function flipOf(maximize: u32): v128 {
+  return i32x4.splat(maximize ? 0x80000000 : 0);
+}
+
+class Sgd {
+  segment(o: usize, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
+    const p = load<usize>(o);
+    const g = load<usize>(i);
+    const decay = <f32>load<f64>(scalars);
+    const flip = flipOf(load<u32>(scalars, 8));
+    const rate = f32x4.splat(-lr);
+    for (; from < to; from += 16) {
+      const m = <u32>(to - from) >>> 2;
+      const w = read(p + from, m);
+      write(p + from, madd(direction(read(g + from, m), w, flip, decay), rate, w), m);
+    }
+  }
+}
+
+/** p_0 .. | lr g_0 .. | S n_0 .. | weight_decay(f64) maximize */
+export function sgd_f32(args: usize, ith: u32, nth: u32): void {
+  segments<Sgd>(args, ith, nth, 1, 1);
+}
+
+class Momentum {
+  segment(o: usize, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
+    const p = load<usize>(o);
+    const buffer = load<usize>(o, 4);
+    const g = load<usize>(i);
+    const fresh = load<f32>(load<usize>(i, 4)) == 1; // PyTorch's first step copies
+    const decay = <f32>load<f64>(scalars);
+    const momentum = f32x4.splat(<f32>load<f64>(scalars, 8));
+    const rest = f32x4.splat(<f32>(1 - load<f64>(scalars, 16)));
+    const nesterov = load<u32>(scalars, 24);
+    const flip = flipOf(load<u32>(scalars, 28));
+    const rate = f32x4.splat(-lr);
+    for (; from < to; from += 16) {
+      const m = <u32>(to - from) >>> 2;
+      const w = read(p + from, m);
+      let d = direction(read(g + from, m), w, flip, decay);
+      const b = fresh ? d : madd(d, rest, f32x4.mul(read(buffer + from, m), momentum));
+      write(buffer + from, b, m);
+      d = nesterov ? madd(b, momentum, d) : b;
+      write(p + from, madd(d, rate, w), m);
+    }
+  }
+}
+
+/** p_0 buf_0 .. | lr g_0 step_0 .. | S n_0 .. | weight_decay momentum dampening (f64) nesterov maximize */
+export function sgd_momentum_f32(args: usize, ith: u32, nth: u32): void {
+  segments<Momentum>(args, ith, nth, 2, 2);
+}
+
+/**
+ * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g; p -= lr / (1 - b1^t) * m / (sqrt v / sqrt(1 - b2^t) + eps)
+ *
+ * most: address of the largest v so far, 0 without amsgrad.
+ */
+// @ts-ignore: decorator
+@inline
+function adam(o: usize, most: usize, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
+  const p = load<usize>(o);
+  const mean = load<usize>(o, 4);
+  const square = load<usize>(o, 8);
+  const g = load<usize>(i);
+  const t = <u32>load<f32>(load<usize>(i, 4));
+  const beta1 = load<f64>(scalars);
+  const beta2 = load<f64>(scalars, 8);
+  const eps = f32x4.splat(<f32>load<f64>(scalars, 16));
+  const weightDecay = load<f64>(scalars, 24);
+  const flip = flipOf(load<u32>(scalars, 32));
+  const decoupled = load<u32>(scalars, 36) != 0;
+  const decay: f32 = decoupled ? 0 : <f32>weightDecay;
+  const keep = f32x4.splat(decoupled ? <f32>(1 - <f64>lr * weightDecay) : <f32>1);
+  const b1 = f32x4.splat(<f32>beta1);
+  const r1 = f32x4.splat(<f32>(1 - beta1));
+  const b2 = f32x4.splat(<f32>beta2);
+  const r2 = f32x4.splat(<f32>(1 - beta2));
+  const rate = f32x4.splat(<f32>(-(<f64>lr) / (1 - power(beta1, t))));
+  const root = f32x4.splat(<f32>sqrt<f64>(1 - power(beta2, t)));
+  for (; from < to; from += 16) {
+    const n = <u32>(to - from) >>> 2;
+    const w = f32x4.mul(read(p + from, n), keep);
+    const d = direction(read(g + from, n), w, flip, decay);
+    const m = madd(d, r1, f32x4.mul(read(mean + from, n), b1));
+    let v = madd(f32x4.mul(r2, d), d, f32x4.mul(read(square + from, n), b2));
+    write(mean + from, m, n);
+    write(square + from, v, n);
+    if (most) {
+      v = f32x4.max(read(most + from, n), v);
+      write(most + from, v, n);
+    }
+    const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), root), eps);
+    write(p + from, f32x4.add(w, f32x4.div(f32x4.mul(rate, m), denominator)), n);
+  }
+}
+
+class Adam {
+  segment(o: usize, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
+    adam(o, 0, i, from, to, lr, scalars);
+  }
+}
+class AmsGrad {
+  segment(o: usize, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
+    adam(o, load<usize>(o, 12), i, from, to, lr, scalars);
+  }
+}
+
+/** p_0 m_0 v_0 .. | lr g_0 step_0 .. | S n_0 .. | beta1 beta2 eps weight_decay (f64) maximize decoupled */
+export function adam_f32(args: usize, ith: u32, nth: u32): void {
+  segments<Adam>(args, ith, nth, 3, 2);
+}
+
+/** p_0 m_0 v_0 vmax_0 .. | the rest as adam_f32 */
+export function adam_amsgrad_f32(args: usize, ith: u32, nth: u32): void {
+  segments<AmsGrad>(args, ith, nth, 4, 2);
+}

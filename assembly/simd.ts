@@ -1,0 +1,17 @@
+// Vector helpers. `madd` is the one place where the two builds differ.
+
+/** a * b + c: fused in the relaxed build, two roundings in the other. */
+// @ts-ignore: decorator
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** Sum of the four lanes, pairwise: (0 + 2) + (1 + 3). */
+// @ts-ignore: decorator
+@inline
+export function hsum(v: v128): f32 {
+  const pair = f32x4.add(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(pair, 0) + f32x4.extract_lane(pair, 1);
+}

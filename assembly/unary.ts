@@ -1,0 +1,227 @@
+// Elementwise kernels of one tensor, of a tensor and a number, and the gradients that need only g and y.
+//   y | x | n |        y | x | n | s        gx | g y | n |
+import { extent, first, last, pointer } from "./args";
+import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "./arith";
+import { binary, each, GRAIN, unary, unary4, withScalar } from "./map";
+import { exp, expFar, expNear, log, sigmoid, sinAbs, tanh } from "./math";
+
+class Neg {
+  @inline v(x: v128): v128 {
+    return f32x4.neg(x);
+  }
+}
+class Exp {
+  @inline v(x: v128): v128 {
+    return exp(x);
+  }
+}
+class Log {
+  @inline v(x: v128): v128 {
+    return log(x);
+  }
+}
+class Sqrt {
+  @inline v(x: v128): v128 {
+    return f32x4.sqrt(x);
+  }
+}
+class Tanh {
+  @inline v(x: v128): v128 {
+    return tanh(x);
+  }
+}
+class Sigmoid {
+  @inline v(x: v128): v128 {
+    return sigmoid(x);
+  }
+}
+class Relu {
+  @inline v(x: v128): v128 {
+    return f32x4.pmax(x, f32x4.splat(0)); // x < 0 ? 0 : x, so NaN stays
+  }
+}
+class Abs {
+  @inline v(x: v128): v128 {
+    return f32x4.abs(x);
+  }
+}
+class Sin {
+  @inline v(x: v128): v128 {
+    const a = f32x4.abs(x);
+    return v128.xor(sinAbs(a, 0), v128.xor(x, a));
+  }
+}
+class Cos {
+  @inline v(x: v128): v128 {
+    return sinAbs(f32x4.abs(x), 1);
+  }
+}
+class FloatOfInt {
+  @inline v(x: v128): v128 {
+    return f32x4.convert_i32x4_s(x);
+  }
+}
+class IntOfFloat {
+  @inline v(x: v128): v128 {
+    return i32x4.trunc_sat_f32x4_s(x);
+  }
+}
+class BoolOfFloat {
+  @inline v(x: v128): v128 {
+    return i32x4.shr_u(f32x4.ne(x, f32x4.splat(0)), 31);
+  }
+}
+class BoolOfInt {
+  @inline v(x: v128): v128 {
+    return i32x4.shr_u(i32x4.ne(x, i32x4.splat(0)), 31);
+  }
+}
+
+export function neg_f32(args: usize, ith: u32, nth: u32): void {
+  unary4<Neg>(args, ith, nth);
+}
+export function sqrt_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Sqrt>(args, ith, nth);
+}
+export function relu_f32(args: usize, ith: u32, nth: u32): void {
+  unary4<Relu>(args, ith, nth);
+}
+export function abs_f32(args: usize, ith: u32, nth: u32): void {
+  unary4<Abs>(args, ith, nth);
+}
+/** Four vectors in step, one test for all whether a lane needs the slow form. */
+export function exp_f32(args: usize, ith: u32, nth: u32): void {
+  const n = extent(args, 2);
+  const i = first(n, GRAIN, ith, nth);
+  const count = last(args, n, GRAIN, ith, nth) - i;
+  let y = pointer(args, 0) + ((<usize>i) << 2);
+  let x = pointer(args, 1) + ((<usize>i) << 2);
+  for (const stop = y + ((<usize>(count & ~15)) << 2); y < stop; y += 64, x += 64) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const x2 = v128.load(x, 32);
+    const x3 = v128.load(x, 48);
+    if (v128.any_true(v128.or(v128.or(expFar(x0), expFar(x1)), v128.or(expFar(x2), expFar(x3))))) {
+      each<Exp>(y, x, 16);
+    } else {
+      v128.store(y, expNear(x0));
+      v128.store(y, expNear(x1), 16);
+      v128.store(y, expNear(x2), 32);
+      v128.store(y, expNear(x3), 48);
+    }
+  }
+  each<Exp>(y, x, count & 15);
+}
+export function log_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Log>(args, ith, nth);
+}
+export function tanh_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Tanh>(args, ith, nth);
+}
+export function sigmoid_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Sigmoid>(args, ith, nth);
+}
+export function sin_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Sin>(args, ith, nth);
+}
+export function cos_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Cos>(args, ith, nth);
+}
+export function cast_f32_i32(args: usize, ith: u32, nth: u32): void {
+  unary<FloatOfInt>(args, ith, nth);
+}
+export function cast_i32_f32(args: usize, ith: u32, nth: u32): void {
+  unary<IntOfFloat>(args, ith, nth);
+}
+export function cast_bool_f32(args: usize, ith: u32, nth: u32): void {
+  unary<BoolOfFloat>(args, ith, nth);
+}
+export function cast_bool_i32(args: usize, ith: u32, nth: u32): void {
+  unary<BoolOfInt>(args, ith, nth);
+}
+
+class TanhVjp {
+  @inline v(g: v128, y: v128): v128 {
+    return f32x4.mul(g, f32x4.sub(f32x4.splat(1), f32x4.mul(y, y)));
+  }
+}
+class SigmoidVjp {
+  @inline v(g: v128, y: v128): v128 {
+    return f32x4.mul(g, f32x4.mul(y, f32x4.sub(f32x4.splat(1), y)));
+  }
+}
+class ReluVjp {
+  @inline v(g: v128, y: v128): v128 {
+    return v128.andnot(g, f32x4.le(y, f32x4.splat(0))); // the gradient passes where y is NaN
+  }
+}
+class SqrtVjp {
+  @inline v(g: v128, y: v128): v128 {
+    return f32x4.div(g, f32x4.add(y, y));
+  }
+}
+
+export function tanh_vjp_f32(args: usize, ith: u32, nth: u32): void {
+  binary<TanhVjp>(args, ith, nth);
+}
+export function sigmoid_vjp_f32(args: usize, ith: u32, nth: u32): void {
+  binary<SigmoidVjp>(args, ith, nth);
+}
+export function relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
+  binary<ReluVjp>(args, ith, nth);
+}
+export function sqrt_vjp_f32(args: usize, ith: u32, nth: u32): void {
+  binary<SqrtVjp>(args, ith, nth);
+}
+
+export function add_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Add>(args, ith, nth);
+}
+export function mul_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Mul>(args, ith, nth);
+}
+export function div_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Div>(args, ith, nth);
+}
+export function rsub_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Sub>(args, ith, nth, true);
+}
+export function rdiv_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Div>(args, ith, nth, true);
+}
+export function eq_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Eq>(args, ith, nth);
+}
+export function ne_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Ne>(args, ith, nth);
+}
+export function lt_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Lt>(args, ith, nth);
+}
+export function le_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Le>(args, ith, nth);
+}
+export function gt_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Gt>(args, ith, nth);
+}
+export function ge_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<Ge>(args, ith, nth);
+}
+export function eq_scalar_i32(args: usize, ith: u32, nth: u32): void {
+  withScalar<EqI>(args, ith, nth);
+}
+export function ne_scalar_i32(args: usize, ith: u32, nth: u32): void {
+  withScalar<NeI>(args, ith, nth);
+}
+export function lt_scalar_i32(args: usize, ith: u32, nth: u32): void {
+  withScalar<LtI>(args, ith, nth);
+}
+export function le_scalar_i32(args: usize, ith: u32, nth: u32): void {
+  withScalar<LeI>(args, ith, nth);
+}
+export function gt_scalar_i32(args: usize, ith: u32, nth: u32): void {
+  withScalar<GtI>(args, ith, nth);
+}
+export function ge_scalar_i32(args: usize, ith: u32, nth: u32): void {
+  withScalar<GeI>(args, ith, nth);
+}

@@ -1,0 +1,46 @@
+// Builds everything that is run from dist/: the two wasm builds and, unless --test, the published bundle and its types.
+// A wasm file that is newer than every source is kept.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+process.chdir(root);
+const test = process.argv.includes("--test");
+const wasmOnly = process.argv.includes("--wasm");
+
+const newest = (dir) =>
+  Math.max(...readdirSync(dir, { withFileTypes: true, recursive: true }).map((f) => statSync(join(f.parentPath ?? f.path, f.name)).mtimeMs));
+const sources = Math.max(newest("assembly"), statSync("asconfig.json").mtimeMs, statSync("package-lock.json").mtimeMs);
+
+function compile(target, out) {
+  if (existsSync(out) && statSync(out).mtimeMs > sources) return;
+  const entry = target.endsWith("-test") ? "assembly/test.ts" : "assembly/index.ts";
+  execFileSync(process.execPath, ["node_modules/assemblyscript/bin/asc.js", entry, "--target", target], { stdio: "inherit" });
+  console.log(`${out}  ${statSync(out).size} bytes`);
+}
+
+mkdirSync("dist/test", { recursive: true });
+compile("simd", "dist/simd.wasm");
+compile("relaxed", "dist/relaxed.wasm");
+if (test) {
+  compile("simd-test", "dist/test/simd.wasm");
+  compile("relaxed-test", "dist/test/relaxed.wasm");
+} else if (!wasmOnly) {
+  await build({
+    entryPoints: ["src/index.ts"],
+    outfile: "dist/index.js",
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    external: ["node:*"],
+    minify: false,
+    sourcemap: false,
+    logLevel: "warning",
+  });
+  rmSync("dist/types", { recursive: true, force: true });
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
+}

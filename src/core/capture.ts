@@ -1,0 +1,297 @@
+// Capture: a function of tensors is recorded as a program and from then on replayed with one call.
+//
+// The first call runs eagerly. The next two are recorded, run, and compared row by row. From then on the function is not
+// called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
+
+import { compareRows, outsideStorages } from "../program/compare.ts";
+import { type Device, defaultDevice, type Program, type Storage } from "./device.ts";
+import { fail } from "./error.ts";
+import { tick } from "./memory.ts";
+import { contiguous } from "./op.ts";
+import { show } from "./shape.ts";
+import { tensorsIn } from "./tape.ts";
+import { alias, alive, empty, lasting, mode, Tensor, unhold } from "./tensor.ts";
+
+/** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. */
+export function guard<T>(read: () => T): T {
+  const value = read();
+  mode.recording?.guards.push({ read, value });
+  return value;
+}
+
+interface Guard {
+  readonly read: () => unknown;
+  readonly value: unknown;
+}
+
+/** What one run of the function did, besides launching. */
+export class Recording {
+  readonly made: Tensor[] = [];
+  readonly guards: Guard[] = [];
+  /** Leaves whose gradient the function read or set, with what was there before. */
+  readonly grads = new Map<Tensor, { before: Tensor | null; written: boolean }>();
+  private readonly seen = new Set<Tensor>();
+  readonly device: Device;
+
+  constructor(device: Device) {
+    this.device = device;
+  }
+
+  /** A tensor from outside shapes the rows by its storage and by whether it wants a gradient. */
+  reads(x: Tensor): void {
+    if (x.storage.virtual || this.seen.has(x)) return;
+    if (x.device !== this.device) fail("capture", `${x.describe()} is on another device than the inputs`);
+    this.seen.add(x);
+    guard(() => x.requiresGrad);
+    guard(() => x.storage);
+  }
+
+  /** The function looks at a gradient that it has not set itself. */
+  readsGrad(leaf: Tensor): void {
+    if (this.grads.get(leaf)?.written) return;
+    const before = leaf.ownGrad;
+    if (!this.grads.has(leaf)) this.grads.set(leaf, { before, written: false });
+    if (before !== null && !before.storage.virtual) leaf.home ??= lasting(before.storage, leaf.shape);
+    guard(() => leaf.ownGrad?.storage ?? null);
+  }
+
+  /** The function sets or drops a gradient. */
+  writesGrad(leaf: Tensor): void {
+    const state = this.grads.get(leaf);
+    if (state === undefined) this.grads.set(leaf, { before: leaf.ownGrad, written: true });
+    else state.written = true;
+  }
+
+  /** Runs `f` outside the recording: what it makes lasts, what it launches runs before the program. */
+  outside<T>(f: () => T): T {
+    const { scope, recording } = mode;
+    mode.scope = null;
+    mode.recording = null;
+    this.device.suspend(true);
+    try {
+      return f();
+    } finally {
+      this.device.suspend(false);
+      mode.scope = scope;
+      mode.recording = recording;
+    }
+  }
+
+  refuse(op: string, what: string): never {
+    return fail(op, `inside capture this ${what}`);
+  }
+}
+
+/** State that outlives a step, such as an optimizer's: made outside the recording when there is one. */
+export function lastingState<T>(make: () => T): T {
+  return mode.recording === null ? make() : mode.recording.outside(make);
+}
+
+/** A recorded function: what to run, when it holds, and what it leaves behind. */
+interface Variant {
+  key: string;
+  /** Not run yet; run eagerly once; recorded once; recorded twice and found the same. */
+  stage: "new" | "eager" | "recorded" | "kept";
+  guards: readonly Guard[];
+  program: Program | null;
+  held: Storage[];
+  /** Leaves and whether they have a gradient afterwards. */
+  grads: [Tensor, boolean][];
+  /** Shapes and dtypes of the results, and how to put them back into what the function returned. */
+  results: { shape: readonly number[]; dtype: Tensor["dtype"]; label: string }[];
+  rebuild: (results: Tensor[]) => unknown;
+  used: number;
+}
+
+const MOST_PROGRAMS = 16;
+
+export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
+  /** Programs kept, and how often the function itself ran. */
+  readonly stats: { programs: number; calls: number; replays: number };
+  /** Lets go of the programs. */
+  dispose(): void;
+};
+
+/**
+ * Captures a synchronous function of tensors, such as a whole training step. Calls run in order; results are fresh
+ * tensors off the tape. What changes from call to call comes in as an argument or lives on the device.
+ */
+export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured<A, R> {
+  let variants: Variant[] = [];
+  let clock = 0;
+  const stats = { programs: 0, calls: 0, replays: 0 };
+
+  const call = (inputs: A): R => {
+    if (mode.recording !== null)
+      fail("capture", "a captured function was called inside another: call its plain function");
+    const device = inputs[0]?.device ?? defaultDevice();
+    const dense = inputs.map((x, i) => input(x, i, device));
+    const key = `${mode.grad}:${dense.map((x) => `${x.dtype}${show(x.shape)}`).join()}`;
+    const variant = choose(key);
+    variant.used = ++clock;
+    if (variant.stage === "new") {
+      stats.calls++;
+      variant.stage = "eager";
+      return eagerly(f(...(dense as unknown as A)));
+    }
+    if (variant.stage === "kept") stats.replays++;
+    else {
+      stats.calls++;
+      recordInto(variant, device, dense, f as (...inputs: Tensor[]) => unknown);
+      stats.programs = variants.filter((v) => v.stage === "kept").length;
+    }
+    return replay(variant, device, dense) as R;
+  };
+
+  const choose = (key: string): Variant => {
+    const same = variants.filter((v) => v.key === key);
+    const held = same.find((v) => v.program !== null && holds(v)) ?? same.find((v) => v.program === null);
+    if (held !== undefined) return held;
+    if (variants.length >= MOST_PROGRAMS) {
+      const oldest = variants.reduce((a, b) => (a.used < b.used ? a : b));
+      variants = variants.filter((v) => v !== oldest);
+      letGo(oldest);
+    }
+    const variant: Variant = {
+      key,
+      stage: "new",
+      guards: [],
+      program: null,
+      held: [],
+      grads: [],
+      results: [],
+      rebuild: () => undefined,
+      used: 0,
+    };
+    variants.push(variant);
+    return variant;
+  };
+
+  const captured = async (...inputs: A): Promise<R> => {
+    const result = call(inputs);
+    await tick(inputs[0]?.device ?? defaultDevice());
+    return result;
+  };
+  return Object.assign(captured, {
+    stats,
+    dispose() {
+      for (const v of variants) letGo(v);
+      variants = [];
+      stats.programs = 0;
+    },
+  });
+}
+
+/** Results of an eager call, off the tape like those of a replay. */
+function eagerly<R>(result: R): R {
+  if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
+  const found = tensorsIn(result);
+  return rebuilder(result, found)(found.map((t) => alias(contiguous(t)))) as R;
+}
+
+const holds = (v: Variant): boolean => v.guards.every((g) => Object.is(g.read(), g.value));
+
+function input(x: Tensor, i: number, device: Device): Tensor {
+  if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${typeof x}: the inputs are tensors`);
+  alive("capture", x);
+  if (x.device !== device) fail("capture", `argument ${i + 1} is on another device than the first`);
+  if (x.requiresGrad) {
+    fail(
+      "capture",
+      `argument ${i + 1} (${x.describe()}) requires grad: parameters come in through the closure, inputs do not`,
+    );
+  }
+  return contiguous(x);
+}
+
+function letGo(variant: Variant): void {
+  variant.program?.dispose();
+  variant.program = null;
+  for (const s of variant.held) unhold(s);
+  variant.held = [];
+}
+
+/** Records one call of `f`; the second recording is compared with the first and kept. */
+function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...inputs: Tensor[]) => unknown): void {
+  const recording = new Recording(device);
+  const outerScope = mode.scope;
+  device.record();
+  mode.recording = recording;
+  mode.scope = null;
+  let program: Program | undefined;
+  let result: unknown;
+  let found: Tensor[];
+  try {
+    const slots = inputs.map((x) => empty(x.shape, x.dtype, "input", device));
+    result = f(...slots);
+    if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
+    found = tensorsIn(result).map((t) => {
+      alive("capture", t);
+      return contiguous(t);
+    });
+    program = device.finish(
+      slots,
+      found.map((t) => ({ buffer: t, count: t.numel })),
+    );
+    if (variant.program !== null)
+      compareRows(variant.program.rows, program.rows, variant.guards.length === recording.guards.length);
+  } catch (error) {
+    program?.dispose();
+    device.abandon();
+    mode.recording = null;
+    for (const [leaf, { before }] of recording.grads) restore(leaf, before);
+    throw error;
+  } finally {
+    mode.recording = null;
+    mode.scope = outerScope;
+    for (const t of recording.made) t.release("the end of a captured function, which owns it (return it instead)");
+  }
+  variant.stage = variant.program === null ? "recorded" : "kept";
+  letGo(variant);
+  variant.program = program;
+  variant.guards = recording.guards;
+  variant.held = outsideStorages(program.rows);
+  for (const s of variant.held) s.holders++;
+  variant.grads = [...recording.grads.keys()].map((leaf) => [leaf, leaf.ownGrad !== null]);
+  variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
+  variant.rebuild = rebuilder(result, tensorsIn(result));
+}
+
+/** After a throw while recording nothing has run: the gradients are those of before. */
+function restore(leaf: Tensor, before: Tensor | null): void {
+  if (leaf.ownGrad === before) return;
+  if (before !== null && before.gone !== null) leaf.setGrad(lasting(before.storage, leaf.shape));
+  else leaf.setGrad(before);
+}
+
+function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
+  const results = variant.results.map((r) => empty(r.shape, r.dtype, r.label, device));
+  try {
+    variant.program!.run(inputs, results);
+  } catch (error) {
+    for (const r of results) r.release("the captured call that failed");
+    throw error;
+  }
+  for (const [leaf, present] of variant.grads) {
+    if (!present) leaf.setGrad(null);
+    else if (leaf.gradRead || leaf.ownGrad?.storage !== leaf.home!.storage || leaf.ownGrad.gone !== null) {
+      leaf.setGrad(lasting(leaf.home!.storage, leaf.shape));
+    }
+  }
+  return variant.rebuild(results);
+}
+
+/** Puts results where `value` had its tensors. */
+function rebuilder(value: unknown, tensors: readonly Tensor[]): (results: Tensor[]) => unknown {
+  const place = new Map(tensors.map((t, i) => [t, i]));
+  const build = (v: unknown, results: Tensor[]): unknown => {
+    if (v instanceof Tensor) return results[place.get(v)!];
+    if (Array.isArray(v)) return v.map((x) => build(x, results));
+    if (v !== null && typeof v === "object" && Object.getPrototypeOf(v) === Object.prototype) {
+      return Object.fromEntries(Object.entries(v).map(([k, x]) => [k, build(x, results)]));
+    }
+    return v;
+  };
+  if (value instanceof Tensor) return (results) => results[0];
+  return (results) => build(value, results);
+}

@@ -1,0 +1,115 @@
+// An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
+import type { Buffer, Device } from "./device.ts";
+import { fail } from "./error.ts";
+import { show } from "./shape.ts";
+import { type Entry, releaseSpent, serial } from "./tape.ts";
+import { alive, empty, mode, Tensor } from "./tensor.ts";
+
+/** Marks the output in `Op.reads`. */
+export const OUT = -1;
+
+export interface Op<P = unknown> {
+  readonly name: string;
+  /**
+   * Checks shapes (throwing with op, shapes and rule), launches, returns the output. What it pushes to `saved` is for
+   * the vjp alone, and is released with the entry.
+   */
+  forward(inputs: readonly Tensor[], params: P, saved: Tensor[]): Tensor;
+  /** Gradients of the inputs from that of the output; null where there is none. Without it the op has no gradient. */
+  vjp?(g: Tensor, entry: Entry<P>, out: Tensor): (Tensor | null)[];
+  /** Inputs (by position; OUT for the output) whose values the vjp reads: writing to them in between is an error. */
+  readonly reads?: readonly number[];
+  /** Takes views with the last two dims transposed as they are; others get a dense copy. */
+  readonly strided?: boolean;
+}
+
+export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor {
+  const device = inputs.length > 0 ? inputs[0]!.device : null;
+  let dense: Tensor[] | null = null;
+  let grad = false;
+  for (let i = 0; i < inputs.length; i++) {
+    const x = inputs[i]!;
+    if (!(x instanceof Tensor)) fail(op.name, `argument ${i + 1} is ${typeof x}: a tensor is expected`);
+    alive(op.name, x);
+    if (x.device !== device) mixed(op.name, device!, x.device);
+    if (mode.recording !== null) mode.recording.reads(x);
+    grad ||= x.requiresGrad;
+    if (x.transposed && !op.strided) {
+      dense ??= inputs.slice();
+      dense[i] = contiguous(x);
+    }
+  }
+  const xs = dense ?? inputs;
+  const saved: Tensor[] = [];
+  const out = op.forward(xs, params, saved);
+  if (grad && mode.grad && op.vjp !== undefined && out.dtype === "float32") {
+    record(op, xs, params, saved, out);
+  } else {
+    for (const s of saved) s.release(`${op.name}, which was not recorded`);
+    if (dense !== null) for (let i = 0; i < xs.length; i++) if (xs[i] !== inputs[i]) xs[i]!.release(op.name);
+  }
+  return out;
+}
+
+/** Puts an entry for `out` on the tape. */
+export function record<P>(op: Op<P>, inputs: readonly Tensor[], params: P, saved: Tensor[], out: Tensor): void {
+  for (const x of inputs) if (x.spent !== null) releaseSpent(x, op.name);
+  const reads = op.reads ?? [];
+  const versions: number[] = [];
+  for (const i of reads) versions.push((i === OUT ? out : inputs[i]!).storage.version);
+  out.requiresGrad = true;
+  out.entry = { op: op as Op, serial: serial(), inputs, params, saved, versions, consumed: false, grad: null };
+}
+
+export function mixed(op: string, a: Device, b: Device): never {
+  return fail(op, `tensors of two devices (${a.type} and ${b.type}): move one with to(device)`);
+}
+
+/** Appends a row. Outputs come first in `buffers`; their versions are bumped. */
+export function launch(
+  kernel: string,
+  outputs: readonly Tensor[],
+  inputs: readonly Tensor[],
+  extents: readonly number[],
+  scalars: readonly number[] = NONE,
+  op: string = kernel,
+): void {
+  const buffers: Buffer[] = [];
+  for (const y of outputs) {
+    y.storage.version++;
+    if (mode.recording !== null) mode.recording.reads(y);
+    buffers.push(y);
+  }
+  for (const x of inputs) buffers.push(x);
+  outputs[0]!.device.launch(kernel, buffers, outputs.length, extents, scalars, op);
+}
+const NONE: readonly number[] = [];
+
+/** Releases helpers of a forward that nobody else has seen. */
+export function done(...temporaries: Tensor[]): void {
+  for (const t of temporaries) t.release("the op that made it");
+}
+
+const Contiguous: Op = {
+  name: "contiguous",
+  strided: true,
+  forward([x]) {
+    const y = empty(x!.shape, x!.dtype, "contiguous", x!.device);
+    const rank = x!.ndim;
+    const [m, n] = [x!.shape[rank - 1]!, x!.shape[rank - 2]!]; // as stored
+    const batch = m * n === 0 ? 0 : x!.numel / (m * n);
+    launch("transpose_f32", [y], [x!], [batch, m, n]);
+    return y;
+  },
+  vjp: (g) => [g],
+};
+
+/** `x` itself when dense, else a dense copy. */
+export function contiguous(x: Tensor): Tensor {
+  return x.transposed ? apply(Contiguous, [x], null) : x;
+}
+
+/** Checks a dtype and names the rule. */
+export function expectDtype(op: string, x: Tensor, dtype: Tensor["dtype"], what = "input"): void {
+  if (x.dtype !== dtype) fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);
+}

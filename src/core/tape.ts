@@ -1,0 +1,357 @@
+// The tape: entries that remember what was computed, and backward, which reads them by falling serial number.
+//
+// No list holds the entries: each hangs on the tensor that it made. Backward consumes what it visits. Consumed values stay
+// readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
+// then they are released. What was not visited is not touched.
+import { BYTES } from "./dtype.ts";
+import { fail } from "./error.ts";
+import { apply, contiguous, launch, type Op, OUT } from "./op.ts";
+import { sameShape, show } from "./shape.ts";
+import { alias, alive, empty, lasting, mode, Tensor } from "./tensor.ts";
+
+export interface Entry<P = unknown> {
+  readonly op: Op<P>;
+  /** Order of execution. */
+  readonly serial: number;
+  inputs: readonly Tensor[];
+  readonly params: P;
+  /** Made by the forward for the vjp alone: released with the entry. */
+  saved: Tensor[];
+  /** Versions, at the time of recording, of what `op.reads` names. */
+  readonly versions: readonly number[];
+  consumed: boolean;
+  /** The gradient of the output that has come together so far, during a backward. */
+  grad: Tensor | null;
+}
+
+let serials = 0;
+export const serial = (): number => ++serials;
+
+/** Releases what backward consumed on the way to this leaf: the next forward has begun. */
+export function releaseSpent(leaf: Tensor, reader: string): void {
+  const lists = leaf.spent!;
+  leaf.spent = null;
+  const by = `the next forward (${reader} read a parameter that backward() had reached)`;
+  for (const spent of lists) {
+    for (const t of spent) if (!t.kept) t.release(by);
+    spent.length = 0;
+  }
+}
+
+function refuseSync(what: string, result: unknown): void {
+  if (result instanceof Promise) fail(what, "the function returned a promise: it must be synchronous");
+}
+
+/** Runs `f` without recording (https://pytorch.org/docs/stable/generated/torch.no_grad.html). */
+export function noGrad<T>(f: () => T): T {
+  return withGrad(false, f, "noGrad");
+}
+
+/** Runs `f` with recording, inside `noGrad`. */
+export function enableGrad<T>(f: () => T): T {
+  return withGrad(true, f, "enableGrad");
+}
+
+function withGrad<T>(on: boolean, f: () => T, name: string): T {
+  const before = mode.grad;
+  mode.grad = on;
+  try {
+    const result = f();
+    refuseSync(name, result);
+    return result;
+  } finally {
+    mode.grad = before;
+  }
+}
+
+/** Tensors in a result: a tensor, or arrays and plain objects of them. */
+export function tensorsIn(value: unknown, found: Tensor[] = []): Tensor[] {
+  if (value instanceof Tensor) found.push(value);
+  else if (Array.isArray(value)) for (const v of value) tensorsIn(v, found);
+  else if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
+    for (const v of Object.values(value)) tensorsIn(v, found);
+  }
+  return found;
+}
+
+/** Runs `f` and releases what was made inside, but what it returns, what is kept, and gradients. */
+export function scope<T>(f: () => T): T {
+  const outer = mode.scope;
+  const made: Tensor[] = [];
+  mode.scope = made;
+  let survivors = new Set<Tensor>();
+  try {
+    const result = f();
+    refuseSync("scope", result);
+    survivors = new Set(tensorsIn(result));
+    return result;
+  } finally {
+    mode.scope = outer;
+    for (const t of made) {
+      if (survivors.has(t) || t.kept) outer?.push(t);
+      else t.release("the end of a scope()");
+    }
+  }
+}
+
+export interface BackwardOptions {
+  /** Leave the entries, so that backward can run again. */
+  retainGraph?: boolean;
+  /** Record the backward itself, so that gradients can be differentiated. */
+  createGraph?: boolean;
+}
+
+/**
+ * Accumulates d(root)/d(leaf) into `leaf.grad` for every leaf that requires it.
+ * https://pytorch.org/docs/stable/generated/torch.Tensor.backward.html
+ */
+export function backward(root: Tensor, gradient: Tensor | null = null, options: BackwardOptions = {}): void {
+  const found = differentiate(root, gradient, options, null);
+  const create = options.createGraph ?? false;
+  for (const [leaf, g] of found) accumulate(leaf, g, create);
+}
+
+/** Gradients of `root` with respect to `inputs`, returned instead of accumulated (torch.autograd.grad). */
+export function grad(
+  root: Tensor,
+  inputs: readonly Tensor[],
+  options: BackwardOptions & { gradient?: Tensor } = {},
+): (Tensor | null)[] {
+  const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
+  return inputs.map((x) => {
+    const g = found.get(x);
+    return g === undefined ? null : contiguous(g);
+  });
+}
+
+/** Walks back from `root`; returns the gradients of the leaves, or of `wanted` where that is given. */
+function differentiate(
+  root: Tensor,
+  gradient: Tensor | null,
+  options: BackwardOptions,
+  wanted: ReadonlySet<Tensor> | null,
+): Map<Tensor, Tensor> {
+  alive("backward", root);
+  if (!root.requiresGrad) {
+    fail("backward", `${root.describe()}: element 0 of tensors does not require grad and does not have a grad_fn`);
+  }
+  if (gradient === null && root.numel !== 1) {
+    fail("backward", `${root.describe()}: grad can be implicitly created only for scalar outputs; pass a gradient`);
+  }
+  if (gradient !== null && !sameShape(gradient.shape, root.shape)) {
+    fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
+  }
+  const create = options.createGraph ?? false;
+  const retain = options.retainGraph ?? create;
+  const order = gather(root);
+  const found = new Map<Tensor, Tensor>();
+  const outerGrad = mode.grad;
+  mode.grad = create;
+  try {
+    add(root, gradient === null ? ones(root) : alias(gradient), found, wanted, create);
+    for (const out of order) {
+      const entry = out.entry!;
+      const g = entry.grad;
+      entry.grad = null;
+      if (g === null) continue;
+      check(out, entry);
+      const grads = create ? entry.op.vjp!(g, entry, out) : transient(() => entry.op.vjp!(g, entry, out));
+      const owned = grads.map((x) => (x === null ? null : x === g || isInput(x, entry, out) ? alias(x) : x));
+      if (!create) g.release("backward()");
+      for (let i = 0; i < entry.inputs.length; i++) {
+        const x = entry.inputs[i]!;
+        const gx = owned[i] ?? null;
+        if (gx === null) continue;
+        if (x.requiresGrad) add(x, gx, found, wanted, create);
+        else if (!create) gx.release("backward()");
+      }
+    }
+  } finally {
+    mode.grad = outerGrad;
+    for (const out of order) out.entry!.grad = null;
+  }
+  if (!retain) consume(order, root);
+  return found;
+}
+
+const isInput = (x: Tensor, entry: Entry, out: Tensor): boolean => x === out || entry.inputs.includes(x);
+
+/** Every tensor with an entry that `root` reaches, by falling serial number. */
+function gather(root: Tensor): Tensor[] {
+  const order: Tensor[] = [];
+  if (root.entry === null) return order;
+  const seen = new Set<Tensor>([root]);
+  const stack = [root];
+  while (stack.length > 0) {
+    const t = stack.pop()!;
+    const entry = t.entry!;
+    if (entry.consumed) {
+      fail(
+        "backward",
+        `${t.describe()}: trying to backward through the graph a second time: its saved values have been released; use retainGraph the first time`,
+      );
+    }
+    order.push(t);
+    for (const x of entry.inputs) {
+      if (x.entry !== null && x.requiresGrad && !seen.has(x)) {
+        seen.add(x);
+        stack.push(x);
+      }
+    }
+  }
+  return order.sort((a, b) => b.entry!.serial - a.entry!.serial);
+}
+
+/** Saved values must be there, and unchanged since. */
+function check(out: Tensor, entry: Entry): void {
+  const reads = entry.op.reads;
+  if (reads === undefined) return;
+  for (let i = 0; i < reads.length; i++) {
+    const x = reads[i] === OUT ? out : entry.inputs[reads[i]!]!;
+    alive(`backward of ${entry.op.name}`, x);
+    if (x.storage.version !== entry.versions[i]) {
+      fail(
+        `backward of ${entry.op.name}`,
+        `${x.describe()} is at version ${x.storage.version}, expected version ${entry.versions[i]}: one of the variables needed for gradient computation has been modified by an inplace operation`,
+      );
+    }
+  }
+}
+
+/** Runs a vjp and releases the helpers that it made. */
+function transient(f: () => (Tensor | null)[]): (Tensor | null)[] {
+  const outer = mode.scope;
+  const made: Tensor[] = [];
+  mode.scope = made;
+  try {
+    const grads = f();
+    for (const t of made) if (!grads.includes(t)) t.release("backward()");
+    return grads;
+  } finally {
+    mode.scope = outer;
+  }
+}
+
+/** Adds a contribution to the gradient of `x`: on its entry, or among the leaves. */
+function add(
+  x: Tensor,
+  g: Tensor,
+  found: Map<Tensor, Tensor>,
+  wanted: ReadonlySet<Tensor> | null,
+  create: boolean,
+): void {
+  if (wanted?.has(x)) {
+    const before = found.get(x);
+    const mine = x.entry === null ? g : alias(g);
+    mine.entry = g.entry;
+    if (g.requiresGrad) mine.requiresGrad = true;
+    found.set(x, before === undefined ? mine : sum(before, mine, create));
+    if (x.entry === null) return;
+  }
+  if (x.entry !== null) {
+    x.entry.grad = x.entry.grad === null ? g : sum(x.entry.grad, g, create);
+  } else if (wanted === null) {
+    const before = found.get(x);
+    found.set(x, before === undefined ? g : sum(before, g, create));
+  } else if (!create) g.release("backward()");
+}
+
+/** a + b, in place where nobody else holds `a`. Both are used up. */
+function sum(a: Tensor, b: Tensor, create: boolean): Tensor {
+  if (create) return apply(Add, [a, b], null);
+  const x = settled(a);
+  const y = settled(b);
+  const out = x.storage.holders === 1 && !x.kept ? x : empty(x.shape, "float32", "gradient", x.device);
+  launch("add_f32", [out], [x, y], [x.numel], undefined, "backward");
+  if (out !== x) x.release("backward()");
+  y.release("backward()");
+  return out;
+}
+
+/** The dense form of a gradient; the other one is released. */
+function settled(g: Tensor): Tensor {
+  if (!g.transposed) return g;
+  const dense = contiguous(g);
+  if (!mode.grad) g.release("backward()");
+  return dense;
+}
+
+const Add: Op = {
+  name: "add",
+  forward([a, b]) {
+    const y = empty(a!.shape, "float32", "add", a!.device);
+    launch("add_f32", [y], [a!, b!], [a!.numel]);
+    return y;
+  },
+  vjp: (g) => [g, g],
+};
+
+function ones(root: Tensor): Tensor {
+  const g = empty(root.shape, "float32", "gradient", root.device);
+  launch("fill_f32", [g], [], [g.numel], [ONE], "backward");
+  return g;
+}
+const ONE = 0x3f800000;
+
+/** The leaf's gradient becomes `g`, or grows by it. */
+function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
+  const recording = mode.recording;
+  recording?.readsGrad(leaf);
+  recording?.writesGrad(leaf);
+  const before = leaf.ownGrad;
+  if (create) {
+    leaf.setGrad(before === null ? given : apply(Add, [before, given], null));
+    return;
+  }
+  const outer = mode.grad;
+  mode.grad = false;
+  const g = settled(given);
+  mode.grad = outer;
+  if (before !== null) {
+    launch("add_f32", [before], [before, g], [g.numel], undefined, "backward");
+    g.release("backward()");
+    return;
+  }
+  const whole = g.offset === 0 && g.numel * BYTES === g.storage.bytes && g.storage.holders === 1;
+  if (recording !== null && whole) {
+    // The program writes straight into the leaf's home.
+    const bound = g.device.bind(g.storage, leaf.home?.storage ?? null);
+    leaf.home ??= lasting(bound, leaf.shape);
+    g.release("backward()");
+    leaf.setGrad(lasting(leaf.home.storage, leaf.shape));
+  } else if (leaf.home === null && whole && !g.kept && recording === null) {
+    leaf.setGrad(g);
+  } else {
+    if (leaf.home === null && recording !== null) {
+      recording.outside(() => {
+        leaf.home = empty(leaf.shape, "float32", "gradient", leaf.device).keep();
+      });
+    }
+    const own =
+      leaf.home === null ? empty(g.shape, "float32", "gradient", g.device) : lasting(leaf.home.storage, leaf.shape);
+    launch("copy_f32", [own], [g], [g.numel], undefined, "backward");
+    g.release("backward()");
+    leaf.setGrad(own);
+  }
+}
+
+/** The entries are done: helpers go at once, values with the next forward that reads one of the leaves. */
+function consume(order: readonly Tensor[], root: Tensor): void {
+  const spent: Tensor[] = [];
+  for (const out of order) {
+    const entry = out.entry!;
+    entry.consumed = true;
+    for (const s of entry.saved) s.release(`backward(), which was done with ${entry.op.name}`);
+    entry.saved = NONE;
+    for (const x of entry.inputs) if (x.entry === null && x.requiresGrad) reach(x, spent);
+    entry.inputs = NONE;
+    if (out !== root) spent.push(out);
+  }
+}
+const NONE: Tensor[] = [];
+
+function reach(leaf: Tensor, spent: Tensor[]): void {
+  const lists = leaf.spent;
+  if (lists === null) leaf.spent = [spent];
+  else if (lists[lists.length - 1] !== spent) lists.push(spent);
+}

@@ -1,0 +1,245 @@
+// A tensor: a shape over a storage, where it hangs on the tape, and how long it lives.
+//
+// Lifetime. Every tensor holds its storage once; the storage goes when the last holder does. A tensor is released by a
+// step (tape.ts), a scope, the loader, `dispose()`, or, when none of these knew of it, by the FinalizationRegistry.
+// Whoever uses a released tensor is told what made it, what released it and what would have kept it.
+
+import type { Recording } from "./capture.ts";
+import { type Buffer, type Device, defaultDevice, type Storage, type TypedData } from "./device.ts";
+import { BYTES, type DType } from "./dtype.ts";
+import { fail } from "./error.ts";
+import { checkShape, numel, type Shape, show } from "./shape.ts";
+import type { Entry } from "./tape.ts";
+
+/** What the tensor holds, apart from the tensor, so that the registry's net can let go of it. */
+interface Hold {
+  readonly storage: Storage;
+  /** What released it. */
+  gone: string | null;
+}
+
+/** Modes of the thread of execution. All are synchronous, so plain variables do. */
+export const mode: { grad: boolean; scope: Tensor[] | null; recording: Recording | null } = {
+  grad: true,
+  scope: null,
+  recording: null,
+};
+
+/** Live tensors, of all devices. */
+export const count = { tensors: 0, made: 0 };
+
+function letGo(hold: Hold, reason: string): void {
+  if (hold.gone !== null) return;
+  hold.gone = reason;
+  count.tensors--;
+  unhold(hold.storage);
+}
+
+/** One holder less; the last one frees. */
+export function unhold(storage: Storage): void {
+  if (--storage.holders === 0) storage.device.free(storage);
+}
+
+const net = new FinalizationRegistry<Hold>((hold) => letGo(hold, "garbage collection"));
+
+/** A dense, row-major array of 32-bit elements on a device. */
+export class Tensor implements Buffer {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly numel: number;
+  /** First element in the storage. */
+  readonly offset: number;
+  /** The storage holds the last two dims transposed; matmul absorbs it, everything else copies first. */
+  readonly transposed: boolean;
+  /** The entry that made it: null for leaves. */
+  entry: Entry | null = null;
+  /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. */
+  spent: Tensor[][] | null = null;
+  /** Not released by steps and scopes: parameters, buffers, gradients, optimizer state, `keep()`. */
+  kept = false;
+  /** The op whose result is a copy here and a view in PyTorch: writing into it is refused. */
+  copyOf: string | null = null;
+  /** Where a captured program writes this leaf's gradient. */
+  home: Tensor | null = null;
+  /** User code has seen the gradient, so dropping it does not release it. */
+  gradRead = false;
+  /** Name in messages and printing, such as a parameter's. */
+  name: string | null = null;
+  private hold: Hold;
+  private wantsGrad = false;
+  private gradient: Tensor | null = null;
+
+  constructor(storage: Storage, offset: number, shape: Shape, dtype: DType, transposed = false) {
+    this.hold = { storage, gone: null };
+    this.offset = offset;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.transposed = transposed;
+    this.numel = numel(shape);
+    storage.holders++;
+    count.tensors++;
+    count.made++;
+    net.register(this, this.hold);
+    if (mode.scope !== null) mode.scope.push(this);
+    if (mode.recording !== null) mode.recording.made.push(this);
+  }
+
+  get storage(): Storage {
+    return this.hold.storage;
+  }
+
+  get device(): Device {
+    return this.hold.storage.device;
+  }
+
+  /** Number of dims. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  /** True for what no recorded op made. */
+  get isLeaf(): boolean {
+    return this.entry === null;
+  }
+
+  get requiresGrad(): boolean {
+    return this.wantsGrad;
+  }
+
+  set requiresGrad(on: boolean) {
+    if (on && this.dtype !== "float32") {
+      fail("requiresGrad", `${show(this.shape)} of ${this.dtype}: only float32 tensors can require gradients`);
+    }
+    if (this.entry !== null && !on) {
+      fail("requiresGrad", `${this.describe()} was made by a recorded op: only leaves can be frozen, use detach()`);
+    }
+    this.wantsGrad = on;
+  }
+
+  /** The gradient that `backward()` accumulated into this leaf, or null. */
+  get grad(): Tensor | null {
+    mode.recording?.readsGrad(this);
+    this.gradRead ||= this.gradient !== null;
+    return this.gradient;
+  }
+
+  set grad(value: Tensor | null) {
+    mode.recording?.writesGrad(this);
+    this.setGrad(value);
+  }
+
+  /** The gradient, for the engine: does not count as read by user code. */
+  get ownGrad(): Tensor | null {
+    return this.gradient;
+  }
+
+  /** Puts a gradient in place; the one before is released unless user code has seen it. */
+  setGrad(value: Tensor | null): void {
+    const old = this.gradient;
+    if (old === value) return;
+    if (value !== null) value.kept = true;
+    this.gradient = value;
+    if (old !== null) {
+      old.kept = false;
+      if (this.home !== null && old.storage === this.home.storage) {
+        old.release("a captured step, which writes this gradient in place (clone() keeps it)");
+      } else if (!this.gradRead) {
+        old.release("zeroGrad()");
+      }
+    }
+    this.gradRead = false;
+  }
+
+  /** What released it, or null. */
+  get gone(): string | null {
+    return this.hold.gone;
+  }
+
+  /** Lets go of the storage at once. `reason` completes "it was released by ...". */
+  release(reason: string): void {
+    letGo(this.hold, reason);
+  }
+
+  /** Releases the memory now instead of at the next collection. */
+  dispose(): void {
+    this.release("dispose()");
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Changes the storage, as `to(device)` does with a parameter: the tensor stays the same object. */
+  moveTo(storage: Storage): void {
+    if (this.offset !== 0 || this.transposed) fail("to", `${this.describe()} is a view: move its base`);
+    storage.holders++;
+    count.tensors++;
+    this.release("to(device)");
+    this.hold = { storage, gone: null };
+    net.register(this, this.hold);
+  }
+
+  /** Keeps the value readable until `dispose()` or collection: steps and scopes leave it alone. */
+  keep(): this {
+    this.kept = true;
+    return this;
+  }
+
+  /** Sets `requiresGrad` and returns the tensor. */
+  requiresGrad_(on = true): this {
+    this.requiresGrad = on;
+    return this;
+  }
+
+  /** `matmul [64,10]`: for messages. */
+  describe(): string {
+    return `${this.name ?? this.entry?.op.name ?? this.storage.label} ${show(this.shape)}`;
+  }
+}
+
+/** Throws when `x` was released. */
+export function alive(op: string, x: Tensor): void {
+  if (x.gone === null) return;
+  const cure = x.gone.includes("clone()") ? "" : "; keep() or clone() would have kept it";
+  fail(op, `the tensor ${x.storage.label} ${show(x.shape)} was released by ${x.gone}${cure}`);
+}
+
+/** A tensor with undefined contents. */
+export function empty(shape: Shape, dtype: DType, label: string, device: Device = defaultDevice()): Tensor {
+  return new Tensor(device.alloc(numel(shape) * BYTES, label), 0, shape, dtype);
+}
+
+/** A tensor over a lasting storage: neither scope nor recording owns it. */
+export function lasting(storage: Storage, shape: Shape): Tensor {
+  const { scope, recording } = mode;
+  mode.scope = null;
+  mode.recording = null;
+  const t = new Tensor(storage, 0, shape, "float32").keep();
+  mode.scope = scope;
+  mode.recording = recording;
+  return t;
+}
+
+/** Another tensor over the same storage, off the tape. */
+export function alias(x: Tensor, shape: Shape = x.shape, offset = x.offset, transposed = x.transposed): Tensor {
+  const view = new Tensor(x.storage, offset, shape, x.dtype, transposed);
+  view.copyOf = x.copyOf;
+  return view;
+}
+
+/** A tensor of host data. */
+export function fromData(
+  data: TypedData,
+  shape: Shape,
+  dtype: DType,
+  options: { device?: Device; label?: string } = {},
+): Tensor {
+  const label = options.label ?? "tensor";
+  checkShape(label, shape);
+  if (data.length !== numel(shape))
+    fail(label, `${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
+  mode.recording?.refuse(label, "writes host data: pass it as an input or make it outside");
+  const t = empty(shape, dtype, label, options.device);
+  t.device.write(t, data);
+  return t;
+}

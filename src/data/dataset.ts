@@ -1,0 +1,174 @@
+// Samples by number. A dataset writes the samples that it is asked for, one after another, into plain arrays; the loader
+// makes tensors of them.
+import { type DType, suffix } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { contiguous } from "../core/op.ts";
+import { checkShape, numel, type Shape, show } from "../core/shape.ts";
+import { noGrad } from "../core/tape.ts";
+import { alive, Tensor } from "../core/tensor.ts";
+import { checkNames } from "./options.ts";
+
+export type HostArray = Float32Array | Int32Array;
+
+/** One part of a sample, such as the image or the label: its shape and type. A batch has one more dim in front. */
+export interface Field {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** `B` is the type of a batch, a tensor a field: `[Tensor, Tensor]` for inputs and labels. */
+export interface Dataset<B extends readonly Tensor[] = Tensor[]> {
+  /** Number of samples. */
+  readonly length: number;
+  readonly fields: { readonly [K in keyof B]: Field };
+  /** Writes the samples `indices` into `out`, an array a field (Int32Array for int32 and bool), densely. */
+  gather(indices: Int32Array, out: readonly HostArray[]): void | Promise<void>;
+}
+
+/** Host data with a shape whose first dim counts samples. Bytes may be scaled: they become float32 when gathered. */
+export interface ArraySource {
+  readonly data: Float32Array | Int32Array | Uint8Array;
+  /** `[data.length]` by default. */
+  readonly shape?: Shape;
+  /** For bytes: the value is byte * scale + shift. With either the dtype is float32, with none it is int32. */
+  readonly scale?: number;
+  readonly shift?: number;
+}
+
+export type Source = Tensor | Float32Array | Int32Array | Uint8Array | ArraySource;
+
+/** A source made ready: rows of `size` values, and how bytes become numbers. */
+interface Column {
+  /** Null while a tensor's values are on their way. */
+  data: Float32Array | Int32Array | Uint8Array | null;
+  readonly size: number;
+  readonly table: Float32Array | Int32Array | null;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+const NAME = "TensorDataset";
+
+/**
+ * Arrays and tensors side by side; sample i is row i of each. Arrays are used where they are. A tensor is read once, with
+ * the value that it has now, and batches of it are copies off the tape.
+ */
+export class TensorDataset<const S extends readonly Source[]> implements Dataset<{ -readonly [K in keyof S]: Tensor }> {
+  readonly length: number;
+  readonly fields: { readonly [K in keyof S]: Field };
+  private readonly columns: readonly Column[];
+  private reading: Promise<unknown> | null = null;
+
+  constructor(...sources: S) {
+    if (sources.length === 0) fail(NAME, "no tensors: at least one is expected");
+    const reads: Promise<void>[] = [];
+    this.columns = sources.map((source, i) => column(source, i, reads));
+    const shapes = this.columns.map((c) => c.shape);
+    this.length = shapes[0]![0]!;
+    if (shapes.some((s) => s[0] !== this.length)) {
+      fail(NAME, `${shapes.map(show).join(" and ")}: the first dims differ, they count the samples`);
+    }
+    const fields: Field[] = this.columns.map((c) => ({ shape: c.shape.slice(1), dtype: c.dtype }));
+    this.fields = fields as { [K in keyof S]: Field };
+    if (reads.length > 0) {
+      this.reading = Promise.all(reads);
+      this.reading.catch(() => {}); // told by gather
+    }
+  }
+
+  gather(indices: Int32Array, out: readonly HostArray[]): void | Promise<void> {
+    if (this.reading === null) return this.copy(indices, out);
+    return this.reading.then(() => {
+      this.reading = null;
+      this.copy(indices, out);
+    });
+  }
+
+  private copy(indices: Int32Array, out: readonly HostArray[]): void {
+    for (let i = 0; i < indices.length; i++) {
+      const index = indices[i]!;
+      if (index < 0 || index >= this.length) fail(NAME, `index ${index}: there are ${this.length} samples`);
+    }
+    for (let c = 0; c < this.columns.length; c++) {
+      const { data, size, table } = this.columns[c]!;
+      if (table !== null) translate(data as Uint8Array, size, table, indices, out[c]!);
+      else copyRows(data as HostArray, size, indices, out[c]!);
+    }
+  }
+}
+
+function column(source: Source, i: number, reads: Promise<void>[]): Column {
+  if (source instanceof Tensor) return tensorColumn(source, i, reads);
+  const given: ArraySource = isArray(source) ? { data: source } : source;
+  if (!isArray(given?.data)) {
+    fail(
+      NAME,
+      `source ${i + 1} is ${typeof source}: a tensor, Float32Array, Int32Array, Uint8Array or { data, shape } is expected`,
+    );
+  }
+  checkNames(NAME, given, ["data", "shape", "scale", "shift"]);
+  const { data, shape = [data.length], scale, shift } = given;
+  checkShape(NAME, shape);
+  if (shape.length === 0) fail(NAME, `source ${i + 1} has shape []: the first dim counts the samples`);
+  if (numel(shape) !== data.length) {
+    fail(NAME, `${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
+  }
+  const scaled = scale !== undefined || shift !== undefined;
+  if (scaled && !(data instanceof Uint8Array))
+    fail(NAME, `scale and shift with ${data.constructor.name}: they are for bytes`);
+  const size = numel(shape.slice(1));
+  if (!(data instanceof Uint8Array)) {
+    return { data, size, table: null, shape, dtype: data instanceof Float32Array ? "float32" : "int32" };
+  }
+  const values = Array.from({ length: 256 }, (_, byte) => byte * (scale ?? 1) + (shift ?? 0));
+  const table = scaled ? Float32Array.from(values) : Int32Array.from(values);
+  return { data, size, table, shape, dtype: scaled ? "float32" : "int32" };
+}
+
+function tensorColumn(x: Tensor, i: number, reads: Promise<void>[]): Column {
+  alive(NAME, x);
+  if (x.ndim === 0) fail(NAME, `source ${i + 1} has shape []: the first dim counts the samples`);
+  const column: Column = { data: null, size: numel(x.shape.slice(1)), table: null, shape: x.shape, dtype: x.dtype };
+  const dense = noGrad(() => contiguous(x));
+  const values = x.device.read(dense, dense.numel, x.dtype);
+  if (dense !== x) dense.release(NAME);
+  reads.push(
+    values.then((data) => {
+      column.data = data as HostArray;
+    }),
+  );
+  return column;
+}
+
+const isArray = (x: unknown): x is Float32Array | Int32Array | Uint8Array =>
+  x instanceof Float32Array || x instanceof Int32Array || x instanceof Uint8Array;
+
+/** out[i] = data[indices[i]]; a run of neighbouring rows goes in one piece. */
+function copyRows(data: HostArray, size: number, indices: Int32Array, out: HostArray): void {
+  for (let i = 0; i < indices.length; ) {
+    const first = indices[i]!;
+    let n = 1;
+    while (i + n < indices.length && indices[i + n] === first + n) n++;
+    const count = n * size;
+    const from = first * size;
+    const to = i * size;
+    if (count <= 16) for (let j = 0; j < count; j++) out[to + j] = data[from + j]!;
+    else out.set(data.subarray(from, from + count), to);
+    i += n;
+  }
+}
+
+/** out[i] = table[data[indices[i]]], for bytes. */
+function translate(data: Uint8Array, size: number, table: HostArray, indices: Int32Array, out: HostArray): void {
+  let to = 0;
+  for (let i = 0; i < indices.length; i++) {
+    const from = indices[i]! * size;
+    for (let j = from; j < from + size; j++) out[to++] = table[data[j]!]!;
+  }
+}
+
+/** A host array for `count` samples of a field. */
+export function hostArray(field: Field, count: number): HostArray {
+  const n = count * numel(field.shape);
+  return suffix(field.dtype) === "f32" ? new Float32Array(n) : new Int32Array(n);
+}

@@ -1,0 +1,116 @@
+// Batches from a dataset, for `for await`.
+//
+// While the device works on one batch the next one is gathered on the host: asking for batch k hands over what was
+// launched, gathers k+1 into the other set of arrays, and makes tensors of k. Batches belong to the loader: asking for the
+// next releases the one before, in program order; `keep()` or `clone()` keeps one.
+import { type Device, defaultDevice } from "../core/device.ts";
+import { fail } from "../core/error.ts";
+import { tick } from "../core/memory.ts";
+import { numel } from "../core/shape.ts";
+import { fromData, type Tensor } from "../core/tensor.ts";
+import { type Dataset, type HostArray, hostArray } from "./dataset.ts";
+import { checkInteger, checkNames } from "./options.ts";
+import { Random } from "./random.ts";
+
+export interface LoaderOptions {
+  /** Samples in a batch. 1 by default. */
+  batchSize?: number;
+  /** Another order in each epoch. */
+  shuffle?: boolean;
+  /** Leave out the last batch when it is smaller. */
+  dropLast?: boolean;
+  /** Of the shuffle: the same seed gives the same orders. 0 by default. */
+  seed?: number;
+  /** Where the batches go. The default device by default, looked up when an epoch begins. */
+  device?: Device;
+}
+
+/** A batch that is gathered, or will be. */
+interface Gathered {
+  readonly count: number;
+  readonly arrays: readonly HostArray[];
+  readonly ready: Promise<void>;
+}
+
+const NAME = "DataLoader";
+
+export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements AsyncIterable<B> {
+  readonly dataset: Dataset<B>;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly dropLast: boolean;
+  readonly seed: number;
+  /** Number of the next epoch, which picks its order. Set it to continue where an earlier run stopped. */
+  epoch = 0;
+  private readonly device: Device | undefined;
+
+  constructor(dataset: Dataset<B>, options: LoaderOptions = {}) {
+    checkNames(NAME, options, ["batchSize", "shuffle", "dropLast", "seed", "device"]);
+    const { batchSize = 1, shuffle = false, dropLast = false, seed = 0, device } = options;
+    checkInteger(NAME, "batchSize", batchSize, 1);
+    checkInteger(NAME, "seed", seed, 0);
+    if (typeof dataset?.gather !== "function")
+      fail(NAME, `the dataset is ${typeof dataset} without gather(): see Dataset`);
+    this.dataset = dataset;
+    this.batchSize = batchSize;
+    this.shuffle = shuffle;
+    this.dropLast = dropLast;
+    this.seed = seed;
+    this.device = device;
+  }
+
+  /** Batches in an epoch. */
+  get length(): number {
+    const batches = this.dataset.length / this.batchSize;
+    return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
+  }
+
+  /** The samples' order in an epoch. */
+  order(epoch: number): Int32Array {
+    const order = new Int32Array(this.dataset.length);
+    for (let i = 0; i < order.length; i++) order[i] = i;
+    if (this.shuffle) new Random(this.seed, epoch).shuffle(order);
+    return order;
+  }
+
+  /** An epoch. */
+  [Symbol.asyncIterator](): AsyncGenerator<B, void, undefined> {
+    return this.batches(this.order(this.epoch++), this.device ?? defaultDevice());
+  }
+
+  private async *batches(order: Int32Array, device: Device): AsyncGenerator<B, void, undefined> {
+    const { batchSize, length } = this;
+    const fields: Dataset["fields"] = this.dataset.fields;
+    const capacity = Math.min(batchSize, order.length);
+    const buffers = [0, 1].map(() => fields.map((f) => hostArray(f, capacity)));
+    const start = (k: number): Gathered | null => {
+      if (k >= length) return null;
+      const indices = order.subarray(k * batchSize, (k + 1) * batchSize);
+      const count = indices.length;
+      const arrays = buffers[k & 1]!.map((a, i) => a.subarray(0, count * numel(fields[i]!.shape)));
+      const ready = gather(this.dataset, indices, arrays);
+      ready.catch(() => {}); // told when the batch is asked for
+      return { count, arrays, ready };
+    };
+    let next = start(0);
+    for (let k = 0; next !== null; k++) {
+      const now = next;
+      const handedOver = device.flush();
+      next = start(k + 1);
+      await handedOver;
+      await tick(device);
+      await now.ready;
+      const batch = fields.map((f, i) =>
+        fromData(now.arrays[i]!, [now.count, ...f.shape], f.dtype, { device, label: "batch" }),
+      );
+      yield batch as readonly Tensor[] as B;
+      for (const x of batch) if (!x.kept) x.release("the loader, which was asked for the next batch");
+    }
+    await device.flush();
+  }
+}
+
+/** A throw of the dataset's own becomes a rejection. */
+async function gather(dataset: Dataset, indices: Int32Array, out: readonly HostArray[]): Promise<void> {
+  await dataset.gather(indices, out);
+}

@@ -1,0 +1,88 @@
+// What the host can do: probes by validating the smallest module that uses a feature.
+
+const validates = (...body: number[]): boolean => {
+  try {
+    return WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, ...body]));
+  } catch {
+    return false;
+  }
+};
+
+/** v128: i8x16.splat and i8x16.popcnt. */
+export const hasSimd = (): boolean =>
+  validates(1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
+
+/** f32x4.relaxed_madd. */
+export const hasRelaxedSimd = (): boolean =>
+  validates(
+    ...[1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0],
+    ...[65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253, 17, 253, 133, 2, 11],
+  );
+
+interface NodeProcess {
+  versions?: { node?: string };
+  getBuiltinModule?: (name: string) => unknown;
+}
+
+export const nodeProcess = (): NodeProcess | undefined => (globalThis as { process?: NodeProcess }).process;
+
+export const isNode = (): boolean =>
+  nodeProcess()?.versions?.node !== undefined && !("Deno" in globalThis) && !("Bun" in globalThis);
+
+/** Node 20 has relaxed SIMD behind a flag that can be set while it runs; newer ones have it, and know no such flag. */
+export async function enableRelaxedSimd(): Promise<boolean> {
+  if (hasRelaxedSimd()) return true;
+  const major = Number.parseInt(nodeProcess()?.versions?.node ?? "", 10);
+  if (!isNode() || !(major <= 20)) return false;
+  const v8 = await import("node:v8");
+  v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
+  return hasRelaxedSimd();
+}
+
+/** True where this thread may wait on an atomic: everywhere but in a page. */
+export function canBlock(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Shared memory is there when it can really be posted (`typeof SharedArrayBuffer` does not tell). */
+export function canShare(): boolean {
+  try {
+    const { port1, port2 } = new MessageChannel();
+    port1.postMessage(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+    port1.close();
+    port2.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export async function availableParallelism(): Promise<number> {
+  if (isNode()) {
+    const os = await import("node:os");
+    return os.availableParallelism();
+  }
+  return globalThis.navigator?.hardwareConcurrency ?? 1;
+}
+
+/** A way to ask for a garbage collection: the host's own, or pressure by buffers that are dropped at once. */
+export async function collector(): Promise<() => void> {
+  const own = (globalThis as { gc?: () => void }).gc;
+  if (own !== undefined) return own;
+  if (isNode()) {
+    const v8 = await import("node:v8");
+    const vm = await import("node:vm");
+    v8.setFlagsFromString("--expose-gc");
+    const gc = vm.runInNewContext("gc") as (() => void) | undefined;
+    v8.setFlagsFromString("--no-expose-gc");
+    if (typeof gc === "function") return gc;
+  }
+  return () => {
+    for (let i = 0; i < 4; i++) new ArrayBuffer(64 << 20);
+  };
+}

@@ -1,0 +1,21 @@
+// The public names, nothing else.
+import "./methods.ts";
+
+export { type Captured, capture } from "./core/capture.ts";
+export {
+  type Device,
+  type DeviceInfo,
+  defaultDevice,
+  type MemoryUse,
+  setDefaultDevice,
+  type TypedData,
+} from "./core/device.ts";
+export type { DType } from "./core/dtype.ts";
+export { WasmgradError } from "./core/error.ts";
+export { memory } from "./core/memory.ts";
+export type { Shape } from "./core/shape.ts";
+export { type BackwardOptions, backward, enableGrad, grad, noGrad, scope } from "./core/tape.ts";
+export { Tensor } from "./core/tensor.ts";
+export { flush, type InitOptions, info, init } from "./init.ts";
+export * from "./ops/index.ts";
+export { version } from "./version.ts";

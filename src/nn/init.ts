@@ -1,0 +1,116 @@
+// Initialisers: they fill a tensor in place, unrecorded, and return it. https://pytorch.org/docs/stable/nn.init.html
+import { fail, WasmgradError } from "../core/error.ts";
+import { type Shape, show } from "../core/shape.ts";
+import { noGrad } from "../core/tape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { normal_ as drawNormal, uniform_ as drawUniform, fill_ } from "../ops/index.ts";
+
+export type Nonlinearity =
+  | "linear"
+  | "conv1d"
+  | "conv2d"
+  | "conv3d"
+  | "sigmoid"
+  | "tanh"
+  | "relu"
+  | "leakyRelu"
+  | "selu";
+
+export interface XavierOptions {
+  /** Factor of the standard deviation; 1 by default. */
+  gain?: number;
+}
+
+export interface KaimingOptions {
+  /** Negative slope of the leaky relu behind the layer; 0 by default. */
+  a?: number;
+  /** Keeps the variance in the forward pass ("fanIn", the default) or the backward one. */
+  mode?: "fanIn" | "fanOut";
+  nonlinearity?: Nonlinearity;
+}
+
+/** Uniform numbers of [a, b). */
+export function uniform_(x: Tensor, a = 0, b = 1): Tensor {
+  return noGrad(() => drawUniform(x, a, b));
+}
+
+/** Normal numbers. */
+export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
+  return noGrad(() => drawNormal(x, mean, std));
+}
+
+/** Every element becomes `value`. */
+export function constant_(x: Tensor, value: number): Tensor {
+  return noGrad(() => fill_(x, value));
+}
+
+export const zeros_ = (x: Tensor): Tensor => constant_(x, 0);
+export const ones_ = (x: Tensor): Tensor => constant_(x, 1);
+
+/** U(-b, b), b = gain sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio 2010). */
+export function xavierUniform_(x: Tensor, { gain = 1 }: XavierOptions = {}): Tensor {
+  const { fanIn, fanOut } = fans("xavierUniform_", x.shape);
+  const bound = gain * Math.sqrt(6 / (fanIn + fanOut));
+  return uniform_(x, -bound, bound);
+}
+
+/** N(0, s²), s = gain sqrt(2 / (fanIn + fanOut)). */
+export function xavierNormal_(x: Tensor, { gain = 1 }: XavierOptions = {}): Tensor {
+  const { fanIn, fanOut } = fans("xavierNormal_", x.shape);
+  return normal_(x, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
+}
+
+/** U(-b, b), b = gain sqrt(3 / fan) (He et al. 2015). */
+export function kaimingUniform_(x: Tensor, options: KaimingOptions = {}): Tensor {
+  const bound = Math.sqrt(3) * kaimingStd("kaimingUniform_", x.shape, options);
+  return uniform_(x, -bound, bound);
+}
+
+/** N(0, s²), s = gain / sqrt(fan). */
+export function kaimingNormal_(x: Tensor, options: KaimingOptions = {}): Tensor {
+  return normal_(x, 0, kaimingStd("kaimingNormal_", x.shape, options));
+}
+
+function kaimingStd(op: string, shape: Shape, options: KaimingOptions): number {
+  const { a = 0, mode = "fanIn", nonlinearity = "leakyRelu" } = options;
+  if (mode !== "fanIn" && mode !== "fanOut") fail(op, `mode ${String(mode)}: fanIn or fanOut is expected`);
+  if (shape.includes(0)) return 0;
+  return calculateGain(nonlinearity, a) / Math.sqrt(fans(op, shape)[mode]);
+}
+
+/** The recommended factor for a nonlinearity; `param` is the slope of leakyRelu, 0.01 by default. */
+export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number {
+  switch (nonlinearity) {
+    case "linear":
+    case "conv1d":
+    case "conv2d":
+    case "conv3d":
+    case "sigmoid":
+      return 1;
+    case "tanh":
+      return 5 / 3;
+    case "relu":
+      return Math.SQRT2;
+    case "leakyRelu":
+      return Math.sqrt(2 / (1 + param * param));
+    case "selu":
+      return 3 / 4;
+    default:
+      throw new WasmgradError(`calculateGain: nonlinearity ${String(nonlinearity)}: it is not one of PyTorch's`);
+  }
+}
+
+/** Inputs and outputs of one unit: weight [out, in, ...receptive field]. */
+export function fans(op: string, shape: Shape): { fanIn: number; fanOut: number } {
+  if (shape.length < 2) fail(op, `${show(shape)}: fan in and fan out need at least 2 dims`);
+  const field = shape.slice(2).reduce((a, b) => a * b, 1);
+  return { fanIn: shape[1]! * field, fanOut: shape[0]! * field };
+}
+
+/** PyTorch's default for a layer's weight and bias: U(-1/sqrt(fanIn), 1/sqrt(fanIn)), which is kaiming with a = sqrt 5. */
+export function layerDefault(fanIn: number): (x: Tensor) => void {
+  const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
+  return (x) => {
+    uniform_(x, -bound, bound);
+  };
+}

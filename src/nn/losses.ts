@@ -1,0 +1,112 @@
+// Losses as modules: forward(input, target).
+import type { Tensor } from "../core/tensor.ts";
+import {
+  binaryCrossEntropy,
+  type ClassLossOptions,
+  crossEntropy,
+  type LossOptions,
+  mseLoss,
+  nllLoss,
+} from "../ops/index.ts";
+import type { Reduction } from "../ops/loss.ts";
+import { fraction, integer, known, oneOf } from "./check.ts";
+import { Module } from "./module.ts";
+
+export type { Reduction };
+
+const REDUCTIONS = ["mean", "sum", "none"] as const;
+
+abstract class Loss extends Module<[Tensor, Tensor]> {
+  readonly reduction: Reduction;
+
+  constructor(layer: string, options: LossOptions) {
+    super();
+    this.reduction = oneOf(layer, "reduction", options.reduction ?? "mean", REDUCTIONS);
+  }
+}
+
+export interface CrossEntropyLossOptions extends ClassLossOptions {
+  /** Share of the target that is spread over all classes; 0 by default. */
+  labelSmoothing?: number;
+}
+
+/**
+ * Cross-entropy of logits [n, classes, ...] and int32 labels [n, ...].
+ * https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+ */
+export class CrossEntropyLoss extends Loss {
+  static readonly name: string = "CrossEntropyLoss";
+  readonly ignoreIndex: number;
+  readonly labelSmoothing: number;
+  declare weight: Tensor | null;
+
+  constructor(options: CrossEntropyLossOptions = {}) {
+    super("CrossEntropyLoss", options);
+    known("CrossEntropyLoss", options, ["weight", "ignoreIndex", "reduction", "labelSmoothing"]);
+    this.ignoreIndex = integer("CrossEntropyLoss", "ignoreIndex", options.ignoreIndex ?? -100);
+    this.labelSmoothing = fraction("CrossEntropyLoss", "labelSmoothing", options.labelSmoothing ?? 0);
+    this.registerBuffer("weight", options.weight ?? null);
+  }
+
+  forward(input: Tensor, target: Tensor): Tensor {
+    return crossEntropy(input, target, this);
+  }
+}
+
+/**
+ * Negative log-likelihood of log-probabilities [n, classes, ...] and int32 labels [n, ...].
+ * https://pytorch.org/docs/stable/generated/torch.nn.NLLLoss.html
+ */
+export class NLLLoss extends Loss {
+  static readonly name: string = "NLLLoss";
+  readonly ignoreIndex: number;
+  declare weight: Tensor | null;
+
+  constructor(options: ClassLossOptions = {}) {
+    super("NLLLoss", options);
+    known("NLLLoss", options, ["weight", "ignoreIndex", "reduction"]);
+    this.ignoreIndex = integer("NLLLoss", "ignoreIndex", options.ignoreIndex ?? -100);
+    this.registerBuffer("weight", options.weight ?? null);
+  }
+
+  forward(input: Tensor, target: Tensor): Tensor {
+    return nllLoss(input, target, this);
+  }
+}
+
+/** Squared error of two tensors of one shape. https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html */
+export class MSELoss extends Loss {
+  static readonly name: string = "MSELoss";
+  constructor(options: LossOptions = {}) {
+    super("MSELoss", options);
+    known("MSELoss", options, ["reduction"]);
+  }
+
+  forward(input: Tensor, target: Tensor): Tensor {
+    return mseLoss(input, target, this);
+  }
+}
+
+export interface BCELossOptions extends LossOptions {
+  /** A factor for each element's loss, of a shape that broadcasts to the input's. */
+  weight?: Tensor | null;
+}
+
+/**
+ * Binary cross-entropy of probabilities and targets of one shape, both in [0, 1].
+ * https://pytorch.org/docs/stable/generated/torch.nn.BCELoss.html
+ */
+export class BCELoss extends Loss {
+  static readonly name: string = "BCELoss";
+  declare weight: Tensor | null;
+
+  constructor(options: BCELossOptions = {}) {
+    super("BCELoss", options);
+    known("BCELoss", options, ["weight", "reduction"]);
+    this.registerBuffer("weight", options.weight ?? null);
+  }
+
+  forward(input: Tensor, target: Tensor): Tensor {
+    return binaryCrossEntropy(input, target, this);
+  }
+}

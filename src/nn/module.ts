@@ -1,0 +1,347 @@
+// Module: what holds parameters and has a forward. Its tree is found by walking own properties when it is asked for, so
+// there is no registration: parameters, modules, and arrays of both count, in order of definition.
+import { guard } from "../core/capture.ts";
+import type { Device } from "../core/device.ts";
+import { BYTES } from "../core/dtype.ts";
+import { fail, WasmgradError } from "../core/error.ts";
+import { sameShape, show } from "../core/shape.ts";
+import { noGrad } from "../core/tape.ts";
+import { alias, alive, lasting, Tensor } from "../core/tensor.ts";
+import { copy_ } from "../ops/index.ts";
+import { known } from "./check.ts";
+import { Parameter } from "./parameter.ts";
+
+/** Any module, whatever it takes and returns. */
+export type AnyModule = Module<never[], unknown>;
+
+export type StateDict = Record<string, Tensor>;
+
+/** What hangs on a module, or on an array of modules and parameters. */
+interface Node {
+  readonly parameters: [string, Parameter][];
+  readonly buffers: [string, Tensor][];
+  readonly children: [string, AnyModule | readonly unknown[]][];
+}
+
+/**
+ * Base of layers and models: a subclass has a `forward` and puts parameters and modules into its properties (JavaScript's
+ * `#private` ones are not seen). `A` are forward's arguments, `R` its result.
+ * https://pytorch.org/docs/stable/generated/torch.nn.Module.html
+ */
+export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
+  /** Set by `train()` and `eval()`. */
+  training = true;
+  readonly #buffers = new Map<string, { persistent: boolean }>();
+
+  abstract forward(...inputs: A): R;
+
+  /** The training flag, for use in `forward`: a captured program notices when it changes. */
+  protected get isTraining(): boolean {
+    return guard(() => this.training);
+  }
+
+  /** Parameters of this module and all below; one that is shared is listed once. */
+  parameters(): Parameter[] {
+    return this.namedParameters().map(([, p]) => p);
+  }
+
+  /** Parameters with their keys, such as `0.weight`. */
+  namedParameters(): [string, Parameter][] {
+    return unique(this.namedNodes().flatMap(([path, node]) => prefixed(path, node.parameters)));
+  }
+
+  /** Buffers of this module and all below. */
+  buffers(): Tensor[] {
+    return this.namedBuffers().map(([, b]) => b);
+  }
+
+  namedBuffers(): [string, Tensor][] {
+    return unique(this.namedNodes().flatMap(([path, node]) => prefixed(path, node.buffers)));
+  }
+
+  /** This module and all below, each once. */
+  modules(): AnyModule[] {
+    return this.namedModules().map(([, m]) => m);
+  }
+
+  /** This module (with the key "") and all below, each once. */
+  namedModules(): [string, AnyModule][] {
+    return this.namedNodes()
+      .filter((entry): entry is [string, Node, AnyModule] => entry[2] instanceof Module)
+      .map(([path, , m]) => [path, m]);
+  }
+
+  /** Modules one level below, each once; those of an array property count. */
+  children(): AnyModule[] {
+    return this.namedChildren().map(([, m]) => m);
+  }
+
+  namedChildren(): [string, AnyModule][] {
+    const list = (path: string, node: Node): [string, AnyModule][] =>
+      node.children.flatMap(([key, child]) => {
+        const name = join(path, key);
+        return child instanceof Module ? [[name, child] as [string, AnyModule]] : list(name, nodeOf(child));
+      });
+    return unique(list("", nodeOf(this)));
+  }
+
+  /**
+   * Makes `tensor` the property `name` and part of the state dict (unless `persistent` is false), but no parameter.
+   * Change it in place. https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.register_buffer
+   */
+  registerBuffer(name: string, tensor: Tensor | null, options: { persistent?: boolean } = {}): void {
+    known("registerBuffer", options, ["persistent"]);
+    const own = this as unknown as Record<string, unknown>;
+    if (name === "" || name.includes(".")) fail("registerBuffer", `name "${name}": a name without dots is expected`);
+    if (name in this && own[name] != null)
+      fail("registerBuffer", `name "${name}": the module already has such a property`);
+    if (tensor !== null && !(tensor instanceof Tensor))
+      fail("registerBuffer", `${name} is ${typeof tensor}: a tensor or null is expected`);
+    tensor?.keep();
+    own[name] = tensor;
+    this.#buffers.set(name, { persistent: options.persistent ?? true });
+  }
+
+  /** How a buffer was registered; undefined for what is no buffer. */
+  bufferOptions(name: string): { readonly persistent: boolean } | undefined {
+    return this.#buffers.get(name);
+  }
+
+  /** Sets the training flag of this module and all below: dropout, batch norm and the like read it. */
+  train(on = true): this {
+    if (typeof on !== "boolean") fail("train", `${String(on)}: the training mode is a boolean`);
+    for (const m of this.modules()) m.training = on;
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Calls `f` for all modules below and then this one. */
+  apply(f: (module: AnyModule) => void): this {
+    for (const child of this.children()) child.apply(f);
+    f(this);
+    return this;
+  }
+
+  /** Freezes (false) or thaws the parameters. */
+  requiresGrad_(on = true): this {
+    for (const p of this.parameters()) p.requiresGrad = on;
+    return this;
+  }
+
+  /** Drops the gradients of all parameters: they become null. */
+  zeroGrad(): void {
+    for (const p of this.parameters()) p.grad = null;
+  }
+
+  /**
+   * Parameters and persistent buffers by key, sharing storage with the module; a shared one stands under each key.
+   * https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict
+   */
+  stateDict(): StateDict {
+    return Object.fromEntries(this.namedState().map(([key, x]) => [key, alias(x)]));
+  }
+
+  /**
+   * Copies the tensors of `dict` into parameters and buffers, in place. All keys, shapes and dtypes are checked first: when
+   * one is wrong the error lists them all and nothing is written. `strict: false` lets keys be missing or too many.
+   * https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict
+   */
+  loadStateDict(
+    dict: Readonly<StateDict>,
+    options: { strict?: boolean } = {},
+  ): { missingKeys: string[]; unexpectedKeys: string[] } {
+    known("loadStateDict", options, ["strict"]);
+    if (dict === null || typeof dict !== "object")
+      fail("loadStateDict", `${String(dict)} was given: a state dict is expected`);
+    const state = this.namedState();
+    const keys = new Set(state.map(([key]) => key));
+    const missingKeys = [...keys].filter((key) => !Object.hasOwn(dict, key));
+    const unexpectedKeys = Object.keys(dict).filter((key) => !keys.has(key));
+    const errors: string[] = [];
+    if (options.strict ?? true) {
+      const quote = (list: string[]): string => list.map((key) => `"${key}"`).join(", ");
+      if (missingKeys.length > 0) errors.push(`missing key(s) in the state dict: ${quote(missingKeys)}.`);
+      if (unexpectedKeys.length > 0) errors.push(`unexpected key(s) in the state dict: ${quote(unexpectedKeys)}.`);
+    }
+    const present = state.filter(([key]) => Object.hasOwn(dict, key));
+    for (const [key, x] of present) {
+      const wrong = misfit(key, dict[key], x);
+      if (wrong !== null) errors.push(wrong);
+    }
+    if (errors.length > 0) {
+      throw new WasmgradError(
+        `loadStateDict: error(s) in loading the state dict for ${this.typeName()}:\n\t${errors.join("\n\t")}`,
+      );
+    }
+    noGrad(() => {
+      for (const [key, x] of present) copy_(x, dict[key]!);
+    });
+    return { missingKeys, unexpectedKeys };
+  }
+
+  /**
+   * Moves parameters, buffers and gradients to another device, in place: they stay the same objects. Await it before the
+   * module is used again. Optimizer state does not move: make the optimizer afterwards.
+   */
+  async to(device: Device): Promise<this> {
+    const tensors = [...new Set<Tensor>([...this.parameters(), ...this.buffers()])].filter((x) => x.device !== device);
+    for (const x of tensors) {
+      alive("to", x);
+      if (x.offset !== 0 || x.transposed || x.numel * BYTES !== x.storage.bytes) {
+        fail("to", `${x.describe()} is a view: move its base`);
+      }
+    }
+    const moves = tensors.map(async (x) => {
+      const gradient = x.ownGrad;
+      return {
+        x,
+        data: await x.device.read(x, x.numel, x.dtype),
+        gradient: gradient === null ? null : await gradient.device.read(gradient, gradient.numel, gradient.dtype),
+      };
+    });
+    const read = await Promise.all(moves);
+    for (const { x, data, gradient } of read) {
+      const storage = device.alloc(data.length * BYTES, x.storage.label);
+      device.write({ storage, offset: 0 }, data);
+      let moved: Tensor | null = null;
+      if (gradient !== null) {
+        const target = device.alloc(gradient.length * BYTES, "gradient");
+        device.write({ storage: target, offset: 0 }, gradient);
+        moved = lasting(target, x.shape);
+      }
+      x.moveTo(storage);
+      x.setGrad(moved);
+      x.home = null;
+    }
+    return this;
+  }
+
+  /** What stands between the parentheses when the module is printed. */
+  protected extraRepr(): string {
+    return "";
+  }
+
+  /** The class's name, in printing and messages. */
+  protected typeName(): string {
+    return this.constructor.name;
+  }
+
+  /** As PyTorch prints it. */
+  toString(): string {
+    const extra = this.extraRepr();
+    const lines = nodeOf(this).children.map(([key, child]) => `(${key}): ${indent(repr(child))}`);
+    if (extra !== "") lines.unshift(...extra.split("\n"));
+    if (lines.length === 0) return `${this.typeName()}()`;
+    if (lines.length === 1 && extra !== "") return `${this.typeName()}(${extra})`;
+    return `${this.typeName()}(\n  ${lines.join("\n  ")}\n)`;
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  /** Modules and arrays of them, each once, from the top down. */
+  private namedNodes(): [string, Node, AnyModule | readonly unknown[]][] {
+    const found: [string, Node, AnyModule | readonly unknown[]][] = [];
+    const seen = new Set<unknown>();
+    const visit = (path: string, holder: AnyModule | readonly unknown[]): void => {
+      if (seen.has(holder)) return;
+      seen.add(holder);
+      const node = nodeOf(holder);
+      found.push([path, node, holder]);
+      for (const [key, child] of node.children) visit(join(path, key), child);
+    };
+    visit("", this);
+    return found;
+  }
+
+  /** Parameters and persistent buffers under each of their keys. */
+  private namedState(): [string, Tensor][] {
+    const found: [string, Tensor][] = [];
+    const above = new Set<unknown>();
+    const visit = (path: string, holder: AnyModule | readonly unknown[]): void => {
+      if (above.has(holder)) return; // a child that refers to its parent
+      above.add(holder);
+      const node = nodeOf(holder);
+      found.push(...prefixed<Tensor>(path, node.parameters));
+      const module = holder instanceof Module ? holder : null;
+      found.push(
+        ...prefixed(
+          path,
+          node.buffers.filter(([key]) => module?.bufferOptions(key)?.persistent),
+        ),
+      );
+      for (const [key, child] of node.children) visit(join(path, key), child);
+      above.delete(holder);
+    };
+    visit("", this);
+    return found;
+  }
+}
+
+const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`);
+
+const prefixed = <T>(path: string, list: readonly [string, T][]): [string, T][] =>
+  list.map(([key, value]) => [join(path, key), value]);
+
+/** Entries whose value did not come before. */
+function unique<T>(list: readonly [string, T][]): [string, T][] {
+  const seen = new Set<T>();
+  return list.filter(([, value]) => !seen.has(value) && seen.add(value));
+}
+
+/** Parameters, buffers and children among the own properties of a module, or the items of an array. */
+function nodeOf(holder: AnyModule | readonly unknown[]): Node {
+  const node: Node = { parameters: [], buffers: [], children: [] };
+  const module = holder instanceof Module ? holder : null;
+  for (const [key, value] of Object.entries(holder)) {
+    if (value instanceof Parameter) node.parameters.push([key, value]);
+    else if (value instanceof Tensor) {
+      if (module?.bufferOptions(key) !== undefined) node.buffers.push([key, value]);
+    } else if (value instanceof Module) node.children.push([key, value]);
+    else if (Array.isArray(value) && value.some(holds)) node.children.push([key, value]);
+  }
+  return node;
+}
+
+const holds = (value: unknown): boolean =>
+  value instanceof Parameter || value instanceof Module || (Array.isArray(value) && value.some(holds));
+
+/** What keeps `given` from being copied into `x`, or null. */
+function misfit(key: string, given: unknown, x: Tensor): string | null {
+  if (!(given instanceof Tensor)) return `${key} is ${typeof given}: a tensor is expected.`;
+  alive("loadStateDict", given);
+  if (!sameShape(given.shape, x.shape)) {
+    return `size mismatch for ${key}: copying a tensor of shape ${show(given.shape)}, the shape in the current model is ${show(x.shape)}.`;
+  }
+  if (given.dtype !== x.dtype)
+    return `dtype mismatch for ${key}: copying ${given.dtype}, the current model has ${x.dtype}.`;
+  if (given.device !== x.device)
+    return `device mismatch for ${key}: the tensor is on ${given.device.type}, the model on ${x.device.type}.`;
+  if (given.transposed) return `${key} is a transposed view: clone() it.`;
+  return null;
+}
+
+const indent = (text: string): string => text.split("\n").join("\n  ");
+
+/** An array is printed as a ModuleList, in which equal neighbours share a line. */
+function repr(child: AnyModule | readonly unknown[]): string {
+  if (child instanceof Module) return child.toString();
+  const items = nodeOf(child);
+  const texts = items.children.map(([key, item]) => ({ key, text: repr(item) }));
+  const lines: string[] = items.parameters.map(([key, p]) => `(${key}): Parameter containing: [${show(p.shape)}]`);
+  for (let i = 0; i < texts.length; ) {
+    let next = i + 1;
+    while (next < texts.length && texts[next]!.text === texts[i]!.text) next++;
+    const { key, text } = texts[i]!;
+    const count = next - i;
+    lines.push(
+      count > 1 ? `(${key}-${texts[next - 1]!.key}): ${count} x ${indent(text)}` : `(${key}): ${indent(text)}`,
+    );
+    i = next;
+  }
+  return `ModuleList(\n  ${lines.join("\n  ")}\n)`;
+}

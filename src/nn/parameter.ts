@@ -1,0 +1,34 @@
+// A parameter: a tensor that modules list and optimizers change.
+
+import type { Device } from "../core/device.ts";
+import { fail } from "../core/error.ts";
+import { contiguous } from "../core/op.ts";
+import type { Shape } from "../core/shape.ts";
+import { noGrad } from "../core/tape.ts";
+import { alive, empty, Tensor } from "../core/tensor.ts";
+
+/**
+ * A tensor that counts as a parameter of the module whose property it is. It shares the storage of `data`, and no step
+ * or scope releases it. https://pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
+ */
+export class Parameter extends Tensor {
+  constructor(data: Tensor, requiresGrad = true) {
+    if (!(data instanceof Tensor)) fail("Parameter", `${typeof data} was given: a tensor is expected`);
+    alive("Parameter", data);
+    const dense = noGrad(() => contiguous(data));
+    super(dense.storage, dense.offset, dense.shape, dense.dtype);
+    if (dense !== data) dense.release("Parameter, which shares its storage");
+    this.kept = true;
+    this.requiresGrad = requiresGrad;
+  }
+}
+
+/** A new parameter filled by `fill`. */
+export function made(name: string, shape: Shape, device: Device | undefined, fill: (x: Tensor) => void): Parameter {
+  const x = empty(shape, "float32", name, device);
+  fill(x);
+  const p = new Parameter(x);
+  x.release("the layer that made it");
+  p.name = name;
+  return p;
+}

@@ -1,0 +1,166 @@
+// Elementwise functions of two tensors with broadcasting. https://pytorch.org/docs/stable/notes/broadcasting.html
+import { type DType, suffix } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { apply, launch, type Op } from "../core/op.ts";
+import { broadcast, sameShape, show } from "../core/shape.ts";
+import { empty, Tensor } from "../core/tensor.ts";
+import { compose } from "./compose.ts";
+import { sumTo } from "./reduce.ts";
+import { broadcastStrides, walk } from "./strides.ts";
+import {
+  addScalar,
+  type Comparison,
+  compareScalar,
+  divScalar,
+  expectNumber,
+  mulScalar,
+  neg,
+  rdivScalar,
+  rsubScalar,
+  toFloat,
+} from "./unary.ts";
+
+/** Launches `<kernel>_<dtype>` or its broadcasting form. */
+export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor, out: Tensor): void {
+  const kind = suffix(a.dtype);
+  if (sameShape(a.shape, b.shape)) {
+    launch(`${kernel}_${kind}`, [out], [a, b], [out.numel], undefined, name);
+    return;
+  }
+  const { extents, strides } = walk(name, out.shape, [
+    broadcastStrides(a.shape, out.shape),
+    broadcastStrides(b.shape, out.shape),
+    broadcastStrides(out.shape, out.shape),
+  ]);
+  launch(`${kernel}_broadcast_${kind}`, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
+}
+
+function checkDtypes(name: string, a: Tensor, b: Tensor): void {
+  if (a.dtype !== b.dtype) {
+    fail(
+      name,
+      `${show(a.shape)} of ${a.dtype} and ${show(b.shape)} of ${b.dtype}: the dtypes must be the same, use float() or int()`,
+    );
+  }
+}
+
+function binary(name: string, result: (dtype: DType) => DType, options: Pick<Op, "vjp" | "reads">): Op {
+  return {
+    name,
+    ...options,
+    forward([a, b]) {
+      checkDtypes(name, a!, b!);
+      if (a!.dtype === "bool" && result("bool") === "bool" && !COMPARISONS.has(name)) {
+        fail(name, `${show(a!.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
+      }
+      const y = empty(broadcast(name, a!.shape, b!.shape), result(a!.dtype), name, a!.device);
+      launchBinary(name, name, a!, b!, y);
+      return y;
+    },
+  };
+}
+
+const COMPARISONS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge"]);
+const keep = (dtype: DType): DType => dtype;
+const bool = (): DType => "bool";
+
+const Add = binary("add", keep, { vjp: (g, { inputs: [a, b] }) => [needs(a!, g), needs(b!, g)] });
+const Sub = binary("sub", keep, {
+  vjp: (g, { inputs: [a, b] }) => [needs(a!, g), b!.requiresGrad ? sumTo(neg(g), b!.shape) : null],
+});
+const Mul = binary("mul", keep, {
+  reads: [0, 1],
+  vjp: (g, { inputs: [a, b] }) => [
+    a!.requiresGrad ? sumTo(mul(g, b!), a!.shape) : null,
+    b!.requiresGrad ? sumTo(mul(g, a!), b!.shape) : null,
+  ],
+});
+const Div = binary("div", keep, {
+  reads: [0, 1],
+  vjp: (g, { inputs: [a, b] }) => [
+    a!.requiresGrad ? sumTo(div(g, b!), a!.shape) : null,
+    b!.requiresGrad ? sumTo(neg(div(mul(g, a!), mul(b!, b!))), b!.shape) : null,
+  ],
+});
+
+const needs = (x: Tensor, g: Tensor): Tensor | null => (x.requiresGrad ? sumTo(g, x.shape) : null);
+
+/** Gradient of maximum and minimum: the larger (smaller) one takes it, equal ones half each. */
+function pick(win: Comparison): NonNullable<Op["vjp"]> {
+  const lose = win === "gt" ? "lt" : "gt";
+  const part = (g: Tensor, a: Tensor, b: Tensor, way: Comparison): Tensor =>
+    mul(
+      g,
+      mulScalar(
+        add(toFloat(compare(way, a, b)), addScalar(neg(toFloat(compare(way === "gt" ? "lt" : "gt", a, b))), 1)),
+        0.5,
+      ),
+    );
+  return (g, { inputs: [a, b] }) => [
+    a!.requiresGrad ? sumTo(part(g, a!, b!, win), a!.shape) : null,
+    b!.requiresGrad ? sumTo(part(g, a!, b!, lose), b!.shape) : null,
+  ];
+}
+const Maximum = binary("maximum", keep, { reads: [0, 1], vjp: pick("gt") });
+const Minimum = binary("minimum", keep, { reads: [0, 1], vjp: pick("lt") });
+
+const comparisons = Object.fromEntries([...COMPARISONS].map((name) => [name, binary(name, bool, {})])) as Record<
+  Comparison,
+  Op
+>;
+
+const isTensor = (x: unknown): x is Tensor => x instanceof Tensor;
+
+export function add(a: Tensor, b: Tensor | number): Tensor {
+  if (isTensor(b)) return apply(Add, [a, b], null);
+  expectNumber("add", b, a);
+  return addScalar(a, b);
+}
+
+export function sub(a: Tensor, b: Tensor | number): Tensor {
+  if (isTensor(b)) return apply(Sub, [a, b], null);
+  expectNumber("sub", b, a);
+  return addScalar(a, -b);
+}
+
+/** b - a */
+export function rsub(a: Tensor, b: Tensor | number): Tensor {
+  return isTensor(b) ? sub(b, a) : rsubScalar(a, b);
+}
+
+export function mul(a: Tensor, b: Tensor | number): Tensor {
+  if (isTensor(b)) return apply(Mul, [a, b], null);
+  expectNumber("mul", b, a);
+  return mulScalar(a, b);
+}
+
+/** a / b for float32. */
+export function div(a: Tensor, b: Tensor | number): Tensor {
+  if (isTensor(b)) {
+    if (a.dtype !== "float32") return compose(() => div(toFloat(a), toFloat(b)));
+    return apply(Div, [a, b], null);
+  }
+  expectNumber("div", b, a);
+  return a.dtype === "float32" ? divScalar(a, b) : compose(() => divScalar(toFloat(a), b));
+}
+
+/** b / a */
+export function rdiv(a: Tensor, b: Tensor | number): Tensor {
+  return isTensor(b) ? div(b, a) : rdivScalar(a, b);
+}
+
+export const maximum = (a: Tensor, b: Tensor): Tensor => apply(Maximum, [a, b], null);
+export const minimum = (a: Tensor, b: Tensor): Tensor => apply(Minimum, [a, b], null);
+
+export function compare(name: Comparison, a: Tensor, b: Tensor | number): Tensor {
+  if (isTensor(b)) return apply(comparisons[name], [a, b], null);
+  expectNumber(name, b, a);
+  return compareScalar(name, a, b);
+}
+
+export const eq = (a: Tensor, b: Tensor | number): Tensor => compare("eq", a, b);
+export const ne = (a: Tensor, b: Tensor | number): Tensor => compare("ne", a, b);
+export const lt = (a: Tensor, b: Tensor | number): Tensor => compare("lt", a, b);
+export const le = (a: Tensor, b: Tensor | number): Tensor => compare("le", a, b);
+export const gt = (a: Tensor, b: Tensor | number): Tensor => compare("gt", a, b);
+export const ge = (a: Tensor, b: Tensor | number): Tensor => compare("ge", a, b);

@@ -1,0 +1,26 @@
+// Compositions: functions made of several ops, whose helpers must not linger.
+import { mode, type Tensor } from "../core/tensor.ts";
+
+/**
+ * Runs a composition of ops: helpers that it made and nobody recorded are released; those that the result's gradient
+ * needs go with its entry.
+ */
+export function compose(f: () => Tensor): Tensor {
+  const outer = mode.scope;
+  const made: Tensor[] = [];
+  mode.scope = made;
+  let out: Tensor;
+  try {
+    out = f();
+  } finally {
+    mode.scope = outer;
+  }
+  for (const t of made) {
+    if (t === out || t.entry !== null || t.kept || t.gone !== null) outer?.push(t);
+    else if (out.entry !== null) {
+      out.entry.saved.push(t);
+      outer?.push(t);
+    } else t.release("the op that made it");
+  }
+  return out;
+}

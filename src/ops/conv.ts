@@ -1,0 +1,153 @@
+// 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
+import { fail } from "../core/error.ts";
+import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
+import { numel, sameShape, show } from "../core/shape.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
+import { sum } from "./reduce.ts";
+
+/** One number for both dims, or [height, width]. */
+export type Pair = number | readonly [number, number];
+
+export interface ConvOptions {
+  stride?: Pair;
+  padding?: Pair;
+  dilation?: Pair;
+  groups?: number;
+}
+
+/** Both entries of a pair, checked to be integers not below `least`. */
+export function pair(op: string, what: string, value: Pair, least: number): [number, number] {
+  const both: [number, number] = typeof value === "number" ? [value, value] : [value[0], value[1]];
+  if (!both.every((v) => Number.isInteger(v) && v >= least)) {
+    fail(op, `${what} ${JSON.stringify(value)}: integers of at least ${least} are expected`);
+  }
+  return both;
+}
+
+interface Geometry {
+  /** Input [n, ci * groups, h, w]. */
+  readonly x: readonly number[];
+  /** Weight [co, ci, kh, kw]. */
+  readonly w: readonly number[];
+  readonly oh: number;
+  readonly ow: number;
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+}
+
+/** Images a partial sum of the weight's gradient covers, and most partial sums: fixed, so that threads do not matter. */
+const IMAGES = 8;
+const MOST_CHUNKS = 16;
+
+function geometry(x: Tensor, w: Tensor, options: ConvOptions): Geometry {
+  const name = "conv2d";
+  if (x.ndim !== 4 || w.ndim !== 4) {
+    fail(name, `input ${show(x.shape)} and weight ${show(w.shape)}: [n,c,h,w] and [out,in/groups,kh,kw] are expected`);
+  }
+  const groups = options.groups ?? 1;
+  const stride = pair(name, "stride", options.stride ?? 1, 1);
+  const padding = pair(name, "padding", options.padding ?? 0, 0);
+  const dilation = pair(name, "dilation", options.dilation ?? 1, 1);
+  const [, c, h, wide] = x.shape as [number, number, number, number];
+  const [co, ci, kh, kw] = w.shape as [number, number, number, number];
+  if (!Number.isInteger(groups) || groups < 1 || co % groups !== 0) {
+    fail(name, `groups ${groups} for weight ${show(w.shape)}: a positive divisor of ${co} is expected`);
+  }
+  if (c !== ci * groups) {
+    fail(
+      name,
+      `input ${show(x.shape)} and weight ${show(w.shape)}: ${ci * groups} input channels are expected, got ${c}`,
+    );
+  }
+  const out = (size: number, k: number, i: 0 | 1): number =>
+    Math.floor((size + 2 * padding[i] - dilation[i] * (k - 1) - 1) / stride[i]) + 1;
+  const [oh, ow] = [out(h, kh, 0), out(wide, kw, 1)];
+  if (oh < 1 || ow < 1) {
+    fail(
+      name,
+      `input ${show(x.shape)} and weight ${show(w.shape)}, padding [${padding}]: the kernel is larger than the padded input`,
+    );
+  }
+  return { x: x.shape, w: w.shape, oh, ow, stride, padding, dilation, groups };
+}
+
+function conv(x: Tensor, w: Tensor, b: Tensor | undefined, g: Geometry): Tensor {
+  const [n, , h, wide] = g.x as [number, number, number, number];
+  const [co, ci, kh, kw] = g.w as [number, number, number, number];
+  const y = empty([n, co, g.oh, g.ow], "float32", "conv2d", x.device);
+  const kernel = b === undefined ? "conv2d_f32" : "conv2d_bias_f32";
+  const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups, 0];
+  launch(kernel, [y], b === undefined ? [x, w] : [x, w, b], [n, co, g.oh, g.ow, ci, kh, kw], scalars, "conv2d");
+  return y;
+}
+
+const Conv2d: Op<Geometry> = {
+  name: "conv2d",
+  reads: [0, 1],
+  forward: ([x, w, b], g) => conv(x!, w!, b, g),
+  vjp(gy, { inputs: [x, w, b], params: g }) {
+    return [
+      x!.requiresGrad ? apply(VjpX, [gy, w!], g) : null,
+      w!.requiresGrad ? apply(VjpW, [gy, x!], g) : null,
+      b?.requiresGrad ? sum(gy, { dim: [0, 2, 3] }) : null,
+    ];
+  },
+};
+
+/** Gradient of the input, from that of the output and the weight. */
+const VjpX: Op<Geometry> = {
+  name: "conv2dVjpX",
+  reads: [0, 1],
+  forward([gy, w], g) {
+    const [n, c, h, wide] = g.x as [number, number, number, number];
+    const [co, , kh, kw] = g.w as [number, number, number, number];
+    const gx = empty(g.x, "float32", "conv2d gradient", gy!.device);
+    const scalars = [g.oh, g.ow, ...g.stride, ...g.padding, ...g.dilation, g.groups];
+    launch("conv2d_vjp_x_f32", [gx], [gy!, w!], [n, c, h, wide, co, kh, kw], scalars, "conv2d");
+    return gx;
+  },
+  vjp: (ggx, { inputs: [gy, w], params: g }) => [
+    gy!.requiresGrad ? apply(Conv2d, [ggx, w!], g) : null,
+    w!.requiresGrad ? apply(VjpW, [gy!, ggx], g) : null,
+  ],
+};
+
+/** Gradient of the weight, from that of the output and the input: partial sums over chunks of the batch, then their sum. */
+const VjpW: Op<Geometry> = {
+  name: "conv2dVjpW",
+  reads: [0, 1],
+  forward([gy, x], g) {
+    const [n, , h, wide] = g.x as [number, number, number, number];
+    const [co, ci, kh, kw] = g.w as [number, number, number, number];
+    const chunks = Math.max(1, Math.min(MOST_CHUNKS, Math.ceil(n / IMAGES)));
+    const gw = empty(g.w, "float32", "conv2d gradient", gy!.device);
+    const partial = chunks === 1 ? gw : empty([chunks, ...g.w], "float32", "conv2d gradient", gy!.device);
+    const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups];
+    launch("conv2d_vjp_w_f32", [partial], [gy!, x!], [chunks, n, co, g.oh, g.ow, ci, kh, kw], scalars, "conv2d");
+    if (chunks > 1) {
+      launch("sum_f32", [gw], [partial], [1, chunks, numel(g.w)], undefined, "conv2d");
+      done(partial);
+    }
+    return gw;
+  },
+  vjp: (ggw, { inputs: [gy, x], params: g }) => [
+    gy!.requiresGrad ? apply(Conv2d, [x!, ggw], g) : null,
+    x!.requiresGrad ? apply(VjpX, [gy!, ggw], g) : null,
+  ],
+};
+
+/**
+ * Convolution of x [n, c, h, w] with weight [out, c/groups, kh, kw], bias [out] or null, to [n, out, oh, ow].
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
+  expectDtype("conv2d", x, "float32");
+  expectDtype("conv2d", weight, "float32", "weight");
+  const g = geometry(x, weight, options);
+  if (bias !== null && !sameShape(bias.shape, [g.w[0]!])) {
+    fail("conv2d", `bias ${show(bias.shape)} and weight ${show(weight.shape)}: the bias must be [${g.w[0]}]`);
+  }
+  return apply(Conv2d, bias === null ? [x, weight] : [x, weight, bias], g);
+}

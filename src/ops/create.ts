@@ -1,0 +1,130 @@
+// Tensors from nothing: filled, counted, random. https://pytorch.org/docs/stable/torch.html#creation-ops
+import { type Device, defaultDevice, type TypedData } from "../core/device.ts";
+import { type DType, suffix, word } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { launch } from "../core/op.ts";
+import { checkShape, type Shape, show } from "../core/shape.ts";
+import { empty as emptyTensor, fromData, type Tensor } from "../core/tensor.ts";
+
+export interface TensorOptions {
+  dtype?: DType;
+  device?: Device;
+  requiresGrad?: boolean;
+}
+
+/** Nested arrays of numbers or booleans. */
+export type Nested = number | boolean | readonly Nested[];
+
+/** The word of `value` in a dtype. */
+export function wordOf(value: number, dtype: DType): number {
+  if (dtype === "float32") return word(value);
+  return dtype === "bool" ? Number(value !== 0) : Math.trunc(value) | 0;
+}
+
+function finish(t: Tensor, options: TensorOptions): Tensor {
+  if (options.requiresGrad) t.requiresGrad = true;
+  return t;
+}
+
+/** Undefined contents, checked shape. */
+export function empty(shape: Shape, options: TensorOptions = {}): Tensor {
+  checkShape("empty", shape);
+  return finish(emptyTensor(shape, options.dtype ?? "float32", "empty", options.device ?? defaultDevice()), options);
+}
+
+function filled(label: string, shape: Shape, value: number, options: TensorOptions): Tensor {
+  checkShape(label, shape);
+  const dtype = options.dtype ?? "float32";
+  const y = emptyTensor(shape, dtype, label, options.device ?? defaultDevice());
+  launch(`fill_${suffix(dtype)}`, [y], [], [y.numel], [wordOf(value, dtype)], label);
+  return finish(y, options);
+}
+
+export const zeros = (shape: Shape, options: TensorOptions = {}): Tensor => filled("zeros", shape, 0, options);
+export const ones = (shape: Shape, options: TensorOptions = {}): Tensor => filled("ones", shape, 1, options);
+export const full = (shape: Shape, value: number, options: TensorOptions = {}): Tensor =>
+  filled("full", shape, value, options);
+
+const like = (x: Tensor, options: TensorOptions): TensorOptions => ({ dtype: x.dtype, device: x.device, ...options });
+
+export const zerosLike = (x: Tensor, options: TensorOptions = {}): Tensor => zeros(x.shape, like(x, options));
+export const onesLike = (x: Tensor, options: TensorOptions = {}): Tensor => ones(x.shape, like(x, options));
+export const fullLike = (x: Tensor, value: number, options: TensorOptions = {}): Tensor =>
+  full(x.shape, value, like(x, options));
+export const emptyLike = (x: Tensor, options: TensorOptions = {}): Tensor => empty(x.shape, like(x, options));
+
+/**
+ * `arange(end)`, `arange(start, end)` or `arange(start, end, step)`. Int32 when all are integers, as PyTorch's int64.
+ * https://pytorch.org/docs/stable/generated/torch.arange.html
+ */
+export function arange(...args: [...numbers: number[], options: TensorOptions] | number[]): Tensor {
+  const last = args[args.length - 1];
+  const options = typeof last === "object" ? last : {};
+  const numbers = (typeof last === "object" ? args.slice(0, -1) : args) as number[];
+  const [start, end, step = 1] = numbers.length === 1 ? [0, numbers[0]!] : (numbers as [number, number, number?]);
+  if (numbers.length < 1 || numbers.length > 3 || !numbers.every(Number.isFinite)) {
+    fail("arange", `(${numbers.join(", ")}): one to three finite numbers are expected: end, or start, end and step`);
+  }
+  if (step === 0 || (end! - start!) * step < 0) {
+    fail("arange", `start ${start}, end ${end}, step ${step}: the step must lead from start to end`);
+  }
+  const dtype = options.dtype ?? (numbers.every(Number.isInteger) ? "int32" : "float32");
+  const n = Math.ceil((end! - start!) / step);
+  const y = emptyTensor([n], dtype, "arange", options.device ?? defaultDevice());
+  launch(`arange_${suffix(dtype)}`, [y], [], [n], [wordOf(start!, dtype), wordOf(step, dtype)], "arange");
+  return finish(y, options);
+}
+
+function flattenInto(value: Nested, shape: number[], depth: number, out: number[]): void {
+  if (!Array.isArray(value)) {
+    if (depth !== shape.length)
+      fail("tensor", `ragged nested array: a number at depth ${depth}, shape so far ${show(shape)}`);
+    out.push(Number(value));
+    return;
+  }
+  if (depth >= shape.length || value.length !== shape[depth]) {
+    fail("tensor", `ragged nested array: ${value.length} items at depth ${depth}, shape so far ${show(shape)}`);
+  }
+  for (const v of value) flattenInto(v, shape, depth + 1, out);
+}
+
+/**
+ * A tensor of nested arrays or of a typed array (with `shape`). Whole numbers give float32 unless `dtype` says otherwise
+ * or the data is an Int32Array; booleans give bool. https://pytorch.org/docs/stable/generated/torch.tensor.html
+ */
+export function tensor(data: Nested | TypedData | Uint8Array, options: TensorOptions & { shape?: Shape } = {}): Tensor {
+  const { device = defaultDevice() } = options;
+  if (ArrayBuffer.isView(data)) {
+    const dtype = options.dtype ?? (data instanceof Int32Array ? "int32" : "float32");
+    const values = convert(data as unknown as ArrayLike<number>, dtype, device);
+    return finish(fromData(values, options.shape ?? [data.length], dtype, { device }), options);
+  }
+  const shape: number[] = [];
+  let probe: Nested = data;
+  while (Array.isArray(probe)) {
+    shape.push(probe.length);
+    probe = probe[0] as Nested;
+    if (probe === undefined) break;
+  }
+  const flat: number[] = [];
+  flattenInto(data, shape, 0, flat);
+  const dtype = options.dtype ?? (typeof probe === "boolean" ? "bool" : "float32");
+  return finish(fromData(convert(flat, dtype, device), options.shape ?? shape, dtype, { device }), options);
+}
+
+function convert(data: ArrayLike<number>, dtype: DType, device: Device): TypedData {
+  if (dtype === "float32") {
+    if (data instanceof Float32Array) return data;
+    return device.type === "reference" ? Float64Array.from(data) : Float32Array.from(data);
+  }
+  if (data instanceof Int32Array && dtype === "int32") return data;
+  const out = new Int32Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const v = data[i]!;
+    if (dtype === "int32" && !(Number.isInteger(v) && Math.abs(v) < 2 ** 31)) {
+      fail("tensor", `value ${v} at ${i} for int32: integers below 2^31 are expected`);
+    }
+    out[i] = dtype === "bool" ? Number(v !== 0) : v;
+  }
+  return out;
+}

@@ -1,0 +1,137 @@
+// Writes in place. Every write bumps the storage's version, so backward notices a saved value that changed.
+import { suffix, word } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { launch, mixed, type Op, record } from "../core/op.ts";
+import { broadcast, sameShape, show } from "../core/shape.ts";
+import { alias, alive, mode, type Tensor } from "../core/tensor.ts";
+import { launchBinary, mul } from "./binary.ts";
+import { wordOf } from "./create.ts";
+import { sumTo } from "./reduce.ts";
+import { mulScalar, neg } from "./unary.ts";
+
+/** The kernels see the storage: a transposed view is written through its dense form only for whole fills. */
+function dense(op: string, x: Tensor): void {
+  if (x.transposed) fail(op, `${show(x.shape)} is a transposed view: write to its base`);
+}
+
+/** The tensor behind `x` in place: `launchIt` writes to its storage; history is rebased as PyTorch does. */
+function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, write: () => void): Tensor {
+  alive(op.name, x);
+  for (const o of others) {
+    alive(op.name, o);
+    if (o.device !== x.device) mixed(op.name, x.device, o.device);
+    mode.recording?.reads(o);
+  }
+  if (x.copyOf !== null) {
+    fail(
+      op.name,
+      `${show(x.shape)} is a copy made by ${x.copyOf}, where PyTorch has a view: writing would not reach the original`,
+    );
+  }
+  const grad = mode.grad && (x.requiresGrad || others.some((o) => o.requiresGrad));
+  if (grad && x.requiresGrad && x.isLeaf) {
+    fail(
+      op.name,
+      `${show(x.shape)}: a leaf variable that requires grad is being used in an in-place operation; use noGrad`,
+    );
+  }
+  if (grad && x.requiresGrad && x.storage.holders > 1 && x.entry?.op.name === "view") {
+    fail(
+      op.name,
+      `${show(x.shape)}: writing in place to a view that requires grad is not supported; write to the base or clone()`,
+    );
+  }
+  if (!grad) {
+    write();
+    return x;
+  }
+  const before = alias(x);
+  before.entry = x.entry;
+  if (x.requiresGrad) before.requiresGrad = true;
+  write();
+  x.entry = null;
+  record(op, [before, ...others], params, [], x);
+  return x;
+}
+
+const grads = (f: Op["vjp"]): Op["vjp"] => f;
+
+function binaryInPlace(name: "add" | "sub" | "mul", vjp: Op["vjp"], reads: readonly number[]) {
+  const op: Op = { name: `${name}_`, reads, vjp, forward: ([x]) => x! };
+  const scalar: Op<number> = {
+    name: `${name}_`,
+    forward: ([x]) => x!,
+    vjp: (g, { params }) => [name === "mul" ? mulScalar(g, params) : g],
+  };
+  return (x: Tensor, other: Tensor | number): Tensor => {
+    dense(op.name, x);
+    if (typeof other === "number") {
+      if (x.dtype !== "float32") fail(op.name, `${show(x.shape)} of ${x.dtype} and a number: float32 is expected`);
+      const kernel = name === "mul" ? "mul_scalar_f32" : "add_scalar_f32";
+      return inPlace(scalar, x, [], other, () => {
+        launch(kernel, [x], [x], [x.numel], [word(name === "sub" ? -other : other)], op.name);
+      });
+    }
+    if (other.dtype !== x.dtype) fail(op.name, `${x.dtype} and ${other.dtype}: the dtypes must be the same`);
+    if (!sameShape(broadcast(op.name, x.shape, other.shape), x.shape)) {
+      fail(op.name, `${show(x.shape)} and ${show(other.shape)}: the result does not fit into the first`);
+    }
+    if (other.transposed) fail(op.name, `second operand ${show(other.shape)} is a transposed view: clone() it`);
+    return inPlace(op, x, [other], null, () => launchBinary(name, op.name, x, other, x));
+  };
+}
+
+/** x += other */
+export const add_ = binaryInPlace(
+  "add",
+  grads((g, { inputs: [, b] }) => [g, b?.requiresGrad ? sumTo(g, b.shape) : null]),
+  [],
+);
+/** x -= other */
+export const sub_ = binaryInPlace(
+  "sub",
+  grads((g, { inputs: [, b] }) => [g, b?.requiresGrad ? sumTo(neg(g), b.shape) : null]),
+  [],
+);
+/** x *= other; the old value is gone, so `other` may not require a gradient. */
+export const mul_ = binaryInPlace(
+  "mul",
+  grads((g, { inputs: [a, b] }) => {
+    if (b?.requiresGrad)
+      fail(
+        "mul_",
+        `${show(a!.shape)} and ${show(b.shape)}: the old value is needed for the second operand's gradient, use mul()`,
+      );
+    return [mul(g, b!), null];
+  }),
+  [1],
+);
+
+const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [mulScalar(g, 0)] };
+
+/** Every element becomes `value`. */
+export function fill_(x: Tensor, value: number): Tensor {
+  const kernel = `fill_${suffix(x.dtype)}`;
+  return inPlace(Fill, x, [], null, () => launch(kernel, [x], [], [x.numel], [wordOf(value, x.dtype)], "fill_"));
+}
+
+export const zero_ = (x: Tensor): Tensor => fill_(x, 0);
+
+const Copy: Op = {
+  name: "copy_",
+  forward: ([x]) => x!,
+  vjp: (g, { inputs: [, b] }) => [mulScalar(g, 0), b!.requiresGrad ? g : null],
+};
+
+/** The elements of `source`, of the same shape and dtype, become those of `x`. */
+export function copy_(x: Tensor, source: Tensor): Tensor {
+  dense("copy_", x);
+  if (!sameShape(x.shape, source.shape) || x.dtype !== source.dtype) {
+    fail(
+      "copy_",
+      `${show(x.shape)} of ${x.dtype} from ${show(source.shape)} of ${source.dtype}: shape and dtype must be the same`,
+    );
+  }
+  if (source.transposed) fail("copy_", `source ${show(source.shape)} is a transposed view: clone() it`);
+  return inPlace(Copy, x, [source], null, () => launch("copy_f32", [x], [source], [x.numel], undefined, "copy_"));
+}

@@ -1,0 +1,242 @@
+// Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
+import { fail } from "../core/error.ts";
+import { apply, expectDtype, launch, type Op } from "../core/op.ts";
+import { sameShape, show } from "../core/shape.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
+import { add, div, eq, mul, sub } from "./binary.ts";
+import { compose } from "./compose.ts";
+import { mean, sum } from "./reduce.ts";
+import { permute, reshape } from "./shape.ts";
+import { logSoftmax } from "./softmax.ts";
+import { addScalar, mulScalar, neg, toFloat } from "./unary.ts";
+
+export type Reduction = "mean" | "sum" | "none";
+
+export interface LossOptions {
+  /** "mean" by default. */
+  reduction?: Reduction;
+}
+
+export interface ClassLossOptions extends LossOptions {
+  /** A weight for each class, [classes]. */
+  weight?: Tensor | null;
+  /** Rows with this label do not count; -100 by default. */
+  ignoreIndex?: number;
+}
+
+function reductionOf(op: string, options: LossOptions): Reduction {
+  const r = options.reduction ?? "mean";
+  if (r !== "mean" && r !== "sum" && r !== "none") fail(op, `reduction ${String(r)}: mean, sum or none is expected`);
+  return r;
+}
+
+const reduce = (x: Tensor, r: Reduction): Tensor => (r === "none" ? x : r === "sum" ? sum(x) : mean(x));
+
+interface Rows {
+  readonly kernel: "cross_entropy" | "nll";
+  readonly name: string;
+  readonly reduction: Reduction;
+  readonly ignore: number;
+}
+
+/** Rows of logits (cross_entropy) or of log-probabilities (nll), [rows, classes], against labels [rows]. */
+const RowLoss: Op<Rows> = {
+  name: "crossEntropy",
+  forward([x, target], p, saved) {
+    const [rows, classes] = x!.shape as [number, number];
+    const loss = empty([rows], "float32", p.name, x!.device);
+    const outputs = [loss];
+    if (p.kernel === "cross_entropy") {
+      const probs = empty([rows, classes], "float32", p.name, x!.device);
+      saved.push(probs);
+      outputs.push(probs);
+    }
+    launch(`${p.kernel}_f32`, outputs, [x!, target!], [rows, classes], [p.ignore], p.name);
+    if (p.reduction === "none") return loss;
+    const y = empty([], "float32", p.name, x!.device);
+    if (p.reduction === "sum") launch("sum_f32", [y], [loss], [1, rows, 1], undefined, p.name);
+    else {
+      const count = empty([], "float32", p.name, x!.device);
+      saved.push(count);
+      launch("nll_mean_f32", [y, count], [loss, target!], [rows], [p.ignore], p.name);
+    }
+    loss.release(p.name);
+    return y;
+  },
+  reads: [1],
+  vjp(g, { inputs: [x, target], params: p, saved }) {
+    const [rows, classes] = x!.shape as [number, number];
+    const gx = empty(x!.shape, "float32", `${p.name} gradient`, x!.device);
+    const count = p.reduction === "mean" ? saved[saved.length - 1]! : one(x!);
+    const inputs = p.kernel === "cross_entropy" ? [g, saved[0]!, target!, count] : [g, target!, count];
+    launch(`${p.kernel}_vjp_f32`, [gx], inputs, [rows, classes], [p.ignore, Number(p.reduction === "none")], p.name);
+    return [gx, null];
+  },
+};
+
+function one(x: Tensor): Tensor {
+  const t = empty([], "float32", "loss", x.device);
+  launch("fill_f32", [t], [], [1], [0x3f800000], "loss");
+  return t;
+}
+
+/** [n, classes, d1, ...] and [n, d1, ...] as rows. */
+function asRows(op: string, x: Tensor, target: Tensor): { rows: Tensor; labels: Tensor } {
+  expectDtype(op, x, "float32");
+  expectDtype(op, target, "int32", "target");
+  const one = x.ndim === 1;
+  const wanted = one ? [] : [x.shape[0]!, ...x.shape.slice(2)];
+  if (x.ndim === 0 || !sameShape(target.shape, wanted)) {
+    fail(
+      op,
+      `input ${show(x.shape)} and target ${show(target.shape)}: a target of ${show(wanted)} class labels is expected`,
+    );
+  }
+  if (one) return { rows: reshape(x, [1, x.numel]), labels: reshape(target, [1]) };
+  if (x.ndim === 2) return { rows: x, labels: target };
+  const classes = x.shape[1]!;
+  const order = [0, ...x.shape.map((_, i) => i).slice(2), 1];
+  return { rows: reshape(permute(x, order), [-1, classes]), labels: reshape(target, [-1]) };
+}
+
+function classLoss(op: string, kernel: Rows["kernel"], x: Tensor, target: Tensor, options: ClassLossOptions): Tensor {
+  const reduction = reductionOf(op, options);
+  const ignore = options.ignoreIndex ?? -100;
+  const params = { kernel, name: op, reduction, ignore };
+  if (x.ndim === 2) {
+    asRows(op, x, target);
+    return apply({ ...RowLoss, name: op }, [x, target], params);
+  }
+  return compose(() => {
+    const { rows, labels } = asRows(op, x, target);
+    const y = apply({ ...RowLoss, name: op }, [rows, labels], params);
+    return reduction === "none" ? reshape(y, target.shape) : y;
+  });
+}
+
+/** Weighted or smoothed loss of log-probabilities, by plain ops over one-hot labels. */
+function weighted(op: string, logp: Tensor, labels: Tensor, options: ClassLossOptions & { smoothing: number }): Tensor {
+  const { weight = null, smoothing } = options;
+  const reduction = reductionOf(op, options);
+  const [rows, classes] = logp.shape as [number, number];
+  if (weight !== null && !sameShape(weight.shape, [classes])) {
+    fail(op, `weight ${show(weight.shape)} and input ${show(logp.shape)}: a weight of [${classes}] is expected`);
+  }
+  const positions = empty([1, classes], "int32", op, logp.device);
+  launch("arange_i32", [positions], [], [classes], [0, 1], op);
+  const counted = toFloat(counts(labels, options.ignoreIndex ?? -100));
+  const hot = toFloat(eq(reshape(labels, [rows, 1]), positions));
+  // The kernel checks the labels: a fault names row and value.
+  const checked = apply({ ...RowLoss, name: op }, [logp, labels], {
+    kernel: "nll",
+    name: op,
+    reduction: "none",
+    ignore: options.ignoreIndex ?? -100,
+  });
+  const w = weight === null ? null : sum(mul(hot, weight), { dim: 1 });
+  const rowWeight = w === null ? counted : mul(w, counted);
+  let loss = w === null ? mul(checked, counted) : mul(checked, rowWeight);
+  if (smoothing > 0) {
+    const all = neg(sum(weight === null ? logp : mul(logp, weight), { dim: 1 }));
+    loss = add(mulScalar(loss, 1 - smoothing), mulScalar(mul(all, counted), smoothing / classes));
+  }
+  if (reduction === "none") return loss;
+  return reduction === "sum" ? sum(loss) : div(sum(loss), sum(rowWeight));
+}
+
+/** True where a label counts. */
+function counts(labels: Tensor, ignore: number): Tensor {
+  const y = empty(labels.shape, "bool", "ne", labels.device);
+  launch("ne_scalar_i32", [y], [labels], [labels.numel], [ignore], "ne");
+  return y;
+}
+
+/**
+ * Cross-entropy of logits [n, classes, ...] and int32 labels [n, ...]. A label outside [0, classes) other than
+ * `ignoreIndex` is an error at the next wait.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
+ */
+export function crossEntropy(
+  x: Tensor,
+  target: Tensor,
+  options: ClassLossOptions & { labelSmoothing?: number } = {},
+): Tensor {
+  const smoothing = options.labelSmoothing ?? 0;
+  if (!(smoothing >= 0 && smoothing <= 1))
+    fail("crossEntropy", `labelSmoothing ${smoothing}: a number from 0 to 1 is expected`);
+  if (!options.weight && smoothing === 0) return classLoss("crossEntropy", "cross_entropy", x, target, options);
+  return compose(() => {
+    const { rows, labels } = asRows("crossEntropy", x, target);
+    const y = weighted("crossEntropy", logSoftmax(rows, 1), labels, { ...options, smoothing });
+    return options.reduction === "none" ? reshape(y, target.shape) : y;
+  });
+}
+
+/** Negative log-likelihood of log-probabilities [n, classes, ...] and int32 labels [n, ...]. */
+export function nllLoss(x: Tensor, target: Tensor, options: ClassLossOptions = {}): Tensor {
+  if (!options.weight) return classLoss("nllLoss", "nll", x, target, options);
+  return compose(() => {
+    const { rows, labels } = asRows("nllLoss", x, target);
+    const y = weighted("nllLoss", rows, labels, { ...options, smoothing: 0 });
+    return options.reduction === "none" ? reshape(y, target.shape) : y;
+  });
+}
+
+function samePair(op: string, x: Tensor, y: Tensor): void {
+  expectDtype(op, x, "float32");
+  expectDtype(op, y, "float32", "target");
+  if (!sameShape(x.shape, y.shape))
+    fail(op, `input ${show(x.shape)} and target ${show(y.shape)}: the shapes must be the same`);
+}
+
+/** Squared error. https://pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html */
+export function mseLoss(x: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  samePair("mseLoss", x, target);
+  const r = reductionOf("mseLoss", options);
+  return compose(() => {
+    const d = sub(x, target);
+    return reduce(mul(d, d), r);
+  });
+}
+
+const Bce: Op = {
+  name: "binaryCrossEntropy",
+  reads: [0, 1],
+  forward([p, y]) {
+    const loss = empty(p!.shape, "float32", "binaryCrossEntropy", p!.device);
+    launch("bce_f32", [loss], [p!, y!], [p!.numel], undefined, "binaryCrossEntropy");
+    return loss;
+  },
+  vjp: (g, { inputs: [p, y] }) => [apply(BceVjp, [g, p!, y!], null), null],
+};
+
+// g (p - y) / (p (1 - p)): linear in g
+const BceVjp: Op = {
+  name: "binaryCrossEntropyVjp",
+  reads: [0, 1, 2],
+  forward([g, p, y]) {
+    const gp = empty(p!.shape, "float32", "binaryCrossEntropy gradient", p!.device);
+    launch("bce_vjp_f32", [gp], [g!, p!, y!], [p!.numel], undefined, "binaryCrossEntropy");
+    return gp;
+  },
+  vjp(h, { inputs: [g, p, y] }) {
+    // d/dp (p - y)/(p - p²) = (p² - 2 p y + y) / (p - p²)²
+    const q = mul(p!, addScalar(neg(p!), 1));
+    const top = add(sub(mul(p!, p!), mulScalar(mul(p!, y!), 2)), y!);
+    return [apply(BceVjp, [h, p!, y!], null), mul(mul(h, g!), div(top, mul(q, q))), null];
+  },
+};
+
+/** Cross-entropy of probabilities in [0, 1] and targets. Logarithms are held above -100, as in PyTorch. */
+export function binaryCrossEntropy(
+  x: Tensor,
+  target: Tensor,
+  options: LossOptions & { weight?: Tensor | null } = {},
+): Tensor {
+  samePair("binaryCrossEntropy", x, target);
+  const r = reductionOf("binaryCrossEntropy", options);
+  return compose(() => {
+    const loss = apply(Bce, [x, target], null);
+    return reduce(options.weight ? mul(loss, options.weight) : loss, r);
+  });
+}

@@ -1,0 +1,132 @@
+// Products of matrices. Transposed operands are absorbed by the kernel's form: nn, nt, tn.
+import { fail } from "../core/error.ts";
+import { apply, contiguous, expectDtype, launch, type Op } from "../core/op.ts";
+import { broadcast, numel, type Shape, sameShape, show } from "../core/shape.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
+import { compose } from "./compose.ts";
+import { sumTo } from "./reduce.ts";
+import { expand, reshape, t, transpose } from "./shape.ts";
+
+/** Launches c = a b over [batch, m, n, k]; `a` and `b` may be transposed views, not both. */
+function launchMatmul(a: Tensor, b: Tensor, c: Tensor, batch: number, aStride: number, bStride: number): void {
+  const [m, n] = [c.shape[c.ndim - 2]!, c.shape[c.ndim - 1]!];
+  const k = a.shape[a.ndim - 1]!;
+  const form = a.transposed ? "tn" : b.transposed ? "nt" : "nn";
+  launch(`matmul_${form}_f32`, [c], [a, b], [batch, m, n, k], [aStride, bStride], "matmul");
+}
+
+/** Both operands at least matrices: [..., m, k] and [..., k, n]. */
+const Matmul: Op = {
+  name: "matmul",
+  strided: true,
+  reads: [0, 1],
+  forward([a0, b0]) {
+    let [a, b] = [a0!, b0!];
+    const [m, k] = a.shape.slice(-2) as [number, number];
+    const [k2, n] = b.shape.slice(-2) as [number, number];
+    if (k !== k2) fail("matmul", `${show(a.shape)} and ${show(b.shape)}: inner dimensions differ (${k} and ${k2})`);
+    const [aBatch, bBatch] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
+    const lead = broadcast("matmul", aBatch, bBatch);
+    const helpers: Tensor[] = [];
+    const own = (x: Tensor): Tensor => {
+      helpers.push(x);
+      return x;
+    };
+    if (a.transposed && b.transposed) a = own(contiguous(a));
+    const batch = numel(lead);
+    // A batch that is broadcast in part is copied; one that is broadcast as a whole has stride 0.
+    const whole = (s: Shape): boolean => numel(s) === 1 || sameShape(s, lead);
+    if (!whole(aBatch)) a = own(expand(contiguous(a), [...lead, m, k]));
+    if (!whole(bBatch)) b = own(expand(contiguous(b), [...lead, k, n]));
+    const c = empty([...lead, m, n], "float32", "matmul", a.device);
+    const stride = (x: Tensor, size: number): number => (numel(x.shape.slice(0, -2)) === 1 && batch !== 1 ? 0 : size);
+    // Rows of all batches against one b are one tall product.
+    if (bBatch.length === 0 && !a.transposed && batch > 1) {
+      launch(`matmul_${b.transposed ? "nt" : "nn"}_f32`, [c], [a, b], [1, batch * m, n, k], [0, 0], "matmul");
+    } else launchMatmul(a, b, c, batch, stride(a, m * k), stride(b, k * n));
+    for (const h of helpers) h.release("matmul");
+    return c;
+  },
+  vjp(g, { inputs: [a, b] }) {
+    const last = (x: Tensor): Tensor => transpose(x, -2, -1);
+    // The gradient of a transposed view is computed in the layout that is stored, and comes back as such a view.
+    const ga = (): Tensor =>
+      a!.transposed ? last(apply(Matmul, [b!, last(g)], null)) : apply(Matmul, [g, last(b!)], null);
+    const gb = (): Tensor =>
+      b!.transposed ? last(apply(Matmul, [last(g), a!], null)) : apply(Matmul, [last(a!), g], null);
+    return [a!.requiresGrad ? sumTo(ga(), a!.shape) : null, b!.requiresGrad ? sumTo(gb(), b!.shape) : null];
+  },
+};
+
+/** The product of vectors, matrices or batches of them. https://pytorch.org/docs/stable/generated/torch.matmul.html */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  expectDtype("matmul", a, "float32", "first operand");
+  expectDtype("matmul", b, "float32", "second operand");
+  if (a.ndim === 0 || b.ndim === 0)
+    fail("matmul", `${show(a.shape)} and ${show(b.shape)}: both operands need at least 1 dim`);
+  if (a.ndim > 1 && b.ndim > 1) return apply(Matmul, [a, b], null);
+  if (a.shape[a.ndim - 1] !== b.shape[Math.max(0, b.ndim - 2)]) {
+    fail(
+      "matmul",
+      `${show(a.shape)} and ${show(b.shape)}: inner dimensions differ (${a.shape[a.ndim - 1]} and ${b.shape[Math.max(0, b.ndim - 2)]})`,
+    );
+  }
+  return compose(() => {
+    const x = a.ndim === 1 ? reshape(a, [1, a.numel]) : a;
+    const y = b.ndim === 1 ? reshape(b, [b.numel, 1]) : b;
+    const c = apply(Matmul, [x, y], null);
+    const shape = c.shape.slice(0, -2);
+    if (a.ndim > 1) return reshape(c, [...shape, c.shape[c.ndim - 2]!]);
+    return reshape(c, b.ndim > 1 ? [...shape, c.shape[c.ndim - 1]!] : shape);
+  });
+}
+
+/** The product of two matrices, [m,k] and [k,n]. https://pytorch.org/docs/stable/generated/torch.mm.html */
+export function mm(a: Tensor, b: Tensor): Tensor {
+  if (a.ndim !== 2 || b.ndim !== 2) fail("mm", `${show(a.shape)} and ${show(b.shape)}: two matrices are expected`);
+  return matmul(a, b);
+}
+
+const Linear: Op = {
+  name: "linear",
+  reads: [0, 1],
+  forward([x, w, b]) {
+    const [n, k] = w!.shape as [number, number];
+    const rows = numel(x!.shape.slice(0, -1));
+    const y = empty([...x!.shape.slice(0, -1), n], "float32", "linear", x!.device);
+    if (b === undefined) launch("matmul_nt_f32", [y], [x!, w!], [1, rows, n, k], [0, 0], "linear");
+    else launch("matmul_nt_bias_f32", [y], [x!, w!, b], [1, rows, n, k], [0, 0, 0], "linear");
+    return y;
+  },
+  vjp(g, { inputs: [x, w, b] }) {
+    const rows = numel(x!.shape.slice(0, -1));
+    const flat = (z: Tensor): Tensor => (z.ndim === 2 ? z : reshape(z, [rows, z.shape[z.ndim - 1]!]));
+    return [
+      x!.requiresGrad ? matmul(g, w!) : null,
+      w!.requiresGrad ? matmul(t(flat(g)), flat(x!)) : null,
+      b?.requiresGrad ? sumTo(flat(g), b.shape) : null,
+    ];
+  },
+};
+
+/** x Wᵀ + b: x [..., in], weight [out, in], bias [out] or null. */
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  for (const [what, v] of [
+    ["input", x],
+    ["weight", weight],
+    ...(bias === null ? [] : [["bias", bias] as const]),
+  ] as const) {
+    expectDtype("linear", v, "float32", what);
+  }
+  if (weight.ndim !== 2) fail("linear", `weight ${show(weight.shape)}: [out,in] is expected`);
+  if (x.ndim === 0 || x.shape[x.ndim - 1] !== weight.shape[1]) {
+    fail(
+      "linear",
+      `input ${show(x.shape)} and weight ${show(weight.shape)}: the input's last dim must be ${weight.shape[1]}`,
+    );
+  }
+  if (bias !== null && !sameShape(bias.shape, [weight.shape[0]!])) {
+    fail("linear", `bias ${show(bias.shape)} and weight ${show(weight.shape)}: the bias must be [${weight.shape[0]}]`);
+  }
+  return apply(Linear, bias === null ? [x, weight] : [x, weight, bias], null);
+}

@@ -1,0 +1,128 @@
+// Max and average pooling over windows of [n, c, h, w].
+import { fail } from "../core/error.ts";
+import { apply, expectDtype, launch, type Op } from "../core/op.ts";
+import { numel, show } from "../core/shape.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
+import { type Pair, pair } from "./conv.ts";
+
+export interface PoolOptions {
+  /** The kernel's size by default. */
+  stride?: Pair;
+  padding?: Pair;
+  /** Windows that start inside but end outside count too. */
+  ceilMode?: boolean;
+}
+
+interface Geometry {
+  readonly shape: readonly number[];
+  readonly out: readonly number[];
+  /** planes oh ow kh kw */
+  readonly extents: readonly number[];
+  /** h w sh sw ph pw */
+  readonly scalars: readonly number[];
+}
+
+function geometry(
+  name: string,
+  x: Tensor,
+  size: Pair,
+  options: PoolOptions,
+  dilation: Pair,
+): Geometry & { dilation: [number, number] } {
+  expectDtype(name, x, "float32");
+  if (x.ndim !== 3 && x.ndim !== 4) fail(name, `input ${show(x.shape)}: [n,c,h,w] or [c,h,w] is expected`);
+  const k = pair(name, "kernelSize", size, 1);
+  const stride = pair(name, "stride", options.stride ?? size, 1);
+  const padding = pair(name, "padding", options.padding ?? 0, 0);
+  const dilated = pair(name, "dilation", dilation, 1);
+  const [h, w] = x.shape.slice(-2) as [number, number];
+  const out = [h, w].map((n, i) => {
+    if (padding[i]! * 2 > k[i]!) {
+      fail(name, `kernelSize [${k}], padding [${padding}]: the padding should be at most half of the kernel size`);
+    }
+    const span = n + 2 * padding[i]! - dilated[i]! * (k[i]! - 1) - 1;
+    let o = (options.ceilMode ? Math.ceil(span / stride[i]!) : Math.floor(span / stride[i]!)) + 1;
+    // The last window must start inside the input or the left padding.
+    if (options.ceilMode && (o - 1) * stride[i]! >= n + padding[i]!) o--;
+    if (o < 1) fail(name, `input ${show(x.shape)}, kernelSize [${k}]: the window is larger than the padded input`);
+    return o;
+  }) as [number, number];
+  const planes = numel(x.shape.slice(0, -2));
+  return {
+    shape: x.shape,
+    out: [...x.shape.slice(0, -2), ...out],
+    extents: [planes, ...out, ...k],
+    scalars: [h, w, ...stride, ...padding],
+    dilation: dilated,
+  };
+}
+
+type MaxGeometry = Geometry & { dilation: [number, number] };
+
+const MaxPool: Op<MaxGeometry> = {
+  name: "maxPool2d",
+  forward([x], g, saved) {
+    const y = empty(g.out, "float32", "maxPool2d", x!.device);
+    const index = empty(g.out, "int32", "maxPool2d index", x!.device);
+    saved.push(index);
+    launch("max_pool2d_f32", [y, index], [x!], g.extents, [...g.scalars, ...g.dilation], "maxPool2d");
+    return y;
+  },
+  vjp: (gy, { params: g, saved: [index] }) => [apply(MaxPoolVjp, [gy, index!], g)],
+};
+
+const MaxPoolVjp: Op<MaxGeometry> = {
+  name: "maxPool2dVjp",
+  forward([gy, index], g) {
+    const gx = empty(g.shape, "float32", "maxPool2d gradient", gy!.device);
+    const [planes, oh, ow] = g.extents as [number, number, number];
+    launch("max_pool2d_vjp_f32", [gx], [gy!, index!], [planes, oh, ow], g.scalars.slice(0, 2), "maxPool2d");
+    return gx;
+  },
+};
+
+/**
+ * The largest of each window; NaN wins, the first of a tie takes the gradient.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
+ */
+export function maxPool2d(x: Tensor, kernelSize: Pair, options: PoolOptions & { dilation?: Pair } = {}): Tensor {
+  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, options.dilation ?? 1));
+}
+
+interface AvgGeometry extends Geometry {
+  readonly counting: readonly [includePad: number, divisor: number];
+}
+
+const AvgPool: Op<AvgGeometry> = {
+  name: "avgPool2d",
+  forward([x], g) {
+    const y = empty(g.out, "float32", "avgPool2d", x!.device);
+    launch("avg_pool2d_f32", [y], [x!], g.extents, [...g.scalars, ...g.counting], "avgPool2d");
+    return y;
+  },
+  vjp: (gy, { params: g }) => [apply(AvgPoolVjp, [gy], g)],
+};
+
+const AvgPoolVjp: Op<AvgGeometry> = {
+  name: "avgPool2dVjp",
+  forward([gy], g) {
+    const gx = empty(g.shape, "float32", "avgPool2d gradient", gy!.device);
+    launch("avg_pool2d_vjp_f32", [gx], [gy!], g.extents, [...g.scalars, ...g.counting], "avgPool2d");
+    return gx;
+  },
+  vjp: (h, { params: g }) => [apply(AvgPool, [h], g)],
+};
+
+/** The mean of each window. https://pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool2d.html */
+export function avgPool2d(
+  x: Tensor,
+  kernelSize: Pair,
+  options: PoolOptions & { countIncludePad?: boolean; divisorOverride?: number } = {},
+): Tensor {
+  const divisor = options.divisorOverride ?? 0;
+  if (options.divisorOverride !== undefined && !(Number.isInteger(divisor) && divisor !== 0)) {
+    fail("avgPool2d", `divisorOverride ${divisor}: an integer other than 0 is expected`);
+  }
+  const counting = [Number(options.countIncludePad ?? true), divisor] as const;
+  return apply(AvgPool, [x], { ...geometry("avgPool2d", x, kernelSize, options, 1), counting });
+}

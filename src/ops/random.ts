@@ -1,0 +1,115 @@
+// Random tensors. The generator's state lies on the device and every draw reads it there, so a captured step draws anew.
+import { lastingState } from "../core/capture.ts";
+import { type Device, defaultDevice } from "../core/device.ts";
+import { word } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
+import { checkShape, type Shape } from "../core/shape.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
+import { mul } from "./binary.ts";
+import { compose } from "./compose.ts";
+import type { TensorOptions } from "./create.ts";
+
+/** State [4]: key and counter, each of two words. */
+const states = new WeakMap<Device, Tensor>();
+
+/** The state of a device's generator, int32 [4]: key and 64-bit counter. */
+export function randomState(device: Device = defaultDevice()): Tensor {
+  let state = states.get(device);
+  if (state === undefined) {
+    const seed = (Math.random() * 2 ** 32) >>> 0;
+    state = lastingState(() => seeded(device, seed));
+    states.set(device, state);
+  }
+  return state;
+}
+
+function seeded(device: Device, seed: number): Tensor {
+  const state = empty([4], "int32", "random state", device).keep();
+  device.write(state, Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0));
+  return state;
+}
+
+/** Seeds the generator: the same seed gives the same bits, on every device. */
+export function manualSeed(seed: number, device: Device = defaultDevice()): void {
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    fail("manualSeed", `seed ${seed}: an integer from 0 to 2^53 - 1 is expected`);
+  const state = states.get(device);
+  const words = Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0);
+  if (state === undefined) states.set(device, seeded(device, seed));
+  else device.write(state, words);
+}
+
+/** Takes numbers for `n` values and launches `kernel(out, slot)`. */
+function draw(kernel: string, out: Tensor, scalars: readonly number[], op: string): Tensor {
+  const state = randomState(out.device);
+  const slot = empty([4], "int32", op, out.device);
+  launch("random_take_i32", [slot, state], [], [out.numel], undefined, op);
+  launch(kernel, [out], [slot], [out.numel], scalars, op);
+  done(slot);
+  return out;
+}
+
+function fresh(op: string, shape: Shape, options: TensorOptions, dtype: "float32" | "int32"): Tensor {
+  checkShape(op, shape);
+  return empty(shape, dtype, op, options.device ?? defaultDevice());
+}
+
+function finish(x: Tensor, options: TensorOptions): Tensor {
+  if (options.requiresGrad) x.requiresGrad = true;
+  return x;
+}
+
+/** Uniform in [0, 1). https://pytorch.org/docs/stable/generated/torch.rand.html */
+export const rand = (shape: Shape, options: TensorOptions = {}): Tensor =>
+  finish(draw("uniform_f32", fresh("rand", shape, options, "float32"), [word(0), word(1)], "rand"), options);
+
+/** Standard normal. https://pytorch.org/docs/stable/generated/torch.randn.html */
+export const randn = (shape: Shape, options: TensorOptions = {}): Tensor =>
+  finish(draw("normal_f32", fresh("randn", shape, options, "float32"), [word(0), word(1)], "randn"), options);
+
+/** Integers in [low, high), int32. https://pytorch.org/docs/stable/generated/torch.randint.html */
+export function randint(low: number, high: number, shape: Shape, options: TensorOptions = {}): Tensor {
+  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low || high - low > 2 ** 31) {
+    fail("randint", `low ${low}, high ${high}: integers with low < high are expected`);
+  }
+  return draw("randint_i32", fresh("randint", shape, options, "int32"), [low, high], "randint");
+}
+
+export const randLike = (x: Tensor, options: TensorOptions = {}): Tensor =>
+  rand(x.shape, { device: x.device, ...options });
+export const randnLike = (x: Tensor, options: TensorOptions = {}): Tensor =>
+  randn(x.shape, { device: x.device, ...options });
+export const randintLike = (x: Tensor, low: number, high: number, options: TensorOptions = {}): Tensor =>
+  randint(low, high, x.shape, { device: x.device, ...options });
+
+/** Fills `x` in place with numbers of [low, high). */
+export function uniform_(x: Tensor, low = 0, high = 1): Tensor {
+  expectDtype("uniform_", x, "float32");
+  return draw("uniform_f32", x, [word(low), word(high)], "uniform_");
+}
+
+/** Fills `x` in place with normal numbers. */
+export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
+  expectDtype("normal_", x, "float32");
+  if (!(std >= 0)) fail("normal_", `std ${std}: a number of at least 0 is expected`);
+  return draw("normal_f32", x, [word(mean), word(std)], "normal_");
+}
+
+const Mask: Op<number> = {
+  name: "dropout",
+  forward([x], p) {
+    const mask = empty(x!.shape, "float32", "dropout mask", x!.device);
+    return draw("dropout_mask_f32", mask, [word(p), word(p < 1 ? 1 / (1 - p) : 0)], "dropout");
+  },
+};
+
+/**
+ * While training, zeroes each element with probability p and scales the others by 1 / (1 - p).
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
+ */
+export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
+  if (!(p >= 0 && p <= 1)) fail("dropout", `p ${p}: a probability from 0 to 1 is expected`);
+  if (!training || p === 0) return x;
+  return compose(() => mul(x, apply(Mask, [x], p)));
+}

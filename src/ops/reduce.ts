@@ -1,0 +1,243 @@
+// Reductions over all, one or several dims. A dim is seen as [outer, n, inner].
+import { suffix } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
+import { dimension, numel, type Shape, sameShape, show } from "../core/shape.ts";
+import { alias, empty, type Tensor } from "../core/tensor.ts";
+import { div, eq, mul } from "./binary.ts";
+import { compose } from "./compose.ts";
+import { expand, reshape } from "./shape.ts";
+import { divScalar, toFloat } from "./unary.ts";
+
+export interface ReduceOptions {
+  /** The dim or dims to reduce; all when left out. */
+  dim?: number | readonly number[];
+  /** Keep reduced dims with size 1. */
+  keepdim?: boolean;
+}
+
+/** Sums over fewer outputs than this and more terms than CHUNK go in two rows, so that threads can share them. */
+const FEW_OUTPUTS = 64;
+const CHUNK = 4096;
+
+interface Reduction {
+  readonly dims: readonly number[];
+  readonly keepdim: boolean;
+}
+
+function reduction(op: string, x: Tensor, options: ReduceOptions): Reduction {
+  const given = options.dim;
+  const all = given === undefined || (Array.isArray(given) && given.length === 0);
+  const dims = all
+    ? x.shape.map((_, i) => i)
+    : (typeof given === "number" ? [given] : [...given!]).map((d) => dimension(op, d, x.shape));
+  if (new Set(dims).size !== dims.length) fail(op, `${show(x.shape)}, dim [${dims}]: a dim appears twice`);
+  return { dims: dims.sort((a, b) => a - b), keepdim: options.keepdim ?? false };
+}
+
+/** The shape after reducing: without the dims, or with size 1 there. */
+function reducedShape(shape: Shape, dims: readonly number[], keepdim: boolean): Shape {
+  return keepdim ? shape.map((n, i) => (dims.includes(i) ? 1 : n)) : shape.filter((_, i) => !dims.includes(i));
+}
+
+const part = (shape: Shape, from: number, to: number): number => numel(shape.slice(from, to));
+
+/** Launches the sum of x seen as [outer, n, inner] into y. */
+export function launchSum(x: Tensor, y: Tensor, outer: number, n: number, inner: number, op: string): void {
+  const kind = suffix(x.dtype);
+  if (kind === "f32" && outer * inner < FEW_OUTPUTS && n > 2 * CHUNK) {
+    const chunks = Math.ceil(n / CHUNK);
+    const partial = empty([outer, chunks, inner], "float32", op, x.device);
+    launch("sum_chunk_f32", [partial], [x], [outer, n, inner, chunks], [CHUNK], op);
+    launch("sum_f32", [y], [partial], [outer, chunks, inner], undefined, op);
+    done(partial);
+  } else launch(`sum_${kind}`, [y], [x], [outer, n, inner], undefined, op);
+}
+
+const Sum: Op<Reduction> = {
+  name: "sum",
+  forward([x], { dims, keepdim }) {
+    const dtype = x!.dtype === "float32" ? "float32" : "int32";
+    const y = empty(reducedShape(x!.shape, dims, keepdim), dtype, "sum", x!.device);
+    // Runs of neighbouring dims are summed one after the other, from the last.
+    let source = x!;
+    let shape = [...x!.shape];
+    const left = [...dims];
+    if (left.length === 0) launch("copy_f32", [y], [x!], [x!.numel], undefined, "sum");
+    while (left.length > 0) {
+      const to = left.pop()! + 1;
+      let from = to - 1;
+      while (left.length > 0 && left[left.length - 1] === from - 1) from = left.pop()!;
+      const [outer, n, inner] = [part(shape, 0, from), part(shape, from, to), part(shape, to, shape.length)];
+      const next = left.length === 0 ? y : empty([outer, inner], dtype, "sum", x!.device);
+      launchSum(source, next, outer, n, inner, "sum");
+      if (source !== x) done(source);
+      source = next;
+      shape = [...shape.slice(0, from), ...shape.slice(to)];
+    }
+    return y;
+  },
+  vjp: (g, { inputs: [x], params }) => [expand(reshape(g, reducedShape(x!.shape, params.dims, true)), x!.shape)],
+};
+
+/** Sum of the elements; int32 for int32 and bool. https://pytorch.org/docs/stable/generated/torch.sum.html */
+export const sum = (x: Tensor, options: ReduceOptions = {}): Tensor => apply(Sum, [x], reduction("sum", x, options));
+
+/** Mean of float32 elements; NaN over nothing. https://pytorch.org/docs/stable/generated/torch.mean.html */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  expectDtype("mean", x, "float32");
+  const r = reduction("mean", x, options);
+  return compose(() => divScalar(apply(Sum, [x], r), numel(r.dims.map((d) => x.shape[d]!))));
+}
+
+/** Sums a gradient over the dims in which `shape` was broadcast. */
+export function sumTo(g: Tensor, shape: Shape): Tensor {
+  if (sameShape(g.shape, shape)) return g;
+  const lead = g.ndim - shape.length;
+  const dims = g.shape.map((_, i) => i).filter((i) => i < lead || (shape[i - lead] === 1 && g.shape[i] !== 1));
+  const s = apply(Sum, [g], { dims, keepdim: false });
+  return sameShape(s.shape, shape) ? s : reshape(s, shape);
+}
+
+// ---------------------------------------------------------------------------------------------------------- extremes
+
+type Extreme = "max" | "min";
+
+interface Along {
+  readonly dim: number;
+  readonly keepdim: boolean;
+}
+
+function nest(x: Tensor, dim: number): [number, number, number] {
+  return [part(x.shape, 0, dim), x.shape[dim] ?? 1, part(x.shape, dim + 1, x.ndim)];
+}
+
+function notEmpty(op: string, x: Tensor, n: number): void {
+  if (n === 0) fail(op, `${show(x.shape)}: there is no ${op} of nothing`);
+}
+
+/** Values and indices along a dim; the gradient goes to the index (the first of a tie). */
+function along(name: Extreme, x: Tensor, { dim, keepdim }: Along): { values: Tensor; indices: Tensor } {
+  let found: Tensor | undefined;
+  const op: Op<Along> = {
+    name,
+    forward([t]) {
+      expectDtype(name, t!, "float32");
+      const nested = nest(t!, dim);
+      notEmpty(name, t!, nested[1]);
+      const shape = reducedShape(t!.shape, [dim], keepdim);
+      const values = empty(shape, "float32", name, t!.device);
+      found = empty(shape, "int32", name, t!.device);
+      launch(`${name}_f32`, [values, found], [t!], nested, undefined, name);
+      return values;
+    },
+    vjp: (g, { inputs: [t] }) => [extremeVjp(g, found!, t!, dim)],
+  };
+  const values = apply(op, [x], { dim, keepdim });
+  return { values, indices: found! };
+}
+
+const ExtremeVjp: Op<{ shape: Shape; dim: number }> = {
+  name: "maxVjp",
+  reads: [1],
+  forward([g, index], { shape, dim }) {
+    const gx = empty(shape, "float32", "max gradient", g!.device);
+    launch("max_vjp_f32", [gx], [g!, index!], nest(gx, dim), undefined, "max");
+    return gx;
+  },
+  vjp: (gg, { inputs: [, index], params }) => [
+    sum(mul(gg, toFloat(oneHotLike(index!, params.shape, params.dim))), { dim: params.dim }),
+    null,
+  ],
+};
+
+function extremeVjp(g: Tensor, index: Tensor, x: Tensor, dim: number): Tensor {
+  return apply(ExtremeVjp, [g, index], { shape: x.shape, dim });
+}
+
+/** 1 where the position along `dim` is the index. */
+function oneHotLike(index: Tensor, shape: Shape, dim: number): Tensor {
+  const positions = empty([shape[dim] ?? 1], "int32", "arange", index.device);
+  launch("arange_i32", [positions], [], [positions.numel], [0, 1], "max");
+  const wide = shape.map((n, i) => (i === dim ? n : 1));
+  return eq(reshape(positions, wide), reshape(index, reducedShape(shape, [dim], true)));
+}
+
+/** The largest of the dims; equal ones share the gradient evenly, as torch.amax. */
+function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): Tensor {
+  expectDtype(label, x, "float32");
+  const r = reduction(label, x, options);
+  const op: Op<Reduction> = {
+    name: label,
+    reads: [0, -1],
+    forward([t], { dims, keepdim }) {
+      notEmpty(label, t!, numel(dims.map((d) => t!.shape[d]!)));
+      let source = t!;
+      for (const d of [...dims].reverse()) {
+        const shape = reducedShape(source.shape, [d], true);
+        const values = empty(shape, "float32", label, t!.device);
+        const index = empty(shape, "int32", label, t!.device);
+        launch(`${name}_f32`, [values, index], [source], nest(source, d), undefined, label);
+        done(index);
+        if (source !== t) done(source);
+        source = values;
+      }
+      if (source === t) {
+        source = empty(t.shape, "float32", label, t.device);
+        launch("copy_f32", [source], [t!], [source.numel], undefined, label);
+      }
+      if (keepdim) return source;
+      const y = alias(source, reducedShape(t!.shape, dims, false));
+      done(source);
+      return y;
+    },
+    vjp(g, { inputs: [t], params: { dims } }, y) {
+      const shape = reducedShape(t!.shape, dims, true);
+      const mask = toFloat(eq(t!, reshape(y, shape)));
+      return [mul(mask, div(reshape(g, shape), sum(mask, { dim: dims, keepdim: true })))];
+    },
+  };
+  return apply(op, [x], r);
+}
+
+/**
+ * `max(x)`: the largest element. `max(x, dim)`: values and indices along a dim, the first of a tie. NaN wins.
+ * https://pytorch.org/docs/stable/generated/torch.max.html
+ */
+export function max(x: Tensor): Tensor;
+export function max(x: Tensor, dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
+export function max(x: Tensor, dim?: number, keepdim = false): Tensor | { values: Tensor; indices: Tensor } {
+  if (dim === undefined) return over("max", "max", x, {});
+  return along("max", x, { dim: dimension("max", dim, x.shape), keepdim });
+}
+
+export function min(x: Tensor): Tensor;
+export function min(x: Tensor, dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
+export function min(x: Tensor, dim?: number, keepdim = false): Tensor | { values: Tensor; indices: Tensor } {
+  if (dim === undefined) return over("min", "min", x, {});
+  return along("min", x, { dim: dimension("min", dim, x.shape), keepdim });
+}
+
+export const amax = (x: Tensor, options: ReduceOptions = {}): Tensor => over("max", "amax", x, options);
+export const amin = (x: Tensor, options: ReduceOptions = {}): Tensor => over("min", "amin", x, options);
+
+function arg(name: "argmax" | "argmin", x: Tensor, dim: number | undefined, keepdim: boolean): Tensor {
+  expectDtype(name, x, "float32");
+  const d = dim === undefined ? null : dimension(name, dim, x.shape);
+  const op: Op = {
+    name,
+    forward([t]) {
+      const nested = d === null ? ([1, t!.numel, 1] as const) : nest(t!, d);
+      notEmpty(name, t!, nested[1]);
+      const shape = d === null ? [] : reducedShape(t!.shape, [d], keepdim);
+      const y = empty(shape, "int32", name, t!.device);
+      launch(`${name}_f32`, [y], [t!], nested, undefined, name);
+      return y;
+    },
+  };
+  return apply(op, [x], null);
+}
+
+/** Index of the largest element, along a dim or in the flat order; NaN wins, the first of a tie. */
+export const argmax = (x: Tensor, dim?: number, keepdim = false): Tensor => arg("argmax", x, dim, keepdim);
+export const argmin = (x: Tensor, dim?: number, keepdim = false): Tensor => arg("argmin", x, dim, keepdim);

@@ -1,0 +1,71 @@
+// softmax and its logarithm along a dim.
+import { apply, expectDtype, launch, type Op, OUT } from "../core/op.ts";
+import { dimension, numel } from "../core/shape.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
+import { mul, sub } from "./binary.ts";
+import { sum } from "./reduce.ts";
+import { exp, neg } from "./unary.ts";
+
+function nest(x: Tensor, dim: number): [number, number, number] {
+  return [numel(x.shape.slice(0, dim)), x.shape[dim] ?? 1, numel(x.shape.slice(dim + 1))];
+}
+
+type Vjp = (g: Tensor, y: Tensor, dim: number) => Tensor;
+
+function along(name: string, kernel: string, vjp: Vjp): Op<number> {
+  return {
+    name,
+    reads: [OUT],
+    forward([x], dim) {
+      expectDtype(name, x!, "float32");
+      const y = empty(x!.shape, "float32", name, x!.device);
+      launch(`${kernel}_f32`, [y], [x!], nest(x!, dim), undefined, name);
+      return y;
+    },
+    vjp: (g, { params: dim }, y) => [vjp(g, y, dim)],
+  };
+}
+
+/** `composed` gives the same gradient by ops, for double backward. */
+function vjpOp(
+  name: string,
+  kernel: string,
+  composed: (g: Tensor, y: Tensor, dim: number) => [gg: (h: Tensor) => Tensor, gy: (h: Tensor) => Tensor],
+): Vjp {
+  const op: Op<number> = {
+    name,
+    reads: [0, 1],
+    forward([g, y], dim) {
+      const gx = empty(g!.shape, "float32", `${name} gradient`, g!.device);
+      launch(`${kernel}_vjp_f32`, [gx], [g!, y!], nest(y!, dim), undefined, name);
+      return gx;
+    },
+    vjp(h, { inputs: [g, y], params: dim }) {
+      const [ofG, ofY] = composed(g!, y!, dim);
+      return [g!.requiresGrad ? ofG(h) : null, y!.requiresGrad ? ofY(h) : null];
+    },
+  };
+  return (g, y, dim) => apply(op, [g, y], dim);
+}
+
+// softmax: gx = y (g - Σ g y), bilinear in g; d/dg: y (h - Σ h y), d/dy: h (g - Σ g y) - g Σ h y
+const softmaxVjp: Vjp = vjpOp("softmaxVjp", "softmax", (g, y, dim) => {
+  const dot = (a: Tensor, b: Tensor): Tensor => sum(mul(a, b), { dim, keepdim: true });
+  return [(h) => softmaxVjp(h, y, dim), (h) => sub(mul(h, sub(g, dot(g, y))), mul(g, dot(h, y)))];
+});
+
+// logSoftmax: gx = g - e^y Σ g; d/dg: h - Σ h e^y, d/dy: -h e^y Σ g
+const logSoftmaxVjp: Vjp = vjpOp("logSoftmaxVjp", "log_softmax", (g, y, dim) => [
+  (h) => sub(h, sum(mul(h, exp(y)), { dim, keepdim: true })),
+  (h) => neg(mul(mul(h, exp(y)), sum(g, { dim, keepdim: true }))),
+]);
+
+const Softmax = along("softmax", "softmax", softmaxVjp);
+const LogSoftmax = along("logSoftmax", "log_softmax", logSoftmaxVjp);
+
+/** e^x / Σ e^x along `dim`. https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html */
+export const softmax = (x: Tensor, dim: number): Tensor => apply(Softmax, [x], dimension("softmax", dim, x.shape));
+
+/** x - log Σ e^x along `dim`. https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html */
+export const logSoftmax = (x: Tensor, dim: number): Tensor =>
+  apply(LogSoftmax, [x], dimension("logSoftmax", dim, x.shape));

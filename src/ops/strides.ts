@@ -1,0 +1,46 @@
+// Strides for the kernels that walk dims one by one: broadcasting, permute, expand.
+import { fail } from "../core/error.ts";
+import { type Shape, show } from "../core/shape.ts";
+
+/** Strides in elements of a dense tensor of `shape`, zero where it is broadcast to `out`; aligned at the end. */
+export function broadcastStrides(shape: Shape, out: Shape): number[] {
+  const strides = new Array<number>(out.length).fill(0);
+  let stride = 1;
+  for (let i = 1; i <= shape.length; i++) {
+    const size = shape[shape.length - i]!;
+    if (size !== 1) strides[out.length - i] = stride;
+    stride *= size;
+  }
+  return strides;
+}
+
+/** Most dimensions that a strided kernel walks, after merging. */
+export const WALK = 6;
+
+/**
+ * Merges neighbouring dims that every operand walks as one, and pads to WALK dims in front.
+ * `strides` holds one list an operand; lists come back in the same order behind the extents.
+ */
+export function walk(
+  op: string,
+  shape: Shape,
+  strides: readonly (readonly number[])[],
+): { extents: number[]; strides: number[][] } {
+  const extents: number[] = [];
+  const merged: number[][] = strides.map(() => []);
+  for (let i = 0; i < shape.length; i++) {
+    const size = shape[i]!;
+    if (size === 1) continue;
+    const last = extents.length - 1;
+    if (last >= 0 && strides.every((s, j) => merged[j]![last] === s[i]! * size)) {
+      extents[last] = extents[last]! * size;
+      for (let j = 0; j < strides.length; j++) merged[j]![last] = strides[j]![i]!;
+    } else {
+      extents.push(size);
+      for (let j = 0; j < strides.length; j++) merged[j]!.push(strides[j]![i]!);
+    }
+  }
+  if (extents.length > WALK) fail(op, `${show(shape)}: at most ${WALK} dims that cannot be merged`);
+  const pad = new Array<number>(WALK - extents.length);
+  return { extents: [...pad.fill(1), ...extents], strides: merged.map((s) => [...pad.fill(0), ...s]) };
+}

@@ -1,0 +1,186 @@
+// Elementwise functions of one tensor, and of a tensor and a number.
+import { suffix, word } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { apply, expectDtype, launch, type Op, OUT } from "../core/op.ts";
+import { show } from "../core/shape.ts";
+import { alias, empty, type Tensor } from "../core/tensor.ts";
+import { div, mul } from "./binary.ts";
+import { compose } from "./compose.ts";
+
+type Vjp = NonNullable<Op["vjp"]>;
+
+/** An elementwise op over kernel `<name>_f32`. */
+function unary(name: string, reads: readonly number[], vjp: Vjp): (x: Tensor) => Tensor {
+  const op: Op = {
+    name,
+    reads,
+    forward([x]) {
+      expectDtype(name, x!, "float32");
+      const y = empty(x!.shape, "float32", name, x!.device);
+      launch(`${name}_f32`, [y], [x!], [x!.numel], undefined, name);
+      return y;
+    },
+    vjp,
+  };
+  return (x) => apply(op, [x], null);
+}
+
+/** The kernel `<name>_vjp_f32(g, y)`; `of` gives its gradients, which double backward needs. */
+function unaryVjp(
+  name: string,
+  of: (gg: Tensor, g: Tensor, y: Tensor) => [Tensor, Tensor | null],
+): (g: Tensor, y: Tensor) => Tensor {
+  const op: Op = {
+    name: `${name}Vjp`,
+    reads: [0, 1],
+    forward([g, y]) {
+      const gx = empty(g!.shape, "float32", `${name} gradient`, g!.device);
+      launch(`${name}_vjp_f32`, [gx], [g!, y!], [g!.numel], undefined, name);
+      return gx;
+    },
+    vjp: (gg, { inputs: [g, y] }) => of(gg, g!, y!),
+  };
+  return (g, y) => apply(op, [g, y], null);
+}
+
+export const neg = unary("neg", [], (g) => [neg(g)]);
+/** e^x. */
+export const exp = unary("exp", [OUT], (g, _, y) => [mul(g, y)]);
+/** Natural logarithm: NaN below zero, -inf at zero. */
+export const log = unary("log", [0], (g, { inputs: [x] }) => [div(g, x!)]);
+export const sqrt = unary("sqrt", [OUT], (g, _, y) => [sqrtVjp(g, y)]);
+export const tanh = unary("tanh", [OUT], (g, _, y) => [tanhVjp(g, y)]);
+/** 1 / (1 + e^-x). */
+export const sigmoid = unary("sigmoid", [OUT], (g, _, y) => [sigmoidVjp(g, y)]);
+/** max(x, 0); the gradient at 0 is 0, NaN stays NaN. */
+export const relu = unary("relu", [OUT], (g, _, y) => [reluVjp(g, y)]);
+export const abs = unary("abs", [0], (g, { inputs: [x] }) => [mul(g, sign(x!))]);
+export const sin = unary("sin", [0], (g, { inputs: [x] }) => [mul(g, cos(x!))]);
+export const cos = unary("cos", [0], (g, { inputs: [x] }) => [neg(mul(g, sin(x!)))]);
+
+const reluVjp = unaryVjp("relu", (gg, _, y) => [reluVjp(gg, y), null]);
+const tanhVjp = unaryVjp("tanh", (gg, g, y) => [tanhVjp(gg, y), mulScalar(mul(mul(gg, g), y), -2)]);
+const sigmoidVjp = unaryVjp("sigmoid", (gg, g, y) => [
+  sigmoidVjp(gg, y),
+  mul(mul(gg, g), rsubScalar(mulScalar(y, 2), 1)),
+]);
+const sqrtVjp = unaryVjp("sqrt", (gg, g, y) => [sqrtVjp(gg, y), neg(div(sqrtVjp(mul(gg, g), y), y))]);
+
+/** -1, 0 or 1, as float32. */
+export const sign = (x: Tensor): Tensor =>
+  compose(() => scalarSub(toFloat(compareScalar("gt", x, 0)), toFloat(compareScalar("lt", x, 0))));
+const scalarSub = (a: Tensor, b: Tensor): Tensor => addTensors(a, neg(b));
+const addTensors = (a: Tensor, b: Tensor): Tensor => {
+  const y = empty(a.shape, "float32", "sign", a.device);
+  launch("add_f32", [y], [a, b], [a.numel], undefined, "sign");
+  return y;
+};
+
+/** x op s for a number s, which is baked into a captured program. */
+function scalarOp(
+  name: string,
+  kernel: string,
+  vjp: (g: Tensor, s: number, x: Tensor) => Tensor,
+  reads: readonly number[] = [],
+) {
+  const op: Op<number> = {
+    name,
+    reads,
+    forward([x], s) {
+      expectDtype(name, x!, "float32");
+      const y = empty(x!.shape, "float32", name, x!.device);
+      launch(`${kernel}_scalar_f32`, [y], [x!], [x!.numel], [word(s)], name);
+      return y;
+    },
+    vjp: (g, { params, inputs }) => [vjp(g, params, inputs[0]!)],
+  };
+  return (x: Tensor, s: number): Tensor => apply(op, [x], s);
+}
+
+export const addScalar = scalarOp("add", "add", (g) => g);
+export const mulScalar = scalarOp("mul", "mul", (g, s) => mulScalar(g, s));
+export const divScalar = scalarOp("div", "div", (g, s) => divScalar(g, s));
+/** s - x */
+export const rsubScalar = scalarOp("sub", "rsub", (g) => neg(g));
+/** s / x */
+export const rdivScalar = scalarOp("div", "rdiv", (g, s, x) => mulScalar(div(g, mul(x, x)), -s), [0]);
+
+export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
+
+/** x <op> s as bool. */
+export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
+  const op: Op = {
+    name,
+    forward([t]) {
+      const y = empty(t!.shape, "bool", name, t!.device);
+      const kind = suffix(t!.dtype);
+      launch(`${name}_scalar_${kind}`, [y], [t!], [t!.numel], [kind === "f32" ? word(s) : s], name);
+      return y;
+    },
+  };
+  return apply(op, [x], null);
+}
+
+/** float32 of an int32 or bool tensor; a float32 one is returned as it is. */
+export function toFloat(x: Tensor): Tensor {
+  return x.dtype === "float32" ? x : cast(x, "float32");
+}
+
+/** int32: float32 is cut towards zero. */
+export function toInt(x: Tensor): Tensor {
+  if (x.dtype === "int32") return x;
+  return x.dtype === "bool" ? apply(Relabel, [x], null) : cast(x, "int32");
+}
+
+/** True where not zero. */
+export function toBool(x: Tensor): Tensor {
+  return x.dtype === "bool" ? x : cast(x, "bool");
+}
+
+const Relabel: Op = {
+  name: "int",
+  forward([x]) {
+    const y = empty(x!.shape, "int32", "int", x!.device);
+    launch("copy_f32", [y], [x!], [x!.numel], undefined, "int");
+    return y;
+  },
+};
+
+function cast(x: Tensor, dtype: Tensor["dtype"]): Tensor {
+  const name = dtype === "float32" ? "float" : dtype === "int32" ? "int" : "bool";
+  const kernel =
+    dtype === "float32" ? "cast_f32_i32" : dtype === "int32" ? "cast_i32_f32" : `cast_bool_${suffix(x.dtype)}`;
+  const op: Op = {
+    name,
+    forward([t]) {
+      const y = empty(t!.shape, dtype, name, t!.device);
+      launch(kernel, [y], [t!], [t!.numel], undefined, name);
+      return y;
+    },
+  };
+  return apply(op, [x], null);
+}
+
+/** Throws unless `x` is a tensor or a finite-or-not number. */
+export function expectNumber(op: string, s: unknown, x: Tensor): asserts s is number {
+  if (typeof s !== "number") fail(op, `${show(x.shape)} and ${String(s)}: a tensor or a number is expected`);
+}
+
+/** Another tensor over the same storage, off the tape: counts as a holder, so it outlives steps. */
+export const detach = (x: Tensor): Tensor => {
+  const d = alias(x);
+  return d;
+};
+
+const Clone: Op = {
+  name: "clone",
+  forward([x]) {
+    const y = empty(x!.shape, x!.dtype, "clone", x!.device);
+    launch("copy_f32", [y], [x!], [x!.numel], undefined, "clone");
+    return y;
+  },
+  vjp: (g) => [g],
+};
+
+/** A copy with storage of its own; gradients flow through. */
+export const clone = (x: Tensor): Tensor => apply(Clone, [x], null);

@@ -1,0 +1,61 @@
+// Reading values back, and moving tensors between devices.
+import type { Device, TypedData } from "./core/device.ts";
+import { fail } from "./core/error.ts";
+import { tick } from "./core/memory.ts";
+import { contiguous } from "./core/op.ts";
+import { show } from "./core/shape.ts";
+import { noGrad } from "./core/tape.ts";
+import { alive, fromData, mode, type Tensor } from "./core/tensor.ts";
+
+function readable(op: string, x: Tensor): Tensor {
+  alive(op, x);
+  mode.recording?.refuse(op, "reads a value: return it from the function instead");
+  return noGrad(() => contiguous(x));
+}
+
+function blocking(op: string, x: Tensor): void {
+  if (!x.device.canBlock) fail(op, `${show(x.shape)}: this thread may not wait; use await ${op.replace("Sync", "")}()`);
+}
+
+function single(op: string, x: Tensor): void {
+  if (x.numel !== 1) fail(op, `${show(x.shape)}: a tensor with ${x.numel} elements cannot be converted to a number`);
+}
+
+/** The values as they are now, in row-major order: a fresh copy. Waits for what was launched before. */
+export async function data(x: Tensor): Promise<TypedData> {
+  const dense = readable("data", x);
+  const values = dense.device.read(dense, dense.numel, dense.dtype);
+  if (dense !== x) dense.release("data()");
+  const result = await values;
+  await tick(x.device);
+  return result;
+}
+
+/** As `data()`, without a promise, where this thread may wait. */
+export function dataSync(x: Tensor): TypedData {
+  blocking("dataSync", x);
+  const dense = readable("dataSync", x);
+  const values = dense.device.readSync(dense, dense.numel, dense.dtype);
+  if (dense !== x) dense.release("dataSync()");
+  return values;
+}
+
+/** The value of a tensor of one element. */
+export async function item(x: Tensor): Promise<number> {
+  single("item", x);
+  return (await data(x))[0]!;
+}
+
+export function itemSync(x: Tensor): number {
+  single("itemSync", x);
+  return dataSync(x)[0]!;
+}
+
+/** The values on another device, off the tape; the tensor itself when it is there already. */
+export async function to(x: Tensor, device: Device): Promise<Tensor> {
+  if (x.device === device) return x;
+  const values = await data(x);
+  const moved = fromData(values, x.shape, x.dtype, { device, label: x.storage.label });
+  moved.requiresGrad = x.requiresGrad;
+  return moved;
+}

@@ -1,0 +1,188 @@
+// Device memory: one shared WebAssembly.Memory, cut into blocks of 64 bytes and multiples.
+//
+// Freed blocks wait in bins of their exact size, so a loop finds in the second turn what it freed in the first. When no
+// bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
+import type { Device, MemoryUse, Storage } from "../core/device.ts";
+import { fail } from "../core/error.ts";
+
+const ALIGN = 64;
+const PAGE = 65536;
+
+/** A run of bytes. `last` is the serial of the last row that names it: until then the host keeps its hands off. */
+interface Block {
+  readonly address: number;
+  readonly size: number;
+  last: number;
+}
+
+export class WasmStorage implements Storage {
+  readonly device: Device;
+  readonly bytes: number;
+  readonly label: string;
+  readonly virtual: boolean;
+  version = 0;
+  holders = 0;
+  /** The lasting storage behind a virtual one. */
+  alias: WasmStorage | null = null;
+  /** Null for virtual storages and for freed ones. */
+  block: Block | null;
+
+  constructor(device: Device, bytes: number, label: string, block: Block | null) {
+    this.device = device;
+    this.bytes = bytes;
+    this.label = label;
+    this.block = block;
+    this.virtual = block === null;
+  }
+}
+
+export class Memory {
+  readonly memory: WebAssembly.Memory;
+  readonly maximum: number;
+  /** Views over the whole memory; made anew after growth. */
+  i32: Int32Array;
+  u32: Uint32Array;
+  f32: Float32Array;
+  liveBytes = 0;
+  storages = 0;
+  private top: number;
+  private bins = new Map<number, Block[]>();
+  private freeBytes = 0;
+  private readonly live = new Map<string, { bytes: number; storages: number }>();
+
+  /** Reserves as much address space as the host gives, at most 4 GiB, less for `maximumBytes`. */
+  constructor(base: number, maximumBytes: number) {
+    let pages = Math.max(16, Math.min(PAGE, Math.floor(maximumBytes / PAGE)));
+    for (;;) {
+      try {
+        this.memory = new WebAssembly.Memory({ initial: 16, maximum: pages, shared: true });
+        break;
+      } catch (error) {
+        if (pages <= 256) throw error;
+        pages = pages >>> 1;
+      }
+    }
+    this.maximum = pages * PAGE;
+    this.top = base;
+    this.i32 = new Int32Array(this.memory.buffer);
+    this.u32 = new Uint32Array(this.memory.buffer);
+    this.f32 = new Float32Array(this.memory.buffer);
+  }
+
+  get reservedBytes(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  /** A block for `bytes`, or null when there is none: flush, then ask again. */
+  allocate(bytes: number): Block | null {
+    const size = Math.max(ALIGN, Math.ceil(bytes / ALIGN) * ALIGN);
+    const bin = this.bins.get(size);
+    if (bin !== undefined && bin.length > 0) {
+      this.freeBytes -= size;
+      return bin.pop()!;
+    }
+    if (this.top + size <= this.reservedBytes) return this.bump(size);
+    if (this.freeBytes >= size) {
+      const found = this.split(size);
+      if (found !== null) return found;
+    }
+    if (this.top + size <= this.reservedBytes || this.grow(this.top + size)) return this.bump(size);
+    return null;
+  }
+
+  private bump(size: number): Block {
+    const block = { address: this.top, size, last: 0 };
+    this.top += size;
+    return block;
+  }
+
+  /** Merges neighbours and cuts the smallest run that is large enough. */
+  private split(size: number): Block | null {
+    this.merge();
+    let best: Block | null = null;
+    for (const [each, bin] of this.bins) {
+      if (each >= size && bin.length > 0 && (best === null || each < best.size)) best = bin[bin.length - 1]!;
+    }
+    if (best === null) return null;
+    this.bins.get(best.size)!.pop();
+    this.freeBytes -= best.size;
+    if (best.size > size) this.give({ address: best.address + size, size: best.size - size, last: best.last });
+    return { address: best.address, size, last: best.last };
+  }
+
+  private merge(): void {
+    const blocks = [...this.bins.values()].flat().sort((a, b) => a.address - b.address);
+    this.bins = new Map();
+    this.freeBytes = 0;
+    let run: Block | null = null;
+    for (const b of blocks) {
+      if (run !== null && run.address + run.size === b.address) {
+        run = { address: run.address, size: run.size + b.size, last: Math.max(run.last, b.last) };
+      } else {
+        if (run !== null) this.give(run);
+        run = b;
+      }
+    }
+    if (run === null) return;
+    if (run.address + run.size === this.top) this.top = run.address;
+    else this.give(run);
+  }
+
+  private grow(end: number): boolean {
+    const now = this.reservedBytes;
+    const wanted = Math.min(this.maximum, Math.max(end, Math.ceil(now * 1.25)));
+    for (const target of [wanted, end]) {
+      const pages = Math.ceil((target - now) / PAGE);
+      if (target > this.maximum || now + pages * PAGE < end) continue;
+      try {
+        this.memory.grow(pages);
+      } catch {
+        continue;
+      }
+      this.i32 = new Int32Array(this.memory.buffer);
+      this.u32 = new Uint32Array(this.memory.buffer);
+      this.f32 = new Float32Array(this.memory.buffer);
+      return true;
+    }
+    return false;
+  }
+
+  /** Takes a block back. */
+  give(block: Block): void {
+    const bin = this.bins.get(block.size);
+    if (bin === undefined) this.bins.set(block.size, [block]);
+    else bin.push(block);
+    this.freeBytes += block.size;
+  }
+
+  /** Books a storage in and out, for `memory()`. */
+  account(label: string, bytes: number, sign: 1 | -1): void {
+    this.liveBytes += sign * bytes;
+    this.storages += sign;
+    const entry = this.live.get(label) ?? { bytes: 0, storages: 0 };
+    if (entry.storages === 0) this.live.set(label, entry);
+    entry.bytes += sign * bytes;
+    entry.storages += sign;
+  }
+
+  use(): MemoryUse {
+    const byOp: MemoryUse["byOp"] = {};
+    for (const [label, entry] of [...this.live].sort((a, b) => b[1].bytes - a[1].bytes)) {
+      if (entry.storages > 0) byOp[label] = { ...entry };
+    }
+    return { liveBytes: this.liveBytes, reservedBytes: this.reservedBytes, storages: this.storages, byOp };
+  }
+
+  /** The sentence for memory that ran out. */
+  exhausted(label: string, bytes: number): never {
+    const most = Object.entries(this.use().byOp).slice(0, 4);
+    const holds = most.map(([op, e]) => `${op} ${mib(e.bytes)} in ${e.storages}`).join(", ");
+    return fail(
+      label,
+      `${mib(bytes)} asked for, ${mib(this.liveBytes)} of ${mib(this.maximum)} in use: memory has run out; most is held by ${holds}; ` +
+        "awaiting in the loop (data(), item(), the loader) frees more, so do scope() and dispose()",
+    );
+  }
+}
+
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

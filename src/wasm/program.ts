@@ -1,0 +1,109 @@
+// A recorded program on the wasm device: its rows encoded once, inputs and outputs patched in at each run.
+import type { Buffer, Program, Row, Storage } from "../core/device.ts";
+import { plan } from "../program/plan.ts";
+import type { WasmDevice } from "./device.ts";
+import type { WasmStorage } from "./memory.ts";
+import { Script } from "./script.ts";
+
+/** A word of the script that holds the address of an input or output. */
+interface Patch {
+  readonly word: number;
+  readonly slot: number;
+  readonly offset: number;
+}
+
+export class WasmProgram implements Program {
+  readonly rows: readonly Row[];
+  readonly script = new Script();
+  /** Encoded rows: what was recorded, then a copy for each output. */
+  readonly encoded: readonly Row[];
+  private readonly device: WasmDevice;
+  private readonly inputs: Patch[] = [];
+  private readonly outputs: Patch[] = [];
+  /** Lasting storages that the rows write. */
+  private readonly written: WasmStorage[];
+  private readonly code: WasmStorage;
+  private arena: WasmStorage | null = null;
+
+  constructor(
+    device: WasmDevice,
+    rows: readonly Row[],
+    inputs: readonly Buffer[],
+    outputs: readonly { buffer: Buffer; count: number }[],
+  ) {
+    this.device = device;
+    this.rows = rows;
+    const slots = new Map(inputs.map((b, i) => [b.storage as WasmStorage, i]));
+    const results = outputs.map(({ buffer }) => device.placeholder(buffer.storage.bytes));
+    const resultSlots = new Map(results.map((s, i) => [s, i]));
+    const copies = outputs.map(({ buffer, count }, i): Row => {
+      const buffers = [{ storage: results[i]!, offset: 0 }, buffer];
+      return { kernel: "copy_f32", buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
+    });
+    this.encoded = [...rows, ...copies];
+
+    const real = (s: WasmStorage): WasmStorage => s.alias ?? s;
+    const temporary = (b: Storage): boolean => {
+      const s = b as WasmStorage;
+      return real(s).virtual && !slots.has(s) && !resultSlots.has(s);
+    };
+    const { offsets, bytes } = plan(this.encoded, temporary);
+    if (bytes > 0) this.arena = device.arena(bytes);
+    const address = (b: Buffer): number => {
+      const storage = real(b.storage as WasmStorage);
+      const base =
+        storage.block?.address ?? (offsets.has(storage) ? this.arena!.block!.address + offsets.get(storage)! : 0);
+      return base + b.offset * 4;
+    };
+
+    let words = 0;
+    for (const r of this.encoded) words += Script.words(r.buffers.length, r.extents.length, r.scalars.length);
+    this.code = device.alloc(words * 4, "captured program") as WasmStorage;
+    this.code.holders = 1;
+    this.script.place(this.code.block!.address, words * 4);
+    const written = new Set<WasmStorage>();
+    for (const r of this.encoded) {
+      const first = this.script.append(
+        device.memoryOf,
+        device.kernel(r.kernel),
+        r.buffers,
+        r.outputs,
+        address,
+        r.extents,
+        r.scalars,
+        device.info.threads,
+      );
+      r.buffers.forEach((b, i) => {
+        const storage = b.storage as WasmStorage;
+        const [input, output] = [slots.get(storage), resultSlots.get(storage)];
+        if (input !== undefined) this.inputs.push({ word: first + i, slot: input, offset: b.offset * 4 });
+        if (output !== undefined) this.outputs.push({ word: first + i, slot: output, offset: b.offset * 4 });
+        if (i < r.outputs && !real(storage).virtual) written.add(real(storage));
+      });
+    }
+    this.written = [...written];
+  }
+
+  run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
+    this.device.flushSync();
+    this.patch(this.inputs, inputs);
+    this.patch(this.outputs, outputs);
+    for (const s of this.written) s.version++;
+    this.device.execute(this.script, this.encoded);
+  }
+
+  private patch(patches: readonly Patch[], buffers: readonly Buffer[]): void {
+    const words = this.device.memoryOf.i32;
+    for (let i = 0; i < patches.length; i++) {
+      const { word, slot, offset } = patches[i]!;
+      const b = buffers[slot]!;
+      words[word] = (b.storage as WasmStorage).block!.address + b.offset * 4 + offset;
+    }
+  }
+
+  dispose(): void {
+    this.device.free(this.code);
+    if (this.arena !== null) this.device.releaseArena(this.arena);
+    this.arena = null;
+  }
+}

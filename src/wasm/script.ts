@@ -1,0 +1,137 @@
+// A script: rows encoded as words of device memory, as assembly/replay.ts walks them.
+import type { Buffer } from "../core/device.ts";
+import { BARRIER, HEADER, PARALLEL } from "./control.ts";
+import type { Memory, WasmStorage } from "./memory.ts";
+
+/** Rows of less work than this run on thread 0: waking the others would cost more. In units of `weight`. */
+const PARALLEL_WORK = 16384;
+
+/** Work of a row in elementwise units: a multiply-add in a product costs about a sixteenth of one. */
+function weight(kernel: string): number {
+  return kernel.startsWith("matmul") || kernel.startsWith("conv2d") ? 1 / 16 : 1;
+}
+
+/** Kernels that change shared state and must run once, on one thread. */
+const SERIAL = /^(random_take|tick|nll_mean)/;
+
+export interface Kernel {
+  readonly name: string;
+  readonly index: number;
+  readonly weight: number;
+  /** Extents are the number of segments and their lengths: the work is the sum. */
+  readonly table: boolean;
+}
+
+export const kernel = (name: string, index: number): Kernel => ({
+  name,
+  index,
+  weight: SERIAL.test(name) ? 0 : weight(name),
+  table: /^(sgd|adam)/.test(name),
+});
+
+export class Script {
+  /** First word. */
+  private begin = 0;
+  private cursor = 0;
+  private capacity = 0;
+  /** True when the row before is parallel. */
+  private after = false;
+  parallel = false;
+  rows = 0;
+
+  /** Writes from `address` on, at most `bytes`. */
+  place(address: number, bytes: number): void {
+    this.begin = this.cursor = address >>> 2;
+    this.capacity = bytes >>> 2;
+    this.clear();
+  }
+
+  clear(): void {
+    this.cursor = this.begin;
+    this.rows = 0;
+    this.after = false;
+    this.parallel = false;
+  }
+
+  get address(): number {
+    return this.begin * 4;
+  }
+
+  get limit(): number {
+    return this.cursor * 4;
+  }
+
+  static words(buffers: number, extents: number, scalars: number): number {
+    return HEADER + buffers + extents + scalars;
+  }
+
+  fits(words: number): boolean {
+    return this.cursor - this.begin + words <= this.capacity;
+  }
+
+  /** Appends a row; returns the word index of its first buffer. */
+  append(
+    memory: Memory,
+    k: Kernel,
+    buffers: readonly Buffer[],
+    outputs: number,
+    address: (b: Buffer) => number,
+    extents: readonly number[],
+    scalars: readonly number[],
+    threads: number,
+  ): number {
+    const words = memory.i32;
+    const row = this.cursor;
+    let at = row + HEADER;
+    for (let i = 0; i < buffers.length; i++) words[at++] = address(buffers[i]!);
+    let work = 1;
+    for (let i = 0; i < extents.length; i++) {
+      work *= extents[i]!;
+      words[at++] = extents[i]!;
+    }
+    if (k.table) work = extents.reduce((sum, n, i) => (i === 0 ? 0 : sum + n), 0);
+    for (let i = 0; i < scalars.length; i++) words[at++] = scalars[i]!;
+    const parallel = threads > 1 && work * k.weight >= PARALLEL_WORK;
+    const barrier = this.rows > 0 && (parallel || this.after);
+    words[row] = k.index;
+    words[row + 1] = (at - row) << 2;
+    words[row + 2] = (parallel ? PARALLEL : 0) | (barrier ? BARRIER : 0) | (buffers.length << 8) | (outputs << 20);
+    memory.f32[row + 3] = work;
+    this.cursor = at;
+    this.rows++;
+    this.after = parallel;
+    this.parallel ||= parallel;
+    return row + HEADER;
+  }
+}
+
+/** A row, read back from memory. */
+export interface EncodedRow {
+  readonly kernel: number;
+  readonly args: number;
+  readonly outputs: number[];
+  readonly extents: number[];
+}
+
+/** The rows between two addresses, for messages. */
+export function decode(memory: Memory, begin: number, end: number): EncodedRow[] {
+  const { u32 } = memory;
+  const rows: EncodedRow[] = [];
+  for (let at = begin >>> 2; at < end >>> 2; at += u32[at + 1]! >>> 2) {
+    const flags = u32[at + 2]!;
+    const first = at + HEADER;
+    const rest = first + ((flags >>> 8) & 0xfff);
+    rows.push({
+      kernel: u32[at]!,
+      args: first * 4,
+      outputs: [...u32.slice(first, first + (flags >>> 20))],
+      extents: [...u32.slice(rest, at + (u32[at + 1]! >>> 2))],
+    });
+  }
+  return rows;
+}
+
+/** Byte address of a buffer whose storage has a block. */
+export function addressOf(b: Buffer): number {
+  return (b.storage as WasmStorage).block!.address + b.offset * 4;
+}

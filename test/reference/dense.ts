@@ -1,0 +1,215 @@
+// Matrix product, convolution and pooling of the reference, each as the loop nest of its definition.
+import { i32, type Kernel, type Kernels, type View } from "./view.ts";
+
+export const dense: Kernels = {};
+
+/** A running sum with the squares of its terms. */
+class Sum {
+  value = 0;
+  squares = 0;
+  terms = 0;
+
+  add(term: number): void {
+    this.value += term;
+    this.squares += term * term;
+    this.terms++;
+  }
+
+  store(y: View, i: number, relu = false): void {
+    y.set(i, relu && this.value <= 0 ? 0 : this.value, Math.sqrt(this.squares), this.terms);
+  }
+}
+
+// c[b, i, j] = sum over p of a[b, i, p] * b[b, p, j]; nt has b as [n, k], tn has a as [k, m].
+function matmul(form: "nn" | "nt" | "tn", withBias: boolean): Kernel {
+  return ([c], [a, b, bias], [batch, m, n, k], [aStride, bStride, relu]) => {
+    for (let q = 0; q < batch; q++) {
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          const sum = new Sum();
+          for (let p = 0; p < k; p++) {
+            const x = a.v[q * i32(aStride) + (form === "tn" ? p * m + i : i * k + p)];
+            const y = b.v[q * i32(bStride) + (form === "nt" ? j * k + p : p * n + j)];
+            sum.add(x * y);
+          }
+          if (withBias) sum.add(bias.v[j]);
+          sum.store(c, (q * m + i) * n + j, withBias && relu === 1);
+        }
+      }
+    }
+  };
+}
+for (const form of ["nn", "nt", "tn"] as const) {
+  dense[`matmul_${form}_f32`] = matmul(form, false);
+  dense[`matmul_${form}_bias_f32`] = matmul(form, true);
+}
+
+// x [n, groups * ci, h, w], w [co, ci, kh, kw], y [n, co, oh, ow]: output (a, b) of channel c reads x at
+// (a * sh - ph + p * dh, b * sw - pw + q * dw) through w[c, :, p, q], of the ci channels of c's group.
+interface Conv {
+  n: number;
+  co: number;
+  oh: number;
+  ow: number;
+  ci: number;
+  kh: number;
+  kw: number;
+  h: number;
+  w: number;
+  sh: number;
+  sw: number;
+  ph: number;
+  pw: number;
+  dh: number;
+  dw: number;
+  groups: number;
+}
+
+/** Visits every product of images [begin, end): f(place in y, place in x, place in w). */
+function products(d: Conv, begin: number, end: number, f: (y: number, x: number, w: number) => void): void {
+  for (let image = begin; image < end; image++) {
+    for (let c = 0; c < d.co; c++) {
+      const group = Math.floor(c / (d.co / d.groups));
+      for (let a = 0; a < d.oh; a++) {
+        for (let b = 0; b < d.ow; b++) {
+          for (let i = 0; i < d.ci; i++) {
+            for (let p = 0; p < d.kh; p++) {
+              for (let q = 0; q < d.kw; q++) {
+                const row = a * d.sh - d.ph + p * d.dh;
+                const column = b * d.sw - d.pw + q * d.dw;
+                if (row < 0 || row >= d.h || column < 0 || column >= d.w) continue;
+                f(
+                  ((image * d.co + c) * d.oh + a) * d.ow + b,
+                  ((image * d.ci * d.groups + group * d.ci + i) * d.h + row) * d.w + column,
+                  ((c * d.ci + i) * d.kh + p) * d.kw + q,
+                );
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+const sums = (count: number): Sum[] => Array.from({ length: count }, () => new Sum());
+
+function conv2d(withBias: boolean): Kernel {
+  return ([y], [x, weight, bias], [n, co, oh, ow, ci, kh, kw], scalars) => {
+    const [h, w, sh, sw, ph, pw, dh, dw, groups, relu] = scalars.map(i32);
+    const d = { n, co, oh, ow, ci, kh, kw, h, w, sh, sw, ph, pw, dh, dw, groups };
+    const out = sums(n * co * oh * ow);
+    products(d, 0, n, (i, j, k) => out[i].add(x.v[j] * weight.v[k]));
+    out.forEach((sum, i) => {
+      if (withBias) sum.add(bias.v[Math.floor(i / (oh * ow)) % co]);
+      sum.store(y, i, relu === 1);
+    });
+  };
+}
+dense.conv2d_f32 = conv2d(false);
+dense.conv2d_bias_f32 = conv2d(true);
+
+dense.conv2d_vjp_x_f32 = ([gx], [gy, weight], [n, channels, h, w, co, kh, kw], scalars) => {
+  const [oh, ow, sh, sw, ph, pw, dh, dw, groups] = scalars.map(i32);
+  const d = { n, co, oh, ow, ci: channels / groups, kh, kw, h, w, sh, sw, ph, pw, dh, dw, groups };
+  const out = sums(n * channels * h * w);
+  products(d, 0, n, (i, j, k) => out[j].add(gy.v[i] * weight.v[k]));
+  out.forEach((sum, i) => {
+    sum.store(gx, i);
+  });
+};
+
+// part [chunks, co, ci, kh, kw]: chunk c is the gradient from images [n * c / chunks, n * (c + 1) / chunks).
+dense.conv2d_vjp_w_f32 = ([part], [gy, x], [chunks, n, co, oh, ow, ci, kh, kw], scalars) => {
+  const [h, w, sh, sw, ph, pw, dh, dw, groups] = scalars.map(i32);
+  const d = { n, co, oh, ow, ci, kh, kw, h, w, sh, sw, ph, pw, dh, dw, groups };
+  const size = co * ci * kh * kw;
+  for (let c = 0; c < chunks; c++) {
+    const out = sums(size);
+    const begin = Math.floor((n * c) / chunks);
+    products(d, begin, Math.floor((n * (c + 1)) / chunks), (i, j, k) => out[k].add(gy.v[i] * x.v[j]));
+    out.forEach((sum, i) => {
+      sum.store(part, c * size + i);
+    });
+  }
+};
+
+// Pooling over planes [h, w], a plane for each image and channel.
+dense.max_pool2d_f32 = ([y, index], [x], [planes, oh, ow, kh, kw], scalars) => {
+  const [h, w, sh, sw, ph, pw, dh, dw] = scalars.map(i32);
+  for (let plane = 0; plane < planes; plane++) {
+    for (let a = 0; a < oh; a++) {
+      for (let b = 0; b < ow; b++) {
+        let max = Number.NEGATIVE_INFINITY;
+        let place = -1;
+        for (let p = 0; p < kh; p++) {
+          for (let q = 0; q < kw; q++) {
+            const row = a * sh - ph + p * dh;
+            const column = b * sw - pw + q * dw;
+            if (row < 0 || row >= h || column < 0 || column >= w) continue;
+            const value = x.v[plane * h * w + row * w + column];
+            // The first of the largest; the first NaN beats all.
+            if (place < 0 || value > max || (Number.isNaN(value) && !Number.isNaN(max))) {
+              max = value;
+              place = row * w + column;
+            }
+          }
+        }
+        y.set((plane * oh + a) * ow + b, max);
+        index.set((plane * oh + a) * ow + b, place);
+      }
+    }
+  }
+};
+dense.max_pool2d_vjp_f32 = ([gx], [gy, index], [planes, oh, ow], [height, width]) => {
+  const size = i32(height) * i32(width);
+  const out = sums(planes * size);
+  for (let i = 0; i < planes * oh * ow; i++) {
+    const place = index.v[i];
+    if (place >= 0) out[Math.floor(i / (oh * ow)) * size + place].add(gy.v[i]);
+  }
+  out.forEach((sum, i) => {
+    sum.store(gx, i);
+  });
+};
+
+// PyTorch's divisor: the window cut at the padded plane, or at the plane itself without countIncludePad.
+function averages(
+  [planes, oh, ow, kh, kw]: readonly number[],
+  scalars: readonly number[],
+  f: (y: number, x: number, divisor: number) => void,
+): void {
+  const [h, w, sh, sw, ph, pw, includePad, override] = scalars.map(i32);
+  for (let plane = 0; plane < planes; plane++) {
+    for (let a = 0; a < oh; a++) {
+      for (let b = 0; b < ow; b++) {
+        const top = a * sh - ph;
+        const left = b * sw - pw;
+        const bottom = Math.min(top + kh, h + ph);
+        const right = Math.min(left + kw, w + pw);
+        const inside =
+          Math.max(0, Math.min(bottom, h) - Math.max(top, 0)) * Math.max(0, Math.min(right, w) - Math.max(left, 0));
+        const divisor = override || (includePad ? (bottom - top) * (right - left) : inside);
+        for (let row = Math.max(top, 0); row < Math.min(bottom, h); row++) {
+          for (let column = Math.max(left, 0); column < Math.min(right, w); column++) {
+            f((plane * oh + a) * ow + b, (plane * h + row) * w + column, divisor);
+          }
+        }
+      }
+    }
+  }
+}
+dense.avg_pool2d_f32 = ([y], [x], extents, scalars) => {
+  const [planes, oh, ow] = extents;
+  const out = sums(planes * oh * ow);
+  averages(extents, scalars, (i, j, divisor) => out[i].add(x.v[j] / divisor));
+  out.forEach((sum, i) => {
+    sum.store(y, i);
+  });
+};
+dense.avg_pool2d_vjp_f32 = ([gx], [gy], extents, scalars) => {
+  const out = sums(extents[0] * i32(scalars[0]) * i32(scalars[1]));
+  averages(extents, scalars, (i, j, divisor) => out[j].add(gy.v[i] / divisor));
+  out.forEach((sum, i) => {
+    sum.store(gx, i);
+  });
+};

@@ -1,0 +1,197 @@
+// Unary, binary and copying kernels of the reference: one line of f64 arithmetic each.
+import { f32, i32, type Kernel, type Kernels, type View } from "./view.ts";
+
+export const elementwise: Kernels = {};
+
+// Unary: y[i] = f(x[i]).
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+const unary: Record<string, (x: number) => number> = {
+  neg: (x) => -x,
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  tanh: Math.tanh,
+  sigmoid,
+  relu: (x) => Math.max(x, 0), // NaN stays NaN
+  abs: Math.abs,
+  sin: Math.sin,
+  cos: Math.cos,
+};
+// |f'|: how the scale of a sum goes through f.
+const slope: Record<string, (x: number) => number> = {
+  neg: () => 1,
+  exp: Math.exp,
+  log: (x) => 1 / x,
+  sqrt: (x) => 0.5 / Math.sqrt(x),
+  tanh: (x) => 1 - Math.tanh(x) ** 2,
+  sigmoid: (x) => sigmoid(x) * sigmoid(-x),
+  relu: (x) => (x <= 0 ? 0 : 1),
+  abs: () => 1,
+  sin: Math.cos,
+  cos: Math.sin,
+};
+for (const [name, f] of Object.entries(unary)) {
+  elementwise[`${name}_f32`] = ([y], [x], [n]) => {
+    for (let i = 0; i < n; i++) {
+      const s = x.s(i) && x.s(i) * Math.abs(slope[name](x.v[i]));
+      y.set(i, f(x.v[i]), s, x.terms);
+    }
+  };
+}
+
+// gx[i] = f(g[i], y[i]), linear in g.
+const vjps: Record<string, (g: number, y: number) => number> = {
+  tanh: (g, y) => g * (1 - y * y),
+  sigmoid: (g, y) => g * y * (1 - y),
+  relu: (g, y) => (y <= 0 ? 0 : g),
+  sqrt: (g, y) => g / (2 * y),
+};
+for (const [name, f] of Object.entries(vjps)) {
+  elementwise[`${name}_vjp_f32`] = ([gx], [g, y], [n]) => {
+    for (let i = 0; i < n; i++) {
+      const s = g.s(i) && Math.abs(f(g.s(i), y.v[i]));
+      gx.set(i, f(g.v[i], y.v[i]), s, g.terms);
+    }
+  };
+}
+
+// y[i] = f(x[i], s), s a scalar.
+const scalars: Record<string, [f: (x: number, s: number) => number, slope: (x: number, s: number) => number]> = {
+  add: [(x, s) => x + s, () => 1],
+  mul: [(x, s) => x * s, (_, s) => s],
+  div: [(x, s) => x / s, (_, s) => 1 / s],
+  rsub: [(x, s) => s - x, () => 1],
+  rdiv: [(x, s) => s / x, (x, s) => s / (x * x)],
+};
+for (const [name, [f, slope]] of Object.entries(scalars)) {
+  elementwise[`${name}_scalar_f32`] = ([y], [x], [n], [word]) => {
+    const c = f32(word);
+    for (let i = 0; i < n; i++) {
+      y.set(i, f(x.v[i], c), x.s(i) && x.s(i) * Math.abs(slope(x.v[i], c)), x.terms);
+    }
+  };
+}
+
+const comparisons: Record<string, (a: number, b: number) => boolean> = {
+  eq: (a, b) => a === b,
+  ne: (a, b) => a !== b,
+  lt: (a, b) => a < b,
+  le: (a, b) => a <= b,
+  gt: (a, b) => a > b,
+  ge: (a, b) => a >= b,
+};
+for (const [name, f] of Object.entries(comparisons)) {
+  for (const [dtype, read] of [["f32", f32] as const, ["i32", i32] as const]) {
+    elementwise[`${name}_scalar_${dtype}`] = ([y], [x], [n], [word]) => {
+      const c = read(word);
+      for (let i = 0; i < n; i++) y.set(i, Number(f(x.v[i], c)));
+    };
+  }
+}
+
+function map(f: (x: number) => number): Kernel {
+  return ([y], [x], [n]) => {
+    for (let i = 0; i < n; i++) y.set(i, f(x.v[i]));
+  };
+}
+elementwise.cast_f32_i32 = map((x) => x);
+elementwise.cast_i32_f32 = map((x) =>
+  Number.isNaN(x) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(x))),
+);
+elementwise.cast_bool_f32 = map((x) => Number(x !== 0));
+elementwise.cast_bool_i32 = map((x) => Number(x !== 0));
+
+// Copies, of any dtype.
+const move = (y: View, i: number, x: View, j: number) => y.set(i, x.v[j], x.s(j), x.storage.terms);
+
+elementwise.copy_f32 = ([y], [x], [n]) => {
+  for (let i = 0; i < n; i++) move(y, i, x, i);
+};
+elementwise.fill_f32 = ([y], _, [n], [word]) => {
+  for (let i = 0; i < n; i++) y.set(i, f32(word));
+};
+elementwise.fill_i32 = ([y], _, [n], [word]) => {
+  for (let i = 0; i < n; i++) y.set(i, i32(word));
+};
+elementwise.arange_f32 = ([y], _, [n], [start, step]) => {
+  for (let i = 0; i < n; i++) y.set(i, f32(start) + i * f32(step));
+};
+elementwise.arange_i32 = ([y], _, [n], [start, step]) => {
+  for (let i = 0; i < n; i++) y.set(i, i32(start + Math.imul(i, step)));
+};
+
+/** Visits the cells of dense extents in order: f(place in the dense array, place by each set of strides). */
+function walk(extents: readonly number[], strides: readonly number[][], f: (i: number, at: number[]) => void): void {
+  const count = extents.reduce((a, b) => a * b, 1);
+  for (let i = 0; i < count; i++) {
+    const at = strides.map(() => 0);
+    let rest = i;
+    for (let d = extents.length - 1; d >= 0; d--) {
+      const index = rest % extents[d];
+      rest = (rest - index) / extents[d];
+      strides.forEach((stride, k) => {
+        at[k] += index * i32(stride[d]);
+      });
+    }
+    f(i, at);
+  }
+}
+
+elementwise.permute_f32 = ([y], [x], extents, strides) => {
+  walk(extents, [[...strides]], (i, [j]) => move(y, i, x, j));
+};
+elementwise.transpose_f32 = ([y], [x], [batch, m, n]) => {
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) move(y, (b * n + j) * m + i, x, (b * m + i) * n + j);
+    }
+  }
+};
+
+// Binary: y[i] = f(a[i], b[i]); the scale of a sum goes through by the chain rule.
+const binary: Record<string, (a: number, b: number) => number> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  maximum: Math.max, // NaN wins in both
+  minimum: Math.min,
+};
+const integer: Record<string, (a: number, b: number) => number> = {
+  add: (a, b) => (a + b) | 0,
+  sub: (a, b) => (a - b) | 0,
+  mul: Math.imul,
+};
+function scaleOf(name: string, a: View, i: number, b: View, j: number): number {
+  if (a.s(i) === 0 && b.s(j) === 0) return 0;
+  if (name === "mul") return Math.hypot(a.s(i) * b.v[j], a.v[i] * b.s(j));
+  if (name === "div") return Math.hypot(a.s(i) / b.v[j], (a.v[i] * b.s(j)) / b.v[j] ** 2);
+  if (name === "add" || name === "sub") return Math.hypot(a.size(i), b.size(j));
+  return Math.max(a.s(i), b.s(j));
+}
+function pair(
+  name: string,
+  f: (a: number, b: number) => number,
+  y: View,
+  i: number,
+  a: View,
+  j: number,
+  b: View,
+  k: number,
+) {
+  y.set(i, f(a.v[j], b.v[k]), scaleOf(name, a, j, b, k), a.terms + b.terms);
+}
+function addBinary(name: string, dtype: string, f: (a: number, b: number) => number): void {
+  elementwise[`${name}_${dtype}`] = ([y], [a, b], [n]) => {
+    for (let i = 0; i < n; i++) pair(name, f, y, i, a, i, b, i);
+  };
+  elementwise[`${name}_broadcast_${dtype}`] = ([y], [a, b], extents, strides) => {
+    walk(extents, [strides.slice(0, 6), strides.slice(6, 12)], (i, [j, k]) => pair(name, f, y, i, a, j, b, k));
+  };
+}
+for (const [name, f] of Object.entries(binary)) addBinary(name, "f32", f);
+for (const [name, f] of Object.entries(integer)) addBinary(name, "i32", f);
+for (const [name, f] of Object.entries(comparisons)) {
+  addBinary(`${name}`, "f32", (a, b) => Number(f(a, b)));
+  addBinary(`${name}`, "i32", (a, b) => Number(f(a, b)));
+}
