@@ -1,11 +1,13 @@
-// conv2d as a matrix product: y[co, pixels] = w[co, ci*kh*kw] * patches[ci*kh*kw, pixels], a panel of <= 24 pixels at a time.
-// A padded image is first copied with its border of zeros. Where 8 pixels in a row of y read 8 neighbours in x (stride 1, ow a
-// multiple of 8) the tile reads the image itself through a table of offsets; else the panel's patches are packed.
+// conv2d as a matrix product: y[co, pixels] = w[co, ci*kh*kw] * patches[ci*kh*kw, pixels], a panel of <= 24 pixels at
+// a time. A padded image is first copied with its border of zeros. Where 8 pixels in a row of y read 8 neighbours in
+// x (stride 1, ow a multiple of 8) the tile reads the image itself through a table of offsets; else the panel's
+// patches are packed.
 import { extent, first, last, pointer, scalar, scratch } from "./args";
 import { KC, unstrip } from "./gemm";
 import { ADD, NR, RELU, STORE, tile, tileTable } from "./tile";
 
-// A thread's scratch: a panel of patches, the second row of an unpaired channel, offsets of the table, the padded image.
+// A thread's scratch: a panel of patches, the second row of an unpaired channel, offsets of the table, the padded
+// image.
 const STRIP: usize = (KC * NR) << 4;
 const TABLE: usize = STRIP + 512;
 const MAX_TABLE: u32 = 65536;
@@ -40,7 +42,8 @@ export function copyRun(dst: usize, src: usize, n: u32): void {
   }
 }
 
-// What weights [k0, k1) meet at a run of n pixels of one row of y, no weight beyond the image: row after row of w, ldd apart.
+// What weights [k0, k1) meet at a run of n pixels of one row of y, no weight beyond the image: row after row of w,
+// ldd apart.
 // N: vectors to a row, the last one ending with the run; 0: n < 4.
 // @ts-ignore: decorator
 @inline
@@ -221,8 +224,10 @@ function convolve(BIAS: bool, args: usize, ith: u32, nth: u32): void {
   if (pad) {
     h += 2 * ph;
     w += 2 * pw;
+    ph = 0;
+    pw = 0;
   }
-  const direct = (pad || (ph | pw) == 0) && sw == 1 && (ow & 7) == 0 && k > 0 && k <= MAX_TABLE;
+  const direct = (ph | pw) == 0 && sw == 1 && (ow & 7) == 0 && k > 0 && k <= MAX_TABLE;
   if (direct) offsets(work + TABLE, ci, kh, kw, h, w, dh, dw);
   // Panels of up to 6 vectors, spread evenly; in the direct form of pairs of vectors.
   const grain: u32 = direct ? 2 : 1;
@@ -240,7 +245,7 @@ function convolve(BIAS: bool, args: usize, ith: u32, nth: u32): void {
     const g = ng % groups;
     let image = x + ng * ci * plane * 4;
     if (pad) {
-      if (padded != ng) padPlanes(work + IMAGE, image, ci, h - 2 * ph, w - 2 * pw, ph, pw);
+      if (padded != ng) padPlanes(work + IMAGE, image, ci, extent(e, 7), extent(e, 8), extent(e, 11), extent(e, 12));
       padded = ng;
       image = work + IMAGE;
     }
@@ -263,10 +268,7 @@ function convolve(BIAS: bool, args: usize, ith: u32, nth: u32): void {
       const depth = min<u32>(kc, k - k0);
       if (!direct) {
         if (odd) memory.fill(work, 0, (<usize>depth * wide) << 4);
-        packPatches(
-          work, <usize>wide << 4, p0, p1, k0, k0 + depth, image, h, w, ow, kh, kw, sh, sw,
-          pad ? 0 : ph, pad ? 0 : pw, dh, dw,
-        );
+        packPatches(work, <usize>wide << 4, p0, p1, k0, k0 + depth, image, h, w, ow, kh, kw, sh, sw, ph, pw, dh, dw);
       }
       let mode = k0 > 0 ? ADD : STORE;
       if (relu && k0 + kc >= k) mode |= RELU;
@@ -306,7 +308,10 @@ function corner(p: u32, ow: u32, row: u32): usize {
   return (oy * row + (p - oy * ow)) << 2;
 }
 
-/** y | x w | n co oh ow ci kh kw | h w sh sw ph pw dh dw groups relu: y[n, co, oh, ow], ci counts the channels of a group */
+/**
+ * y | x w | n co oh ow ci kh kw | h w sh sw ph pw dh dw groups relu: y[n, co, oh, ow], ci counts the channels of a
+ * group
+ */
 export function conv2d_f32(args: usize, ith: u32, nth: u32): void {
   convolve(false, args, ith, nth);
 }

@@ -1,8 +1,10 @@
-// The gradients of conv2d. Both keep a zero-bordered copy of a padded image in scratch; what does not fit goes the plain way.
+// The gradients of conv2d. Both keep a zero-bordered copy of a padded image in scratch; what does not fit goes the
+// plain way.
 //
-// By w: for blocks of pixels, dw^T[ci*kh*kw, co] += patches[ci*kh*kw, pixels] * gy^T[pixels, co]. gy is transposed, channels in
-//   lanes; a row of patches is a row of the image seen through a window, so x is read where it lies.
-// By x: for panels of <= 24 pixels, every weight's share w^T[ci*kh*kw, co] * gy[co, pixels] is added to the pixels of gx it met.
+// By w: for blocks of pixels, dw^T[ci*kh*kw, co] += patches[ci*kh*kw, pixels] * gy^T[pixels, co]. gy is transposed,
+//   channels in lanes; a row of patches is a row of the image seen through a window, so x is read where it lies.
+// By x: for panels of <= 24 pixels, every weight's share w^T[ci*kh*kw, co] * gy[co, pixels] is added to the pixels of
+//   gx it met.
 import { extent, first, last, pointer, scratch } from "./args";
 import { copyRun, offsets, padPlanes } from "./conv";
 import { packRows, transpose } from "./gemm";
@@ -22,7 +24,10 @@ const PANEL_ROWS: u32 = 2730; // 96 bytes each: 256 KiB
 const IMAGE: usize = 1 << 20;
 const IMAGE_BYTES: u32 = 1 << 20;
 
-/** part | gy x | chunks n co oh ow ci kh kw | h w sh sw ph pw dh dw groups: chunk c sums over images [n*c/chunks, n*(c+1)/chunks) */
+/**
+ * part | gy x | chunks n co oh ow ci kh kw | h w sh sw ph pw dh dw groups: chunk c sums over images [n*c/chunks,
+ * n*(c+1)/chunks)
+ */
 export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   const part = pointer(args, 0);
   const gy = pointer(args, 1);
@@ -101,7 +106,10 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** Sums of every weight over a block of pixels: c[k] (+)= sum over lines of ow pixels of x[table[k] + pixel] * b[pixel]. */
+/**
+ * Sums of every weight over a block of pixels: c[k] (+)= sum over lines of ow pixels of x[table[k] + pixel] *
+ * b[pixel].
+ */
 function windows(
   wide: u32,
   k: u32,
@@ -176,8 +184,9 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   if (pad) planes = <u32>min<f64>(planes, <f64>IMAGE_BYTES / (<f64>plane * 4));
   if (planes == 0 || cg > PANEL_ROWS) return plainByX(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
-  // Panels of up to 6 vectors, spread evenly. Stride 1: a vector stays within a row of gy, so that it can be added to gx as
-  // it is; the last one of a row ends with it, masked where it overlaps the one before. Else pixels in their order.
+  // Panels of up to 6 vectors, spread evenly. Stride 1: a vector stays within a row of gy, so that it can be added to
+  // gx as it is; the last one of a row ends with it, masked where it overlaps the one before. Else pixels in their
+  // order.
   const byRows = sw == 1 && ow >= 4;
   const across = (ow + 3) >> 2;
   const vectors = byRows ? oh * across : (pixels + 3) >> 2;
@@ -254,7 +263,10 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** For tileScatter: where vectors [v0, v1) of gy, `across` to a row, lie in gx, and the lanes that are not the previous one's. */
+/**
+ * For tileScatter: where vectors [v0, v1) of gy, `across` to a row, lie in gx, and the lanes that are not the
+ * previous one's.
+ */
 function place(places: usize, v0: u32, v1: u32, across: u32, ow: u32, row: u32): void {
   let masked: u32 = 0;
   for (let v = v0; v < v1; ++v) {

@@ -5,7 +5,7 @@
 import { narrow, narrowRows } from "./narrow";
 import { ADD, NR, put, RELU, STORE, tile } from "./tile";
 
-/** Steps of k between two updates of C: a panel of 24 columns is 24 KiB. */
+/** Steps of k between two updates of C: a panel of 24 columns is 24 KiB, and the longest chain of roundings is 256. */
 export const KC: u32 = 256;
 const PANELS: u32 = 20; // packed at a time: 480 columns, 480 KiB
 const MC: u32 = 16; // rows under a panel: more, and the prefetcher loses C
@@ -15,8 +15,6 @@ const MT: u32 = 64; // rows of a transposed A packed at a time
 const BLOCK: usize = (KC * PANELS * NR) << 4;
 const PITCH: usize = KC * 4 + 64;
 const STRIP: usize = BLOCK + PITCH * MT;
-/** Bytes of scratch that `gemm` uses. */
-export const GEMM_BYTES: usize = STRIP + 512;
 
 // Four rows of four words, turned. r0 to r3 are the rows, d the first of four places ldd apart.
 // @ts-ignore: decorator
@@ -33,8 +31,8 @@ function turn(d: usize, ldd: usize, r0: v128, r1: v128, r2: v128, r3: v128): voi
 }
 
 /**
- * dst[j][i] = src[i][j], i < rows, j < cols; strides in bytes. Blocks of 4x4, edges by words. Where `room` says that dst has
- * room for rows rounded up to four, what is missing is written as zeros.
+ * dst[j][i] = src[i][j], i < rows, j < cols; strides in bytes. Blocks of 4x4, edges by words. Where `room` says that
+ * dst has room for rows rounded up to four, what is missing is written as zeros.
  */
 export function transpose(dst: usize, ldd: usize, src: usize, lds: usize, rows: u32, cols: u32, room: bool): void {
   const cols4 = cols & ~3;
@@ -124,7 +122,10 @@ export function unstrip(strip: usize, c: usize, ldc: usize, rows: u32, cols: u32
   }
 }
 
-/** One panel under `rows` rows of A: C gets the products, by pairs of rows, or by narrowRows where the panel is narrow. */
+/**
+ * One panel under `rows` rows of A: C gets the products, by pairs of rows, or by narrowRows where the panel is
+ * narrow.
+ */
 function stripe(
   wide: u32,
   cols: u32,
@@ -164,8 +165,8 @@ function stripe(
 }
 
 /**
- * C[m, n] = A B, strides in bytes. AT: A is stored [k, m]; BT: B is stored [n, k]. With nothing to add up (k = 0) C gets
- * zeros. How B is read never changes what an element of C gets: one chain over k within each block of KC.
+ * C[m, n] = A B, strides in bytes. AT: A is stored [k, m]; BT: B is stored [n, k]. With nothing to add up (k = 0) C
+ * gets zeros. How B is read never changes what an element of C gets: one chain over k within each block of KC.
  */
 export function gemm(
   AT: bool,
@@ -227,7 +228,8 @@ export function gemm(
             }
             const at = c + ldc * i0 + (v0 << 4);
             const mode = pc > 0 ? ADD : STORE;
-            stripe(wide, cols, i1 - i0, rows + pitch * (i0 - ic), pitch, panel, ldp, depth, at, ldc, work + STRIP, mode);
+            const ai = rows + pitch * (i0 - ic);
+            stripe(wide, cols, i1 - i0, ai, pitch, panel, ldp, depth, at, ldc, work + STRIP, mode);
           }
         }
       }

@@ -13,7 +13,9 @@ function finishDot(v: v128, a: usize, b: usize, k: u32): f32 {
   return sum;
 }
 
-/** c[i, j] = a[i] . b[j] for two rows of a (one, if a1 == a0) and n <= 5 rows of b: nothing is packed, k is in lanes. */
+/**
+ * c[i, j] = a[i] . b[j] for two rows of a (one, if a1 == a0) and n <= 5 rows of b: nothing is packed, k is in lanes.
+ */
 // @ts-ignore: decorator
 @inline
 function dotTile(N: i32, c0: usize, c1: usize, a0: usize, a1: usize, b: usize, ldb: usize, k: u32): void {

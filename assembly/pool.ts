@@ -1,5 +1,5 @@
-// Max and average pooling over planes [h, w] to [oh, ow]. Max-pooling remembers where in its plane each maximum was found.
-// Windows of 2x2 that tile the plane, the common case, go four at a time.
+// Max and average pooling over planes [h, w] to [oh, ow]. Max-pooling remembers where in its plane each maximum was
+// found. Windows of 2x2 that tile the plane, the common case, go four at a time.
 import { extent, first, last, pointer } from "./args";
 
 // @ts-ignore: decorator
@@ -29,7 +29,8 @@ export function max_pool2d_f32(args: usize, ith: u32, nth: u32): void {
   const lines = planes * oh;
   const u1 = last(args, lines, 1, ith, nth);
   let u = first(lines, 1, ith, nth);
-  let x = pointer(args, 2) + (oh ? u / oh : 0) * h * w * 4;
+  const before: u32 = oh ? u / oh : 0;
+  let x = pointer(args, 2) + before * h * w * 4;
   let y = pointer(args, 0) + u * ow * 4;
   let idx = pointer(args, 1) + u * ow * 4;
   let oy = oh ? u % oh : 0;
@@ -96,7 +97,9 @@ export function max_pool2d_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** Four gradients to two rows of eight of gx, each to the corner of its 2x2 that idx names; false if one lies outside. */
+/**
+ * Four gradients to two rows of eight of gx, each to the corner of its 2x2 that idx names; false if one lies outside.
+ */
 // @ts-ignore: decorator
 @inline
 function spread(to: usize, row: usize, g: v128, where: v128, at: v128, w: v128): bool {
@@ -229,7 +232,10 @@ export function avg_pool2d_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** gx | gy | planes oh ow kh kw | h w sh sw ph pw count_include_pad divisor_override: each gradient spread over its window */
+/**
+ * gx | gy | planes oh ow kh kw | h w sh sw ph pw count_include_pad divisor_override: each gradient spread over its
+ * window
+ */
 export function avg_pool2d_vjp_f32(args: usize, ith: u32, nth: u32): void {
   const e = args + 8;
   const planes = extent(e, 0);

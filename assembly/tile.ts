@@ -1,6 +1,6 @@
-// The register tile behind matmul and conv2d: 2 rows x up to 6 vectors (24 columns), 12 accumulators + 2 splats + 1 vector
-// of B = 15 registers. C[r][j] = init[r] + sum over k of A[r][k] * B[k][j], every element one chain of madds in the order
-// of k, so what an element gets depends neither on the tile's width nor on its neighbours.
+// The register tile behind matmul and conv2d: 2 rows x up to 6 vectors (24 columns), 12 accumulators + 2 splats + 1
+// vector of B = 15 registers. C[r][j] = init[r] + sum over k of A[r][k] * B[k][j], every element one chain of madds
+// in the order of k, so what an element gets depends neither on the tile's width nor on its neighbours.
 //
 // `body` is inlined with literal arguments: what a tile does not use folds away.
 import { madd } from "./simd";
@@ -13,8 +13,9 @@ export const RELU: i32 = 2;
 /** Vectors across a tile. */
 export const NR: u32 = 6;
 
-// How a tile walks. RUNS: `runs` runs of k steps, row k + 1 of B is `ldb` behind row k, `jump` is added to the rows of A
-// behind each run. TABLE: row k of B is at b + table[k]. SCATTER: one run, each vector of C is added at its own offset.
+// How a tile walks. RUNS: `runs` runs of k steps, row k + 1 of B is `ldb` behind row k, `jump` is added to the rows
+// of A behind each run. TABLE: row k of B is at b + table[k]. SCATTER: one run, each vector of C is added at its own
+// offset.
 const RUNS: i32 = 0;
 const TABLE: i32 = 1;
 const SCATTER: i32 = 2;
@@ -28,7 +29,8 @@ export function put(c: usize, v: v128, mode: i32): void {
   v128.store(c, v);
 }
 
-// Vectors 2 to 5 of a row of B: dense, so that the offset folds into the load, or by pairs b2 and b4 from the row's start.
+// Vectors 2 to 5 of a row of B: dense, so that the offset folds into the load, or by pairs b2 and b4 from the row's
+// start.
 // @ts-ignore: decorator
 @inline
 function load2(WALK: i32, row: usize, b2: usize): v128 {
@@ -248,7 +250,10 @@ function body(
   }
 }
 
-/** n vectors of two rows: the sum over `runs` runs of k steps; A moves by sa a step and by jump more behind a run, B by ldb a step. */
+/**
+ * n vectors of two rows: the sum over `runs` runs of k steps; A moves by sa a step and by jump more behind a run, B
+ * by ldb a step.
+ */
 export function tile(
   n: u32,
   a0: usize,
@@ -294,8 +299,10 @@ export function tileTable(
   body(TABLE, 2, a0, a1, 4, 0, b, 0, b2, b4, table, k, 1, c0, c1, 0, init0, init1, mode);
 }
 
-/** One run, added to C: vector v at the offset places[v]. If word 6 of places is set, the masks of the vectors follow from
- * word 8: lanes that are masked out are added nowhere. */
+/**
+ * One run, added to C: vector v at the offset places[v]. If word 6 of places is set, the masks of the vectors follow
+ * from word 8: lanes that are masked out are added nowhere.
+ */
 export function tileScatter(
   n: u32,
   a0: usize,

@@ -17,5 +17,8 @@ export type { Shape } from "./core/shape.ts";
 export { type BackwardOptions, backward, enableGrad, grad, noGrad, scope } from "./core/tape.ts";
 export { Tensor } from "./core/tensor.ts";
 export { flush, type InitOptions, info, init } from "./init.ts";
+export * as data from "./data/index.ts";
+export * as nn from "./nn/index.ts";
 export * from "./ops/index.ts";
+export * as optim from "./optim/index.ts";
 export { version } from "./version.ts";

@@ -6,7 +6,7 @@ import { Module } from "./module.ts";
 
 /** max(x, 0). https://pytorch.org/docs/stable/generated/torch.nn.ReLU.html */
 export class ReLU extends Module {
-  static readonly name: string = "ReLU";
+  static override readonly name: string = "ReLU";
   forward(x: Tensor): Tensor {
     return relu(x);
   }
@@ -14,7 +14,7 @@ export class ReLU extends Module {
 
 /** 1 / (1 + e^-x). https://pytorch.org/docs/stable/generated/torch.nn.Sigmoid.html */
 export class Sigmoid extends Module {
-  static readonly name: string = "Sigmoid";
+  static override readonly name: string = "Sigmoid";
   forward(x: Tensor): Tensor {
     return sigmoid(x);
   }
@@ -22,7 +22,7 @@ export class Sigmoid extends Module {
 
 /** https://pytorch.org/docs/stable/generated/torch.nn.Tanh.html */
 export class Tanh extends Module {
-  static readonly name: string = "Tanh";
+  static override readonly name: string = "Tanh";
   forward(x: Tensor): Tensor {
     return tanh(x);
   }
@@ -30,7 +30,7 @@ export class Tanh extends Module {
 
 /** e^x over its sum along `dim`. https://pytorch.org/docs/stable/generated/torch.nn.Softmax.html */
 export class Softmax extends Module {
-  static readonly name: string = "Softmax";
+  static override readonly name: string = "Softmax";
   readonly dim: number;
 
   constructor(dim: number) {
@@ -49,7 +49,7 @@ export class Softmax extends Module {
 
 /** The logarithm of softmax along `dim`. https://pytorch.org/docs/stable/generated/torch.nn.LogSoftmax.html */
 export class LogSoftmax extends Module {
-  static readonly name: string = "LogSoftmax";
+  static override readonly name: string = "LogSoftmax";
   readonly dim: number;
 
   constructor(dim: number) {

@@ -20,7 +20,7 @@ export interface LinearOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.Linear.html
  */
 export class Linear extends Module {
-  static readonly name: string = "Linear";
+  static override readonly name: string = "Linear";
   readonly inFeatures: number;
   readonly outFeatures: number;
   weight: Parameter;
@@ -64,7 +64,7 @@ export interface Conv2dOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
  */
 export class Conv2d extends Module {
-  static readonly name: string = "Conv2d";
+  static override readonly name: string = "Conv2d";
   readonly inChannels: number;
   readonly outChannels: number;
   readonly kernelSize: readonly [number, number];
@@ -126,7 +126,7 @@ export interface MaxPool2dOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
  */
 export class MaxPool2d extends Module {
-  static readonly name: string = "MaxPool2d";
+  static override readonly name: string = "MaxPool2d";
   readonly kernelSize: Pair;
   readonly stride: Pair;
   readonly padding: Pair;
@@ -174,7 +174,7 @@ export interface AvgPool2dOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html
  */
 export class AvgPool2d extends Module {
-  static readonly name: string = "AvgPool2d";
+  static override readonly name: string = "AvgPool2d";
   readonly kernelSize: Pair;
   readonly stride: Pair;
   readonly padding: Pair;
@@ -219,7 +219,7 @@ function halfOf(layer: string, padding: Pair, kernelSize: Pair): Pair {
  * https://pytorch.org/docs/stable/generated/torch.nn.Dropout.html
  */
 export class Dropout extends Module {
-  static readonly name: string = "Dropout";
+  static override readonly name: string = "Dropout";
   readonly p: number;
 
   constructor(p = 0.5) {
@@ -248,7 +248,7 @@ export interface FlattenOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.Flatten.html
  */
 export class Flatten extends Module {
-  static readonly name: string = "Flatten";
+  static override readonly name: string = "Flatten";
   readonly startDim: number;
   readonly endDim: number;
 
@@ -270,7 +270,7 @@ export class Flatten extends Module {
 
 /** Returns its input. https://pytorch.org/docs/stable/generated/torch.nn.Identity.html */
 export class Identity extends Module {
-  static readonly name: string = "Identity";
+  static override readonly name: string = "Identity";
   forward(x: Tensor): Tensor {
     return x;
   }
@@ -283,7 +283,7 @@ type Stage = Module<[Tensor], Tensor>;
  * https://pytorch.org/docs/stable/generated/torch.nn.Sequential.html
  */
 export class Sequential extends Module {
-  static readonly name: string = "Sequential";
+  static override readonly name: string = "Sequential";
   [index: number]: Stage;
 
   constructor(...modules: Stage[] | [Stage[]]) {

@@ -35,7 +35,7 @@ export interface CrossEntropyLossOptions extends ClassLossOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
  */
 export class CrossEntropyLoss extends Loss {
-  static readonly name: string = "CrossEntropyLoss";
+  static override readonly name: string = "CrossEntropyLoss";
   readonly ignoreIndex: number;
   readonly labelSmoothing: number;
   declare weight: Tensor | null;
@@ -58,7 +58,7 @@ export class CrossEntropyLoss extends Loss {
  * https://pytorch.org/docs/stable/generated/torch.nn.NLLLoss.html
  */
 export class NLLLoss extends Loss {
-  static readonly name: string = "NLLLoss";
+  static override readonly name: string = "NLLLoss";
   readonly ignoreIndex: number;
   declare weight: Tensor | null;
 
@@ -76,7 +76,7 @@ export class NLLLoss extends Loss {
 
 /** Squared error of two tensors of one shape. https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html */
 export class MSELoss extends Loss {
-  static readonly name: string = "MSELoss";
+  static override readonly name: string = "MSELoss";
   constructor(options: LossOptions = {}) {
     super("MSELoss", options);
     known("MSELoss", options, ["reduction"]);
@@ -97,7 +97,7 @@ export interface BCELossOptions extends LossOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.BCELoss.html
  */
 export class BCELoss extends Loss {
-  static readonly name: string = "BCELoss";
+  static override readonly name: string = "BCELoss";
   declare weight: Tensor | null;
 
   constructor(options: BCELossOptions = {}) {

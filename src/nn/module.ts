@@ -6,7 +6,7 @@ import { BYTES } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { noGrad } from "../core/tape.ts";
-import { alias, alive, lasting, Tensor } from "../core/tensor.ts";
+import { alias, alive, lasting, mode, Tensor } from "../core/tensor.ts";
 import { copy_ } from "../ops/index.ts";
 import { known } from "./check.ts";
 import { Parameter } from "./parameter.ts";
@@ -187,6 +187,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
    * module is used again. Optimizer state does not move: make the optimizer afterwards.
    */
   async to(device: Device): Promise<this> {
+    mode.recording?.refuse("to", "reads values: move the module outside the captured function");
     const tensors = [...new Set<Tensor>([...this.parameters(), ...this.buffers()])].filter((x) => x.device !== device);
     for (const x of tensors) {
       alive("to", x);

@@ -155,6 +155,13 @@ export class WasmDevice implements Device {
     return new WasmStorage(this, bytes, label, block);
   }
 
+  /** A storage that the host writes at once: rows that still name its block run first. */
+  allocForHost(bytes: number, label: string): WasmStorage {
+    const storage = this.alloc(bytes, label) as WasmStorage;
+    if (storage.block!.last > this.executed) this.flushSync();
+    return storage;
+  }
+
   free(storage: Storage): void {
     const s = storage as WasmStorage;
     if (s.block === null) return;

@@ -46,6 +46,8 @@ export class Memory {
   liveBytes = 0;
   storages = 0;
   private top: number;
+  /** The last row that names bytes behind `top`: runs that were given back to it. */
+  private topLast = 0;
   private bins = new Map<number, Block[]>();
   private freeBytes = 0;
   private readonly live = new Map<string, { bytes: number; storages: number }>();
@@ -91,7 +93,7 @@ export class Memory {
   }
 
   private bump(size: number): Block {
-    const block = { address: this.top, size, last: 0 };
+    const block = { address: this.top, size, last: this.topLast };
     this.top += size;
     return block;
   }
@@ -124,8 +126,10 @@ export class Memory {
       }
     }
     if (run === null) return;
-    if (run.address + run.size === this.top) this.top = run.address;
-    else this.give(run);
+    if (run.address + run.size === this.top) {
+      this.top = run.address;
+      this.topLast = Math.max(this.topLast, run.last);
+    } else this.give(run);
   }
 
   private grow(end: number): boolean {

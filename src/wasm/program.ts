@@ -58,7 +58,7 @@ export class WasmProgram implements Program {
 
     let words = 0;
     for (const r of this.encoded) words += Script.words(r.buffers.length, r.extents.length, r.scalars.length);
-    this.code = device.alloc(words * 4, "captured program") as WasmStorage;
+    this.code = device.allocForHost(words * 4, "captured program");
     this.code.holders = 1;
     this.script.place(this.code.block!.address, words * 4);
     const written = new Set<WasmStorage>();

@@ -4,7 +4,7 @@ import { BARRIER, HEADER, PARALLEL } from "./control.ts";
 import type { Memory, WasmStorage } from "./memory.ts";
 
 /** Rows of less work than this run on thread 0: waking the others would cost more. In units of `weight`. */
-const PARALLEL_WORK = 16384;
+export const PARALLEL_WORK = 16384;
 
 /** Work of a row in elementwise units: a multiply-add in a product costs about a sixteenth of one. */
 function weight(kernel: string): number {

@@ -1,0 +1,2 @@
+// The room of files.
+export * from "./safetensors.ts";

@@ -1,0 +1,270 @@
+// The safetensors format (https://huggingface.co/docs/safetensors): an 8-byte length, a JSON header that gives each tensor's
+// dtype, shape and place, and the bytes. Reading checks every length and offset before anything is used.
+import type { Device } from "../core/device.ts";
+import type { DType } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { contiguous } from "../core/op.ts";
+import { numel, type Shape, show } from "../core/shape.ts";
+import { noGrad } from "../core/tape.ts";
+import { alive, fromData, mode, Tensor } from "../core/tensor.ts";
+import { readFile, writeFile } from "../host/files.ts";
+
+/** A tensor's values on the host. bool is 0 or 1 in an Int32Array. */
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly data: Float32Array | Int32Array;
+}
+
+export interface Safetensors {
+  tensors: Record<string, HostTensor>;
+  metadata: Record<string, string>;
+}
+
+/** Longest header, as in the format's own reader. */
+const LONGEST_HEADER = 100_000_000;
+const SIZES: Readonly<Record<string, number>> = { F32: 4, I32: 4, I64: 8, F16: 2, BF16: 2, BOOL: 1 };
+const NAMES: Readonly<Record<DType, string>> = { float32: "F32", int32: "I32", bool: "BOOL" };
+const METADATA = "__metadata__";
+
+/**
+ * The bytes of a file with these tensors, as they are when this is called, and text of your own as metadata.
+ * Errors: a released tensor, a name or metadata that the format does not allow.
+ */
+export async function saveSafetensors(
+  tensors: Readonly<Record<string, Tensor | HostTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<Uint8Array> {
+  const reads = Object.entries(tensors).map(async ([name, x]): Promise<[string, HostTensor]> => {
+    return [name, x instanceof Tensor ? await fetched(name, x) : x];
+  });
+  return encodeSafetensors(Object.fromEntries(await Promise.all(reads)), metadata);
+}
+
+async function fetched(name: string, x: Tensor): Promise<HostTensor> {
+  alive(`saveSafetensors (${name})`, x);
+  mode.recording?.refuse("saveSafetensors", "reads values: save outside the captured function");
+  const dense = noGrad(() => contiguous(x));
+  const reading = x.device.read(dense, x.numel, x.dtype);
+  if (dense !== x) dense.release("saveSafetensors");
+  const data = await reading;
+  return { dtype: x.dtype, shape: x.shape, data: data instanceof Float64Array ? Float32Array.from(data) : data };
+}
+
+/** The bytes of a file with these tensors. */
+export function encodeSafetensors(
+  tensors: Readonly<Record<string, HostTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const subject = "saveSafetensors";
+  for (const [key, text] of Object.entries(metadata)) {
+    if (typeof text !== "string") fail(subject, `metadata ${key} is ${typeof text}: the format takes strings only`);
+  }
+  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[METADATA, metadata]] : [];
+  // One-byte elements last, so that the others lie aligned.
+  const rank = ([, x]: [string, HostTensor]): number => Number(x.dtype === "bool");
+  const list = Object.entries(tensors).sort((a, b) => rank(a) - rank(b));
+  let end = 0;
+  for (const [name, { dtype, shape, data }] of list) {
+    if (name === METADATA) fail(subject, `name ${METADATA}: the format keeps it for metadata`);
+    const type = NAMES[dtype] ?? fail(subject, `${name} is ${String(dtype)}: float32, int32 or bool is expected`);
+    if (data.length !== numel(shape)) fail(subject, `${name}: ${data.length} values for shape ${show(shape)}`);
+    const begin = end;
+    end += data.length * SIZES[type]!;
+    header.push([name, { dtype: type, shape, data_offsets: [begin, end] }]);
+  }
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const length = Math.ceil(text.length / 8) * 8;
+  if (length > LONGEST_HEADER) fail(subject, `header of ${length} bytes: at most ${LONGEST_HEADER} are allowed`);
+  const bytes = new Uint8Array(8 + length + end).fill(0x20, 8 + text.length, 8 + length);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(length), true);
+  bytes.set(text, 8);
+  let at = 8 + length;
+  for (const [, { dtype, data }] of list) {
+    for (let i = 0; i < data.length; i++) {
+      if (dtype === "bool") bytes[at++] = Number(data[i] !== 0);
+      else {
+        if (dtype === "float32") view.setFloat32(at, data[i]!, true);
+        else view.setInt32(at, data[i]!, true);
+        at += 4;
+      }
+    }
+  }
+  return bytes;
+}
+
+/**
+ * Tensors and metadata of a safetensors file. F32, I32 and BOOL as they are, F16 and BF16 as float32, I64 as int32 where
+ * every value fits. `name` stands in messages. Errors: a length, offset, dtype or header that breaks the format.
+ */
+export function parseSafetensors(bytes: Uint8Array, name = "safetensors"): Safetensors {
+  const { header, data } = split(bytes, name);
+  const { [METADATA]: extra = {}, ...rest } = header;
+  if (!isObject(extra) || !Object.values(extra).every((v) => typeof v === "string")) {
+    fail(name, `${METADATA}: an object of strings is expected`);
+  }
+  const entries = Object.entries(rest).map(([key, info]) => describe(name, key, info, data.length));
+  let end = 0;
+  for (const e of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (e.begin !== end) {
+      fail(
+        name,
+        `${e.key} begins at ${e.begin}, the tensor before it ends at ${end}: no holes and no overlaps are allowed`,
+      );
+    }
+    end = e.end;
+  }
+  if (end !== data.length)
+    fail(name, `${data.length} bytes of data, the tensors take ${end}: all must belong to a tensor`);
+  const tensors = entries.map((e): [string, HostTensor] => [e.key, decode(name, e, data.subarray(e.begin, e.end))]);
+  return { tensors: Object.fromEntries(tensors), metadata: extra as Record<string, string> };
+}
+
+interface Described {
+  key: string;
+  type: string;
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
+
+function split(bytes: Uint8Array, name: string): { header: Record<string, unknown>; data: Uint8Array } {
+  if (bytes.length < 8)
+    fail(name, `${bytes.length} bytes: a safetensors file begins with the 8 bytes of its header's length`);
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  if (length > BigInt(LONGEST_HEADER)) fail(name, `header length ${length}: at most ${LONGEST_HEADER} is allowed`);
+  const size = Number(length);
+  if (8 + size > bytes.length) fail(name, `header length ${size}: the file has ${bytes.length - 8} bytes behind it`);
+  let text: string;
+  let header: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + size));
+  } catch {
+    return fail(name, "the header is not UTF-8");
+  }
+  if (!text.startsWith("{")) fail(name, `the header begins with ${JSON.stringify(text.slice(0, 8))}: a { is expected`);
+  try {
+    header = JSON.parse(text);
+  } catch (error) {
+    return fail(name, `the header is not JSON: ${(error as Error).message}`);
+  }
+  if (!isObject(header)) return fail(name, "the header is not a JSON object");
+  const twice = duplicateKey(text);
+  if (twice !== null) fail(name, `the header has the key ${JSON.stringify(twice)} twice`);
+  return { header, data: bytes.subarray(8 + size) };
+}
+
+/** A key that valid JSON has twice in one object, or null: JSON.parse would take the last one in silence. */
+function duplicateKey(text: string): string | null {
+  const open: (Set<string> | null)[] = [];
+  let before = "";
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g)) {
+    const keys = open[open.length - 1];
+    if (token === "{") open.push(new Set());
+    else if (token === "[") open.push(null);
+    else if (token === "}" || token === "]") open.pop();
+    else if (token[0] === '"' && keys && (before === "{" || before === ",")) {
+      const key = JSON.parse(token) as string;
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+    before = token;
+  }
+  return null;
+}
+
+const isSize = (v: unknown): v is number => Number.isSafeInteger(v) && (v as number) >= 0;
+
+/** One entry of the header, checked by itself. */
+function describe(name: string, key: string, info: unknown, available: number): Described {
+  const say = (detail: string): never => fail(name, `${key}: ${detail}`);
+  if (!isObject(info)) return say("an object with dtype, shape and data_offsets is expected");
+  const { dtype, shape, data_offsets: offsets, ...rest } = info;
+  const unknown = Object.keys(rest)[0];
+  if (unknown !== undefined) say(`unknown field ${unknown}`);
+  if (typeof dtype !== "string" || !Object.hasOwn(SIZES, dtype)) {
+    return say(`dtype ${String(dtype)}: ${Object.keys(SIZES).join(", ")} can be read`);
+  }
+  if (!Array.isArray(shape) || !shape.every(isSize)) {
+    return say(`shape ${JSON.stringify(shape)}: an array of non-negative integers is expected`);
+  }
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
+    return say(`data_offsets ${JSON.stringify(offsets)}: two non-negative integers are expected`);
+  }
+  const [begin, end] = offsets as [number, number];
+  if (begin > end || end > available) say(`data_offsets [${begin},${end}] are outside the ${available} bytes of data`);
+  const size = numel(shape) * SIZES[dtype]!;
+  if (!Number.isSafeInteger(size) || size !== end - begin) {
+    say(`${dtype} ${show(shape)} takes ${size} bytes, data_offsets [${begin},${end}] give ${end - begin}`);
+  }
+  return { key, type: dtype, shape, begin, end };
+}
+
+function decode(name: string, { key, type, shape }: Described, bytes: Uint8Array): HostTensor {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const n = numel(shape);
+  const size = SIZES[type]!;
+  if (type === "F32" || type === "F16" || type === "BF16") {
+    const read: (at: number) => number =
+      type === "F32"
+        ? (at) => view.getFloat32(at, true)
+        : type === "F16"
+          ? (at) => half(view.getUint16(at, true))
+          : (at) => brain(view.getUint16(at, true));
+    return { dtype: "float32", shape, data: Float32Array.from({ length: n }, (_, i) => read(i * size)) };
+  }
+  const data = new Int32Array(n);
+  for (let i = 0; i < n; i++) {
+    if (type === "I32") data[i] = view.getInt32(i * 4, true);
+    else if (type === "I64") {
+      const value = view.getBigInt64(i * 8, true);
+      data[i] = Number(value);
+      if (BigInt(data[i]!) !== value)
+        fail(name, `${key}: value ${value} at ${i} of I64 ${show(shape)} does not fit into int32`);
+    } else {
+      const value = bytes[i]!;
+      if (value > 1) fail(name, `${key}: value ${value} at ${i} of BOOL ${show(shape)}: 0 or 1 is expected`);
+      data[i] = value;
+    }
+  }
+  return { dtype: type === "BOOL" ? "bool" : "int32", shape, data };
+}
+
+/** 1 sign bit, 5 of exponent, 10 of mantissa. */
+function half(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const mantissa = bits & 1023;
+  if (exponent === 31) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1024 + mantissa) * 2 ** (exponent - 25);
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** The upper half of a float32. */
+function brain(bits: number): number {
+  word.setUint32(0, bits << 16);
+  return word.getFloat32(0);
+}
+
+/** Writes a state dict to a file, whole or not at all. https://pytorch.org/docs/stable/generated/torch.save.html */
+export async function save(
+  file: string,
+  tensors: Readonly<Record<string, Tensor | HostTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await writeFile(file, await saveSafetensors(tensors, metadata));
+}
+
+/** The tensors of a safetensors file, for `loadStateDict`. https://pytorch.org/docs/stable/generated/torch.load.html */
+export async function load(file: string, options: { device?: Device } = {}): Promise<Record<string, Tensor>> {
+  const { tensors } = parseSafetensors(await readFile(file), file);
+  return Object.fromEntries(
+    Object.entries(tensors).map(([key, { data, shape, dtype }]) => {
+      return [key, fromData(data, shape, dtype, { device: options.device, label: key })];
+    }),
+  );
+}

@@ -1,0 +1,151 @@
+// Learning-rate schedules: they set `group.lr` when they are made and at each `step()`, outside of captured functions.
+import { fail } from "../core/error.ts";
+import type { Group } from "./optimizer.ts";
+
+/** What a schedule needs of an optimizer. */
+export interface Scheduled {
+  readonly paramGroups: readonly Group[];
+}
+
+export interface SchedulerState extends Record<string, unknown> {
+  lastEpoch: number;
+  baseLrs: number[];
+}
+
+/** Base of schedules. https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate */
+export abstract class LRScheduler {
+  /** Steps taken. */
+  lastEpoch = 0;
+  /** Learning rates before the schedule, one a group. */
+  baseLrs: number[];
+  protected readonly groups: readonly Group[];
+
+  constructor(optimizer: Scheduled) {
+    this.groups = optimizer.paramGroups;
+    for (const group of this.groups) group.initialLr ??= group.lr;
+    this.baseLrs = this.groups.map((group) => group.initialLr!);
+  }
+
+  /** The learning rate of group `i` at `lastEpoch`. */
+  protected abstract rate(i: number): number;
+
+  /** Takes the next step, after the optimizer's steps of an epoch (or of a batch). */
+  step(): void {
+    this.lastEpoch++;
+    this.write();
+  }
+
+  protected write(): void {
+    const rates = this.groups.map((_, i) => this.rate(i));
+    this.groups.forEach((group, i) => {
+      group.lr = rates[i]!;
+    });
+  }
+
+  getLastLr(): number[] {
+    return this.groups.map((group) => group.lr);
+  }
+
+  /** Numbers of the schedule; the rates themselves are in the optimizer's state dict. */
+  stateDict(): SchedulerState {
+    return { lastEpoch: this.lastEpoch, baseLrs: [...this.baseLrs] };
+  }
+
+  loadStateDict(state: SchedulerState): void {
+    if (!(Number.isInteger(state?.lastEpoch) && state.lastEpoch >= 0)) {
+      fail("LRScheduler.loadStateDict", `lastEpoch ${String(state?.lastEpoch)}: an integer of at least 0 is expected`);
+    }
+    if (!Array.isArray(state.baseLrs) || state.baseLrs.length !== this.groups.length) {
+      fail(
+        "LRScheduler.loadStateDict",
+        `${state.baseLrs?.length} baseLrs: the optimizer has ${this.groups.length} groups`,
+      );
+    }
+    this.lastEpoch = state.lastEpoch;
+    this.baseLrs = [...state.baseLrs];
+  }
+}
+
+export interface LinearLROptions {
+  /** Factor at the start, above 0 and up to 1; 1/3 by default. */
+  startFactor?: number;
+  /** Factor at the end, 0 to 1; 1 by default. */
+  endFactor?: number;
+  /** Steps from start to end; 5 by default. */
+  totalIters?: number;
+}
+
+/**
+ * The learning rate times a factor that goes from startFactor to endFactor in totalIters steps and stays there.
+ * `{ startFactor: 1, endFactor: 0, totalIters }` decays to zero.
+ * https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LinearLR.html
+ */
+export class LinearLR extends LRScheduler {
+  startFactor: number;
+  endFactor: number;
+  totalIters: number;
+
+  constructor(optimizer: Scheduled, options: LinearLROptions = {}) {
+    const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = options;
+    for (const key of Object.keys(options)) {
+      if (!["startFactor", "endFactor", "totalIters"].includes(key)) {
+        fail("LinearLR", `unknown option ${key}: it takes startFactor, endFactor, totalIters`);
+      }
+    }
+    if (!(startFactor > 0 && startFactor <= 1))
+      fail("LinearLR", `startFactor ${startFactor}: a number above 0 and up to 1 is expected`);
+    if (!(endFactor >= 0 && endFactor <= 1))
+      fail("LinearLR", `endFactor ${endFactor}: a number from 0 to 1 is expected`);
+    if (!(Number.isInteger(totalIters) && totalIters > 0))
+      fail("LinearLR", `totalIters ${totalIters}: a positive integer is expected`);
+    super(optimizer);
+    this.startFactor = startFactor;
+    this.endFactor = endFactor;
+    this.totalIters = totalIters;
+    this.write();
+  }
+
+  /** In PyTorch's recursive form: it goes on from the rate that stands there. */
+  protected rate(i: number): number {
+    const { lr } = this.groups[i]!;
+    const { startFactor, endFactor, totalIters, lastEpoch } = this;
+    if (lastEpoch === 0) return lr * startFactor;
+    if (lastEpoch > totalIters) return lr;
+    const rise = endFactor - startFactor;
+    // The last step of a decay to zero is (1 - 1) lr, but for rounding.
+    return Math.max(0, lr * (1 + rise / (totalIters * startFactor + (lastEpoch - 1) * rise)));
+  }
+
+  override stateDict(): SchedulerState {
+    const { startFactor, endFactor, totalIters } = this;
+    return { ...super.stateDict(), startFactor, endFactor, totalIters };
+  }
+
+  override loadStateDict(state: SchedulerState): void {
+    super.loadStateDict(state);
+    this.startFactor = Number(state.startFactor ?? this.startFactor);
+    this.endFactor = Number(state.endFactor ?? this.endFactor);
+    this.totalIters = Number(state.totalIters ?? this.totalIters);
+  }
+}
+
+/**
+ * The learning rate before the schedule times `f(steps taken)`; one function, or one a group.
+ * https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LambdaLR.html
+ */
+export class LambdaLR extends LRScheduler {
+  readonly #factors: readonly ((epoch: number) => number)[];
+
+  constructor(optimizer: Scheduled, f: ((epoch: number) => number) | readonly ((epoch: number) => number)[]) {
+    super(optimizer);
+    this.#factors = typeof f === "function" ? this.groups.map(() => f) : [...f];
+    if (this.#factors.length !== this.groups.length || !this.#factors.every((g) => typeof g === "function")) {
+      fail("LambdaLR", `${this.#factors.length} functions: the optimizer has ${this.groups.length} groups`);
+    }
+    this.write();
+  }
+
+  protected rate(i: number): number {
+    return this.baseLrs[i]! * this.#factors[i]!(this.lastEpoch);
+  }
+}

@@ -1,0 +1,365 @@
+// Optimizer: parameter groups, state, and a step that is one row a group. What a step reads from the host goes through
+// `guard`; the learning rate and the step counts lie on the device. So a captured step needs nothing from here.
+import { guard, lastingState } from "../core/capture.ts";
+import type { Device } from "../core/device.ts";
+import { word } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { contiguous, launch } from "../core/op.ts";
+import { sameShape, show } from "../core/shape.ts";
+import { noGrad } from "../core/tape.ts";
+import { alive, mode, Tensor } from "../core/tensor.ts";
+import { clone, copy_, full, zero_, zeros } from "../ops/index.ts";
+
+/** Most parameters in one row. */
+const SEGMENTS = 64;
+
+/** Parameters with the same hyperparameters. */
+export class Group {
+  readonly params: Tensor[];
+  /** The learning rate that a schedule started from. */
+  declare initialLr?: number;
+  readonly #optimizer: string;
+  #lr: number;
+  #rate: Tensor | null = null;
+
+  constructor(optimizer: string, params: Tensor[], lr: number) {
+    this.#optimizer = optimizer;
+    this.params = params;
+    this.#lr = checkRate(optimizer, lr);
+  }
+
+  /** Learning rate. A write takes effect behind what was launched so far, and in captured steps too. */
+  get lr(): number {
+    return this.#lr;
+  }
+
+  set lr(value: number) {
+    checkRate(this.#optimizer, value);
+    mode.recording?.refuse(`${this.#optimizer}: lr`, "is a write from the host: set lr outside the captured function");
+    if (this.#rate !== null && value !== this.#lr) {
+      launch("fill_f32", [this.#rate], [], [1], [word(value)], `${this.#optimizer} lr`);
+    }
+    this.#lr = value;
+  }
+
+  /** The learning rate on a device, float32 [1]. */
+  rate(device: Device): Tensor {
+    if (this.#rate?.device !== device) {
+      this.#rate?.release("the move of its group to another device");
+      this.#rate = lastingState(() => full([1], this.#lr, { device }).keep());
+    }
+    return this.#rate;
+  }
+}
+
+function checkRate(optimizer: string, lr: unknown): number {
+  if (!(typeof lr === "number" && lr >= 0 && lr < Number.POSITIVE_INFINITY)) {
+    fail(optimizer, `lr ${String(lr)}: a number of at least 0 is expected`);
+  }
+  return lr;
+}
+
+/** A group with its hyperparameters as plain properties. */
+export type ParamGroup<H extends object> = Group & H;
+
+/** What a constructor takes: parameters, or groups of them with hyperparameters of their own. */
+export type Params<H extends object> = Iterable<Tensor> | Iterable<GroupSpec<H>>;
+
+export type GroupSpec<H extends object> = { params: Tensor | Iterable<Tensor>; lr?: number } & Partial<H>;
+
+/** State of one parameter: tensors by name, `step` [1] and others of the parameter's shape. */
+export type ParamState = Readonly<Record<string, Tensor>>;
+
+export interface OptimizerState {
+  /** By the parameter's number in order of the groups. */
+  state: Record<number, ParamState>;
+  /** Hyperparameters, and the numbers of the parameters. */
+  paramGroups: ({ params: number[]; lr: number } & Record<string, unknown>)[];
+}
+
+/** One parameter's part in a step. */
+interface Segment {
+  readonly p: Tensor;
+  readonly g: Tensor;
+}
+
+/**
+ * Base of optimizers. `H` are the hyperparameters besides `lr`.
+ * https://pytorch.org/docs/stable/optim.html#torch.optim.Optimizer
+ */
+export abstract class Optimizer<H extends object> {
+  readonly paramGroups: ParamGroup<H>[] = [];
+  protected readonly name: string;
+  readonly #defaults: H & { lr: number };
+  readonly #state = new Map<Tensor, ParamState>();
+
+  constructor(name: string, params: Params<H>, defaults: H & { lr: number }) {
+    this.name = name;
+    this.#defaults = defaults;
+    if (params instanceof Tensor || typeof params?.[Symbol.iterator] !== "function") {
+      fail(
+        name,
+        `params is ${params instanceof Tensor ? "one tensor" : typeof params}: an array of tensors or of groups is expected`,
+      );
+    }
+    const list = [...params];
+    if (list.length === 0) fail(name, "optimizer got an empty parameter list");
+    if (list[0] instanceof Tensor) this.addParamGroup({ params: list as Tensor[] } as unknown as GroupSpec<H>);
+    else for (const group of list) this.addParamGroup(group as GroupSpec<H>);
+  }
+
+  /** Throws when a hyperparameter breaks its rule. */
+  protected abstract check(hyperparameters: H): void;
+
+  /** Launches the step for the parameters that have a gradient. */
+  protected abstract update(group: ParamGroup<H>, segments: readonly Segment[]): void;
+
+  /** Adds parameters, for example of a layer that is thawed later. What the group leaves out is as in the constructor. */
+  addParamGroup(spec: GroupSpec<H>): void {
+    if (spec === null || typeof spec !== "object" || !("params" in spec)) {
+      fail(this.name, "a parameter group is an object with params");
+    }
+    const { params, ...own } = spec as { params: Tensor | Iterable<Tensor> } & Record<string, unknown>;
+    for (const key of Object.keys(own)) {
+      if (!(key in this.#defaults)) {
+        fail(this.name, `unknown option ${key}: it takes ${Object.keys(this.#defaults).join(", ")}`);
+      }
+    }
+    const list = params instanceof Tensor ? [params] : [...params];
+    const seen = new Set<Tensor>(this.paramGroups.flatMap((g) => g.params));
+    list.forEach((p, i) => {
+      if (!(p instanceof Tensor)) fail(this.name, `parameter ${i} is ${typeof p}: a tensor is expected`);
+      if (p.dtype !== "float32") fail(this.name, `parameter ${i} (${p.describe()}) is ${p.dtype}: float32 is expected`);
+      if (!p.isLeaf)
+        fail(this.name, `parameter ${i} (${p.describe()}) was made by a recorded op: only leaves can be optimized`);
+      if (p.transposed) fail(this.name, `parameter ${i} (${p.describe()}) is a transposed view: clone() it`);
+      if (seen.has(p))
+        fail(this.name, `parameter ${i} (${p.describe()}) is listed twice: each parameter stands in one group, once`);
+      seen.add(p);
+    });
+    const given = Object.fromEntries(Object.entries(own).filter(([, v]) => v !== undefined));
+    const { lr, ...rest } = { ...this.#defaults, ...given };
+    this.check(rest as unknown as H);
+    this.paramGroups.push(Object.assign(new Group(this.name, list, lr), rest as unknown as H));
+  }
+
+  /** Drops the gradients: they become null (zero with `setToNone: false`). */
+  zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
+    for (const { params } of this.paramGroups) {
+      for (const p of params) {
+        if (setToNone) p.grad = null;
+        else {
+          mode.recording?.readsGrad(p);
+          if (p.ownGrad !== null) noGrad(() => zero_(p.ownGrad!));
+        }
+      }
+    }
+  }
+
+  /** Changes every parameter that has a gradient. Unrecorded; the parameters' versions go up. */
+  step(): void {
+    const groups = guard(() => this.paramGroups.length);
+    for (let i = 0; i < groups; i++) {
+      const group = this.paramGroups[i]!;
+      guard(() => group.params.length);
+      const segments: Segment[] = [];
+      for (const p of group.params) {
+        mode.recording?.readsGrad(p);
+        if (p.ownGrad !== null) segments.push({ p, g: this.gradient(p, p.ownGrad) });
+      }
+      if (segments.length === 0) continue;
+      this.update(group, segments);
+      for (const { p, g } of segments) if (g !== p.ownGrad) g.release(`${this.name}.step()`);
+    }
+  }
+
+  private gradient(p: Tensor, g: Tensor): Tensor {
+    alive(this.name, p);
+    alive(this.name, g);
+    if (!sameShape(p.shape, g.shape) || g.dtype !== "float32") {
+      fail(
+        this.name,
+        `${p.describe()} has a gradient ${show(g.shape)} of ${g.dtype}: shape and dtype must be the parameter's`,
+      );
+    }
+    return noGrad(() => contiguous(g));
+  }
+
+  /**
+   * Appends a step of `kernel` for up to 64 parameters a row. Outputs are, per parameter, itself and its `moments`;
+   * inputs the learning rate and, per parameter, the gradient and (with moments) the step count, ticked before.
+   */
+  protected launch(
+    group: Group,
+    segments: readonly Segment[],
+    kernel: string,
+    moments: readonly string[],
+    scalars: readonly number[],
+  ): void {
+    const device = segments[0]!.p.device;
+    const rate = group.rate(device);
+    mode.recording?.reads(rate);
+    const states = moments.length === 0 ? null : segments.map(({ p }) => this.stateOf(p, moments));
+    for (let begin = 0; begin < segments.length; begin += SEGMENTS) {
+      const end = Math.min(begin + SEGMENTS, segments.length);
+      const outputs: Tensor[] = [];
+      const inputs: Tensor[] = [rate];
+      const steps: Tensor[] = [];
+      const extents: number[] = [end - begin];
+      for (let i = begin; i < end; i++) {
+        const { p, g } = segments[i]!;
+        if (p.device !== device || g.device !== device) {
+          fail(
+            this.name,
+            `${p.describe()} is on another device (${p.device.type}) than the group's first (${device.type})`,
+          );
+        }
+        outputs.push(p);
+        inputs.push(g);
+        extents.push(p.numel);
+        if (states === null) continue;
+        const state = states[i]!;
+        for (const name of moments) outputs.push(state[name]!);
+        steps.push(state.step!);
+        inputs.push(state.step!);
+      }
+      if (steps.length > 0) launch("tick_f32", steps, [], [steps.length], undefined, this.name);
+      launch(kernel, outputs, inputs, extents, scalars, this.name);
+    }
+  }
+
+  /** The state of `p`, with zeros for what is not there yet. */
+  private stateOf(p: Tensor, moments: readonly string[]): ParamState {
+    let state = this.#state.get(p);
+    if (state === undefined || moments.some((name) => state![name] === undefined)) {
+      state = lastingState(() => {
+        const { device } = p;
+        const fresh: Record<string, Tensor> = { step: zeros([1], { device }).keep() };
+        for (const name of moments) fresh[name] = zeros(p.shape, { device }).keep();
+        return { ...fresh, ...state };
+      });
+      this.#state.set(p, state);
+    }
+    if (state.step!.device !== p.device) {
+      fail(this.name, `${p.describe()} was moved to another device: make the optimizer after to(device)`);
+    }
+    return guard(() => this.#state.get(p))!;
+  }
+
+  /**
+   * State and hyperparameters, with PyTorch's layout in camelCase. The tensors are the optimizer's own.
+   * https://pytorch.org/docs/stable/generated/torch.optim.Optimizer.state_dict.html
+   */
+  stateDict(): OptimizerState {
+    let next = 0;
+    const state: Record<number, ParamState> = {};
+    const paramGroups = this.paramGroups.map((group) => {
+      const { params, ...own } = group;
+      const first = next;
+      for (const p of params) {
+        const held = this.#state.get(p);
+        if (held !== undefined) state[next] = { ...held };
+        next++;
+      }
+      return { ...copied(own), lr: group.lr, params: params.map((_, i) => first + i) };
+    });
+    return { state, paramGroups };
+  }
+
+  /**
+   * Takes over what `stateDict()` gave, copying the tensors. Groups, numbers of parameters, hyperparameters and shapes are
+   * checked first; when one is wrong nothing has changed.
+   */
+  loadStateDict(dict: OptimizerState): void {
+    const say = (detail: string): never => fail(`${this.name}.loadStateDict`, detail);
+    if (!Array.isArray(dict?.paramGroups) || typeof dict.state !== "object")
+      say("a state dict with state and paramGroups is expected");
+    const mine = this.paramGroups;
+    if (dict.paramGroups.length !== mine.length) {
+      say(`${dict.paramGroups.length} parameter groups were given: the optimizer has ${mine.length}`);
+    }
+    const target = new Map<number, Tensor>();
+    dict.paramGroups.forEach(({ params, lr, ...own }, i) => {
+      const group = mine[i]!;
+      if (!Array.isArray(params) || params.length !== group.params.length) {
+        say(`group ${i} has ${params?.length} parameters: the optimizer's has ${group.params.length}`);
+      }
+      checkRate(`${this.name}.loadStateDict`, lr);
+      const unknown = Object.keys(own).find((key) => key !== "initialLr" && !(key in this.#defaults));
+      if (unknown !== undefined) say(`group ${i} has an unknown option ${unknown}`);
+      this.check({ ...group, ...own } as unknown as H);
+      params.forEach((number, j) => {
+        target.set(number, group.params[j]!);
+      });
+    });
+    const loaded = Object.entries(dict.state).map(([key, state]) => {
+      const p = target.get(Number(key)) ?? say(`state of parameter ${key}: no group has such a parameter`);
+      for (const [name, x] of Object.entries(state)) this.fits(p, key, name, x);
+      return { p, state };
+    });
+    mode.recording?.refuse(`${this.name}.loadStateDict`, "replaces state: load outside the captured function");
+    dict.paramGroups.forEach(({ params, lr, ...own }, i) => {
+      Object.assign(mine[i]!, copied(own));
+      mine[i]!.lr = lr;
+    });
+    const kept = new Set(loaded.map(({ p }) => p));
+    for (const [p, state] of this.#state) {
+      if (kept.has(p)) continue;
+      for (const x of Object.values(state)) x.release(`${this.name}.loadStateDict()`);
+      this.#state.delete(p);
+    }
+    noGrad(() => {
+      for (const { p, state } of loaded) this.take(p, state);
+    });
+  }
+
+  private fits(p: Tensor, key: string, name: string, x: unknown): void {
+    const subject = `${this.name}.loadStateDict`;
+    if (!(x instanceof Tensor)) fail(subject, `state ${key}.${name} is ${typeof x}: a tensor is expected`);
+    alive(subject, x);
+    const shape = name === "step" ? [1] : p.shape;
+    if (!sameShape(x.shape, shape) || x.dtype !== "float32") {
+      fail(subject, `state ${key}.${name} is ${show(x.shape)} of ${x.dtype}: ${show(shape)} of float32 is expected`);
+    }
+    if (x.device !== p.device)
+      fail(subject, `state ${key}.${name} is on another device (${x.device.type}) than its parameter`);
+  }
+
+  /** Copies in place where there is state, so that captured programs stay valid. */
+  private take(p: Tensor, given: ParamState): void {
+    const held = this.#state.get(p);
+    const names = Object.keys(given);
+    if (
+      held !== undefined &&
+      names.length === Object.keys(held).length &&
+      names.every((name) => held[name] !== undefined)
+    ) {
+      for (const name of names) copy_(held[name]!, given[name]!);
+      return;
+    }
+    const fresh: Record<string, Tensor> = {};
+    for (const name of names) fresh[name] = clone(given[name]!).keep();
+    // PyTorch's SGD counts no steps: a momentum buffer alone means that there was one.
+    if (names.length > 0) fresh.step ??= full([1], 1, { device: p.device }).keep();
+    if (held !== undefined) for (const x of Object.values(held)) x.release(`${this.name}.loadStateDict()`);
+    this.#state.set(p, fresh);
+  }
+}
+
+/** Hyperparameters, arrays copied. */
+function copied(own: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(own).map(([key, v]) => [key, Array.isArray(v) ? [...v] : v]));
+}
+
+/** A number that obeys `rule`. */
+export function expectRule(
+  optimizer: string,
+  name: string,
+  value: unknown,
+  ok: (v: number) => boolean,
+  rule: string,
+): void {
+  if (!(typeof value === "number" && ok(value))) fail(optimizer, `${name} ${String(value)}: ${rule} is expected`);
+}
+
+export const atLeastZero = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY;

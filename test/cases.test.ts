@@ -1,0 +1,98 @@
+// Every case on the reference (gradients against differences) and on the wasm device: both builds, 1, 2 and 3 threads.
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { init } from "../src/init.ts";
+import type { WasmDevice } from "../src/wasm/device.ts";
+import type { Build } from "../src/wasm/load.ts";
+import { cases } from "./cases/index.ts";
+import {
+  check,
+  checkGradient,
+  checkTwice,
+  differentiable,
+  execute,
+  guard,
+  type Outcome,
+  ready,
+  sameBits,
+  title,
+  watch,
+} from "./harness.ts";
+
+// Kernels that run once, on one thread.
+const SERIAL = new Set(["random_take_i32", "tick_f32", "nll_mean_f32"]);
+
+const gradients = suite("reference, f64");
+for (const c of cases) {
+  if (!differentiable(c)) continue;
+  gradients(`${c.family}: ${c.name}: gradient and differences`, () => checkGradient(c));
+  if (c.order === 2) gradients(`${c.family}: ${c.name}: second gradient and differences`, () => checkTwice(c));
+}
+gradients("names are different", () => {
+  const names = cases.map((c) => `${c.family}: ${c.name}`);
+  const twice = names.filter((name, i) => names.indexOf(name) !== i);
+  assert.equal(twice, []);
+});
+gradients.run();
+
+for (const build of ["simd", "relaxed"] as Build[]) {
+  const before = new Map<string, Outcome>();
+  for (const threads of [1, 2, 3]) {
+    const all = suite(`${build}, ${threads} thread${threads === 1 ? "" : "s"}`);
+    let device: WasmDevice;
+    let seen: ReturnType<typeof watch>;
+    all.before(async () => {
+      device = await ready(await init({ simd: build, threads }));
+      seen = watch(device);
+    });
+    all.after(() => device.dispose());
+    for (const c of cases) {
+      const name = `${c.family}: ${c.name}`;
+      all(`${name}: ${build}, ${threads} threads`, () => {
+        const got = execute(c, device);
+        check(c, got, device);
+        const one = before.get(name);
+        if (one === undefined) before.set(name, got);
+        else sameBits(`${title(c, device)}: not the bits of 1 thread`, got, one);
+      });
+    }
+    all(`every kernel was launched: ${build}, ${threads} threads`, () => {
+      const names = (device as unknown as { names: readonly string[] }).names;
+      assert.equal(
+        names.filter((name) => !seen.launched.has(name)),
+        [],
+      );
+      assert.equal(
+        names.filter((name) => !seen.shared.has(name) && !SERIAL.has(name)),
+        [],
+        "with enough work for several threads",
+      );
+    });
+    if (threads > 1) {
+      all(`every thread has worked: ${build}, ${threads} threads`, () => {
+        for (const work of device.workByThread()) assert.ok(work > 0);
+      });
+    }
+    all.run();
+  }
+
+  // Inputs off the grid of 16 bytes in the middle of NaN, words behind every storage: nothing else is read or written.
+  const guarded = suite(`${build}, guarded`);
+  let device: WasmDevice;
+  let look: () => void;
+  guarded.before(async () => {
+    device = (await init({ simd: build, threads: 1, debug: true })) as WasmDevice;
+    look = guard(device);
+  });
+  guarded.after(() => device.dispose());
+  for (const c of cases) {
+    const name = `${c.family}: ${c.name}`;
+    guarded(`${name}: ${build}, guarded`, () => {
+      const got = execute(c, device, true);
+      look();
+      check(c, got, device);
+      sameBits(`${title(c, device)}: not the bits of an aligned input`, got, before.get(name)!);
+    });
+  }
+  guarded.run();
+}

@@ -1,0 +1,92 @@
+// conv2d and its gradients: strides, padding, dilation, groups; tiles of 2 channels x 24 pixels; batches that the gradient of
+// the weight cuts into chunks of 8 images.
+import { launch } from "../../src/core/op.ts";
+import { empty } from "../../src/core/tensor.ts";
+import * as ops from "../../src/ops/index.ts";
+import { f, family } from "./case.ts";
+
+export const { cases, add } = family("conv");
+
+interface Shape {
+  /** n, channels, h, w */
+  x: [number, number, number, number];
+  /** out, channels / groups, kh, kw */
+  w: [number, number, number, number];
+  options?: ops.ConvOptions;
+}
+const SHAPES: Shape[] = [
+  { x: [1, 1, 1, 1], w: [1, 1, 1, 1] },
+  { x: [2, 1, 12, 12], w: [10, 1, 5, 5] },
+  { x: [1, 3, 5, 5], w: [2, 3, 5, 5] },
+  { x: [2, 3, 9, 8], w: [4, 3, 3, 3], options: { padding: 1 } },
+  { x: [1, 4, 11, 7], w: [6, 2, 3, 2], options: { stride: [2, 1], padding: [1, 0], groups: 2 } },
+  { x: [2, 6, 8, 8], w: [6, 1, 3, 3], options: { padding: 1, groups: 6 } },
+  { x: [1, 3, 7, 7], w: [6, 1, 3, 3], options: { groups: 3, stride: 2 } },
+  { x: [1, 2, 13, 13], w: [3, 2, 3, 3], options: { stride: [1, 2], padding: 2, dilation: 2 } },
+  { x: [3, 5, 6, 6], w: [7, 5, 1, 1] },
+  { x: [3, 5, 6, 7], w: [4, 5, 1, 1], options: { stride: 2 } },
+  { x: [2, 8, 10, 10], w: [16, 8, 3, 3], options: { stride: 2, padding: 1 } },
+  { x: [1, 5, 13, 9], w: [17, 5, 3, 3], options: { stride: [1, 2], padding: [2, 1] } },
+  { x: [2, 2, 4, 25], w: [3, 2, 2, 2] }, // 24 pixels a row
+  { x: [2, 2, 4, 24], w: [3, 2, 2, 2] },
+  { x: [2, 2, 4, 26], w: [3, 2, 2, 2] },
+  { x: [1, 2, 3, 50], w: [3, 2, 1, 3] },
+  { x: [1, 2, 50, 3], w: [3, 2, 3, 1] },
+  { x: [1, 1, 6, 6], w: [1, 1, 3, 3], options: { padding: 3 } }, // whole windows of padding
+  { x: [1, 2, 5, 6], w: [2, 2, 3, 3], options: { dilation: [2, 1], padding: [0, 2] } },
+  { x: [1, 2, 9, 9], w: [2, 2, 2, 2], options: { stride: 3 } }, // pixels that no window reads
+  { x: [1, 2, 8, 8], w: [3, 2, 3, 3], options: { stride: 4, padding: 1, dilation: 2 } },
+  { x: [7, 2, 5, 5], w: [3, 2, 3, 3] },
+  { x: [8, 1, 5, 5], w: [2, 1, 3, 3] },
+  { x: [9, 1, 5, 5], w: [2, 1, 3, 3] }, // two chunks
+  { x: [17, 2, 6, 6], w: [3, 2, 3, 3], options: { padding: 1 } },
+  { x: [131, 1, 4, 4], w: [2, 1, 3, 3] }, // the most chunks
+  { x: [0, 2, 5, 5], w: [3, 2, 3, 3] },
+  { x: [2, 2, 5, 5], w: [0, 2, 3, 3] },
+  { x: [2, 30, 6, 6], w: [5, 30, 3, 3] }, // 270 terms
+  // shared by threads
+  { x: [9, 1, 28, 28], w: [10, 1, 5, 5] },
+  { x: [8, 10, 12, 12], w: [20, 10, 5, 5] },
+  { x: [3, 16, 17, 19], w: [24, 16, 3, 3], options: { padding: 1 } },
+  { x: [2, 16, 19, 17], w: [32, 8, 3, 3], options: { padding: 1, groups: 2, stride: 2 } },
+  { x: [4, 32, 15, 15], w: [32, 32, 1, 1] },
+  { x: [2, 6, 33, 31], w: [7, 6, 3, 3], options: { dilation: 2, padding: 2 } },
+  { x: [1, 3, 67, 71], w: [5, 3, 7, 7], options: { stride: 2, padding: 3 } },
+  { x: [16, 24, 11, 13], w: [24, 1, 5, 5], options: { padding: 2, groups: 24 } },
+];
+for (const { x, w, options = {} } of SHAPES) {
+  const text = Object.keys(options).length === 0 ? "" : ` ${JSON.stringify(options)}`;
+  add(`conv2d${text}`, [f(x), f(w)], (a, b) => ops.conv2d(a, b, null, options));
+  add(`conv2d with bias${text}`, [f(x), f(w), f([w[0]])], (a, b, c) => ops.conv2d(a, b, c, options));
+}
+
+// Kernels that no op reaches alone: relu fused.
+for (const bias of [false, true]) {
+  for (const [x, w] of [
+    [
+      [2, 3, 9, 8],
+      [4, 3, 3, 3],
+    ],
+    [
+      [9, 1, 28, 28],
+      [10, 1, 5, 5],
+    ],
+  ] as const) {
+    const out = [x[2] - w[2] + 1, x[3] - w[3] + 1];
+    add(
+      `conv2d${bias ? "_bias" : ""}, relu,`,
+      bias ? [f(x), f(w), f([w[0]])] : [f(x), f(w)],
+      (...inputs) => {
+        const y = empty([x[0], w[0], ...out], "float32", "conv2d", inputs[0]!.device);
+        const extents = [x[0], w[0], ...out, w[1], w[2], w[3]];
+        launch(`conv2d${bias ? "_bias" : ""}_f32`, [y], inputs, extents, [x[2], x[3], 1, 1, 0, 0, 1, 1, 1, 1]);
+        return y;
+      },
+      { order: 0 },
+    );
+  }
+}
+const spoilt = [...new Array(40).fill(1), Number.NaN, ...new Array(60).fill(2)];
+add("conv2d with NaN", [f([1, 1, 10, 10], spoilt), f([2, 1, 3, 3])], (a, b) => ops.conv2d(a, b, null, { padding: 1 }), {
+  ...{ order: 0, marks: ["nonfinite"] },
+});

@@ -1,0 +1,60 @@
+// Writes in place, through the tape, and into the middle of a storage: what lies around stays as it is.
+import { noGrad } from "../../src/core/tape.ts";
+import type { Tensor } from "../../src/core/tensor.ts";
+import * as ops from "../../src/ops/index.ts";
+import { FEW, f, family, fixed, ints } from "./case.ts";
+
+export const { cases, add } = family("inplace", { tolerance: "exact" });
+
+for (const n of FEW) {
+  for (const name of ["add_", "sub_"] as const) {
+    add(name, [f([n]), f([n])], (x, y) => ops.clone(x)[name](y), { gradTolerance: "exact" });
+    add(`${name} number`, [f([n])], (x) => ops.clone(x)[name](0.3), { gradTolerance: "exact" });
+  }
+  add("mul_", [f([n]), fixed([n])], (x, y) => ops.mul_(ops.clone(x), y), { gradTolerance: "exact" });
+  add("mul_ number", [f([n])], (x) => ops.mul_(ops.clone(x), 0.3), { gradTolerance: "exact" });
+  add("zero_", [f([n])], (x) => ops.zero_(ops.clone(x)), { gradTolerance: "exact" });
+  add("fill_", [f([n])], (x) => ops.fill_(ops.clone(x), -2.5), { gradTolerance: "exact" });
+  add("copy_", [f([n]), f([n])], (x, y) => ops.copy_(ops.clone(x), y), { gradTolerance: "exact" });
+  add("add_, int32,", [ints([n]), ints([n])], (x, y) => ops.add_(ops.clone(x), y), { order: 0 });
+  add("fill_, int32,", [ints([n])], (x) => ops.fill_(ops.clone(x), 7), { order: 0 });
+}
+for (const [a, b] of [
+  [[3, 6, 5], [5]],
+  [
+    [3, 6, 5],
+    [6, 1],
+  ],
+  [
+    [7, 17],
+    [7, 1],
+  ],
+  [[3, 6], []],
+  [[150, 131], [131]],
+]) {
+  for (const name of ["add_", "sub_"] as const) add(name, [f(a!), f(b!)], (x, y) => ops.clone(x)[name](y));
+  add("mul_", [f(a!), fixed(b!)], (x, y) => ops.mul_(ops.clone(x), y));
+}
+add("mul_, then add_,", [f([17]), fixed([17]), f([17])], (x, y, z) => ops.add_(ops.mul_(ops.clone(x), y), z));
+add(
+  "sigmoid, then add_ to it twice,",
+  [f([17])],
+  (x) => ops.add(ops.add_(ops.mul(x, 2), 1), ops.add_(ops.mul(x, x), 1)),
+  {
+    tolerance: { ulp: 2, of: 8 },
+  },
+);
+
+// Into rows 3 to n - 2 of a storage: the others must not change.
+for (const n of [9, 21, 69, 20017]) {
+  const inside = (x: Tensor, write: (y: Tensor) => void): Tensor =>
+    noGrad(() => {
+      write(ops.narrow(x, 0, 3, n - 5));
+      return x;
+    });
+  add("add_ inside", [fixed([n]), fixed([n - 5])], (x, y) => inside(x, (v) => ops.add_(v, y)), { order: 0 });
+  add("mul_ number inside", [fixed([n])], (x) => inside(x, (v) => ops.mul_(v, 0.5)), { order: 0 });
+  add("fill_ inside", [fixed([n])], (x) => inside(x, (v) => ops.fill_(v, 4)), { order: 0 });
+  add("copy_ inside", [fixed([n]), fixed([n - 5])], (x, y) => inside(x, (v) => ops.copy_(v, y)), { order: 0 });
+  add("uniform_ inside", [fixed([n])], (x) => inside(x, (v) => ops.uniform_(v)), { order: 0 });
+}

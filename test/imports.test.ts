@@ -1,0 +1,183 @@
+// The rules of the house: who may import whom, how large core and files may be. Read from the import statements.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { blanked, codeLines, type Import, imports, read, sources } from "./source.ts";
+
+/** Files of core that stand below everything: the rest of core may be changed without devices noticing. */
+const LEAVES = ["shape", "dtype", "error"];
+const DOOR = ["device", "fault"];
+
+/** The room of a file: its folder, with core in three parts and the files at the top each by itself. */
+function room(path: string): string {
+  const [, folder, file] = /^src\/(?:(\w+)\/)?(?:.*\/)?(\w+)\.ts$/.exec(path)!;
+  if (folder === undefined) return file!;
+  if (folder !== "core") return folder;
+  return LEAVES.includes(file!) ? "core leaf" : DOOR.includes(file!) ? "core door" : "core";
+}
+
+const CORE = ["core leaf", "core door", "core"];
+const ROOMS = [...CORE, "program", "ops", "nn", "optim", "io", "data", "host", "wasm"];
+const TOP = ["methods", "read", "init", "index", "print", "version"];
+
+/** What each room may import besides itself. */
+const ALLOWED: Record<string, readonly string[]> = {
+  "core leaf": [],
+  "core door": ["core leaf"],
+  core: CORE,
+  program: ["core leaf", "core door"],
+  ops: CORE,
+  nn: [...CORE, "ops"],
+  optim: [...CORE, "ops"],
+  io: [...CORE, "ops", "host"],
+  data: [...CORE, "ops", "host"],
+  wasm: ["core leaf", "core door", "program", "host"],
+  host: [],
+  version: [],
+  ...Object.fromEntries(["methods", "read", "init", "index", "print"].map((name) => [name, [...ROOMS, ...TOP]])),
+};
+
+/** Single files with a right of their own. */
+const EXTRA: Record<string, readonly string[]> = {
+  "src/core/capture.ts": ["program"], // compares recordings; programs know no more of core than the device's door
+};
+const HOST_MAY = "src/core/error.ts";
+
+const files = sources("src");
+const importsOf = new Map<string, Import[]>(files.map((path) => [path, imports(read(path))]));
+
+/** The file that a relative import means. */
+const resolved = (from: string, specifier: string): string =>
+  new URL(specifier, `file:///${from}`).pathname.slice(1).replace(/\.js$/, ".ts");
+
+const inside = (from: string): string[] =>
+  importsOf
+    .get(from)!
+    .filter((i) => i.specifier.startsWith("."))
+    .map((i) => resolved(from, i.specifier));
+
+test("the scan finds what is imported", () => {
+  const text = `
+// import a from "./no1.ts";
+import { type A, b } from "./one.ts";
+import type {
+  C,
+} from './two.ts';
+import "./three.ts";
+export * from "./four.ts";
+export const d = 1; // from "./no2.ts"
+const worker = \`
+import { e } from "./no3.ts";
+\${f("x")}
+\`;
+const m = await import("node:fs");
+const r = s.replace(/["'\`]/g, "from './no4.ts'");
+`;
+  const found = imports(text).map((i) => i.specifier);
+  assert.equal(found, ["./one.ts", "./two.ts", "./four.ts", "./three.ts", "node:fs"]);
+  assert.is(codeLines(text), 13);
+  assert.is(blanked(text).length, text.length);
+  assert.ok(files.length > 50 && [...importsOf.values()].flat().length > 200);
+});
+
+test("every file keeps to the rules of its room", () => {
+  const wrong: string[] = [];
+  for (const from of files) {
+    const own = room(from);
+    assert.ok(own in ALLOWED, `${from}: the room ${own} is not in the rules`);
+    for (const to of inside(from)) {
+      assert.ok(files.includes(to), `${from} imports ${to}, which is not there`);
+      const other = room(to);
+      const allowed = other === own || ALLOWED[own]!.includes(other) || EXTRA[from]?.includes(other);
+      if (allowed || (own === "host" && to === HOST_MAY)) continue;
+      wrong.push(`${from} imports ${to}: ${own} may import ${ALLOWED[own]!.join(", ") || "nothing"}`);
+    }
+  }
+  assert.equal(wrong, []);
+});
+
+test("wasm knows no op and core no device", () => {
+  const reaches = (from: string, seen = new Set<string>()): Set<string> => {
+    for (const to of inside(from)) {
+      if (seen.has(to)) continue;
+      seen.add(to);
+      reaches(to, seen);
+    }
+    return seen;
+  };
+  const wasm = files.filter((f) => room(f) === "wasm").flatMap((f) => [...reaches(f)]);
+  assert.equal(
+    wasm.filter((f) => ["core", "ops", "nn", "optim"].includes(room(f))),
+    [],
+  );
+  const core = files.filter((f) => CORE.includes(room(f))).flatMap((f) => [...reaches(f)]);
+  assert.equal([...new Set(core.map(room))].sort(), ["core", "core door", "core leaf", "program"]);
+});
+
+test("rooms import one another in one direction", () => {
+  const next = new Map<string, Set<string>>();
+  for (const from of files) {
+    for (const to of inside(from)) {
+      if (room(from) === room(to)) continue;
+      if (!next.has(room(from))) next.set(room(from), new Set());
+      next.get(room(from))!.add(room(to));
+    }
+  }
+  const done = new Set<string>();
+  const visit = (name: string, path: readonly string[]): void => {
+    assert.not(path.includes(name), `a cycle: ${[...path, name].join(" -> ")}`);
+    if (done.has(name)) return;
+    for (const other of next.get(name) ?? []) visit(other, [...path, name]);
+    done.add(name);
+  };
+  for (const name of next.keys()) visit(name, []);
+});
+
+test("published code needs no package but the loader, which is bundled, and no host's modules until asked", () => {
+  const wrong: string[] = [];
+  for (const [path, list] of importsOf) {
+    for (const { specifier, dynamic } of list) {
+      if (specifier.startsWith(".")) continue;
+      if (specifier === "@assemblyscript/loader" && path === "src/wasm/load.ts") continue;
+      if (specifier.startsWith("node:") && dynamic && (room(path) === "host" || path === "src/wasm/load.ts")) continue;
+      wrong.push(`${path} imports ${specifier}`);
+    }
+  }
+  assert.equal(wrong, []);
+  const { dependencies = {}, devDependencies } = JSON.parse(read("package.json"));
+  assert.equal(dependencies, {});
+  for (const [name, range] of Object.entries(devDependencies as Record<string, string>)) {
+    assert.match(range, /^\d+\.\d+\.\d+$/, `${name} ${range}: an exact version is expected`);
+  }
+});
+
+test("assembly imports nothing from outside", () => {
+  for (const path of sources("assembly")) {
+    for (const { specifier } of imports(read(path))) {
+      assert.match(specifier, /^\.\/\w+$/, `${path} imports ${specifier}`);
+    }
+  }
+});
+
+test("core is read in an hour: under 1,000 lines without blanks and comments", () => {
+  const lines = files.filter((f) => CORE.includes(room(f))).map((f) => codeLines(read(f)));
+  const total = lines.reduce((a, b) => a + b, 0);
+  assert.ok(total > 500 && total < 1000, `core has ${total} lines`);
+});
+
+/** Files that are longer than they should be, with the most lines that they may have. */
+const LONG: Record<string, number> = { "src/wasm/device.ts": 520 };
+
+test("no file is longer than 450 lines", () => {
+  for (const path of [...files, ...sources("assembly")]) {
+    const lines = read(path).split("\n").length - 1;
+    assert.ok(lines <= (LONG[path] ?? 450), `${path} has ${lines} lines`);
+    if (lines > 450) console.warn(`  ${path} has ${lines} lines`);
+  }
+});
+
+test("the version is the package's", () => {
+  const { version } = JSON.parse(read("package.json"));
+  assert.match(read("src/version.ts"), new RegExp(`"${version.replaceAll(".", "\\.")}"`));
+});
+
+test.run();

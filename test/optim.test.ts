@@ -1,0 +1,403 @@
+// Optimizers and schedules: against PyTorch's recorded runs, groups, state dicts, the learning rate's order, captured steps.
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { capture } from "../src/core/capture.ts";
+import { type Device, setDefaultDevice } from "../src/core/device.ts";
+import { WasmgradError } from "../src/core/error.ts";
+import { backward } from "../src/core/tape.ts";
+import type { Tensor } from "../src/core/tensor.ts";
+import { init } from "../src/init.ts";
+import { Linear, Parameter, Sequential } from "../src/nn/index.ts";
+import { add, fill_, linear, mul, mulScalar, ones, sin, sub, sum, t, tensor, view, zeros } from "../src/ops/index.ts";
+import { Adam, AdamW, lrScheduler, type Optimizer, SGD } from "../src/optim/index.ts";
+import { ReferenceDevice } from "./reference.ts";
+
+const device = new ReferenceDevice();
+setDefaultDevice(device);
+
+const values = (x: Tensor): number[] => Array.from(x.device.readSync(x, x.numel, x.dtype));
+const parameter = (...data: number[]): Parameter => new Parameter(tensor(data));
+const near = (got: number, ref: number, rtol = 1e-3, atol = 1e-5): boolean =>
+  Math.abs(got - ref) <= atol + rtol * Math.abs(ref);
+
+function refuses(f: () => unknown, message: RegExp | string): void {
+  try {
+    f();
+  } catch (error) {
+    assert.instance(error, WasmgradError, String(error));
+    if (typeof message === "string") assert.is((error as Error).message, message);
+    else assert.match((error as Error).message, message);
+    return;
+  }
+  assert.unreachable(`accepted, instead of ${message}`);
+}
+
+/** Gives `p` the gradient `g` (one number for all elements) and steps. */
+function stepWith(optimizer: { step(): void }, p: Parameter, g: number): void {
+  p.grad = fill_(zeros(p.shape, { device: p.device }), g);
+  optimizer.step();
+}
+
+test("plain, momentum, dampening, nesterov, weight decay, maximize", () => {
+  const run = (options: object): number[] => {
+    const p = parameter(1);
+    const optimizer = new SGD([p], { lr: 0.1, ...options });
+    return [1, 1, 1].map((g) => {
+      stepWith(optimizer, p, g);
+      return Math.round(values(p)[0]! * 1e6) / 1e6;
+    });
+  };
+  assert.equal(run({}), [0.9, 0.8, 0.7]);
+  assert.equal(run({ maximize: true }), [1.1, 1.2, 1.3]);
+  assert.equal(run({ weightDecay: 1 }), [0.8, 0.62, 0.458]);
+  assert.equal(run({ momentum: 0.5 }), [0.9, 0.75, 0.575]);
+  assert.equal(run({ momentum: 0.5, dampening: 0.5 }), [0.9, 0.8, 0.7]);
+  assert.equal(run({ momentum: 0.5, nesterov: true }), [0.85, 0.675, 0.4875]);
+});
+
+interface Recorded {
+  name: string;
+  fn: string;
+  kwargs: Record<string, unknown>;
+  x0: { data: number[] };
+  M: { shape: number[]; data: number[] };
+  v: { data: number[] };
+  objective: string;
+  losses: number[];
+  trajectory: number[][];
+}
+
+const camel = (name: string): string => name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
+const options = (kwargs: Record<string, unknown>): object =>
+  Object.fromEntries(Object.entries(kwargs).map(([key, v]) => [camel(key), v]));
+
+const goldens = new URL("../../shared/goldens/", import.meta.url);
+
+const recorded = <T>(file: string): T[] =>
+  existsSync(new URL(file, goldens)) ? JSON.parse(readFileSync(new URL(file, goldens), "utf8")) : [];
+
+for (const build of ["reference", "simd", "relaxed"] as const) {
+  for (const run of recorded<Recorded>("optim.json").filter(({ fn }) => ["SGD", "Adam", "AdamW"].includes(fn))) {
+    test(`as recorded: ${run.name} ${JSON.stringify(run.kwargs)} (${build})`, async () => {
+      const on: Device = build === "reference" ? device : await init({ simd: build, threads: 1 });
+      try {
+        const [m, v] = [tensor(Float32Array.from(run.M.data), { shape: run.M.shape }), tensor(run.v.data)];
+        const p = new Parameter(tensor(run.x0.data));
+        const optimizer = new { SGD, Adam, AdamW }[run.fn as "SGD"]([p], options(run.kwargs));
+        for (const [i, expected] of run.trajectory.entries()) {
+          optimizer.zeroGrad();
+          const quadratic = mulScalar(sum(mul(p, view(linear(view(p, [1, 6]), m), [6]))), 0.5);
+          const loss = add(sub(quadratic, sum(mul(v, p))), mulScalar(sum(sin(p)), 0.3));
+          backward(loss);
+          optimizer.step();
+          assert.ok(near(values(loss)[0]!, run.losses[i]!), `loss ${i}: ${values(loss)} for ${run.losses[i]}`);
+          assert.ok(
+            values(p).every((x, j) => near(x, expected[j]!)),
+            `step ${i}: ${values(p)} for ${expected}`,
+          );
+        }
+      } finally {
+        setDefaultDevice(device);
+        if (on !== device) await on.dispose();
+      }
+    });
+  }
+}
+
+interface Schedule {
+  fn: string;
+  kwargs: Record<string, unknown>;
+  baseLr: number;
+  lrs: number[];
+}
+
+test("LinearLR as recorded, and a decay to zero", () => {
+  const rates = (lr: number, kwargs: object, steps: number): number[] => {
+    const optimizer = new SGD([parameter(1)], { lr });
+    const schedule = new lrScheduler.LinearLR(optimizer, kwargs);
+    const seen = schedule.getLastLr();
+    for (let i = 0; i < steps; i++) {
+      schedule.step();
+      seen.push(optimizer.paramGroups[0]!.lr);
+    }
+    return seen;
+  };
+  for (const { kwargs, baseLr, lrs } of recorded<Schedule>("schedule.json").filter(({ fn }) => fn === "LinearLR")) {
+    assert.ok(rates(baseLr, options(kwargs), lrs.length - 1).every((lr, i) => near(lr, lrs[i]!, 1e-12, 0)));
+  }
+  const decay = rates(0.1, { startFactor: 1, endFactor: 0, totalIters: 1000 }, 1002);
+  assert.ok(decay.every((lr, i) => near(lr, 0.1 * Math.max(0, 1 - i / 1000), 1e-9, 1e-12)));
+  assert.equal(decay.slice(-2), [decay[1000], decay[1000]]);
+  const optimizer = new SGD([parameter(1)]);
+  refuses(() => new lrScheduler.LinearLR(optimizer, { startFactor: 0 }), /LinearLR: startFactor 0/);
+  refuses(() => new lrScheduler.LinearLR(optimizer, { endFactor: 2 }), /LinearLR: endFactor 2/);
+  refuses(() => new lrScheduler.LinearLR(optimizer, { totalIters: 0 }), /LinearLR: totalIters 0/);
+  refuses(() => new lrScheduler.LinearLR(optimizer, { total: 1 } as object), /LinearLR: unknown option total/);
+});
+
+test("LambdaLR, one function or one a group; a schedule's state", () => {
+  const make = () => new SGD([{ params: [parameter(1)] }, { params: [parameter(2)], lr: 1 }], { lr: 0.5 });
+  const optimizer = make();
+  const schedule = new lrScheduler.LambdaLR(optimizer, [(e) => 1 / (1 + e), (e) => 0.9 ** e]);
+  schedule.step();
+  schedule.step();
+  assert.ok(near(schedule.getLastLr()[0]!, 0.5 / 3, 1e-12) && near(schedule.getLastLr()[1]!, 0.81, 1e-12));
+  refuses(() => new lrScheduler.LambdaLR(make(), [() => 1]), /LambdaLR: 1 functions: the optimizer has 2 groups/);
+  const other = make();
+  const resumed = new lrScheduler.LinearLR(other, { startFactor: 0.5, totalIters: 4 });
+  const linear4 = new lrScheduler.LinearLR(optimizer, { startFactor: 0.5, totalIters: 4 });
+  linear4.step();
+  resumed.loadStateDict(linear4.stateDict() as ReturnType<typeof resumed.stateDict>);
+  other.loadStateDict(optimizer.stateDict());
+  linear4.step();
+  resumed.step();
+  assert.equal(resumed.getLastLr(), linear4.getLastLr());
+  refuses(() => resumed.loadStateDict({ lastEpoch: 1, baseLrs: [1] }), /1 baseLrs: the optimizer has 2 groups/);
+});
+
+test("groups have hyperparameters and learning rates of their own", () => {
+  const [a, b, c] = [parameter(1), parameter(1), parameter(1)];
+  const optimizer = new SGD([{ params: [a] }, { params: b, lr: 0.01, weightDecay: 1 }], { lr: 0.1 });
+  optimizer.addParamGroup({ params: [c], lr: 1 });
+  for (const p of [a, b, c]) p.grad = ones([1]);
+  optimizer.step();
+  assert.ok([values(a)[0]!, values(b)[0]!, values(c)[0]!].every((v, i) => near(v, [0.9, 0.98, 0][i]!, 0, 1e-6)));
+  optimizer.paramGroups[0]!.lr = 0.5;
+  optimizer.paramGroups[1]!.weightDecay = 0;
+  optimizer.step();
+  assert.ok([values(a)[0]!, values(b)[0]!].every((v, i) => near(v, [0.4, 0.97][i]!, 0, 1e-6)));
+});
+
+test("parameters without a gradient are left alone, with their state", () => {
+  const [a, b] = [parameter(1), parameter(1)];
+  const optimizer = new Adam([a, b], { lr: 0.1, weightDecay: 0.5 });
+  stepWith(optimizer, a, 1);
+  assert.equal(values(b), [1]);
+  assert.equal(Object.keys(optimizer.stateDict().state), ["0"]);
+  const before = b.storage.version;
+  optimizer.step();
+  assert.is(b.storage.version, before);
+  b.grad = ones([1]);
+  optimizer.step();
+  const { state } = optimizer.stateDict();
+  assert.equal([values(state[0]!.step!), values(state[1]!.step!)], [[3], [1]]);
+  optimizer.zeroGrad();
+  assert.equal([a.grad, b.grad], [null, null]);
+  a.grad = ones([1]);
+  optimizer.zeroGrad({ setToNone: false });
+  assert.equal(values(a.grad!), [0]);
+});
+
+test("more than 64 parameters: rows of 64 segments", () => {
+  const many = Array.from({ length: 150 }, (_, i) => parameter(i, 0));
+  const optimizer = new SGD(many, { lr: 1, momentum: 0.5 });
+  for (const p of many) p.grad = ones([2]);
+  const kernels: string[] = [];
+  const launch = device.launch;
+  device.launch = (kernel, ...rest) => {
+    kernels.push(kernel);
+    launch.call(device, kernel, ...rest);
+  };
+  optimizer.step();
+  optimizer.step();
+  device.launch = launch;
+  assert.is(kernels.filter((k) => k === "sgd_momentum_f32").length, 6);
+  assert.is(kernels.filter((k) => k === "tick_f32").length, 6);
+  assert.ok(many.every((p, i) => values(p)[0] === i - 2.5));
+});
+
+for (const [name, make] of [
+  ["SGD", (p: Tensor[]) => new SGD(p, { lr: 0.1, momentum: 0.9, dampening: 0.1 })],
+  ["Adam", (p: Tensor[]) => new Adam(p, { lr: 0.1, amsgrad: true })],
+] as const) {
+  test(`${name}: a state dict brings another optimizer to the same point`, () => {
+    const [p, q] = [parameter(1, 2), parameter(1, 2)];
+    const [a, b] = [make([p]), make([q])];
+    for (let i = 0; i < 3; i++) stepWith(a, p, i - 1);
+    a.paramGroups[0]!.lr = 0.05;
+    const dict = a.stateDict();
+    q.grad = ones([2]);
+    b.step();
+    const held = b.stateDict().state[0]!.step;
+    b.loadStateDict(dict);
+    assert.is(b.stateDict().state[0]!.step, held, "copied in place");
+    assert.is(b.paramGroups[0]!.lr, 0.05);
+    q.dispose();
+    const r = new Parameter(tensor(values(p)));
+    const c = make([r]);
+    c.loadStateDict(dict);
+    stepWith(a, p, 1);
+    stepWith(c, r, 1);
+    assert.equal(values(r), values(p));
+    assert.not.equal(values(dict.state[0]!.step!), [3], "the dict holds the optimizer's own tensors");
+    const plain = JSON.parse(JSON.stringify(dict.paramGroups[0]));
+    assert.equal([plain.lr, plain.params], [0.05, [0]]);
+  });
+}
+
+test("state dicts that do not fit are refused, and nothing has changed", () => {
+  const net = new Sequential(new Linear(2, 2), new Linear(2, 1));
+  const optimizer = new Adam(net.parameters(), { lr: 0.1 });
+  backward(sum(net.forward(ones([1, 2]))));
+  optimizer.step();
+  const good = optimizer.stateDict();
+  const before = JSON.stringify(Object.values(good.state).map((s) => Object.values(s).map(values)));
+  const group = good.paramGroups[0]!;
+  refuses(
+    () => optimizer.loadStateDict({ ...good, paramGroups: [] }),
+    "Adam.loadStateDict: 0 parameter groups were given: the optimizer has 1",
+  );
+  refuses(
+    () => optimizer.loadStateDict({ ...good, paramGroups: [{ ...group, params: [0] }] }),
+    /group 0 has 1 parameters: the optimizer's has 4/,
+  );
+  refuses(() => optimizer.loadStateDict({ ...good, paramGroups: [{ ...group, lr: -1 }] }), /lr -1/);
+  refuses(
+    () => optimizer.loadStateDict({ ...good, paramGroups: [{ ...group, momentum: 1 }] }),
+    /unknown option momentum/,
+  );
+  refuses(() => optimizer.loadStateDict({ ...good, paramGroups: [{ ...group, eps: -1, lr: 3 }] }), /eps -1/);
+  refuses(() => optimizer.loadStateDict({ ...good, state: { ...good.state, 9: good.state[0]! } }), /parameter 9/);
+  const wrong = { ...good.state[1], expAvg: zeros([3]) };
+  refuses(
+    () => optimizer.loadStateDict({ ...good, state: { ...good.state, 1: wrong } }),
+    /state 1\.expAvg is \[3\] of float32: \[2\]/,
+  );
+  assert.is(optimizer.paramGroups[0]!.lr, 0.1);
+  assert.is(
+    JSON.stringify(Object.values(optimizer.stateDict().state).map((s) => Object.values(s).map(values))),
+    before,
+  );
+});
+
+test("a captured step equals the eager one: lr, momentum, a frozen layer, loaded state, a skipped parameter", async () => {
+  const build = () => {
+    const net = new Sequential(new Linear(3, 4), new Linear(4, 1));
+    net.parameters().forEach((p, i) => {
+      fill_(p.requiresGrad_(false), 0.1 * (i + 1));
+      p.requiresGrad = true;
+    });
+    return net;
+  };
+  for (const make of [
+    (p: Tensor[]) => new SGD(p, { lr: 0.1, momentum: 0.9, dampening: 0.1 }),
+    (p: Tensor[]) => new Adam(p, { lr: 0.1 }),
+  ]) {
+    const trace = async (captured: boolean): Promise<string> => {
+      const net = build();
+      const optimizer: Optimizer<object> = make(net.parameters());
+      const f = (x: Tensor): Tensor => {
+        optimizer.zeroGrad();
+        const loss = sum(net.forward(x));
+        backward(loss);
+        optimizer.step();
+        return loss;
+      };
+      const step = captured ? capture(f) : async (x: Tensor) => f(x);
+      const seen: unknown[] = [];
+      const x = tensor([[1, -2, 3]]);
+      const saved = () => Object.values(optimizer.stateDict().state).map((s) => Object.values(s).map(values));
+      for (let i = 0; i < 40; i++) {
+        if (i === 10) optimizer.paramGroups[0]!.lr = 0.01;
+        if (i === 15) (net[0] as Linear).requiresGrad_(false);
+        if (i === 22) (net[0] as Linear).requiresGrad_(true);
+        if (i === 25 && "momentum" in optimizer.paramGroups[0]!)
+          Object.assign(optimizer.paramGroups[0]!, { momentum: 0.5 });
+        if (i === 30) {
+          const { state, paramGroups } = optimizer.stateDict();
+          const halved = Object.entries(state).map(([k, s]) => [
+            k,
+            Object.fromEntries(Object.entries(s).map(([n, v]) => [n, n === "step" ? v : mulScalar(v, 0.5)])),
+          ]);
+          optimizer.loadStateDict({ state: Object.fromEntries(halved), paramGroups });
+        }
+        if (i === 34) {
+          const { state, paramGroups } = optimizer.stateDict();
+          const { 0: _, ...rest } = state;
+          optimizer.loadStateDict({ state: rest, paramGroups });
+        }
+        seen.push(values(await step(x)), net.parameters().map(values), saved());
+      }
+      return JSON.stringify(seen);
+    };
+    assert.is(await trace(true), await trace(false));
+  }
+});
+
+test("lr is set outside of captured functions", async () => {
+  const p = parameter(1);
+  const optimizer = new SGD([p], { lr: 0.1 });
+  const step = capture((x: Tensor) => {
+    optimizer.zeroGrad();
+    const loss = sum(mul(p, x));
+    backward(loss);
+    optimizer.step();
+    optimizer.paramGroups[0]!.lr = optimizer.paramGroups[0]!.lr / 2;
+    return loss;
+  });
+  await step(ones([1]));
+  const error = await step(ones([1])).then(
+    () => null,
+    (e: Error) => e,
+  );
+  assert.match(error!.message, /SGD: lr: inside capture .*set lr outside the captured function/);
+});
+
+test("a refused lr changes nothing", () => {
+  const optimizer = new SGD([parameter(1)], { lr: 0.1 });
+  const group = optimizer.paramGroups[0]!;
+  for (const lr of [-1, Number.NaN, Number.POSITIVE_INFINITY, "1" as unknown as number]) {
+    refuses(() => {
+      group.lr = lr;
+    }, `SGD: lr ${lr}: a number of at least 0 is expected`);
+  }
+  assert.is(group.lr, 0.1);
+});
+
+test("constructor arguments", () => {
+  const p = parameter(1, 2);
+  refuses(() => new SGD([]), "SGD: optimizer got an empty parameter list");
+  refuses(() => new SGD(p as unknown as Tensor[]), /SGD: params is one tensor: an array/);
+  refuses(() => new SGD([p], { lr: -0.1 }), "SGD: lr -0.1: a number of at least 0 is expected");
+  refuses(() => new SGD([p], { momentum: -1 }), "SGD: momentum -1: a number of at least 0 is expected");
+  refuses(() => new SGD([p], { weightDecay: Number.NaN }), /SGD: weightDecay NaN/);
+  refuses(
+    () => new SGD([p], { nesterov: true }),
+    "SGD: momentum 0, dampening 0: nesterov momentum requires a momentum and zero dampening",
+  );
+  refuses(() => new SGD([p], { learningRate: 1 } as object), /SGD: unknown option learningRate: it takes lr, momentum/);
+  refuses(() => new SGD([{ params: [p], beta: 1 } as object as { params: Tensor[] }]), /SGD: unknown option beta/);
+  refuses(
+    () => new SGD([p, p]),
+    "SGD: parameter 1 (tensor [2]) is listed twice: each parameter stands in one group, once",
+  );
+  refuses(() => new SGD([{ params: [p] }, { params: [p] }]), /parameter 0 \(tensor \[2\]\) is listed twice/);
+  refuses(() => new SGD([mul(p, p)]), /parameter 0 \(mul \[2\]\) was made by a recorded op: only leaves/);
+  refuses(() => new SGD([zeros([1], { dtype: "int32" })]), /is int32: float32 is expected/);
+  refuses(() => new SGD([t(zeros([2, 3]))]), /transposed view/);
+  refuses(() => new SGD([3 as unknown as Tensor]), /SGD: params|SGD: a parameter group|SGD: parameter/);
+  refuses(() => new Adam([p], { betas: [0.9, 1] }), "Adam: betas[1] 1: a number of at least 0 and below 1 is expected");
+  refuses(() => new AdamW([p], { eps: -1 }), "AdamW: eps -1: a number of at least 0 is expected");
+  p.grad = ones([3]);
+  refuses(() => new SGD([p]).step(), /SGD: tensor \[2\] has a gradient \[3\] of float32/);
+});
+
+test("an optimizer follows parameters that were moved before its first step, and no later", async () => {
+  const [net, late] = [new Linear(2, 1), new Linear(2, 1)];
+  const [optimizer, stale] = [
+    new SGD(net.parameters(), { lr: 1, momentum: 0.5 }),
+    new SGD(late.parameters(), { lr: 1, momentum: 0.5 }),
+  ];
+  backward(sum(late.forward(ones([1, 2]))));
+  stale.step();
+  const other = new ReferenceDevice();
+  await net.to(other);
+  await late.to(other);
+  const before = values(net.bias!)[0]!;
+  stepWith(optimizer, net.bias!, 1);
+  assert.ok(near(values(net.bias!)[0]!, before - 1, 0, 1e-9));
+  refuses(() => stale.step(), /was moved to another device: make the optimizer after to\(device\)/);
+});
+
+test.run();
