@@ -21,7 +21,7 @@ const run = await start({
   epochs: 3,
   batch: 64,
   optimizer: "adam",
-  lr: { adam: 0.003, sgd: 0.03 },
+  lr: { adam: 0.004, sgd: 0.02 },
 });
 const { options } = run;
 const { lr } = options;

@@ -1,9 +1,10 @@
 // The one place that gives tensors their methods: each is the function of the same name with the tensor in front.
-import type { Device, TypedData } from "./core/device.ts";
+import { type Device, defaultDevice, type TypedData } from "./core/device.ts";
 import type { Shape } from "./core/shape.ts";
 import { type BackwardOptions, backward } from "./core/tape.ts";
-import { Tensor } from "./core/tensor.ts";
+import { mode, Tensor } from "./core/tensor.ts";
 import * as ops from "./ops/index.ts";
+import { formatTensor } from "./print.ts";
 import { data, dataSync, item, itemSync, to } from "./read.ts";
 
 type Other = Tensor | number;
@@ -83,6 +84,8 @@ declare module "./core/tensor.ts" {
     item(): Promise<number>;
     itemSync(): number;
     to(device: Device): Promise<Tensor>;
+    /** As PyTorch prints it, where this thread may wait for the values; else what it is. */
+    toString(): string;
   }
 }
 
@@ -119,3 +122,17 @@ for (const [name, f] of Object.entries(shaped)) {
     return f(this, Array.isArray(shape[0]) ? shape[0] : (shape as number[]));
   };
 }
+
+/** console.log shows in Node, Deno and Bun what toString says. */
+methods.toString = function (this: Tensor): string {
+  if (this.gone !== null) return `Tensor(${this.storage.label} [${this.shape}], released by ${this.gone})`;
+  if (mode.recording !== null || !this.device.canBlock) return `Tensor(${this.describe()}, ${this.dtype})`;
+  const device = this.device === defaultDevice() ? null : this.device.type;
+  const gradFn = this.requiresGrad ? (this.entry?.op.name ?? null) : null;
+  return formatTensor(this.shape, this.dtype, dataSync(this), { gradFn, requiresGrad: this.requiresGrad, device });
+};
+Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: Tensor) {
+    return this.toString();
+  },
+});

@@ -22,7 +22,8 @@ class Net extends nn.Module {
   }
 }
 
-const bits = (data: w.TypedData): string => Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength).toString("base64");
+const bits = (data: w.TypedData): string =>
+  Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength).toString("base64");
 
 interface Outcome {
   losses: number[];

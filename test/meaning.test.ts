@@ -158,7 +158,10 @@ program("two forwards, one backward; the other one later", async (same) => {
   model.zeroGrad();
   for (const p of parameters.flat(2)) p.grad = 0;
   w.crossEntropy(model.forward(x1), labels(CLASSES)).add(model.forward(x2).mean()).backward();
-  hand.crossEntropy(forward(h1), CLASSES).add(hand.average(forward(h2).flat())).backward();
+  hand
+    .crossEntropy(forward(h1), CLASSES)
+    .add(hand.average(forward(h2).flat()))
+    .backward();
   await sameGradients(same, model.parameters(), parameters, "of a sum over two forwards");
 });
 
@@ -315,38 +318,44 @@ program("a running loss kept as a tensor, losses pushed to a list, logits read a
   for (const [i, l] of losses.entries()) await same(l, expected[i]!, `loss ${i}, kept`);
 });
 
-program("consumed values are released by the next forward, with a message that says so; keep() cures it", async (same) => {
-  const { model } = classifier(13);
-  const [x] = batch(1);
-  const step = (): { logits: w.Tensor; hidden: w.Tensor; loss: w.Tensor } => {
-    const hidden = w.tanh(model[0]!.forward(x));
-    const logits = model[2]!.forward(hidden);
-    const loss = logits.mean();
-    loss.backward();
-    return { hidden, logits, loss };
-  };
-  const first = step();
-  const values = [...(await first.logits.data())];
-  const kept = first.logits.detach();
-  step();
-  const message = await messageOf(() => first.logits.data());
-  assert.match(message, /^data: the tensor linear \[6,3\] was released by the next forward \(linear read a parameter/);
-  assert.match(message, /keep\(\) or clone\(\) would have kept it$/);
-  assert.match(await messageOf(() => first.hidden.add(1)), /^add: the tensor tanh \[6,4\] was released/);
-  await first.loss.item(); // the root stays
-  await same(kept, values, "detach() holds the storage");
-  const second = step();
-  second.logits.keep();
-  step();
-  await same(second.logits, values, "keep()");
-  // A read under noGrad does not count as the next forward.
-  const third = step();
-  w.noGrad(() => model[0]!.parameters()[0]!.mul(2).sum());
-  await same(third.logits, values, "after an unrecorded read of the parameters");
-  const norm = model[0]!.parameters()[0]!.mul(1).sum();
-  assert.match(await messageOf(() => third.logits.data()), /the next forward \(mul read a parameter/);
-  norm.backward();
-});
+program(
+  "consumed values are released by the next forward, with a message that says so; keep() cures it",
+  async (same) => {
+    const { model } = classifier(13);
+    const [x] = batch(1);
+    const step = (): { logits: w.Tensor; hidden: w.Tensor; loss: w.Tensor } => {
+      const hidden = w.tanh(model[0]!.forward(x));
+      const logits = model[2]!.forward(hidden);
+      const loss = logits.mean();
+      loss.backward();
+      return { hidden, logits, loss };
+    };
+    const first = step();
+    const values = [...(await first.logits.data())];
+    const kept = first.logits.detach();
+    step();
+    const message = await messageOf(() => first.logits.data());
+    assert.match(
+      message,
+      /^data: the tensor linear \[6,3\] was released by the next forward \(linear read a parameter/,
+    );
+    assert.match(message, /keep\(\) or clone\(\) would have kept it$/);
+    assert.match(await messageOf(() => first.hidden.add(1)), /^add: the tensor tanh \[6,4\] was released/);
+    await first.loss.item(); // the root stays
+    await same(kept, values, "detach() holds the storage");
+    const second = step();
+    second.logits.keep();
+    step();
+    await same(second.logits, values, "keep()");
+    // A read under noGrad does not count as the next forward.
+    const third = step();
+    w.noGrad(() => model[0]!.parameters()[0]!.mul(2).sum());
+    await same(third.logits, values, "after an unrecorded read of the parameters");
+    const norm = model[0]!.parameters()[0]!.mul(1).sum();
+    assert.match(await messageOf(() => third.logits.data()), /the next forward \(mul read a parameter/);
+    norm.backward();
+  },
+);
 
 program("backward a second time is an error; retainGraph allows it", async (same) => {
   const x = leaf([3], 1);

@@ -7,7 +7,11 @@ import { ReferenceDevice } from "./reference.ts";
 import { gradients, type Matrix, numbers } from "./scalar.ts";
 
 /** Checks a tensor against numbers, with the device's tolerance. */
-export type Same = (actual: w.Tensor | number | null, expected: number | readonly number[], what: string) => Promise<void>;
+export type Same = (
+  actual: w.Tensor | number | null,
+  expected: number | readonly number[],
+  what: string,
+) => Promise<void>;
 
 const DEVICES: Record<string, { make: () => Promise<w.Device>; tolerance: number }> = {
   wasm: { make: () => w.init(), tolerance: 2e-5 },
@@ -28,7 +32,10 @@ export function program(name: string, f: (same: Same) => Promise<void>): void {
           for (let i = 0; i < want.length; i++) {
             const off = Math.abs(got[i]! - want[i]!);
             const ok = off <= tolerance * (1 + Math.abs(want[i]!));
-            assert.ok(ok, `${what}: at ${i}: got ${got[i]}, expected ${want[i]} (all: ${got.slice(0, 8)} and ${want.slice(0, 8)})`);
+            assert.ok(
+              ok,
+              `${what}: at ${i}: got ${got[i]}, expected ${want[i]} (all: ${got.slice(0, 8)} and ${want.slice(0, 8)})`,
+            );
           }
         });
       } finally {
@@ -67,16 +74,28 @@ export function seeded(parameters: readonly w.Tensor[], seed: number): Matrix[] 
 }
 
 export { Value } from "./scalar.ts";
+
 import { matrix } from "./scalar.ts";
 
 const toMatrix = (list: readonly number[], cols: number): Matrix => matrix(list, cols);
 
 /** Parameters, and what a backward put into their gradients, against those by hand. */
-export async function sameParameters(same: Same, tensors: readonly w.Tensor[], hand: readonly Matrix[], what: string): Promise<void> {
+export async function sameParameters(
+  same: Same,
+  tensors: readonly w.Tensor[],
+  hand: readonly Matrix[],
+  what: string,
+): Promise<void> {
   for (let i = 0; i < tensors.length; i++) await same(tensors[i]!, numbers(hand[i]!), `${what}: parameter ${i}`);
 }
-export async function sameGradients(same: Same, tensors: readonly w.Tensor[], hand: readonly Matrix[], what: string): Promise<void> {
-  for (let i = 0; i < tensors.length; i++) await same(tensors[i]!.grad, gradients(hand[i]!), `${what}: gradient of parameter ${i}`);
+export async function sameGradients(
+  same: Same,
+  tensors: readonly w.Tensor[],
+  hand: readonly Matrix[],
+  what: string,
+): Promise<void> {
+  for (let i = 0; i < tensors.length; i++)
+    await same(tensors[i]!.grad, gradients(hand[i]!), `${what}: gradient of parameter ${i}`);
 }
 
 /** The message of what `f` throws; fails when it does not, or when it is not the project's error. */

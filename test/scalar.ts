@@ -17,14 +17,22 @@ export class Value {
   }
 
   add(b: Value | number): Value {
-    return typeof b === "number" ? new Value(this.v + b, [[this, 1]]) : new Value(this.v + b.v, [[this, 1], [b, 1]]);
+    return typeof b === "number"
+      ? new Value(this.v + b, [[this, 1]])
+      : new Value(this.v + b.v, [
+          [this, 1],
+          [b, 1],
+        ]);
   }
   sub(b: Value | number): Value {
     return typeof b === "number" ? this.add(-b) : this.add(b.mul(-1));
   }
   mul(b: Value | number): Value {
     if (typeof b === "number") return new Value(this.v * b, [[this, b]]);
-    return new Value(this.v * b.v, [[this, b.v], [b, this.v]]);
+    return new Value(this.v * b.v, [
+      [this, b.v],
+      [b, this.v],
+    ]);
   }
   exp(): Value {
     const y = Math.exp(this.v);
@@ -91,14 +99,33 @@ export const linear = (x: Matrix, w: Matrix, b: Matrix): Matrix =>
 
 /** Mean of -log softmax at the labels. */
 export const crossEntropy = (logits: Matrix, labels: readonly number[]): Value =>
-  average(logits.map((row, i) => total(row.map((v) => v.exp())).log().sub(row[labels[i]!]!)));
+  average(
+    logits.map((row, i) =>
+      total(row.map((v) => v.exp()))
+        .log()
+        .sub(row[labels[i]!]!),
+    ),
+  );
 
 export const mse = (x: Matrix, y: Matrix): Value =>
   average(x.flatMap((row, i) => row.map((v, j) => v.sub(y[i]![j]!)).map((d) => d.mul(d))));
 
 /** Mean of -(t log p + (1 - t) log(1 - p)). */
 export const bce = (p: Matrix, t: number): Value =>
-  average(p.flat().map((v) => v.log().mul(-t).sub(v.mul(-1).add(1).log().mul(1 - t))));
+  average(
+    p.flat().map((v) =>
+      v
+        .log()
+        .mul(-t)
+        .sub(
+          v
+            .mul(-1)
+            .add(1)
+            .log()
+            .mul(1 - t),
+        ),
+    ),
+  );
 
 export const numbers = (x: Matrix): number[] => x.flat().map((v) => v.v);
 export const gradients = (x: Matrix): number[] => x.flat().map((v) => v.grad);

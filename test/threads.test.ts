@@ -45,7 +45,8 @@ async function tenSteps(): Promise<string> {
     optimizer.step();
   }
   const bits: string[] = [];
-  for (const p of model.parameters()) bits.push(Buffer.from(((await p.data()) as Float32Array).buffer as ArrayBuffer).toString("base64"));
+  for (const p of model.parameters())
+    bits.push(Buffer.from(((await p.data()) as Float32Array).buffer as ArrayBuffer).toString("base64"));
   return bits.join();
 }
 
@@ -69,7 +70,8 @@ test("each of 2 threads does 40 to 60 % of the work units above the threshold", 
   const work = device.workByThread();
   const total = work[0]! + work[1]!;
   assert.ok(total > 1e8, `only ${total} units were shared`);
-  for (const units of work) assert.ok(units > 0.4 * total && units < 0.6 * total, `shares ${work.map((u) => u / total)}`);
+  for (const units of work)
+    assert.ok(units > 0.4 * total && units < 0.6 * total, `shares ${work.map((u) => u / total)}`);
   await device.dispose();
 });
 
@@ -92,7 +94,8 @@ const deaths: Record<string, (device: WasmDevice) => w.Tensor> = {
   "process.exit in the middle": (device) => longRows(device, true),
   "terminate() in the same tick": (device) => {
     const c = longRows(device, false);
-    for (const worker of (device as unknown as { pool: { workers: { terminate(): void }[] } }).pool.workers) worker.terminate();
+    for (const worker of (device as unknown as { pool: { workers: { terminate(): void }[] } }).pool.workers)
+      worker.terminate();
     return c;
   },
 };
@@ -154,7 +157,13 @@ test("a bad label in a batch: the error at the next wait, parameters as before t
 
 test("more threads than cores is warned of once, and works", async () => {
   const device = await ready({ threads: 6 });
-  assert.is(await w.ones([1 << 20]).sum().item(), 2 ** 20);
+  assert.is(
+    await w
+      .ones([1 << 20])
+      .sum()
+      .item(),
+    2 ** 20,
+  );
   await device.dispose();
 });
 

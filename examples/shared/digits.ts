@@ -35,8 +35,10 @@ export async function loadDigits(dir: string | undefined, limit: number | undefi
   } catch (error) {
     if (!(error instanceof data.UnavailableError)) throw error;
     show.done();
-    show.note("MNIST is not at hand:", ...error.message.split(/; |(?<=\bit) \(|, and /).map((line) => `  ${line}`));
-    show.note("So this run learns digits that this project draws itself. They are not MNIST, nor is the accuracy.");
+    const reasons = error.message.replace(/\)?: pass dir .*$/, "").split(/; |(?<=\bit) \(|, and /);
+    show.note("MNIST is not at hand:", ...reasons.map((line) => `  ${line}`));
+    show.note("To use it, name a folder with its files: --data DIR, or the environment variable MNIST_DIR.");
+    show.note("This run learns digits that the project draws itself. They are not MNIST, nor is the accuracy.");
     const [train, test] = [data.drawDigits({ train: true }), data.drawDigits({ train: false })];
     digits = { label: "drawn digits", source: train.source, train, test };
   }

@@ -10,10 +10,10 @@ import {
   manualSeed,
   type nn,
   noGrad,
+  save,
   type Tensor,
   WasmgradError,
 } from "../../src/index.ts";
-import { save } from "../../src/io/index.ts";
 import { type Digits, dataset, loadDigits, MEAN, STD } from "./digits.ts";
 import { Display } from "./display.ts";
 import { type Defaults, help, type Options, parseOptions, UsageError } from "./options.ts";
@@ -41,6 +41,17 @@ export async function start(defaults: Defaults): Promise<Run> {
     show.note(error instanceof WasmgradError ? `${defaults.name}: ${error.message}` : String(error?.stack ?? error));
     process.exit(1);
   });
+  for (const [signal, number] of [
+    ["SIGINT", 2],
+    ["SIGTERM", 15],
+  ] as const) {
+    process.once(signal, () => {
+      show.done(); // brings the cursor back
+      process.exit(128 + number);
+    });
+  }
+  // `| head` closes the pipe: that is no error of ours.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   const options = readOptions(defaults, show);
   await init({ threads: options.threads, simd: options.simd });
   manualSeed(options.seed);

@@ -152,17 +152,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       variants = variants.filter((v) => v !== oldest);
       letGo(oldest);
     }
-    const variant: Variant = {
-      key,
-      stage: "new",
-      guards: [],
-      program: null,
-      held: [],
-      grads: [],
-      results: [],
-      rebuild: () => undefined,
-      used: 0,
-    };
+    const nothing = { guards: [], program: null, held: [], grads: [], results: [], rebuild: () => undefined };
+    const variant: Variant = { key, stage: "new", used: 0, ...nothing };
     variants.push(variant);
     return variant;
   };

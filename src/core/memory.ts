@@ -1,6 +1,6 @@
 // The event loop's share in memory: finalizers run only when it turns, so waits let it turn often enough.
 import { type Device, defaultDevice, type MemoryUse } from "./device.ts";
-import { count } from "./tensor.ts";
+import { count, handToNet } from "./tensor.ts";
 
 /** Longest time without a turn of the event loop, and the least growth worth a collection. */
 const TURN_MS = 50;
@@ -22,6 +22,7 @@ function turn(): Promise<void> {
 /** Lets the event loop turn at least every 50 ms, and at once when live bytes have doubled since they last settled. */
 export async function tick(device: Device): Promise<void> {
   if (device.liveBytes > 2 * settled) {
+    handToNet();
     collect();
     await turn();
     turned = performance.now();

@@ -2,7 +2,7 @@
 import type { Buffer, Device } from "./device.ts";
 import { fail } from "./error.ts";
 import { show } from "./shape.ts";
-import { type Entry, releaseSpent, serial } from "./tape.ts";
+import { type Entry, releaseSpent, sameHistory, serial } from "./tape.ts";
 import { alive, empty, mode, Tensor } from "./tensor.ts";
 
 /** Marks the output in `Op.reads`. */
@@ -53,13 +53,21 @@ export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tenso
 
 /** Puts an entry for `out` on the tape. */
 export function record<P>(op: Op<P>, inputs: readonly Tensor[], params: P, saved: Tensor[], out: Tensor): void {
-  for (const x of inputs) if (x.spent !== null) releaseSpent(x, op.name);
+  for (const x of inputs) {
+    if (x.spent !== null) releaseSpent(x, op.name);
+    sameHistory(op.name, x);
+    x.readers++;
+  }
   const reads = op.reads ?? [];
   const versions: number[] = [];
   for (const i of reads) versions.push((i === OUT ? out : inputs[i]!).storage.version);
   out.requiresGrad = true;
-  out.entry = { op: op as Op, serial: serial(), inputs, params, saved, versions, consumed: false, grad: null };
+  const edges = inputs.map((x) => x.entry);
+  const { rebases } = out.storage;
+  out.entry = { op: op as Op, serial: serial(), out, inputs, edges, params, saved, versions, rebases, ...FRESH };
 }
+
+const FRESH = { consumed: false, grad: null };
 
 export function mixed(op: string, a: Device, b: Device): never {
   return fail(op, `tensors of two devices (${a.type} and ${b.type}): move one with to(device)`);

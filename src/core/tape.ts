@@ -13,12 +13,18 @@ export interface Entry<P = unknown> {
   readonly op: Op<P>;
   /** Order of execution. */
   readonly serial: number;
+  /** What it made; the value of then, when that has changed in place since. */
+  out: Tensor;
   inputs: readonly Tensor[];
+  /** The inputs' entries at the time of recording: later in-place writes give them others. */
+  edges: readonly (Entry | null)[];
   readonly params: P;
   /** Made by the forward for the vjp alone: released with the entry. */
   saved: Tensor[];
   /** Versions, at the time of recording, of what `op.reads` names. */
   readonly versions: readonly number[];
+  /** Those of the output's storage. */
+  rebases: number | undefined;
   consumed: boolean;
   /** The gradient of the output that has come together so far, during a backward. */
   grad: Tensor | null;
@@ -107,8 +113,7 @@ export interface BackwardOptions {
  */
 export function backward(root: Tensor, gradient: Tensor | null = null, options: BackwardOptions = {}): void {
   const found = differentiate(root, gradient, options, null);
-  const create = options.createGraph ?? false;
-  for (const [leaf, g] of found) accumulate(leaf, g, create);
+  for (const [leaf, g] of found) accumulate(leaf, g, options.createGraph ?? false);
 }
 
 /** Gradients of `root` with respect to `inputs`, returned instead of accumulated (torch.autograd.grad). */
@@ -132,6 +137,7 @@ function differentiate(
   wanted: ReadonlySet<Tensor> | null,
 ): Map<Tensor, Tensor> {
   alive("backward", root);
+  sameHistory("backward", root);
   if (!root.requiresGrad) {
     fail("backward", `${root.describe()}: element 0 of tensors does not require grad and does not have a grad_fn`);
   }
@@ -141,20 +147,18 @@ function differentiate(
   if (gradient !== null && !sameShape(gradient.shape, root.shape)) {
     fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
   }
-  const create = options.createGraph ?? false;
-  const retain = options.retainGraph ?? create;
+  const { createGraph: create = false, retainGraph: retain = create } = options;
   const order = gather(root);
   const found = new Map<Tensor, Tensor>();
   const outerGrad = mode.grad;
   mode.grad = create;
   try {
-    add(root, gradient === null ? ones(root) : alias(gradient), found, wanted, create);
-    for (const out of order) {
-      const entry = out.entry!;
-      const g = entry.grad;
+    add(root, root.entry, gradient === null ? ones(root) : alias(gradient), found, wanted, create);
+    for (const entry of order) {
+      const { grad: g, out } = entry;
       entry.grad = null;
       if (g === null) continue;
-      check(out, entry);
+      check(entry);
       const grads = create ? entry.op.vjp!(g, entry, out) : transient(() => entry.op.vjp!(g, entry, out));
       const owned = grads.map((x) => (x === null ? null : x === g || isInput(x, entry, out) ? alias(x) : x));
       if (!create) g.release("backward()");
@@ -162,13 +166,14 @@ function differentiate(
         const x = entry.inputs[i]!;
         const gx = owned[i] ?? null;
         if (gx === null) continue;
-        if (x.requiresGrad) add(x, gx, found, wanted, create);
+        const edge = entry.edges[i]!;
+        if (edge !== null || (x.requiresGrad && x.isLeaf)) add(x, edge, gx, found, wanted, create);
         else if (!create) gx.release("backward()");
       }
     }
   } finally {
     mode.grad = outerGrad;
-    for (const out of order) out.entry!.grad = null;
+    for (const entry of order) entry.grad = null;
   }
   if (!retain) consume(order, root);
   return found;
@@ -176,43 +181,42 @@ function differentiate(
 
 const isInput = (x: Tensor, entry: Entry, out: Tensor): boolean => x === out || entry.inputs.includes(x);
 
-/** Every tensor with an entry that `root` reaches, by falling serial number. */
-function gather(root: Tensor): Tensor[] {
-  const order: Tensor[] = [];
-  if (root.entry === null) return order;
-  const seen = new Set<Tensor>([root]);
-  const stack = [root];
-  while (stack.length > 0) {
-    const t = stack.pop()!;
-    const entry = t.entry!;
+/** A view of what was changed in place afterwards has a history that is not its own. */
+export function sameHistory(op: string, x: Tensor): void {
+  if (x.entry === null || x.entry.rebases === x.storage.rebases) return;
+  fail(op, `${x.describe()} shares storage with a tensor that was changed in place later: take the view after that`);
+}
+
+/** Every entry that `root` reaches, by falling serial number. */
+function gather(root: Tensor): Entry[] {
+  const order: Entry[] = root.entry === null ? [] : [root.entry];
+  const seen = new Set<Entry | null>(order).add(null);
+  for (const entry of order) {
     if (entry.consumed) {
       fail(
         "backward",
-        `${t.describe()}: trying to backward through the graph a second time: its saved values have been released; use retainGraph the first time`,
+        `${entry.out.describe()}: trying to backward through the graph a second time: its saved values have been released; use retainGraph the first time`,
       );
     }
-    order.push(t);
-    for (const x of entry.inputs) {
-      if (x.entry !== null && x.requiresGrad && !seen.has(x)) {
-        seen.add(x);
-        stack.push(x);
-      }
+    for (const edge of entry.edges) {
+      if (seen.has(edge)) continue;
+      seen.add(edge);
+      order.push(edge!);
     }
   }
-  return order.sort((a, b) => b.entry!.serial - a.entry!.serial);
+  return order.sort((a, b) => b.serial - a.serial);
 }
 
 /** Saved values must be there, and unchanged since. */
-function check(out: Tensor, entry: Entry): void {
-  const reads = entry.op.reads;
-  if (reads === undefined) return;
+function check({ op, out, inputs, versions }: Entry): void {
+  const reads = op.reads ?? [];
   for (let i = 0; i < reads.length; i++) {
-    const x = reads[i] === OUT ? out : entry.inputs[reads[i]!]!;
-    alive(`backward of ${entry.op.name}`, x);
-    if (x.storage.version !== entry.versions[i]) {
+    const x = reads[i] === OUT ? out : inputs[reads[i]!]!;
+    alive(`backward of ${op.name}`, x);
+    if (x.storage.version !== versions[i]) {
       fail(
-        `backward of ${entry.op.name}`,
-        `${x.describe()} is at version ${x.storage.version}, expected version ${entry.versions[i]}: one of the variables needed for gradient computation has been modified by an inplace operation`,
+        `backward of ${op.name}`,
+        `${x.describe()} is at version ${x.storage.version}, expected version ${versions[i]}: one of the variables needed for gradient computation has been modified by an inplace operation`,
       );
     }
   }
@@ -232,24 +236,25 @@ function transient(f: () => (Tensor | null)[]): (Tensor | null)[] {
   }
 }
 
-/** Adds a contribution to the gradient of `x`: on its entry, or among the leaves. */
+/** Adds a contribution to the gradient of `x`: on the entry that made it, or among the leaves. */
 function add(
   x: Tensor,
+  edge: Entry | null,
   g: Tensor,
   found: Map<Tensor, Tensor>,
   wanted: ReadonlySet<Tensor> | null,
   create: boolean,
 ): void {
-  if (wanted?.has(x)) {
+  if (wanted?.has(x) && edge === x.entry) {
     const before = found.get(x);
-    const mine = x.entry === null ? g : alias(g);
+    const mine = edge === null ? g : alias(g);
     mine.entry = g.entry;
     if (g.requiresGrad) mine.requiresGrad = true;
     found.set(x, before === undefined ? mine : sum(before, mine, create));
-    if (x.entry === null) return;
+    if (edge === null) return;
   }
-  if (x.entry !== null) {
-    x.entry.grad = x.entry.grad === null ? g : sum(x.entry.grad, g, create);
+  if (edge !== null) {
+    edge.grad = edge.grad === null ? g : sum(edge.grad, g, create);
   } else if (wanted === null) {
     const before = found.get(x);
     found.set(x, before === undefined ? g : sum(before, g, create));
@@ -336,16 +341,19 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
 }
 
 /** The entries are done: helpers go at once, values with the next forward that reads one of the leaves. */
-function consume(order: readonly Tensor[], root: Tensor): void {
+function consume(order: readonly Entry[], root: Tensor): void {
   const spent: Tensor[] = [];
-  for (const out of order) {
-    const entry = out.entry!;
+  for (const entry of order) {
     entry.consumed = true;
     for (const s of entry.saved) s.release(`backward(), which was done with ${entry.op.name}`);
     entry.saved = NONE;
-    for (const x of entry.inputs) if (x.entry === null && x.requiresGrad) reach(x, spent);
+    for (const x of entry.inputs) {
+      if (x.entry === null && x.requiresGrad) reach(x, spent);
+      if (--x.readers === 0 && x.releaseLater !== null) x.release(x.releaseLater);
+    }
     entry.inputs = NONE;
-    if (out !== root) spent.push(out);
+    entry.edges = [];
+    if (entry.out !== root) spent.push(entry.out);
   }
 }
 const NONE: Tensor[] = [];

@@ -8,7 +8,7 @@ import type { Recording } from "./capture.ts";
 import { type Buffer, type Device, defaultDevice, type Storage, type TypedData } from "./device.ts";
 import { BYTES, type DType } from "./dtype.ts";
 import { fail } from "./error.ts";
-import { checkShape, numel, type Shape, show } from "./shape.ts";
+import { checkShape, numel, sameShape, type Shape, show } from "./shape.ts";
 import type { Entry } from "./tape.ts";
 
 /** What the tensor holds, apart from the tensor, so that the registry's net can let go of it. */
@@ -42,6 +42,19 @@ export function unhold(storage: Storage): void {
 
 const net = new FinalizationRegistry<Hold>((hold) => letGo(hold, "garbage collection"));
 
+/**
+ * Tensors that the net does not know yet. Finalizers run only when the event loop turns, so it is early enough to
+ * register then what is still alive; most have been released by name before, and registering is what costs.
+ */
+let young: Tensor[] = [];
+const MOST_YOUNG = 1 << 14;
+
+/** Gives the young that are still alive to the net: at every turn of the event loop. */
+export function handToNet(): void {
+  for (const t of young) if (t.gone === null) net.register(t, t.hold);
+  young = [];
+}
+
 /** A dense, row-major array of 32-bit elements on a device. */
 export class Tensor implements Buffer {
   readonly shape: Shape;
@@ -59,13 +72,17 @@ export class Tensor implements Buffer {
   kept = false;
   /** The op whose result is a copy here and a view in PyTorch: writing into it is refused. */
   copyOf: string | null = null;
+  /** Entries that were not consumed yet and read it; what is to be released then. */
+  readers = 0;
+  releaseLater: string | null = null;
   /** Where a captured program writes this leaf's gradient. */
   home: Tensor | null = null;
   /** User code has seen the gradient, so dropping it does not release it. */
   gradRead = false;
   /** Name in messages and printing, such as a parameter's. */
   name: string | null = null;
-  private hold: Hold;
+  /** The engine's own. */
+  hold: Hold;
   private wantsGrad = false;
   private gradient: Tensor | null = null;
 
@@ -79,7 +96,9 @@ export class Tensor implements Buffer {
     storage.holders++;
     count.tensors++;
     count.made++;
-    net.register(this, this.hold);
+    if (young.length === 0) setTimeout(handToNet, 0);
+    else if (young.length === MOST_YOUNG) handToNet();
+    young.push(this);
     if (mode.scope !== null) mode.scope.push(this);
     if (mode.recording !== null) mode.recording.made.push(this);
   }
@@ -124,6 +143,9 @@ export class Tensor implements Buffer {
   }
 
   set grad(value: Tensor | null) {
+    if (value !== null && (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype)) {
+      fail("grad", `${show(value.shape)} of ${value.dtype} for ${this.describe()}: shape and dtype must be the same`);
+    }
     mode.recording?.writesGrad(this);
     this.setGrad(value);
   }
@@ -158,6 +180,12 @@ export class Tensor implements Buffer {
   /** Lets go of the storage at once. `reason` completes "it was released by ...". */
   release(reason: string): void {
     letGo(this.hold, reason);
+  }
+
+  /** Releases, but not before the graphs that read it are consumed: for batches, which belong to the loader. */
+  releaseUnread(reason: string): void {
+    if (this.readers === 0) this.release(reason);
+    else this.releaseLater = reason;
   }
 
   /** Releases the memory now instead of at the next collection. */

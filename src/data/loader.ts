@@ -104,7 +104,7 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
         fromData(now.arrays[i]!, [now.count, ...f.shape], f.dtype, { device, label: "batch" }),
       );
       yield batch as readonly Tensor[] as B;
-      for (const x of batch) if (!x.kept) x.release("the loader, which was asked for the next batch");
+      for (const x of batch) if (!x.kept) x.releaseUnread("the loader, which was asked for the next batch");
     }
     await device.flush();
   }

@@ -111,16 +111,27 @@ const comparisons = Object.fromEntries([...COMPARISONS].map((name) => [name, bin
 
 const isTensor = (x: unknown): x is Tensor => x instanceof Tensor;
 
+/** int32 with an integer: the number becomes a tensor, since scalar kernels are float32's. */
+function withInteger(op: Op, a: Tensor, s: number): Tensor {
+  if (!Number.isInteger(s))
+    fail(op.name, `${show(a.shape)} of int32 and ${s}: an integer is expected, or float() first`);
+  return compose(() => {
+    const b = empty([], "int32", op.name, a.device);
+    launch("fill_i32", [b], [], [1], [s], op.name);
+    return apply(op, [a, b], null);
+  });
+}
+
 export function add(a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) return apply(Add, [a, b], null);
   expectNumber("add", b, a);
-  return addScalar(a, b);
+  return a.dtype === "int32" ? withInteger(Add, a, b) : addScalar(a, b);
 }
 
 export function sub(a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) return apply(Sub, [a, b], null);
   expectNumber("sub", b, a);
-  return addScalar(a, -b);
+  return a.dtype === "int32" ? withInteger(Sub, a, b) : addScalar(a, -b);
 }
 
 /** b - a */
@@ -131,7 +142,7 @@ export function rsub(a: Tensor, b: Tensor | number): Tensor {
 export function mul(a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) return apply(Mul, [a, b], null);
   expectNumber("mul", b, a);
-  return mulScalar(a, b);
+  return a.dtype === "int32" ? withInteger(Mul, a, b) : mulScalar(a, b);
 }
 
 /** a / b for float32. */

@@ -1,5 +1,5 @@
 // Writes in place. Every write bumps the storage's version, so backward notices a saved value that changed.
-import { suffix, word } from "../core/dtype.ts";
+import { BYTES, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { launch, mixed, type Op, record } from "../core/op.ts";
 import { broadcast, sameShape, show } from "../core/shape.ts";
@@ -35,11 +35,8 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
       `${show(x.shape)}: a leaf variable that requires grad is being used in an in-place operation; use noGrad`,
     );
   }
-  if (grad && x.requiresGrad && x.storage.holders > 1 && x.entry?.op.name === "view") {
-    fail(
-      op.name,
-      `${show(x.shape)}: writing in place to a view that requires grad is not supported; write to the base or clone()`,
-    );
+  if (grad && x.numel * BYTES !== x.storage.bytes) {
+    fail(op.name, `${show(x.shape)} is a part of a tensor: such a write in place is not recorded, use noGrad or clone()`);
   }
   if (!grad) {
     write();
@@ -47,10 +44,13 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   }
   const before = alias(x);
   before.entry = x.entry;
+  if (x.entry !== null) x.entry.out = before;
   if (x.requiresGrad) before.requiresGrad = true;
   write();
   x.entry = null;
   record(op, [before, ...others], params, [], x);
+  x.storage.rebases = (x.storage.rebases ?? 0) + 1;
+  x.entry!.rebases = x.storage.rebases;
   return x;
 }
 

@@ -5,8 +5,8 @@
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
-import { faultMessage } from "../core/fault.ts";
 import { canBlock, collector } from "../host/probe.ts";
+import { faultMessage } from "../program/fault.ts";
 import {
   COUNTERS,
   FAULT_CLAIM,
