@@ -5,7 +5,8 @@ import { tick } from "./core/memory.ts";
 import { contiguous } from "./core/op.ts";
 import { show } from "./core/shape.ts";
 import { noGrad } from "./core/tape.ts";
-import { alive, fromData, mode, type Tensor } from "./core/tensor.ts";
+import { alive, mode, type Tensor } from "./core/tensor.ts";
+import { fromData } from "./ops/data.ts";
 
 function readable(op: string, x: Tensor): Tensor {
   alive(op, x);

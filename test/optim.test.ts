@@ -379,8 +379,9 @@ test("constructor arguments", () => {
   refuses(() => new SGD([3 as unknown as Tensor]), /SGD: params|SGD: a parameter group|SGD: parameter/);
   refuses(() => new Adam([p], { betas: [0.9, 1] }), "Adam: betas[1] 1: a number of at least 0 and below 1 is expected");
   refuses(() => new AdamW([p], { eps: -1 }), "AdamW: eps -1: a number of at least 0 is expected");
-  p.grad = ones([3]);
-  refuses(() => new SGD([p]).step(), /SGD: tensor \[2\] has a gradient \[3\] of float32/);
+  refuses(() => {
+    p.grad = ones([3]);
+  }, "grad: [3] of float32 for tensor [2]: shape and dtype must be the same");
 });
 
 test("an optimizer follows parameters that were moved before its first step, and no later", async () => {

@@ -31,6 +31,8 @@ export class Recording {
   /** Leaves whose gradient the function read or set, with what was there before. */
   readonly grads = new Map<Tensor, { before: Tensor | null; written: boolean }>();
   private readonly seen = new Set<Tensor>();
+  /** Versions of outside storages: rows that never run have not written. */
+  private readonly versions = new Map<Storage, number>();
   readonly device: Device;
 
   constructor(device: Device) {
@@ -42,6 +44,7 @@ export class Recording {
     if (x.storage.virtual || this.seen.has(x)) return;
     if (x.device !== this.device) fail("capture", `${x.describe()} is on another device than the inputs`);
     this.seen.add(x);
+    if (!this.versions.has(x.storage)) this.versions.set(x.storage, x.storage.version);
     guard(() => x.requiresGrad);
     guard(() => x.storage);
   }
@@ -50,16 +53,36 @@ export class Recording {
   readsGrad(leaf: Tensor): void {
     if (this.grads.get(leaf)?.written) return;
     const before = leaf.ownGrad;
-    if (!this.grads.has(leaf)) this.grads.set(leaf, { before, written: false });
+    this.touches(leaf, false);
     if (before !== null && !before.storage.virtual) leaf.home ??= lasting(before.storage, leaf.shape);
     guard(() => leaf.ownGrad?.storage ?? null);
   }
 
   /** The function sets or drops a gradient. */
   writesGrad(leaf: Tensor): void {
-    const state = this.grads.get(leaf);
-    if (state === undefined) this.grads.set(leaf, { before: leaf.ownGrad, written: true });
-    else state.written = true;
+    this.touches(leaf, true);
+  }
+
+  /** The gradient of before is held until the end: it comes back when the function throws. */
+  private touches(leaf: Tensor, written: boolean): void {
+    const before = leaf.ownGrad;
+    if (!this.grads.has(leaf)) {
+      this.grads.set(leaf, { before, written });
+      if (before !== null) before.storage.holders++;
+    } else if (written) this.grads.get(leaf)!.written = true;
+  }
+
+  end(): void {
+    for (const { before } of this.grads.values()) if (before !== null) unhold(before.storage);
+  }
+
+  /** After a throw nothing has run: versions and gradients are those of before. */
+  undo(): void {
+    for (const [storage, version] of this.versions) storage.version = version;
+    for (const [leaf, { before }] of this.grads) {
+      if (leaf.ownGrad !== before)
+        leaf.setGrad(before === null || before.gone === null ? before : lasting(before.storage, leaf.shape));
+    }
   }
 
   /** Runs `f` outside the recording: what it makes lasts, what it launches runs before the program. */
@@ -230,11 +253,12 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
     program?.dispose();
     device.abandon();
     mode.recording = null;
-    for (const [leaf, { before }] of recording.grads) restore(leaf, before);
+    recording.undo();
     throw error;
   } finally {
     mode.recording = null;
     mode.scope = outerScope;
+    recording.end();
     for (const t of recording.made) t.release("the end of a captured function, which owns it (return it instead)");
   }
   variant.stage = variant.program === null ? "recorded" : "kept";
@@ -246,13 +270,6 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   variant.grads = [...recording.grads.keys()].map((leaf) => [leaf, leaf.ownGrad !== null]);
   variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
   variant.rebuild = rebuilder(result, tensorsIn(result));
-}
-
-/** After a throw while recording nothing has run: the gradients are those of before. */
-function restore(leaf: Tensor, before: Tensor | null): void {
-  if (leaf.ownGrad === before) return;
-  if (before !== null && before.gone !== null) leaf.setGrad(lasting(before.storage, leaf.shape));
-  else leaf.setGrad(before);
 }
 
 function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {

@@ -84,8 +84,8 @@ export function launch(
 ): void {
   const buffers: Buffer[] = [];
   for (const y of outputs) {
-    y.storage.version++;
     if (mode.recording !== null) mode.recording.reads(y);
+    y.storage.version++;
     buffers.push(y);
   }
   for (const x of inputs) buffers.push(x);

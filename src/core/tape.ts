@@ -153,14 +153,14 @@ function differentiate(
   const outerGrad = mode.grad;
   mode.grad = create;
   try {
-    add(root, root.entry, gradient === null ? ones(root) : alias(gradient), found, wanted, create);
+    add(root, root.entry, gradient === null ? ones(root) : own(gradient, create), found, wanted, create);
     for (const entry of order) {
       const { grad: g, out } = entry;
       entry.grad = null;
       if (g === null) continue;
       check(entry);
       const grads = create ? entry.op.vjp!(g, entry, out) : transient(() => entry.op.vjp!(g, entry, out));
-      const owned = grads.map((x) => (x === null ? null : x === g || isInput(x, entry, out) ? alias(x) : x));
+      const owned = grads.map((x) => (x === null ? null : x === g || isInput(x, entry, out) ? own(x, create) : x));
       if (!create) g.release("backward()");
       for (let i = 0; i < entry.inputs.length; i++) {
         const x = entry.inputs[i]!;
@@ -178,6 +178,10 @@ function differentiate(
   if (!retain) consume(order, root);
   return found;
 }
+
+/** A tensor of its own over the same storage; differentiable where gradients are. */
+const own = (x: Tensor, create: boolean): Tensor => (create ? apply(Alias, [x], null) : alias(x));
+const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), vjp: (g) => [g] };
 
 const isInput = (x: Tensor, entry: Entry, out: Tensor): boolean => x === out || entry.inputs.includes(x);
 
@@ -247,9 +251,7 @@ function add(
 ): void {
   if (wanted?.has(x) && edge === x.entry) {
     const before = found.get(x);
-    const mine = edge === null ? g : alias(g);
-    mine.entry = g.entry;
-    if (g.requiresGrad) mine.requiresGrad = true;
+    const mine = edge === null || create ? g : alias(g);
     found.set(x, before === undefined ? mine : sum(before, mine, create));
     if (edge === null) return;
   }

@@ -5,10 +5,10 @@
 // Whoever uses a released tensor is told what made it, what released it and what would have kept it.
 
 import type { Recording } from "./capture.ts";
-import { type Buffer, type Device, defaultDevice, type Storage, type TypedData } from "./device.ts";
+import { type Buffer, type Device, defaultDevice, type Storage } from "./device.ts";
 import { BYTES, type DType } from "./dtype.ts";
 import { fail } from "./error.ts";
-import { checkShape, numel, sameShape, type Shape, show } from "./shape.ts";
+import { numel, type Shape, sameShape, show } from "./shape.ts";
 import type { Entry } from "./tape.ts";
 
 /** What the tensor holds, apart from the tensor, so that the registry's net can let go of it. */
@@ -228,7 +228,7 @@ export class Tensor implements Buffer {
 /** Throws when `x` was released. */
 export function alive(op: string, x: Tensor): void {
   if (x.gone === null) return;
-  const cure = x.gone.includes("clone()") ? "" : "; keep() or clone() would have kept it";
+  const cure = /clone\(\)|return it/.test(x.gone) ? "" : "; keep() or clone() would have kept it";
   fail(op, `the tensor ${x.storage.label} ${show(x.shape)} was released by ${x.gone}${cure}`);
 }
 
@@ -253,21 +253,4 @@ export function alias(x: Tensor, shape: Shape = x.shape, offset = x.offset, tran
   const view = new Tensor(x.storage, offset, shape, x.dtype, transposed);
   view.copyOf = x.copyOf;
   return view;
-}
-
-/** A tensor of host data. */
-export function fromData(
-  data: TypedData,
-  shape: Shape,
-  dtype: DType,
-  options: { device?: Device; label?: string } = {},
-): Tensor {
-  const label = options.label ?? "tensor";
-  checkShape(label, shape);
-  if (data.length !== numel(shape))
-    fail(label, `${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
-  mode.recording?.refuse(label, "writes host data: pass it as an input or make it outside");
-  const t = empty(shape, dtype, label, options.device);
-  t.device.write(t, data);
-  return t;
 }

@@ -6,8 +6,9 @@ import { fail } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { noGrad } from "../core/tape.ts";
-import { alive, fromData, mode, Tensor } from "../core/tensor.ts";
+import { alive, mode, Tensor } from "../core/tensor.ts";
 import { readFile, writeFile } from "../host/files.ts";
+import { fromData } from "../ops/data.ts";
 
 /** A tensor's values on the host. bool is 0 or 1 in an Int32Array. */
 export interface HostTensor {

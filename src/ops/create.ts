@@ -4,7 +4,8 @@ import { type DType, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { launch } from "../core/op.ts";
 import { checkShape, type Shape, show } from "../core/shape.ts";
-import { empty as emptyTensor, fromData, type Tensor } from "../core/tensor.ts";
+import { empty as emptyTensor, type Tensor } from "../core/tensor.ts";
+import { fromData } from "./data.ts";
 
 export interface TensorOptions {
   dtype?: DType;

@@ -4,8 +4,8 @@ import { type Device, defaultDevice } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
-import { checkShape, type Shape } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import { checkShape, type Shape, show } from "../core/shape.ts";
+import { alive, empty, mode, type Tensor } from "../core/tensor.ts";
 import { mul } from "./binary.ts";
 import { compose } from "./compose.ts";
 import type { TensorOptions } from "./create.ts";
@@ -34,6 +34,7 @@ function seeded(device: Device, seed: number): Tensor {
 export function manualSeed(seed: number, device: Device = defaultDevice()): void {
   if (!Number.isSafeInteger(seed) || seed < 0)
     fail("manualSeed", `seed ${seed}: an integer from 0 to 2^53 - 1 is expected`);
+  mode.recording?.refuse("manualSeed", "writes to the generator from the host: seed it outside");
   const state = states.get(device);
   const words = Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0);
   if (state === undefined) states.set(device, seeded(device, seed));
@@ -83,15 +84,23 @@ export const randnLike = (x: Tensor, options: TensorOptions = {}): Tensor =>
 export const randintLike = (x: Tensor, low: number, high: number, options: TensorOptions = {}): Tensor =>
   randint(low, high, x.shape, { device: x.device, ...options });
 
+function writable(op: string, x: Tensor): void {
+  expectDtype(op, x, "float32");
+  alive(op, x);
+  if (mode.grad && x.requiresGrad) {
+    fail(op, `${show(x.shape)} requires grad: such a write in place is not recorded, use noGrad`);
+  }
+}
+
 /** Fills `x` in place with numbers of [low, high). */
 export function uniform_(x: Tensor, low = 0, high = 1): Tensor {
-  expectDtype("uniform_", x, "float32");
+  writable("uniform_", x);
   return draw("uniform_f32", x, [word(low), word(high)], "uniform_");
 }
 
 /** Fills `x` in place with normal numbers. */
 export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
-  expectDtype("normal_", x, "float32");
+  writable("normal_", x);
   if (!(std >= 0)) fail("normal_", `std ${std}: a number of at least 0 is expected`);
   return draw("normal_f32", x, [word(mean), word(std)], "normal_");
 }

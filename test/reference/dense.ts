@@ -147,8 +147,8 @@ dense.max_pool2d_f32 = ([y, index], [x], [planes, oh, ow, kh, kw], scalars) => {
             const column = b * sw - pw + q * dw;
             if (row < 0 || row >= h || column < 0 || column >= w) continue;
             const value = x.v[plane * h * w + row * w + column];
-            // The first of the largest; the first NaN beats all.
-            if (place < 0 || value > max || (Number.isNaN(value) && !Number.isNaN(max))) {
+            // The first of the largest; a NaN beats all, here the last one, as PyTorch has it.
+            if (place < 0 || value > max || Number.isNaN(value)) {
               max = value;
               place = row * w + column;
             }

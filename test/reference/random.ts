@@ -61,9 +61,10 @@ random.uniform_f32 = ([y], [slot], [n], [low, high]) => {
   const lo = f32(low);
   const hi = f32(high);
   const width = Math.fround(hi - lo);
+  const most = lo < hi ? below(hi) : lo;
   for (let i = 0; i < n; i++) {
     const u = unit(bits(slot, i));
-    y.set(i, Math.min(Math.fround(lo + Math.fround(u * width)), below(hi)));
+    y.set(i, Math.min(Math.fround(lo + Math.fround(u * width)), most));
   }
 };
 

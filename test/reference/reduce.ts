@@ -122,14 +122,18 @@ reduce.log_softmax_f32 = ([y], [x], [outer, n, inner]) => {
     for (let j = 0; j < n; j++) y.set(at(j), x.v[at(j)] - max - log, Math.hypot(x.v[at(j)] - max, log, 1) || 0, n);
   });
 };
-// gx = y * (g - sum(g * y))
+// gx = y * (g - sum(g * y)). What y is off by, as the softmax of float32, counts as a term of each place where it stands.
 reduce.softmax_vjp_f32 = ([gx], [g, y], [outer, n, inner]) => {
   columns(outer, n, inner, (_, at) => {
-    const term = (j: number) => g.v[at(j)] * y.v[at(j)];
-    const [dot, s] = total(n, term, term);
+    const [dot, s] = total(
+      n,
+      (j) => g.v[at(j)] * y.v[at(j)],
+      (j) => g.v[at(j)] * y.size(at(j)),
+    );
     for (let j = 0; j < n; j++) {
       const p = y.v[at(j)];
-      gx.set(at(j), p * (g.v[at(j)] - dot), p * Math.hypot(g.v[at(j)], s), n + 1);
+      const off = y.s(at(j)) * (g.v[at(j)] - dot);
+      gx.set(at(j), p * (g.v[at(j)] - dot), Math.hypot(p * g.v[at(j)], p * s, off) || 0, n + 1);
     }
   });
 };

@@ -1,0 +1,187 @@
+// The parent's side of a comparison: starts a child for each library and lets them take turns, one round each, case by
+// case; then writes results.json, RESULTS.md and the charts.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type Case, type Mode, select, titles } from "../cases.ts";
+import { compilePeak } from "../peaks.ts";
+import { show, span } from "../timing.ts";
+import { type Entrant, type Measured, ratios, tableOf, write } from "./report.ts";
+
+const PEERS = ["torch", "tfjs", "jax", "ort"];
+const USAGE = `node bench/peers/run.mjs [options]
+  --only W4,W2         workloads (${Object.keys(titles).join(", ")}) or beginnings of cases' names; all by default
+  --peers torch,tfjs   of ${PEERS.join(", ")}; all by default
+  --rounds N           rounds, 9 by default
+  --budget MS          samples of each in a round, 100 by default
+  --build simd|relaxed our build, relaxed by default
+  --threads N          threads of ours, of torch and of ort; 1 by default
+  --out DIR            where RESULTS.md, results.json and charts/ go, bench/ by default
+  --no-build           measures dist/ as it is`;
+
+const fail = (message: string): never => {
+  console.error(`bench/peers: ${message}\n\n${USAGE}`);
+  process.exit(2);
+};
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: "string", default: "" },
+        peers: { type: "string", default: PEERS.join() },
+        rounds: { type: "string", default: "9" },
+        budget: { type: "string", default: "100" },
+        build: { type: "string", default: "relaxed" },
+        threads: { type: "string", default: "1" },
+        out: { type: "string", default: fileURLToPath(new URL("..", import.meta.url)) },
+        "no-build": { type: "boolean" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return fail((error as Error).message);
+  }
+}
+
+const list = (text: string): string[] => text.split(",").filter((s) => s !== "");
+
+/** A child that answers one request at a time. */
+class Child {
+  versions: Record<string, string> = {};
+  private readonly process: ChildProcess;
+  private readonly lines: AsyncIterableIterator<string>;
+  private readonly reader: Interface;
+  readonly name: string;
+
+  constructor(name: string, command: string, args: string[]) {
+    this.name = name;
+    this.process = spawn(command, args, { stdio: ["pipe", "pipe", process.env.BENCH_DEBUG ? "inherit" : "ignore"] });
+    this.reader = createInterface({ input: this.process.stdout! });
+    this.lines = this.reader[Symbol.asyncIterator]() as AsyncIterableIterator<string>;
+  }
+
+  async start(): Promise<this> {
+    this.versions = (await this.next()).versions as Record<string, string>;
+    return this;
+  }
+
+  async ask(request: object): Promise<Record<string, unknown>> {
+    this.process.stdin!.write(`${JSON.stringify(request)}\n`);
+    return await this.next();
+  }
+
+  private async next(): Promise<Record<string, unknown>> {
+    const { value, done } = await this.lines.next();
+    if (done) throw new Error(`${this.name} ended (BENCH_DEBUG=1 shows what it says)`);
+    return JSON.parse(value) as Record<string, unknown>;
+  }
+
+  end(): void {
+    this.process.stdin!.end();
+    this.process.kill();
+  }
+}
+
+/** A Python that has torch. */
+function python(): string | null {
+  for (const command of ["/usr/bin/python3", "python3"]) {
+    if (spawnSync(command, ["-c", "import torch"], { stdio: "ignore" }).status === 0) return command;
+  }
+  return null;
+}
+
+const options = parse();
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+const peers = list(options.peers);
+for (const p of peers) if (!PEERS.includes(p)) fail(`--peers ${p}: known are ${PEERS.join(", ")}`);
+const [rounds, budget, threads] = (["rounds", "budget", "threads"] as const).map((name) => {
+  const value = Number(options[name]);
+  return Number.isInteger(value) && value >= 1 ? value : fail(`--${name} ${options[name]}: an integer of at least 1`);
+}) as [number, number, number];
+const { build } = options;
+if (build !== "simd" && build !== "relaxed") throw fail(`--build ${build}: "simd" or "relaxed" is expected`);
+let cases: Case[] = [];
+try {
+  cases = select(list(options.only));
+} catch (error) {
+  fail(`--only: ${(error as Error).message}`);
+}
+
+compilePeak(build);
+const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const onNode = (name: string, file: string, ...args: string[]): Child =>
+  new Child(name, process.execPath, ["--disable-warning=ExperimentalWarning", script(file), ...args]);
+const ours = await onNode("wasmgrad", "ours.ts", build, String(threads)).start();
+const others: Child[] = [];
+for (const peer of peers) {
+  let child: Child;
+  if (peer === "torch") {
+    const command = python();
+    if (command === null) {
+      console.log('torch is left out: no python3 here can `import torch` (Debian has it as "python3-torch")');
+      continue;
+    }
+    child = new Child("torch", command, [script("torch_peer.py"), String(threads)]);
+  } else child = onNode(peer, `${peer}.ts`, String(threads));
+  others.push(await child.start());
+}
+
+const turns: { entrant: Entrant; child: Child; mode: Mode | "peak" }[] = [
+  { entrant: "captured", child: ours, mode: "captured" },
+  { entrant: "eager", child: ours, mode: "eager" },
+  ...others.map((child) => ({ entrant: child.name as Entrant, child, mode: "eager" as const })),
+  { entrant: "peak", child: ours, mode: "peak" },
+];
+
+async function compare(c: Case): Promise<Measured> {
+  const errors: Record<string, string> = {};
+  const loaded: { turn: (typeof turns)[number]; work: number; ms: number[] }[] = [];
+  for (const turn of turns) {
+    if (turn.child === ours && turn.mode !== "peak" && !c.modes.includes(turn.mode)) continue;
+    process.stdout.write(`\r\x1b[K${c.name}: ${turn.entrant} warms up`);
+    const answer = await turn.child.ask({ do: "load", case: c, mode: turn.mode });
+    if (answer.error === undefined) loaded.push({ turn, work: answer.work as number, ms: [] });
+    else errors[turn.entrant] = String(answer.error);
+  }
+  for (let r = 0; r < rounds; r++) {
+    process.stdout.write(`\r\x1b[K${c.name}: round ${r + 1} of ${rounds}`);
+    for (const { turn, work, ms } of r % 2 === 0 ? loaded : [...loaded].reverse()) {
+      const answer = await turn.child.ask({ do: "round", work, budget });
+      if (answer.error !== undefined) throw new Error(`${c.name}, ${turn.entrant}: ${answer.error}`);
+      ms.push(answer.ms as number);
+    }
+  }
+  for (const { turn, work } of loaded) await turn.child.ask({ do: "drop", work });
+  process.stdout.write("\r\x1b[K");
+  const { name, workload, unit, work } = c;
+  const ms = Object.fromEntries(loaded.map((l) => [l.turn.entrant, l.ms]));
+  return { name, workload, unit, work, build, threads, ms, errors, date: new Date().toISOString().slice(0, 10) };
+}
+
+const measured: Measured[] = [];
+console.log(`${cases.length} cases, ${rounds} rounds, ${threads} thread${threads === 1 ? "" : "s"}, ${build}\n`);
+try {
+  for (const c of cases) {
+    const m = await compare(c);
+    measured.push(m);
+    console.log(`${m.name}\n${tableOf(m)}`);
+    for (const r of ratios(m)) console.log(`  ${r.of}'s time over ${r.over}'s: ${show(span(r.values))}`);
+    console.log("");
+  }
+} finally {
+  for (const child of [ours, ...others]) child.end();
+}
+const machine = {
+  processor: cpus()[0]?.model.trim() ?? "unknown",
+  cores: availableParallelism(),
+  memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+  system: process.platform,
+};
+const versions = Object.assign({}, ...[ours, ...others].map((child) => child.versions)) as Record<string, string>;
+write(options.out, measured, { machine, versions, rounds, budget });

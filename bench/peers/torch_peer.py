@@ -1,0 +1,181 @@
+# PyTorch on the CPU, eager: the same requests and answers as adapter.ts. Argument: threads.
+import json, math, os, statistics, sys, time
+
+threads = sys.argv[1] if len(sys.argv) > 1 else "1"
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = threads
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.set_num_threads(int(threads))
+torch.manual_seed(0)
+now = time.perf_counter
+
+SAMPLE, WARM, WARM_CALLS, LONGEST_WARM, LONGEST, BATCHES = 2e-3, 0.3, 12, 3.0, 4.0, 8
+
+
+def build(model):
+    layers = []
+    for layer in model["layers"]:
+        kind = layer[0]
+        if kind == "linear":
+            layers.append(nn.Linear(layer[1], layer[2]))
+        elif kind == "conv":
+            layers.append(nn.Conv2d(layer[1], layer[2], layer[3]))
+        elif kind == "maxPool":
+            layers.append(nn.MaxPool2d(layer[1]))
+        else:
+            layers.append({"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "flatten": nn.Flatten}[kind]())
+    return nn.Sequential(*layers)
+
+
+def inference(f):
+    def run(times):
+        with torch.no_grad():
+            for _ in range(times):
+                f()
+
+    return run
+
+
+def repeat(f):
+    def run(times):
+        for _ in range(times):
+            f()
+
+    return run
+
+
+def train(task):
+    spec, n = task["model"], task["batch"]
+    model = build(spec)
+    optimizer = torch.optim.SGD(model.parameters(), lr=spec["lr"], momentum=spec["momentum"])
+    classes = spec["loss"] == "crossEntropy"
+    loss = F.cross_entropy if classes else F.binary_cross_entropy
+    batches = [
+        (torch.rand(n, *spec["input"]), torch.randint(10, (n,)) if classes else (torch.rand(n, 1) > 0.5).float())
+        for _ in range(BATCHES)
+    ]
+    at = 0
+
+    def step():
+        nonlocal at
+        x, y = batches[at % BATCHES]
+        at += 1
+        optimizer.zero_grad(set_to_none=True)
+        value = loss(model(x), y)
+        value.backward()
+        optimizer.step()
+
+    return repeat(step)
+
+
+def conv(task):
+    n, ci, co, size, kernel, padding = (task[k] for k in ("n", "ci", "co", "size", "kernel", "padding"))
+    x, w, b = torch.randn(n, ci, size, size), torch.randn(co, ci, kernel, kernel), torch.randn(co)
+    out = size + 2 * padding - kernel + 1
+    g = torch.randn(n, co, out, out)
+    if task["pass"] == "forward":
+        return inference(lambda: F.conv2d(x, w, b, padding=padding))
+    if task["pass"] == "forward+backward":
+        leaves = [x.requires_grad_(), w.requires_grad_(), b.requires_grad_()]
+
+        def both():
+            for leaf in leaves:
+                leaf.grad = None
+            F.conv2d(x, w, b, padding=padding).backward(g)
+
+        return repeat(both)
+    leaf = (x if task["pass"] == "dX" else w).requires_grad_()
+    y = F.conv2d(x, w, None, padding=padding)
+    return repeat(lambda: torch.autograd.grad(y, leaf, g, retain_graph=True))
+
+
+def elementwise(task):
+    a, b = torch.randn(task["rows"], 1024), torch.randn(task["rows"], 1024)
+    return inference(
+        {
+            "add": lambda: a + b,
+            "relu": lambda: torch.relu(a),
+            "exp": lambda: torch.exp(a),
+            "sigmoid": lambda: torch.sigmoid(a),
+            "softmax": lambda: torch.softmax(a, 1),
+            "sum": lambda: a.sum(),
+            "layernorm": lambda: F.layer_norm(a, (1024,)),
+        }[task["op"]]
+    )
+
+
+def prepare(task):
+    kind = task["kind"]
+    if kind == "matmul":
+        m, n, k, form = task["m"], task["n"], task["k"], task["form"]
+        a = torch.rand(k, m).t() if form == "tn" else torch.rand(m, k)
+        b = torch.rand(n, k).t() if form == "nt" else torch.rand(k, n)
+        return inference(lambda: a @ b)
+    if kind == "map":
+        return elementwise(task)
+    if kind == "conv":
+        return conv(task)
+    if kind == "train":
+        return train(task)
+    model, x = build(task["model"]), torch.rand(task["batch"], *task["model"]["input"])
+    return inference(lambda: model(x))
+
+
+def timed(run, calls):
+    begin = now()
+    run(calls)
+    return now() - begin
+
+
+def warm(run):
+    begin, calls, done = now(), 1, 0
+    while True:
+        took = timed(run, calls)
+        done += calls
+        total = now() - begin
+        if (total >= WARM and done >= WARM_CALLS) or total >= LONGEST_WARM:
+            break
+        if took < SAMPLE:
+            calls *= 2
+    return max(1, math.ceil(SAMPLE / (timed(run, calls) / calls)))
+
+
+def one_round(run, calls, budget):
+    samples, end = [], now() + budget / 1000
+    while True:
+        samples.append(timed(run, calls) / calls)
+        if now() >= end:
+            return statistics.median(samples) * 1000
+
+
+works = []
+
+
+def answer(request):
+    if request["do"] == "load":
+        run = prepare(request["case"]["task"])
+        run(1)
+        took = timed(run, 1)
+        if took > LONGEST:
+            raise RuntimeError(f"left out: a call takes {took:.1f} s")
+        works.append((run, warm(run)))
+        return {"work": len(works) - 1}
+    if request["do"] == "round":
+        return {"ms": one_round(*works[request["work"]], request["budget"])}
+    works[request["work"]] = None
+    return {}
+
+
+def say(message):
+    print(json.dumps(message), flush=True)
+
+
+say({"versions": {"torch": torch.__version__, "python": sys.version.split()[0]}})
+for line in sys.stdin:
+    try:
+        say(answer(json.loads(line)))
+    except Exception as error:  # a case that a peer cannot do is a result
+        say({"error": str(error).split("\n")[0]})

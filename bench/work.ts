@@ -1,0 +1,183 @@
+// Our own work, built from the cases: what a sample runs on the built package.
+import type * as wasmgrad from "../src/index.ts";
+import type { Case, Mode, Model, Task } from "./cases.ts";
+import type { Work } from "./timing.ts";
+
+export type Library = typeof wasmgrad;
+type Tensor = wasmgrad.Tensor;
+type Device = wasmgrad.Device;
+
+/** Steps cycle through so many batches. */
+const BATCHES = 8;
+/** A program of products or maps holds so many operations or bytes at least, so that the call does not count. */
+const PROGRAM_WORK = 1e7;
+const MOST_COPIES = 64;
+
+/** The published bundle. */
+export const library = async (): Promise<Library> =>
+  (await import(new URL("../dist/index.js", import.meta.url).href)) as Library;
+
+/** Workers that wait for programs count; those that have not started yet do not. */
+export async function ready(device: Device): Promise<void> {
+  const walking = device as Device & { ready: number };
+  for (let i = 0; i < 500 && walking.ready < device.info.threads; i++) await new Promise((r) => setTimeout(r, 10));
+  if (walking.ready < device.info.threads) throw new Error("the workers did not start within 5 s");
+}
+
+/** Makes the tensors of a case on `device`, and what a sample runs. Null where the library has no such op yet. */
+export function prepare(w: Library, device: Device, { task, work }: Case, mode: Mode): Work | null {
+  w.setDefaultDevice(device);
+  if (task.kind === "train") return train(w, device, task.model, task.batch, mode);
+  if (task.kind === "conv") return conv(w, device, task);
+  const found = operation(w, task);
+  if (found === null) return null;
+  const { f, inputs } = found;
+  const dispose = (): void => {
+    for (const x of inputs) x.dispose();
+  };
+  if (mode === "eager") {
+    const once = (): void => {
+      f(...inputs);
+    };
+    const run = (times: number): void => {
+      w.noGrad(() => {
+        for (let i = 0; i < times; i++) w.scope(once);
+      });
+      device.flushSync();
+    };
+    return { unit: 1, run, dispose };
+  }
+  const copies = task.kind === "forward" ? 1 : Math.min(MOST_COPIES, Math.ceil(PROGRAM_WORK / work));
+  const program = w.capture((...xs: Tensor[]) =>
+    w.noGrad(() => {
+      for (let i = 0; i < copies; i++) f(...xs).dispose();
+    }),
+  );
+  return {
+    unit: copies,
+    async run(times) {
+      for (let i = 0; i < times; i++) await program(...inputs);
+      device.flushSync();
+    },
+    dispose() {
+      program.dispose();
+      dispose();
+    },
+  };
+}
+
+/** A function of tensors that gives a new one. */
+function operation(w: Library, task: Task): { f: (...xs: Tensor[]) => Tensor; inputs: Tensor[] } | null {
+  if (task.kind === "matmul") {
+    const { form, m, n, k } = task;
+    const a = w.rand(form === "tn" ? [k, m] : [m, k]);
+    const b = w.rand(form === "nt" ? [n, k] : [k, n]);
+    if (form === "tn") return { f: (x, y) => w.matmul(w.t(x!), y!), inputs: [a, b] };
+    if (form === "nt") return { f: (x, y) => w.matmul(x!, w.t(y!)), inputs: [a, b] };
+    return { f: (x, y) => w.matmul(x!, y!), inputs: [a, b] };
+  }
+  if (task.kind === "map") {
+    const x = w.randn([task.rows, 1024]);
+    if (task.op === "add") return { f: (a, b) => w.add(a!, b!), inputs: [x, w.randn([task.rows, 1024])] };
+    if (task.op === "softmax") return { f: (a) => w.softmax(a!, 1), inputs: [x] };
+    if (task.op === "layernorm") {
+      const layerNorm = (w as unknown as Record<string, ((x: Tensor, shape: number[]) => Tensor) | undefined>)
+        .layerNorm;
+      return layerNorm === undefined ? null : { f: (a) => layerNorm(a!, [1024]), inputs: [x] };
+    }
+    const f = w[task.op];
+    return { f: (a) => f(a!), inputs: [x] };
+  }
+  if (task.kind !== "forward") return null;
+  const model = build(w, task.model);
+  return { f: (x) => model.forward(x!), inputs: [w.rand([task.batch, ...task.model.input])] };
+}
+
+function build(w: Library, model: Model): wasmgrad.nn.Sequential {
+  const { nn } = w;
+  return new nn.Sequential(
+    ...model.layers.map((layer) => {
+      if (layer[0] === "linear") return new nn.Linear(layer[1], layer[2]);
+      if (layer[0] === "conv") return new nn.Conv2d(layer[1], layer[2], layer[3]);
+      if (layer[0] === "maxPool") return new nn.MaxPool2d(layer[1]);
+      if (layer[0] === "relu") return new nn.ReLU();
+      if (layer[0] === "sigmoid") return new nn.Sigmoid();
+      return new nn.Flatten();
+    }),
+  );
+}
+
+/** A training step in PyTorch's five lines, with another batch each time. */
+function train(w: Library, device: Device, net: Model, batch: number, mode: Mode): Work {
+  const model = build(w, net);
+  const optimizer = new w.optim.SGD(model.parameters(), { lr: net.lr, momentum: net.momentum });
+  const batches = Array.from({ length: BATCHES }, (): [Tensor, Tensor] => [
+    w.rand([batch, ...net.input]),
+    net.loss === "crossEntropy" ? w.randint(0, 10, [batch]) : w.gt(w.rand([batch, 1]), 0.5).float(),
+  ]);
+  const loss = w[net.loss];
+  const step = (x: Tensor, y: Tensor): Tensor => {
+    optimizer.zeroGrad();
+    const value = loss(model.forward(x), y);
+    value.backward();
+    optimizer.step();
+    return value;
+  };
+  const captured = w.capture(step);
+  let at = 0;
+  const next = (): [Tensor, Tensor] => batches[at++ % BATCHES]!;
+  return {
+    unit: 1,
+    async run(times) {
+      if (mode === "captured") for (let i = 0; i < times; i++) (await captured(...next())).dispose();
+      else for (let i = 0; i < times; i++) step(...next()).dispose();
+      device.flushSync();
+    },
+    dispose() {
+      captured.dispose();
+      for (const [x, y] of batches) {
+        x.dispose();
+        y.dispose();
+      }
+      for (const p of model.parameters()) p.dispose();
+    },
+  };
+}
+
+/** One of the products of a convolution; a gradient alone is that of a graph that is kept. */
+function conv(w: Library, device: Device, c: Extract<Task, { kind: "conv" }>): Work {
+  const { padding, pass } = c;
+  const x = w.rand([c.n, c.ci, c.size, c.size]);
+  const weight = w.randn([c.co, c.ci, c.kernel, c.kernel]);
+  const bias = pass === "dX" || pass === "dW" ? null : w.randn([c.co]);
+  const out = c.size + 2 * padding - c.kernel + 1;
+  const gradient = w.randn([c.n, c.co, out, out]);
+  const made = [x, weight, gradient, ...(bias === null ? [] : [bias])];
+  const dispose = (): void => {
+    for (const t of made) t.dispose();
+  };
+  const forward = (): Tensor => w.conv2d(x, weight, bias, { padding });
+  let once: () => void;
+  if (pass === "forward") once = () => w.noGrad(() => forward().dispose());
+  else if (pass === "forward+backward") {
+    const leaves = [x, weight, bias!];
+    for (const leaf of leaves) leaf.requiresGrad = true;
+    once = () => {
+      for (const leaf of leaves) leaf.grad = null;
+      const y = forward();
+      y.backward(gradient);
+      y.dispose();
+    };
+  } else {
+    const leaf = pass === "dX" ? x : weight;
+    leaf.requiresGrad = true;
+    const y = forward();
+    made.push(y);
+    once = () => w.grad(y, [leaf], { gradient, retainGraph: true })[0]!.dispose();
+  }
+  const run = (times: number): void => {
+    for (let i = 0; i < times; i++) once();
+    device.flushSync();
+  };
+  return { unit: 1, run, dispose };
+}

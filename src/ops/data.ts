@@ -1,0 +1,23 @@
+// Host data on its way to a device.
+import type { Device, TypedData } from "../core/device.ts";
+import type { DType } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { checkShape, numel, type Shape, show } from "../core/shape.ts";
+import { empty, mode, type Tensor } from "../core/tensor.ts";
+
+/** A tensor of host data. */
+export function fromData(
+  data: TypedData,
+  shape: Shape,
+  dtype: DType,
+  options: { device?: Device; label?: string } = {},
+): Tensor {
+  const label = options.label ?? "tensor";
+  checkShape(label, shape);
+  if (data.length !== numel(shape))
+    fail(label, `${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
+  mode.recording?.refuse(label, "writes host data: pass it as an input or make it outside");
+  const t = empty(shape, dtype, label, options.device);
+  t.device.write(t, data);
+  return t;
+}

@@ -1,0 +1,564 @@
+// One case for each message of the public API: what brings it about. messages.test.ts holds the messages themselves.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { launch } from "../src/core/op.ts";
+import { parseIdx } from "../src/data/idx.ts";
+import * as datasets from "../src/data/index.ts";
+import { load as loadMnist } from "../src/data/mnist.ts";
+import { download } from "../src/host/fetch.ts";
+import { gunzip, readFile, writeFile } from "../src/host/files.ts";
+import * as w from "../src/index.ts";
+import * as io from "../src/io/index.ts";
+import * as nn from "../src/nn/index.ts";
+import * as optim from "../src/optim/index.ts";
+import { formatTensor } from "../src/print.ts";
+import { ReferenceDevice } from "./reference.ts";
+
+export type Cases = Record<string, () => unknown>;
+type Any = never;
+
+const reference = new ReferenceDevice();
+const { tensor, zeros, ones } = w;
+const leaf = (...shape: number[]): w.Tensor => ones(shape, { requiresGrad: true });
+const ints = (...list: number[]): w.Tensor => tensor(list, { dtype: "int32" });
+const there = (...shape: number[]): w.Tensor => ones(shape, { device: reference });
+const released = (): w.Tensor => {
+  const x = ones([2, 3]);
+  x.dispose();
+  return x;
+};
+
+/** A function that is recorded: the second call. */
+async function recorded(f: (x: w.Tensor, call: number) => unknown, calls = 2): Promise<void> {
+  let call = 0;
+  const captured = w.capture((x: w.Tensor) => f(x, ++call));
+  for (let i = 0; i < calls; i++) await captured(ones([2]));
+}
+
+const core: Cases = {
+  "shape: not integers": () => zeros([2, -1]),
+  "shape: a dim out of range": () => ones([2, 3]).softmax(2),
+  "shape: not broadcastable": () => ones([2, 3]).add(ones([4, 3])),
+  "op: not a tensor": () => w.maximum(ones([2]), 3 as Any),
+  "op: two devices": () => ones([2]).add(there(2)),
+  "op: dtype": () => ints(1).exp(),
+  "tensor: released by dispose": () => released().relu(),
+  "tensor: released, read": () => released().data(),
+  "tensor: released by a scope": () => {
+    let x: w.Tensor | undefined;
+    w.scope(() => {
+      x = ones([3]);
+    });
+    return x!.add(1);
+  },
+  "tensor: released by the next forward": () => {
+    const model = new nn.Linear(2, 2);
+    const out = model.forward(ones([1, 2]));
+    out.sum().backward();
+    model.forward(ones([1, 2]));
+    return out.data();
+  },
+  "tensor: gradient held across a captured call": async () => {
+    const p = leaf(2);
+    const f = w.capture((x: w.Tensor) => {
+      p.grad = null;
+      p.mul(x).sum().backward();
+    });
+    for (let i = 0; i < 4; i++) await f(ones([2]));
+    const held = p.grad!;
+    await f(ones([2]));
+    return held.data();
+  },
+  "tensor: requiresGrad of int32": () => ints(1).requiresGrad_(),
+  "tensor: freezing what is no leaf": () => leaf(2).mul(2).requiresGrad_(false),
+  "tensor: a gradient of another shape": () => {
+    leaf(2, 3).grad = ones([3]);
+  },
+  "tensor: move a view": () =>
+    ones([4])
+      .narrow(0, 2, 2)
+      .moveTo(ones([2]).storage),
+  "noGrad: a promise": () => w.noGrad(async () => 1),
+  "scope: a promise": () => w.scope(async () => 1),
+  "backward: nothing requires grad": () => ones([]).backward(),
+  "backward: no scalar": () => leaf(2).mul(2).backward(),
+  "backward: gradient of another shape": () =>
+    leaf(2)
+      .mul(2)
+      .backward(ones([3])),
+  "backward: a second time": () => {
+    const y = leaf(2).mul(2).sum();
+    y.backward();
+    y.backward();
+  },
+  "backward: a saved value changed in place": () => {
+    const y = leaf(2).exp();
+    y.add_(1);
+    y.sum().backward();
+  },
+  "backward: a view whose base changed in place": () => {
+    const base = leaf(4).mul(2);
+    const view = base.view(2, 2);
+    base.mul_(3);
+    view.sum();
+  },
+  "memory: it runs out": async () => {
+    const before = w.defaultDevice();
+    const device = await w.init({ threads: 1, simd: "simd", maximumMemory: 2 ** 23 });
+    try {
+      const held = [w.full([1 << 19], 1), w.rand([1 << 18])];
+      for (;;) held.push(ones([1 << 18]));
+    } finally {
+      w.setDefaultDevice(before);
+      await device.dispose();
+    }
+  },
+  "read: a number of what has several": () => ones([2, 3]).item(),
+  "read: a number of what has several, Sync": () => ones([2, 3]).itemSync(),
+  "read: where this thread may not wait": () => {
+    class Page extends ReferenceDevice {
+      override readonly canBlock = false as never;
+    }
+    return ones([2], { device: new Page() }).dataSync();
+  },
+  "fault: a label out of range": () => w.crossEntropy(ones([3, 4]), ints(0, 4, 1)).item(),
+  "fault: a label out of range, nll": () => w.nllLoss(ones([3, 4]), ints(0, -1, 1)).item(),
+  "fault: a probability out of range": () => w.binaryCrossEntropy(tensor([0.5, 1.5]), tensor([1, 0])).item(),
+  "device: disposed of": async () => {
+    const before = w.defaultDevice();
+    const device = await w.init({ threads: 1 });
+    w.setDefaultDevice(before);
+    await device.dispose();
+    return ones([2], { device });
+  },
+  "device: no such kernel": () => launch("nothing_f32", [ones([2])], [], [2]),
+};
+
+const init: Cases = {
+  "init: unknown option": () => w.init({ thread: 2 } as Any),
+  "init: device": () => w.init({ device: "cuda" as Any }),
+  "init: simd": () => w.init({ simd: "avx" as Any }),
+  "init: threads": () => w.init({ threads: 0 }),
+  "init: maximumMemory": () => w.init({ maximumMemory: -1 }),
+  "init: memory for nothing": () => w.init({ threads: 1, maximumMemory: 2 ** 20 }),
+  "init: wasm file": () => w.init({ simd: "simd", wasm: new URL("file:///nowhere/at/all.wasm") }),
+};
+
+const capture: Cases = {
+  "capture: reading inside": () => recorded((x) => x.itemSync?.call(x.sum())),
+  "capture: host data inside": () => recorded((x) => x.add(tensor([1, 2]))),
+  "capture: seeding inside": () => recorded(() => w.manualSeed(1)),
+  "capture: lr inside": () => {
+    const sgd = new optim.SGD([leaf(2)], { lr: 1 });
+    return recorded(() => {
+      sgd.paramGroups[0]!.lr = 2;
+    });
+  },
+  "capture: loading optimizer state inside": () => {
+    const sgd = new optim.SGD([leaf(2)], { lr: 1 });
+    const state = sgd.stateDict();
+    return recorded(() => sgd.loadStateDict(state));
+  },
+  "capture: moving inside": async () => {
+    const model = new nn.Linear(1, 1);
+    let error: unknown;
+    await recorded(() => void model.to(reference).catch((e) => (error = e)));
+    throw error;
+  },
+  "capture: saving inside": async () => {
+    let error: unknown;
+    await recorded((x) => void io.saveSafetensors({ x }).catch((e) => (error = e)));
+    throw error;
+  },
+  "capture: inside capture": async () => {
+    const inner = w.capture((x: w.Tensor) => x);
+    let error: unknown;
+    await recorded((x) => void inner(x).catch((e) => (error = e)));
+    throw error;
+  },
+  "capture: a promise from the first call": () => recorded(async (x) => x, 1),
+  "capture: a promise while recording": () => recorded((x, call) => (call === 2 ? Promise.resolve(x) : x)),
+  "capture: an input that is no tensor": () => w.capture((x: w.Tensor) => x)(3 as Any),
+  "capture: an input that requires grad": () => w.capture((x: w.Tensor) => x)(leaf(2, 3)),
+  "capture: inputs of two devices": () => w.capture((x: w.Tensor, y: w.Tensor) => x.add(y))(ones([2]), there(2)),
+  "capture: a tensor of another device": () => recorded(() => there(2).add(1)),
+  "capture: a branch": () => recorded((x, call) => (call === 3 ? x.exp() : x.relu()), 3),
+  "capture: a branch with more rows": () => recorded((x, call) => (call === 3 ? x.relu().exp() : x.relu()), 3),
+  "capture: another size": () => recorded((_, call) => zeros([call]), 3),
+  "capture: another number": () => recorded((x, call) => x.mul(call), 3),
+  "capture: another tensor": () => {
+    const tables = [1, 2, 3].map((v) => w.full([2], v));
+    return recorded((x, call) => x.add(tables[call - 1]!), 3);
+  },
+  "capture: other state": () => {
+    const [a, b] = [new nn.Dropout(0), new nn.Dropout(0)];
+    return recorded((x, call) => (call === 3 ? b.forward(a.forward(x)) : a.forward(x)).add(1), 3);
+  },
+  "capture: a tensor carried over": () => {
+    let sum = zeros([2]);
+    return recorded((x) => {
+      sum = sum.add(x);
+    }, 3);
+  },
+};
+
+const ops: Cases = {
+  "add: dtypes differ": () => ones([2]).add(ints(1, 2)),
+  "add: bool": () => tensor([true]).add(tensor([false])),
+  "add: int32 with a fraction": () => ints(1, 2).add(0.5),
+  "add: a string": () => ones([2]).add("1" as Any),
+  "add_: a leaf that requires grad": () => leaf(2, 3).add_(1),
+  "add_: a copy where PyTorch has a view": () => ones([2, 3, 4]).permute(2, 0, 1).add_(1),
+  "add_: a part of a tensor": () => leaf(4).mul(2).narrow(0, 0, 2).add_(1),
+  "add_: a transposed view": () => ones([2, 3]).t().add_(1),
+  "add_: int32 and a number": () => ints(1).add_(1),
+  "add_: dtypes differ": () => ones([2]).add_(ints(1, 2)),
+  "add_: a result that does not fit": () => ones([3]).add_(ones([2, 3])),
+  "add_: a transposed operand": () => ones([2, 3]).add_(ones([3, 2]).t()),
+  "mul_: a second operand that requires grad": () => {
+    const [a, b] = [leaf(2).mul(1), leaf(2)];
+    a.mul_(b);
+    a.sum().backward();
+  },
+  "copy_: another shape": () => ones([2]).copy_(ones([3])),
+  "copy_: a transposed source": () => ones([2, 3]).copy_(ones([3, 2]).t()),
+  "matmul: inner dimensions": () => ones([2, 3]).matmul(ones([4, 5])),
+  "matmul: inner dimensions, a vector": () => ones([3]).matmul(ones([4, 5])),
+  "matmul: a scalar": () => ones([]).matmul(ones([4, 5])),
+  "matmul: int32": () => ints(1).matmul(ints(1)),
+  "mm: no matrices": () => ones([2, 3]).mm(ones([3])),
+  "linear: weight": () => w.linear(ones([2, 3]), ones([3])),
+  "linear: input": () => w.linear(ones([2, 3]), ones([5, 4])),
+  "linear: bias": () => w.linear(ones([2, 3]), ones([5, 3]), ones([4])),
+  "arange: numbers": () => w.arange(1, Number.NaN),
+  "arange: step": () => w.arange(1, 5, -1),
+  "tensor: ragged": () => tensor([[1, 2], [3]]),
+  "tensor: ragged in depth": () => tensor([[1, 2], 3] as Any),
+  "tensor: number of values": () => tensor([1, 2, 3], { shape: [2, 2] }),
+  "tensor: no int32": () => tensor([1, 2.5], { dtype: "int32" }),
+  "zeros: dtype": () => zeros([2], { dtype: "float64" as Any }),
+  "zeros: shape": () => zeros(3 as Any),
+  "conv2d: ranks": () => w.conv2d(ones([3, 8, 8]), ones([4, 3, 3, 3])),
+  "conv2d: channels": () => w.conv2d(ones([1, 3, 8, 8]), ones([4, 2, 3, 3])),
+  "conv2d: groups": () => w.conv2d(ones([1, 3, 8, 8]), ones([4, 1, 3, 3]), null, { groups: 3 }),
+  "conv2d: stride": () => w.conv2d(ones([1, 3, 8, 8]), ones([4, 3, 3, 3]), null, { stride: [1, 0] }),
+  "conv2d: kernel larger than input": () => w.conv2d(ones([1, 3, 2, 8]), ones([4, 3, 3, 3])),
+  "conv2d: bias": () => w.conv2d(ones([1, 3, 8, 8]), ones([4, 3, 3, 3]), ones([3])),
+  "maxPool2d: rank": () => w.maxPool2d(ones([8, 8]), 2),
+  "maxPool2d: padding": () => w.maxPool2d(ones([1, 1, 8, 8]), 2, { padding: 2 }),
+  "maxPool2d: window": () => w.maxPool2d(ones([1, 1, 2, 2]), 3),
+  "avgPool2d: divisor": () => w.avgPool2d(ones([1, 1, 4, 4]), 2, { divisorOverride: 0 }),
+  "crossEntropy: target": () => w.crossEntropy(ones([3, 4]), ints(1, 2)),
+  "crossEntropy: target's dtype": () => w.crossEntropy(ones([3, 4]), ones([3])),
+  "crossEntropy: reduction": () => w.crossEntropy(ones([1, 4]), ints(1), { reduction: "median" as Any }),
+  "crossEntropy: weight": () => w.crossEntropy(ones([1, 4]), ints(1), { weight: ones([3]) }),
+  "crossEntropy: labelSmoothing": () => w.crossEntropy(ones([1, 4]), ints(1), { labelSmoothing: 2 }),
+  "mseLoss: shapes": () => w.mseLoss(ones([2, 1]), ones([2])),
+  "sum: a dim twice": () => ones([2, 3]).sum({ dim: [0, -2] }),
+  "max: of nothing": () => zeros([0]).max(),
+  "view: sizes": () => ones([2, 3]).view(-1, -1),
+  "view: elements": () => ones([2, 3]).view(4, 2),
+  "view: of a transposed view": () => ones([2, 3]).t().view(6),
+  "flatten: order": () => ones([2, 3, 4]).flatten(2, 0),
+  "t: rank": () => ones([2, 3, 4]).t(),
+  "permute: dims": () => ones([2, 3]).permute(0, 0),
+  "permute: too many dims": () => zeros([2, 2, 2, 2, 2, 2, 2, 2]).permute(7, 6, 5, 4, 3, 2, 1, 0),
+  "expand: sizes": () => ones([2, 3]).expand(4, 3),
+  "narrow: range": () => ones([5]).narrow(0, 3, 4),
+  "select: index": () => ones([2, 3]).select(1, 3),
+  "manualSeed: seed": () => w.manualSeed(-1),
+  "randint: range": () => w.randint(5, 5, [2]),
+  "normal_: std": () => ones([2]).normal_(0, -1),
+  "normal_: requires grad": () => leaf(2, 3).normal_(),
+  "uniform_: released": () => released().uniform_(),
+  "dropout: p": () => w.dropout(ones([2]), 1.5),
+  "print: number of values": () => formatTensor([2, 2], "float32", [1, 2, 3]),
+};
+
+const linear = (): nn.Linear => new nn.Linear(2, 3);
+
+const modules: Cases = {
+  "Linear: size": () => new nn.Linear(0, 2),
+  "Linear: unknown option": () => new nn.Linear(1, 2, { biass: true } as Any),
+  "Linear: options": () => new nn.Linear(1, 2, true as Any),
+  "Conv2d: groups and input": () => new nn.Conv2d(3, 4, 3, { groups: 2 }),
+  "Conv2d: groups and output": () => new nn.Conv2d(4, 3, 3, { groups: 2 }),
+  "Conv2d: pair": () => new nn.Conv2d(1, 1, [3, 0]),
+  "MaxPool2d: padding": () => new nn.MaxPool2d(2, { padding: 2 }),
+  "Dropout: p": () => new nn.Dropout(2),
+  "Softmax: dim": () => new nn.Softmax(0.5),
+  "MSELoss: reduction": () => new nn.MSELoss({ reduction: "max" as Any }),
+  "MSELoss: unknown option": () => new nn.MSELoss({ weight: 1 } as Any),
+  "Sequential: item": () => new nn.Sequential(linear(), 3 as Any),
+  "Parameter: data": () => new nn.Parameter(3 as Any),
+  "registerBuffer: dots": () => linear().registerBuffer("a.b", ones([1])),
+  "registerBuffer: there already": () => linear().registerBuffer("weight", ones([1])),
+  "registerBuffer: no tensor": () => linear().registerBuffer("scale", 3 as Any),
+  "train: mode": () => linear().train(1 as Any),
+  "loadStateDict: nothing": () => linear().loadStateDict(null as Any),
+  "loadStateDict: keys, shapes, dtypes": () =>
+    new nn.Sequential(linear(), linear(), linear()).loadStateDict({
+      "0.weight": ones([3, 3]),
+      "0.bias": ints(1, 2, 3),
+      "1.weight": ones([2, 3]).t(),
+      "1.bias": 3 as Any,
+      "2.weight": there(3, 2),
+      extra: ones([1]),
+    }),
+  "to: a view": () => {
+    const model = linear();
+    model.weight = new nn.Parameter(ones([6, 2]).narrow(0, 3, 3));
+    return model.to(reference);
+  },
+  "init: mode": () => nn.init.kaimingUniform_(ones([2, 3]), { mode: "fan" as Any }),
+  "init: nonlinearity": () => nn.init.calculateGain("gelu" as Any),
+  "init: dims": () => nn.init.xavierUniform_(ones([3])),
+};
+
+const sgd = (): optim.SGD => new optim.SGD([leaf(2, 3)], { momentum: 0.5 });
+/** An optimizer that has taken a step, and its state with one thing changed. */
+const reloaded = (change: (state: Any) => unknown): void => {
+  const p = leaf(2, 3);
+  const optimizer = new optim.SGD([p], { momentum: 0.5 });
+  p.sum().backward();
+  optimizer.step();
+  const state = optimizer.stateDict();
+  change(state as Any);
+  optimizer.loadStateDict(state);
+};
+const scheduled = (): optim.lrScheduler.LinearLR => new optim.lrScheduler.LinearLR(sgd());
+
+const optimizers: Cases = {
+  "SGD: lr": () => new optim.SGD([leaf(1)], { lr: -1 }),
+  "SGD: one tensor": () => new optim.SGD(leaf(1) as Any),
+  "SGD: no parameters": () => new optim.SGD([]),
+  "SGD: group": () => sgd().addParamGroup(3 as Any),
+  "SGD: unknown option": () => new optim.SGD([leaf(1)], { learningRate: 1 } as Any),
+  "SGD: unknown option of a group": () => new optim.SGD([{ params: [leaf(1)], rate: 1 } as Any]),
+  "SGD: no tensor": () => new optim.SGD([leaf(1), 3 as Any]),
+  "SGD: int32": () => new optim.SGD([ints(1)]),
+  "SGD: no leaf": () => new optim.SGD([leaf(2).mul(2)]),
+  "SGD: transposed": () => new optim.SGD([ones([2, 3]).t()]),
+  "SGD: twice": () => {
+    const p = leaf(2);
+    return new optim.SGD([p, p]);
+  },
+  "SGD: momentum": () => new optim.SGD([leaf(1)], { momentum: -1 }),
+  "SGD: weightDecay": () => new optim.SGD([leaf(1)], { weightDecay: -1 }),
+  "SGD: dampening": () => new optim.SGD([leaf(1)], { dampening: Number.NaN }),
+  "SGD: nesterov": () => new optim.SGD([leaf(1)], { nesterov: true }),
+  "SGD: parameters of two devices": () => {
+    const list = [leaf(2), there(3).requiresGrad_()];
+    const optimizer = new optim.SGD(list, { lr: 1 });
+    for (const p of list) p.sum().backward();
+    optimizer.step();
+  },
+  "SGD: moved after its first step": async () => {
+    const model = linear();
+    const optimizer = new optim.SGD(model.parameters(), { momentum: 0.5 });
+    const step = (x: w.Tensor) => {
+      model.forward(x).sum().backward();
+      optimizer.step();
+    };
+    step(ones([1, 2]));
+    await model.to(reference);
+    step(there(1, 2));
+  },
+  "Adam: betas": () => new optim.Adam([leaf(1)], { betas: [0.9] as Any }),
+  "Adam: a beta": () => new optim.Adam([leaf(1)], { betas: [0.9, 1] }),
+  "Adam: eps": () => new optim.Adam([leaf(1)], { eps: -1 }),
+  "Adam: weightDecay": () => new optim.Adam([leaf(1)], { weightDecay: "x" as Any }),
+  "SGD.loadStateDict: nothing": () => sgd().loadStateDict({} as Any),
+  "SGD.loadStateDict: groups": () => reloaded((s: { paramGroups: unknown[] }) => s.paramGroups.push({})),
+  "SGD.loadStateDict: parameters": () =>
+    reloaded((s: { paramGroups: [{ params: number[] }] }) => s.paramGroups[0].params.push(7)),
+  "SGD.loadStateDict: option": () =>
+    reloaded((s: { paramGroups: [object] }) => Object.assign(s.paramGroups[0], { rate: 1 })),
+  "SGD.loadStateDict: number": () => reloaded((s: { state: object }) => Object.assign(s.state, { 5: {} })),
+  "SGD.loadStateDict: no tensor": () =>
+    reloaded((s: { state: object }) => Object.assign(s.state, { 0: { momentumBuffer: 3 } })),
+  "SGD.loadStateDict: shape": () =>
+    reloaded((s: { state: object }) => Object.assign(s.state, { 0: { momentumBuffer: ones([2]) } })),
+  "SGD.loadStateDict: device": () =>
+    reloaded((s: { state: object }) => Object.assign(s.state, { 0: { momentumBuffer: there(2, 3) } })),
+  "LRScheduler.loadStateDict: lastEpoch": () => scheduled().loadStateDict({ lastEpoch: -1, baseLrs: [1] }),
+  "LRScheduler.loadStateDict: baseLrs": () => scheduled().loadStateDict({ lastEpoch: 1, baseLrs: [1, 2] }),
+  "LinearLR: unknown option": () => new optim.lrScheduler.LinearLR(sgd(), { total: 1 } as Any),
+  "LinearLR: startFactor": () => new optim.lrScheduler.LinearLR(sgd(), { startFactor: 0 }),
+  "LinearLR: endFactor": () => new optim.lrScheduler.LinearLR(sgd(), { endFactor: 2 }),
+  "LinearLR: totalIters": () => new optim.lrScheduler.LinearLR(sgd(), { totalIters: 0 }),
+  "LambdaLR: functions": () => new optim.lrScheduler.LambdaLR(sgd(), [() => 1, () => 2]),
+};
+
+const bytes = (...list: number[]): Uint8Array => Uint8Array.from(list);
+const samples = (): datasets.TensorDataset<[Float32Array]> => new datasets.TensorDataset(new Float32Array(4));
+
+/** A folder with small files in MNIST's format, gone afterwards. */
+async function folder(f: (dir: string) => Promise<unknown>): Promise<unknown> {
+  const dir = mkdtempSync(join(tmpdir(), "wasmgrad-messages-"));
+  try {
+    return await f(dir);
+  } catch (error) {
+    (error as Error).message = (error as Error).message.replaceAll(dir, "<dir>");
+    throw error;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"] as const;
+const IMAGE = bytes(0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 9, 9);
+
+/** What a mirror answers. */
+async function mirror(
+  answer: (response: ServerResponse) => void,
+  f: (url: string) => Promise<unknown>,
+): Promise<unknown> {
+  const server = createServer((_, response) => answer(response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}/`;
+  try {
+    return await f(url);
+  } catch (error) {
+    (error as Error).message = (error as Error).message.replaceAll(url, "<mirror>/");
+    throw error;
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+const files: Cases = {
+  "IDX: no magic": () => parseIdx(bytes(0, 0)),
+  "IDX: magic": () => parseIdx(bytes(1, 2, 3, 4), { name: "labels", dims: 1 }),
+  "IDX: type": () => parseIdx(bytes(0, 0, 13, 1), { name: "labels", dims: 1 }),
+  "IDX: dims": () => parseIdx(bytes(0, 0, 8, 3), { name: "labels", dims: 1 }),
+  "IDX: too many dims": () => parseIdx(bytes(0, 0, 8, 5)),
+  "IDX: header cut short": () => parseIdx(bytes(0, 0, 8, 1, 0, 0)),
+  "IDX: data cut short": () => parseIdx(bytes(0, 0, 8, 1, 0, 0, 0, 3, 1, 2), { name: "labels", items: "labels" }),
+  "IDX: too long": () => parseIdx(bytes(0, 0, 8, 1, 0, 0, 0, 1, 1, 2), { name: "labels", items: "labels" }),
+  "TensorDataset: nothing": () => new datasets.TensorDataset(),
+  "TensorDataset: lengths": () => new datasets.TensorDataset(ones([3, 2]), ones([4])),
+  "TensorDataset: index": () => samples().gather(Int32Array.of(4), [new Float32Array(1)]),
+  "TensorDataset: source": () => new datasets.TensorDataset("x" as Any),
+  "TensorDataset: unknown option": () => new datasets.TensorDataset({ data: new Float32Array(1), size: 1 } as Any),
+  "TensorDataset: shape []": () => new datasets.TensorDataset({ data: new Float32Array(1), shape: [] }),
+  "TensorDataset: number of values": () => new datasets.TensorDataset({ data: new Float32Array(3), shape: [2, 2] }),
+  "TensorDataset: scale": () => new datasets.TensorDataset({ data: new Float32Array(3), scale: 2 }),
+  "TensorDataset: a scalar": () => new datasets.TensorDataset(ones([])),
+  "DataLoader: unknown option": () => new datasets.DataLoader(samples(), { batch: 1 } as Any),
+  "DataLoader: batchSize": () => new datasets.DataLoader(samples(), { batchSize: 0 }),
+  "DataLoader: dataset": () => new datasets.DataLoader([1, 2] as Any),
+  "drawDigits: count": () => datasets.drawDigits({ count: -1 }),
+  "MNIST: unknown option": () => datasets.MNIST.load({ folder: "x" } as Any),
+  "MNIST: not in the folder": () => folder((dir) => datasets.MNIST.load({ dir })),
+  "MNIST: another content": () =>
+    folder((dir) => {
+      writeFileSync(join(dir, NAMES[0]), IMAGE);
+      return datasets.MNIST.load({ dir });
+    }),
+  "MNIST: images without labels": () =>
+    folder((dir) => {
+      writeFileSync(join(dir, NAMES[0]), IMAGE);
+      writeFileSync(join(dir, NAMES[1]), bytes(0, 0, 8, 1, 0, 0, 0, 2, 1, 2));
+      return loadMnist({ dir, verify: false }, {});
+    }),
+  "MNIST: downloads off": () => datasets.MNIST.load({ cacheDir: null, download: false }),
+  "MNIST: no mirrors": () => datasets.MNIST.load({ cacheDir: null, mirrors: [] }),
+  "MNIST: mirrors that fail": () =>
+    mirror(
+      (r) => r.writeHead(404).end(),
+      (url) => datasets.MNIST.load({ cacheDir: null, mirrors: [url] }),
+    ),
+  "download: stallSeconds": () => download("http://127.0.0.1/", { stallSeconds: 0 }),
+  "download: status": () => mirror((r) => r.writeHead(404).end(), download),
+  "download: announced too long": () =>
+    mirror(
+      (r) => r.end(bytes(1, 2, 3)),
+      (url) => download(url, { limit: 2 }),
+    ),
+  "download: too long": () =>
+    mirror(
+      (r) => {
+        r.write(bytes(1, 2));
+        r.end(bytes(3));
+      },
+      (url) => download(url, { limit: 2 }),
+    ),
+  "download: cut short": () =>
+    mirror((r) => {
+      r.writeHead(200, { "content-length": "9" });
+      r.write(bytes(1, 2), () => setTimeout(() => r.destroy(), 20));
+    }, download),
+  "download: stalled": () =>
+    mirror(
+      (r) => {
+        r.writeHead(200, { "content-length": "9" });
+        r.write(bytes(1, 2));
+      },
+      (url) => download(url, { stallSeconds: 0.2 }),
+    ),
+  "download: no answer": () => mirror((r) => r.destroy(), download),
+  "files: no such file": () => readFile("/nowhere/at/all"),
+  "files: not to be written": () =>
+    folder((dir) => {
+      writeFileSync(join(dir, "file"), "");
+      return writeFile(join(dir, "file", "below"), bytes(1));
+    }),
+  "files: gzip cut short": () => gunzip(gzipSync(new Uint8Array(1000)).subarray(0, 20), "labels.gz"),
+  "files: gzip too long": () => gunzip(gzipSync(new Uint8Array(1000)), "labels.gz", 10),
+};
+
+const host = { dtype: "float32", shape: [2], data: Float32Array.of(1, 2) } as const;
+/** A safetensors file with this header and as many bytes of data. */
+function file(header: unknown, data = 8): Uint8Array {
+  const text = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
+  const all = new Uint8Array(8 + text.length + data).fill(7);
+  new DataView(all.buffer).setBigUint64(0, BigInt(text.length), true);
+  all.set(text, 8);
+  return all;
+}
+const parse = (header: unknown, data?: number) => io.parseSafetensors(file(header, data), "net.safetensors");
+const entry = (change: object) => parse({ w: { dtype: "F32", shape: [2], data_offsets: [0, 8], ...change } });
+
+const safetensors: Cases = {
+  "saveSafetensors: released": () => io.saveSafetensors({ w: released() }),
+  "saveSafetensors: metadata": () => io.encodeSafetensors({ w: host }, { epoch: 3 as Any }),
+  "saveSafetensors: name": () => io.encodeSafetensors({ __metadata__: host }),
+  "saveSafetensors: dtype": () => io.encodeSafetensors({ w: { ...host, dtype: "float64" as Any } }),
+  "saveSafetensors: number of values": () => io.encodeSafetensors({ w: { ...host, shape: [3] } }),
+  "safetensors: no header": () => io.parseSafetensors(bytes(1, 2), "net.safetensors"),
+  "safetensors: header too long": () => io.parseSafetensors(new Uint8Array(16).fill(255), "net.safetensors"),
+  "safetensors: cut short": () => io.parseSafetensors(bytes(9, 0, 0, 0, 0, 0, 0, 0, 1), "net.safetensors"),
+  "safetensors: UTF-8": () => io.parseSafetensors(bytes(1, 0, 0, 0, 0, 0, 0, 0, 255), "net.safetensors"),
+  "safetensors: no brace": () => parse("[1, 2]"),
+  "safetensors: no JSON": () => parse("{x"),
+  "safetensors: a key twice": () => parse('{"w":{},"w":{}}'),
+  "safetensors: metadata": () => parse({ __metadata__: { a: 1 } }, 0),
+  "safetensors: holes": () => parse({ w: { dtype: "F32", shape: [1], data_offsets: [4, 8] } }),
+  "safetensors: bytes left over": () => parse({ w: { dtype: "F32", shape: [1], data_offsets: [0, 4] } }),
+  "safetensors: entry": () => parse({ w: 3 }),
+  "safetensors: field": () => entry({ strides: [1] }),
+  "safetensors: dtype": () => entry({ dtype: "F64" }),
+  "safetensors: shape": () => entry({ shape: [-1] }),
+  "safetensors: offsets": () => entry({ data_offsets: [0] }),
+  "safetensors: offsets outside": () => entry({ data_offsets: [0, 80] }),
+  "safetensors: size": () => entry({ shape: [3] }),
+  "safetensors: I64 too large": () => parse({ w: { dtype: "I64", shape: [1], data_offsets: [0, 8] } }),
+  "safetensors: BOOL": () => parse({ w: { dtype: "BOOL", shape: [8], data_offsets: [0, 8] } }),
+};
+
+export const cases: Cases = {
+  ...core,
+  ...init,
+  ...capture,
+  ...ops,
+  ...modules,
+  ...optimizers,
+  ...files,
+  ...safetensors,
+};
