@@ -6,11 +6,14 @@ function sum4(a: v128, b: v128, c: v128, d: v128): f32 {
   return f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3);
 }
 
-/** 96 operations a turn: 12 independent chains of x * b + c, with one rounding. */
-export function fma(turns: u32): f32 {
+/**
+ * 96 operations a turn: 12 independent chains of p * x + y, with one rounding. x and y are arguments: V8 in Node 24
+ * rebuilds a constant vector at each use, which quarters the speed.
+ */
+export function fma(turns: u32, x: f32, y: f32): f32 {
   if (!ASC_FEATURE_RELAXED_SIMD) return 0;
-  const b = f32x4.splat(0.999);
-  const c = f32x4.splat(0.001);
+  const b = f32x4.splat(x);
+  const c = f32x4.splat(y);
   let p0 = f32x4.splat(0);
   let p1 = f32x4.splat(1);
   let p2 = f32x4.splat(2);
@@ -40,10 +43,10 @@ export function fma(turns: u32): f32 {
   return sum4(p0, p1, p2, p3) + sum4(p4, p5, p6, p7) + sum4(p8, p9, pa, pb);
 }
 
-/** The same with a multiplication and an addition. */
-export function muladd(turns: u32): f32 {
-  const b = f32x4.splat(0.999);
-  const c = f32x4.splat(0.001);
+/** The same with a multiplication and an addition, that is two roundings. */
+export function muladd(turns: u32, x: f32, y: f32): f32 {
+  const b = f32x4.splat(x);
+  const c = f32x4.splat(y);
   let p0 = f32x4.splat(0);
   let p1 = f32x4.splat(1);
   let p2 = f32x4.splat(2);

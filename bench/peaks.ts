@@ -49,7 +49,7 @@ const TIMES = 3;
 const FLOATS = 4;
 const DATA = 1024;
 const KERNELS = ["fma", "muladd", "copy", "add", "sum"] as const;
-/** Turns in a call of an arithmetic kernel, and the operations of a turn. */
+/** Turns in a call of an arithmetic kernel, and operations in a turn. */
 const TURNS = 20000;
 const OPERATIONS = 96;
 
@@ -59,8 +59,8 @@ const share = `(exports, words, ith, nth) => {
   const from = ith * part, count = ith === nth - 1 ? n - from : part;
   const at = (i) => ${DATA} + 4 * (i * n + from);
   for (let times = words[${TIMES}]; times > 0; times--) {
-    if (kernel === 0) exports.fma(${TURNS});
-    else if (kernel === 1) exports.muladd(${TURNS});
+    if (kernel === 0) exports.fma(${TURNS}, 0.999, 0.001);
+    else if (kernel === 1) exports.muladd(${TURNS}, 0.999, 0.001);
     else if (kernel === 2) exports.copy(at(0), at(1), count);
     else if (kernel === 3) exports.add(at(0), at(1), at(2), count);
     else exports.sum(at(0), count);

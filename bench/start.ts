@@ -16,6 +16,7 @@ if (ones([256, 256]).matmul(ones([256, 256])).dataSync()[0] !== 256) throw new E
 process.exit(0);`;
 
 export function startSection(threads: number, rounds: number): StartRow[] {
+  console.log(`start: ${rounds} rounds`);
   const commands: [string, string[]][] = [
     ["bare node", ["-e", "0"]],
     ["1 thread", ["--input-type=module", "-e", product(1)]],
@@ -30,9 +31,7 @@ export function startSection(threads: number, rounds: number): StartRow[] {
       if (status !== 0) throw new Error(`start, ${name}: ${stderr}`);
       if (r >= 0) ms[i]!.push(performance.now() - t0);
     }
-    process.stdout.write(`\rstart        round ${r + 1} of ${rounds}`);
   }
-  process.stdout.write("\n");
   return commands.map(([name], i) => ({
     name,
     ms: span(ms[i]!),

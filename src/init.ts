@@ -9,7 +9,7 @@ export interface InitOptions extends WasmOptions {
   device?: "wasm" | Device;
 }
 
-const KNOWN = new Set(["device", "simd", "threads", "debug", "maximumMemory", "wasm"]);
+const KNOWN = new Set(["device", "simd", "threads", "debug", "deterministic", "maximumMemory", "wasm"]);
 
 /**
  * Makes a device and lets new tensors go to it. A second call makes another one; earlier devices live on with their

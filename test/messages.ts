@@ -172,6 +172,7 @@ const capture: Cases = {
   "capture: saving inside": async () => {
     let error: unknown;
     await recorded((x) => void io.saveSafetensors({ x }).catch((e) => (error = e)));
+    await new Promise((resolve) => setTimeout(resolve, 0));
     throw error;
   },
   "capture: inside capture": async () => {
@@ -206,7 +207,7 @@ const capture: Cases = {
   },
 };
 
-const ops: Cases = {
+export const ops: Cases = {
   "add: dtypes differ": () => ones([2]).add(ints(1, 2)),
   "add: bool": () => tensor([true]).add(tensor([false])),
   "add: int32 with a fraction": () => ints(1, 2).add(0.5),

@@ -357,7 +357,10 @@ test("a refused lr changes nothing", () => {
 
 test("constructor arguments", () => {
   const p = parameter(1, 2);
-  refuses(() => new SGD([]), "SGD: optimizer got an empty parameter list");
+  refuses(
+    () => new SGD([]),
+    "SGD: params []: optimizer got an empty parameter list, at least one parameter is expected",
+  );
   refuses(() => new SGD(p as unknown as Tensor[]), /SGD: params is one tensor: an array/);
   refuses(() => new SGD([p], { lr: -0.1 }), "SGD: lr -0.1: a number of at least 0 is expected");
   refuses(() => new SGD([p], { momentum: -1 }), "SGD: momentum -1: a number of at least 0 is expected");
@@ -376,7 +379,7 @@ test("constructor arguments", () => {
   refuses(() => new SGD([mul(p, p)]), /parameter 0 \(mul \[2\]\) was made by a recorded op: only leaves/);
   refuses(() => new SGD([zeros([1], { dtype: "int32" })]), /is int32: float32 is expected/);
   refuses(() => new SGD([t(zeros([2, 3]))]), /transposed view/);
-  refuses(() => new SGD([3 as unknown as Tensor]), /SGD: params|SGD: a parameter group|SGD: parameter/);
+  refuses(() => new SGD([3 as unknown as Tensor]), /SGD: group 0 is number: an object with params is expected/);
   refuses(() => new Adam([p], { betas: [0.9, 1] }), "Adam: betas[1] 1: a number of at least 0 and below 1 is expected");
   refuses(() => new AdamW([p], { eps: -1 }), "AdamW: eps -1: a number of at least 0 is expected");
   refuses(() => {

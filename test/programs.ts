@@ -4,7 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as w from "../src/index.ts";
 import { ReferenceDevice } from "./reference.ts";
-import { gradients, type Matrix, numbers } from "./scalar.ts";
+import { gradients, type Matrix, matrix, numbers } from "./scalar.ts";
 
 /** Checks a tensor against numbers, with the device's tolerance. */
 export type Same = (
@@ -69,15 +69,9 @@ export function seeded(parameters: readonly w.Tensor[], seed: number): Matrix[] 
   return parameters.map((p, i) => {
     const list = fixed(p.numel, seed * 100 + i);
     w.noGrad(() => w.copy_(p, w.tensor(list, { shape: p.shape })));
-    return toMatrix(list, p.shape[p.ndim - 1] ?? 1);
+    return matrix(list, p.shape[p.ndim - 1] ?? 1);
   });
 }
-
-export { Value } from "./scalar.ts";
-
-import { matrix } from "./scalar.ts";
-
-const toMatrix = (list: readonly number[], cols: number): Matrix => matrix(list, cols);
 
 /** Parameters, and what a backward put into their gradients, against those by hand. */
 export async function sameParameters(

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { count } from "../src/core/tensor.ts";
 import * as w from "../src/index.ts";
 import { data, fixed, leaf, messageOf, program } from "./programs.ts";
+import { ReferenceDevice } from "./reference.ts";
 import * as hand from "./scalar.ts";
 
 const INPLACE = /modified by an inplace operation$/;
@@ -315,6 +316,53 @@ program("second derivatives: a gradient penalty, and grad()", async (same) => {
     fixed(2, 5).reduce((t, v) => t + 24 * v, 0),
     "third derivative of x^4",
   );
+});
+
+program("second derivatives of losses and pools", async () => {
+  const [rows, classes] = [4, 3];
+  const start = fixed(rows * classes, 7);
+  const reference = new ReferenceDevice();
+  const target = (x: w.Tensor) => w.tensor([0, 2, -100, 1], { dtype: "int32", device: x.device });
+  const losses: Record<string, (x: w.Tensor) => w.Tensor> = {
+    "crossEntropy, mean": (x) => w.crossEntropy(x, target(x)),
+    "crossEntropy, sum, weighted": (x) => w.crossEntropy(x, target(x), { reduction: "sum" }).mul(x.sum()),
+    "crossEntropy, none, squared": (x) => {
+      const l = w.crossEntropy(x, target(x), { reduction: "none" });
+      return l.mul(l).sum();
+    },
+    "nllLoss, squared": (x) => {
+      const l = w.nllLoss(x.mul(x), target(x));
+      return l.mul(l);
+    },
+    "maxPool2d, cubed": (x) => {
+      const p = w.maxPool2d(x.view(1, 1, rows, classes), 2, { stride: 1 });
+      return p.mul(p).mul(p).sum();
+    },
+  };
+  for (const [name, f] of Object.entries(losses)) {
+    /** The squared norm of the gradient. */
+    const norm = (values: number[], createGraph: boolean, device: w.Device) => {
+      const x = w.tensor(values, { shape: [rows, classes], device }).requiresGrad_();
+      const [g] = w.grad(f(x), [x], { createGraph });
+      return { x, y: g!.mul(g!).sum() };
+    };
+    const { x, y } = norm(start, true, w.defaultDevice());
+    y.backward();
+    const h = 1e-5;
+    for (const [i, got] of (await x.grad!.data()).entries()) {
+      const at = (d: number) =>
+        norm(
+          start.map((v, j) => (j === i ? v + d : v)),
+          false,
+          reference,
+        ).y.itemSync();
+      const difference = (at(h) - at(-h)) / (2 * h);
+      assert.ok(
+        Math.abs(got - difference) < 5e-5 * (1 + Math.abs(difference)),
+        `${name}: at ${i}: ${got}, by differences ${difference}`,
+      );
+    }
+  }
 });
 
 program("grad(): of leaves and of intermediates, null where there is no path, leaves .grad alone", async (same) => {

@@ -129,6 +129,7 @@ for (const peer of peers) {
     }
     child = new Child("torch", command, [script("torch_peer.py"), String(threads)]);
   } else child = onNode(peer, `${peer}.ts`, String(threads));
+  console.log(`${peer} starts`);
   others.push(await child.start());
 }
 
@@ -139,18 +140,23 @@ const turns: { entrant: Entrant; child: Child; mode: Mode | "peak" }[] = [
   { entrant: "peak", child: ours, mode: "peak" },
 ];
 
+/** One line that is written over; nothing where the output is no terminal. */
+const progress = (line: string): void => {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line}`);
+};
+
 async function compare(c: Case): Promise<Measured> {
   const errors: Record<string, string> = {};
   const loaded: { turn: (typeof turns)[number]; work: number; ms: number[] }[] = [];
   for (const turn of turns) {
     if (turn.child === ours && turn.mode !== "peak" && !c.modes.includes(turn.mode)) continue;
-    process.stdout.write(`\r\x1b[K${c.name}: ${turn.entrant} warms up`);
+    progress(`${c.name}: ${turn.entrant} warms up`);
     const answer = await turn.child.ask({ do: "load", case: c, mode: turn.mode });
     if (answer.error === undefined) loaded.push({ turn, work: answer.work as number, ms: [] });
     else errors[turn.entrant] = String(answer.error);
   }
   for (let r = 0; r < rounds; r++) {
-    process.stdout.write(`\r\x1b[K${c.name}: round ${r + 1} of ${rounds}`);
+    progress(`${c.name}: round ${r + 1} of ${rounds}`);
     for (const { turn, work, ms } of r % 2 === 0 ? loaded : [...loaded].reverse()) {
       const answer = await turn.child.ask({ do: "round", work, budget });
       if (answer.error !== undefined) throw new Error(`${c.name}, ${turn.entrant}: ${answer.error}`);
@@ -158,7 +164,7 @@ async function compare(c: Case): Promise<Measured> {
     }
   }
   for (const { turn, work } of loaded) await turn.child.ask({ do: "drop", work });
-  process.stdout.write("\r\x1b[K");
+  progress("");
   const { name, workload, unit, work } = c;
   const ms = Object.fromEntries(loaded.map((l) => [l.turn.entrant, l.ms]));
   return { name, workload, unit, work, build, threads, ms, errors, date: new Date().toISOString().slice(0, 10) };

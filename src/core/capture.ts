@@ -19,10 +19,7 @@ export function guard<T>(read: () => T): T {
   return value;
 }
 
-interface Guard {
-  readonly read: () => unknown;
-  readonly value: unknown;
-}
+type Guard = { readonly read: () => unknown; readonly value: unknown };
 
 /** What one run of the function did, besides launching. */
 export class Recording {
@@ -42,7 +39,8 @@ export class Recording {
   /** A tensor from outside shapes the rows by its storage and by whether it wants a gradient. */
   reads(x: Tensor): void {
     if (x.storage.virtual || this.seen.has(x)) return;
-    if (x.device !== this.device) fail("capture", `${x.describe()} is on another device than the inputs`);
+    if (x.device !== this.device)
+      fail("capture", `${x.describe()} is on ${x.device.type}: the inputs are on ${this.device.type}`);
     this.seen.add(x);
     if (!this.versions.has(x.storage)) this.versions.set(x.storage, x.storage.version);
     guard(() => x.requiresGrad);
@@ -80,8 +78,7 @@ export class Recording {
   undo(): void {
     for (const [storage, version] of this.versions) storage.version = version;
     for (const [leaf, { before }] of this.grads) {
-      if (leaf.ownGrad !== before)
-        leaf.setGrad(before === null || before.gone === null ? before : lasting(before.storage, leaf.shape));
+      leaf.setGrad(before === null || before.gone === null ? before : lasting(before.storage, leaf.shape));
     }
   }
 
@@ -208,7 +205,8 @@ const holds = (v: Variant): boolean => v.guards.every((g) => Object.is(g.read(),
 function input(x: Tensor, i: number, device: Device): Tensor {
   if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${typeof x}: the inputs are tensors`);
   alive("capture", x);
-  if (x.device !== device) fail("capture", `argument ${i + 1} is on another device than the first`);
+  if (x.device !== device)
+    fail("capture", `argument ${i + 1} (${x.describe()}) is on ${x.device.type}: the first is on ${device.type}`);
   if (x.requiresGrad) {
     fail(
       "capture",

@@ -1,5 +1,5 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
-import type { Buffer, Device } from "./device.ts";
+import type { Buffer } from "./device.ts";
 import { fail } from "./error.ts";
 import { show } from "./shape.ts";
 import { type Entry, releaseSpent, sameHistory, serial } from "./tape.ts";
@@ -31,7 +31,7 @@ export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tenso
     const x = inputs[i]!;
     if (!(x instanceof Tensor)) fail(op.name, `argument ${i + 1} is ${typeof x}: a tensor is expected`);
     alive(op.name, x);
-    if (x.device !== device) mixed(op.name, device!, x.device);
+    if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     grad ||= x.requiresGrad;
     if (x.transposed && !op.strided) {
@@ -69,8 +69,9 @@ export function record<P>(op: Op<P>, inputs: readonly Tensor[], params: P, saved
 
 const FRESH = { consumed: false, grad: null };
 
-export function mixed(op: string, a: Device, b: Device): never {
-  return fail(op, `tensors of two devices (${a.type} and ${b.type}): move one with to(device)`);
+export function mixed(op: string, a: Tensor, b: Tensor): never {
+  const [x, y] = [a, b].map((t) => `${show(t.shape)} on ${t.device.type}`);
+  return fail(op, `${x} and ${y}: the devices must be the same, move one with to(device)`);
 }
 
 /** Appends a row. Outputs come first in `buffers`; their versions are bumped. */

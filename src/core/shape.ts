@@ -19,8 +19,9 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 /** Throws unless every size is a non-negative integer. */
 export function checkShape(op: string, shape: Shape): void {
+  if (!Array.isArray(shape)) fail(op, `shape ${String(shape)}: an array of sizes is expected`);
   for (const size of shape) {
-    if (!Number.isInteger(size) || size < 0) fail(op, `${show(shape)}: sizes are non-negative integers`);
+    if (!Number.isInteger(size) || size < 0) fail(op, `shape ${show(shape)}: sizes must be non-negative integers`);
   }
 }
 

@@ -109,7 +109,7 @@ export async function gunzip(bytes: Uint8Array, name: string, limit = 2 ** 32): 
   for (;;) {
     const { done, value } = await reader.read().catch((error: unknown) => {
       const why = (error as Error).message || String(error);
-      return fail(name, `the gzip data is cut short or damaged after ${length} unpacked bytes (${why})`);
+      return fail(name, `gzip data of ${bytes.length} bytes, ${length} unpacked (${why}): it is cut short or damaged`);
     });
     if (done) break;
     parts.push(value);

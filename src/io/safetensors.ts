@@ -69,7 +69,9 @@ export function encodeSafetensors(
   for (const [name, { dtype, shape, data }] of list) {
     if (name === METADATA) fail(subject, `name ${METADATA}: the format keeps it for metadata`);
     const type = NAMES[dtype] ?? fail(subject, `${name} is ${String(dtype)}: float32, int32 or bool is expected`);
-    if (data.length !== numel(shape)) fail(subject, `${name}: ${data.length} values for shape ${show(shape)}`);
+    if (data.length !== numel(shape)) {
+      fail(subject, `${name}: ${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
+    }
     const begin = end;
     end += data.length * SIZES[type]!;
     header.push([name, { dtype: type, shape, data_offsets: [begin, end] }]);
@@ -144,7 +146,7 @@ function split(bytes: Uint8Array, name: string): { header: Record<string, unknow
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + size));
   } catch {
-    return fail(name, "the header is not UTF-8");
+    return fail(name, `header of ${size} bytes: it is not UTF-8`);
   }
   if (!text.startsWith("{")) fail(name, `the header begins with ${JSON.stringify(text.slice(0, 8))}: a { is expected`);
   try {
@@ -154,7 +156,7 @@ function split(bytes: Uint8Array, name: string): { header: Record<string, unknow
   }
   if (!isObject(header)) return fail(name, "the header is not a JSON object");
   const twice = duplicateKey(text);
-  if (twice !== null) fail(name, `the header has the key ${JSON.stringify(twice)} twice`);
+  if (twice !== null) fail(name, `the header has the key ${JSON.stringify(twice)} twice: names must differ`);
   return { header, data: bytes.subarray(8 + size) };
 }
 
@@ -185,7 +187,7 @@ function describe(name: string, key: string, info: unknown, available: number): 
   if (!isObject(info)) return say("an object with dtype, shape and data_offsets is expected");
   const { dtype, shape, data_offsets: offsets, ...rest } = info;
   const unknown = Object.keys(rest)[0];
-  if (unknown !== undefined) say(`unknown field ${unknown}`);
+  if (unknown !== undefined) say(`unknown field ${unknown}: dtype, shape and data_offsets are expected`);
   if (typeof dtype !== "string" || !Object.hasOwn(SIZES, dtype)) {
     return say(`dtype ${String(dtype)}: ${Object.keys(SIZES).join(", ")} can be read`);
   }

@@ -30,12 +30,23 @@ function finish(t: Tensor, options: TensorOptions): Tensor {
 /** Undefined contents, checked shape. */
 export function empty(shape: Shape, options: TensorOptions = {}): Tensor {
   checkShape("empty", shape);
-  return finish(emptyTensor(shape, options.dtype ?? "float32", "empty", options.device ?? defaultDevice()), options);
+  return finish(
+    emptyTensor(shape, dtypeOf("empty", options, "float32"), "empty", options.device ?? defaultDevice()),
+    options,
+  );
 }
+
+/** The dtype asked for, else `usual`. */
+function dtypeOf(op: string, options: TensorOptions, usual: DType): DType {
+  const { dtype = usual } = options;
+  if (!DTYPES.includes(dtype)) fail(op, `dtype ${String(dtype)}: one of ${DTYPES.join(", ")} is expected`);
+  return dtype;
+}
+const DTYPES: readonly DType[] = ["float32", "int32", "bool"];
 
 function filled(label: string, shape: Shape, value: number, options: TensorOptions): Tensor {
   checkShape(label, shape);
-  const dtype = options.dtype ?? "float32";
+  const dtype = dtypeOf(label, options, "float32");
   const y = emptyTensor(shape, dtype, label, options.device ?? defaultDevice());
   launch(`fill_${suffix(dtype)}`, [y], [], [y.numel], [wordOf(value, dtype)], label);
   return finish(y, options);
@@ -69,7 +80,7 @@ export function arange(...args: [...numbers: number[], options: TensorOptions] |
   if (step === 0 || (end! - start!) * step < 0) {
     fail("arange", `start ${start}, end ${end}, step ${step}: the step must lead from start to end`);
   }
-  const dtype = options.dtype ?? (numbers.every(Number.isInteger) ? "int32" : "float32");
+  const dtype = dtypeOf("arange", options, numbers.every(Number.isInteger) ? "int32" : "float32");
   const n = Math.ceil((end! - start!) / step);
   const y = emptyTensor([n], dtype, "arange", options.device ?? defaultDevice());
   launch(`arange_${suffix(dtype)}`, [y], [], [n], [wordOf(start!, dtype), wordOf(step, dtype)], "arange");
@@ -79,12 +90,15 @@ export function arange(...args: [...numbers: number[], options: TensorOptions] |
 function flattenInto(value: Nested, shape: number[], depth: number, out: number[]): void {
   if (!Array.isArray(value)) {
     if (depth !== shape.length)
-      fail("tensor", `ragged nested array: a number at depth ${depth}, shape so far ${show(shape)}`);
+      fail("tensor", `nested array of shape ${show(shape)}: a number at depth ${depth}: the depth must be the same`);
     out.push(Number(value));
     return;
   }
   if (depth >= shape.length || value.length !== shape[depth]) {
-    fail("tensor", `ragged nested array: ${value.length} items at depth ${depth}, shape so far ${show(shape)}`);
+    fail(
+      "tensor",
+      `nested array of shape ${show(shape)}: ${value.length} items at depth ${depth}: it must not be ragged`,
+    );
   }
   for (const v of value) flattenInto(v, shape, depth + 1, out);
 }
@@ -96,7 +110,7 @@ function flattenInto(value: Nested, shape: number[], depth: number, out: number[
 export function tensor(data: Nested | TypedData | Uint8Array, options: TensorOptions & { shape?: Shape } = {}): Tensor {
   const { device = defaultDevice() } = options;
   if (ArrayBuffer.isView(data)) {
-    const dtype = options.dtype ?? (data instanceof Int32Array ? "int32" : "float32");
+    const dtype = dtypeOf("tensor", options, data instanceof Int32Array ? "int32" : "float32");
     const values = convert(data as unknown as ArrayLike<number>, dtype, device);
     return finish(fromData(values, options.shape ?? [data.length], dtype, { device }), options);
   }
@@ -109,7 +123,7 @@ export function tensor(data: Nested | TypedData | Uint8Array, options: TensorOpt
   }
   const flat: number[] = [];
   flattenInto(data, shape, 0, flat);
-  const dtype = options.dtype ?? (typeof probe === "boolean" ? "bool" : "float32");
+  const dtype = dtypeOf("tensor", options, typeof probe === "boolean" ? "bool" : "float32");
   return finish(fromData(convert(flat, dtype, device), options.shape ?? shape, dtype, { device }), options);
 }
 

@@ -19,7 +19,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   alive(op.name, x);
   for (const o of others) {
     alive(op.name, o);
-    if (o.device !== x.device) mixed(op.name, x.device, o.device);
+    if (o.device !== x.device) mixed(op.name, x, o);
     mode.recording?.reads(o);
   }
   if (x.copyOf !== null) {
@@ -36,7 +36,10 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
     );
   }
   if (grad && x.numel * BYTES !== x.storage.bytes) {
-    fail(op.name, `${show(x.shape)} is a part of a tensor: such a write in place is not recorded, use noGrad or clone()`);
+    fail(
+      op.name,
+      `${show(x.shape)} is a part of a tensor: such a write in place is not recorded, use noGrad or clone()`,
+    );
   }
   if (!grad) {
     write();
@@ -72,7 +75,12 @@ function binaryInPlace(name: "add" | "sub" | "mul", vjp: Op["vjp"], reads: reado
         launch(kernel, [x], [x], [x.numel], [word(name === "sub" ? -other : other)], op.name);
       });
     }
-    if (other.dtype !== x.dtype) fail(op.name, `${x.dtype} and ${other.dtype}: the dtypes must be the same`);
+    if (other.dtype !== x.dtype) {
+      fail(
+        op.name,
+        `${show(x.shape)} of ${x.dtype} and ${show(other.shape)} of ${other.dtype}: the dtypes must be the same`,
+      );
+    }
     if (!sameShape(broadcast(op.name, x.shape, other.shape), x.shape)) {
       fail(op.name, `${show(x.shape)} and ${show(other.shape)}: the result does not fit into the first`);
     }

@@ -1,13 +1,13 @@
 // Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
 import { fail } from "../core/error.ts";
-import { apply, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, expectDtype, launch, type Op, OUT } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import { alias, empty, mode, type Tensor } from "../core/tensor.ts";
 import { add, div, eq, mul, sub } from "./binary.ts";
 import { compose } from "./compose.ts";
 import { mean, sum } from "./reduce.ts";
 import { permute, reshape } from "./shape.ts";
-import { logSoftmax } from "./softmax.ts";
+import { logSoftmax, softmaxVjp } from "./softmax.ts";
 import { addScalar, mulScalar, neg, toFloat } from "./unary.ts";
 
 export type Reduction = "mean" | "sum" | "none";
@@ -65,6 +65,7 @@ const RowLoss: Op<Rows> = {
   },
   reads: [1],
   vjp(g, { inputs: [x, target], params: p, saved }) {
+    if (mode.grad) return [differentiable(g, x!, target!, p, saved), null];
     const [rows, classes] = x!.shape as [number, number];
     const gx = empty(x!.shape, "float32", `${p.name} gradient`, x!.device);
     const count = p.reduction === "mean" ? saved[saved.length - 1]! : one(x!);
@@ -73,6 +74,33 @@ const RowLoss: Op<Rows> = {
     return [gx, null];
   },
 };
+
+/** The same gradient by ops, for second derivatives. */
+function differentiable(g: Tensor, x: Tensor, target: Tensor, p: Rows, saved: readonly Tensor[]): Tensor {
+  const rows = x.shape[0]!;
+  const hot = oneHot(target, x);
+  const counted = reshape(toFloat(counts(target, p.ignore)), [rows, 1]);
+  const mean = p.reduction === "mean" ? div(g, saved[saved.length - 1]!) : g;
+  const factor = p.reduction === "none" ? reshape(g, [rows, 1]) : mean;
+  const by = p.kernel === "nll" ? neg(hot) : sub(apply(Probs, [x], saved[0]!), hot);
+  return mul(mul(by, counted), factor);
+}
+
+/** The softmax that the forward left, as a function of the logits. */
+const Probs: Op<Tensor> = {
+  name: "softmax",
+  reads: [OUT],
+  forward: (_, probs) => alias(probs),
+  vjp: (g, _, y) => [softmaxVjp(g, y, 1)],
+};
+
+/** 1 where the class is the label, [rows, classes]. */
+function oneHot(labels: Tensor, x: Tensor): Tensor {
+  const [rows, classes] = x.shape as [number, number];
+  const positions = empty([1, classes], "int32", "loss", x.device);
+  launch("arange_i32", [positions], [], [classes], [0, 1], "loss");
+  return toFloat(eq(reshape(labels, [rows, 1]), positions));
+}
 
 function one(x: Tensor): Tensor {
   const t = empty([], "float32", "loss", x.device);
@@ -118,14 +146,12 @@ function classLoss(op: string, kernel: Rows["kernel"], x: Tensor, target: Tensor
 function weighted(op: string, logp: Tensor, labels: Tensor, options: ClassLossOptions & { smoothing: number }): Tensor {
   const { weight = null, smoothing } = options;
   const reduction = reductionOf(op, options);
-  const [rows, classes] = logp.shape as [number, number];
+  const classes = logp.shape[1]!;
   if (weight !== null && !sameShape(weight.shape, [classes])) {
     fail(op, `weight ${show(weight.shape)} and input ${show(logp.shape)}: a weight of [${classes}] is expected`);
   }
-  const positions = empty([1, classes], "int32", op, logp.device);
-  launch("arange_i32", [positions], [], [classes], [0, 1], op);
   const counted = toFloat(counts(labels, options.ignoreIndex ?? -100));
-  const hot = toFloat(eq(reshape(labels, [rows, 1]), positions));
+  const hot = oneHot(labels, logp);
   // The kernel checks the labels: a fault names row and value.
   const checked = apply({ ...RowLoss, name: op }, [logp, labels], {
     kernel: "nll",

@@ -3,7 +3,11 @@ import { fail } from "../core/error.ts";
 import { apply, expectDtype, launch, type Op } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
+import { eq } from "./binary.ts";
 import { type Pair, pair } from "./conv.ts";
+import { matmul } from "./matmul.ts";
+import { reshape } from "./shape.ts";
+import { toFloat } from "./unary.ts";
 
 export interface PoolOptions {
   /** The kernel's size by default. */
@@ -79,7 +83,19 @@ const MaxPoolVjp: Op<MaxGeometry> = {
     launch("max_pool2d_vjp_f32", [gx], [gy!, index!], [planes, oh, ow], g.scalars.slice(0, 2), "maxPool2d");
     return gx;
   },
+  vjp: (h, { inputs: [, index], params: g }) => [gathered(h, index!, g), null],
 };
+
+/** The elements of each plane that the windows took: a product with one-hot rows, for second derivatives only. */
+function gathered(h: Tensor, index: Tensor, g: MaxGeometry): Tensor {
+  const [planes, oh, ow] = g.extents as [number, number, number];
+  const [height, width] = g.scalars as [number, number];
+  const size = height * width;
+  const positions = empty([size], "int32", "maxPool2d", h.device);
+  launch("arange_i32", [positions], [], [size], [0, 1], "maxPool2d");
+  const hot = toFloat(eq(reshape(index, [planes, oh * ow, 1]), positions));
+  return reshape(matmul(hot, reshape(h, [planes, size, 1])), g.out);
+}
 
 /**
  * The largest of each window; NaN wins, the first of a tie takes the gradient.

@@ -49,7 +49,7 @@ function vjpOp(
 }
 
 // softmax: gx = y (g - Σ g y), bilinear in g; d/dg: y (h - Σ h y), d/dy: h (g - Σ g y) - g Σ h y
-const softmaxVjp: Vjp = vjpOp("softmaxVjp", "softmax", (g, y, dim) => {
+export const softmaxVjp: Vjp = vjpOp("softmaxVjp", "softmax", (g, y, dim) => {
   const dot = (a: Tensor, b: Tensor): Tensor => sum(mul(a, b), { dim, keepdim: true });
   return [(h) => softmaxVjp(h, y, dim), (h) => sub(mul(h, sub(g, dot(g, y))), mul(g, dot(h, y)))];
 });

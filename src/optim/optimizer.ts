@@ -103,7 +103,8 @@ export abstract class Optimizer<H extends object> {
       );
     }
     const list = [...params];
-    if (list.length === 0) fail(name, "optimizer got an empty parameter list");
+    if (list.length === 0)
+      fail(name, "params []: optimizer got an empty parameter list, at least one parameter is expected");
     if (list[0] instanceof Tensor) this.addParamGroup({ params: list as Tensor[] } as unknown as GroupSpec<H>);
     else for (const group of list) this.addParamGroup(group as GroupSpec<H>);
   }
@@ -117,7 +118,7 @@ export abstract class Optimizer<H extends object> {
   /** Adds parameters, for example of a layer that is thawed later. What the group leaves out is as in the constructor. */
   addParamGroup(spec: GroupSpec<H>): void {
     if (spec === null || typeof spec !== "object" || !("params" in spec)) {
-      fail(this.name, "a parameter group is an object with params");
+      fail(this.name, `group ${this.paramGroups.length} is ${typeof spec}: an object with params is expected`);
     }
     const { params, ...own } = spec as { params: Tensor | Iterable<Tensor> } & Record<string, unknown>;
     for (const key of Object.keys(own)) {
@@ -203,10 +204,7 @@ export abstract class Optimizer<H extends object> {
       for (let i = begin; i < end; i++) {
         const { p, g } = segments[i]!;
         if (p.device !== device || g.device !== device) {
-          fail(
-            this.name,
-            `${p.describe()} is on another device (${p.device.type}) than the group's first (${device.type})`,
-          );
+          fail(this.name, `${p.describe()} is on ${p.device.type}: the group's first is on ${device.type}`);
         }
         outputs.push(p);
         inputs.push(g);
@@ -280,7 +278,8 @@ export abstract class Optimizer<H extends object> {
       }
       checkRate(`${this.name}.loadStateDict`, lr);
       const unknown = Object.keys(own).find((key) => key !== "initialLr" && !(key in this.#defaults));
-      if (unknown !== undefined) say(`group ${i} has an unknown option ${unknown}`);
+      if (unknown !== undefined)
+        say(`group ${i} has an unknown option ${unknown}: it takes ${Object.keys(this.#defaults).join(", ")}`);
       this.check({ ...group, ...own } as unknown as H);
       params.forEach((number, j) => {
         target.set(number, group.params[j]!);
@@ -316,7 +315,7 @@ export abstract class Optimizer<H extends object> {
       fail(subject, `state ${key}.${name} is ${show(x.shape)} of ${x.dtype}: ${show(shape)} of float32 is expected`);
     }
     if (x.device !== p.device)
-      fail(subject, `state ${key}.${name} is on another device (${x.device.type}) than its parameter`);
+      fail(subject, `state ${key}.${name} is on ${x.device.type}: its parameter is on ${p.device.type}`);
   }
 
   /** Copies in place where there is state, so that captured programs stay valid. */

@@ -7,6 +7,7 @@ import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { canBlock, collector } from "../host/probe.ts";
 import { faultMessage } from "../program/fault.ts";
+import { improve } from "../program/passes/index.ts";
 import {
   COUNTERS,
   FAULT_CLAIM,
@@ -47,6 +48,8 @@ export interface WasmOptions {
   threads?: number;
   /** Run and check each op before the call returns. */
   debug?: boolean;
+  /** Captured steps equal eager ones bit for bit: only passes that keep the bits improve a program. */
+  deterministic?: boolean;
   /** Most memory in bytes, up to 4 GiB. */
   maximumMemory?: number;
   /** Where the wasm file is, when not beside the script. */
@@ -77,6 +80,7 @@ export class WasmDevice implements Device {
   private readonly kernels: Map<string, Kernel>;
   private readonly names: readonly string[];
   private readonly debug: boolean;
+  private readonly deterministic: boolean;
   /** Rows go into one script while the other may still be walked. */
   private scripts: [Script, Script];
   private ops: string[] = [];
@@ -97,7 +101,7 @@ export class WasmDevice implements Device {
     names: readonly string[],
     pool: Pool,
     info: DeviceInfo,
-    debug: boolean,
+    options: WasmOptions,
     scripts: [Script, Script],
   ) {
     this.exports = exports;
@@ -106,7 +110,8 @@ export class WasmDevice implements Device {
     this.kernels = new Map(names.map((name, i) => [name, kernel(name, i + FIRST_KERNEL)]));
     this.pool = pool;
     this.info = info;
-    this.debug = debug;
+    this.debug = options.debug ?? false;
+    this.deterministic = options.deterministic ?? false;
     this.scripts = scripts;
   }
 
@@ -115,19 +120,23 @@ export class WasmDevice implements Device {
     if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS)) {
       fail("init", `threads ${wanted}: an integer from 1 to ${MAX_THREADS} is expected`);
     }
+    if (!(maximumMemory > 0)) fail("init", `maximumMemory ${maximumMemory}: a positive number of bytes is expected`);
     const { build, why } = await chooseBuild(options.simd);
     const { threads, why: whyThreads } = await chooseThreads(wanted);
     const module = await compile(build, options.wasm);
     const memory = new Memory(HEAP_BASE, maximumMemory);
     const names = kernelNames(module);
     const exports = await instantiateOn(module, memory.memory, names);
-    const place = (bytes: number) => memory.allocate(bytes)?.address ?? memory.exhausted("init", bytes);
+    const needed = 2 * SCRIPT_BYTES + threads * SCRATCH_BYTES;
+    const place = (bytes: number): number =>
+      memory.allocate(bytes)?.address ??
+      fail("init", `${memory.maximum} bytes of memory: ${threads} threads alone must have ${needed + HEAP_BASE}`);
     const scripts: [Script, Script] = [new Script(), new Script()];
     for (const s of scripts) s.place(place(SCRIPT_BYTES), SCRIPT_BYTES);
     memory.i32[SCRATCH_BASE >> 2] = place(threads * SCRATCH_BYTES);
     const pool = new Pool(memory.i32, threads);
     const info = { device: "wasm", build, threads, why: `build: ${why}; threads: ${whyThreads}` };
-    const device = new WasmDevice(exports, memory, names, pool, info, options.debug ?? false, scripts);
+    const device = new WasmDevice(exports, memory, names, pool, info, options, scripts);
     await pool.start(module, memory.memory, names, (reason) => device.fail(reason));
     return { device, collect: await collector() };
   }
@@ -137,7 +146,7 @@ export class WasmDevice implements Device {
   }
 
   kernel(name: string): Kernel {
-    return this.kernels.get(name) ?? fail("launch", `the wasm device has no kernel ${name}`);
+    return this.kernels.get(name) ?? fail("launch", `kernel ${name}: the wasm device has no such kernel`);
   }
 
   // ------------------------------------------------------------------------------------------------------ storages
@@ -168,6 +177,11 @@ export class WasmDevice implements Device {
     this.memoryOf.give(s.block);
     this.memoryOf.account(s.label, s.bytes, -1);
     s.block = null;
+  }
+
+  /** The rows of a recorded program after the passes. */
+  improve(rows: readonly Row[], isTemporary: (s: Storage) => boolean): readonly Row[] {
+    return improve(rows, isTemporary, (kernel) => this.kernels.has(kernel), this.deterministic);
   }
 
   /** A storage without bytes, for the results of a program. */

@@ -40,13 +40,12 @@ export class WasmProgram implements Program {
       const buffers = [{ storage: results[i]!, offset: 0 }, buffer];
       return { kernel: "copy_f32", buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
     });
-    this.encoded = [...rows, ...copies];
-
     const real = (s: WasmStorage): WasmStorage => s.alias ?? s;
     const temporary = (b: Storage): boolean => {
       const s = b as WasmStorage;
       return real(s).virtual && !slots.has(s) && !resultSlots.has(s);
     };
+    this.encoded = device.improve([...rows, ...copies], temporary);
     const { offsets, bytes } = plan(this.encoded, temporary);
     if (bytes > 0) this.arena = device.arena(bytes);
     const address = (b: Buffer): number => {
