@@ -13,6 +13,9 @@ const TABLE: usize = STRIP + 512;
 const MAX_TABLE: u32 = 65536;
 const IMAGE: usize = 512 << 10;
 const IMAGE_BYTES: usize = 1536 << 10;
+/** Scratch memory that conv2d leaves alone. */
+export const LEFT: usize = TABLE + (<usize>MAX_TABLE << 2);
+export const LEFT_BYTES: usize = IMAGE - LEFT;
 
 /** Copies planes of h rows of w words into the middle of zeroed planes of h + 2 ph rows of w + 2 pw. */
 export function padPlanes(dst: usize, src: usize, planes: u32, h: u32, w: u32, ph: u32, pw: u32): void {

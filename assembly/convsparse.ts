@@ -3,7 +3,7 @@
 // channels last a row of the kernel, kw * ci floats, meets a run of as many in the image, so that
 //
 // By w: for images by the block, for each output channel: sums[row of the kernel] += g * x[run], over a list
-// By x: for each image, for each pixel: gx[run] += g * w[channel, row of the kernel], over the pixel's list of channels
+// By x: for each image, for each run of gx: gx[run] += g * w[channel, row of the kernel], over the gradients it meets
 //
 // A zero in g stands for nothing, even against an infinity or a NaN in x or w: only there the dense kernels differ.
 import { extent, first, last, pointer, scratch } from "./args";
@@ -13,7 +13,7 @@ import { ENTRY, gather, lanesOf, nonzeros, WIDE } from "./sparse";
 
 const LISTED: u32 = 16384; // entries of a list
 const LIST_BYTES: usize = <usize>(LISTED + 8) * ENTRY;
-const MOST_PIXELS: u32 = 65536; // of an output plane
+const MOST_PIXELS: u32 = 32768; // of an output plane
 
 // Scratch by w: a list, sums, images with channels last, the padded image.
 const SUMS: usize = LIST_BYTES;
@@ -23,11 +23,11 @@ const IMAGE_BYTES: u32 = 768 << 10;
 const PADDED: usize = IMAGES + IMAGE_BYTES + 256;
 const BLOCK_BYTES: u32 = 24 << 10; // images under one list: more, and they leave the first cache
 
-// By x: a list, the same sorted by pixels, where each pixel's ends, w with channels last, an image of gx.
+// By x: a list, the same sorted by pixels, where each pixel's begins, w with channels last, an image of gx.
 const SORTED: usize = LIST_BYTES;
 const ENDS: usize = SORTED + LIST_BYTES;
-const WEIGHTS: usize = ENDS + ((MOST_PIXELS + 16) << 2);
-const WEIGHTS_BYTES: u32 = 512 << 10;
+const WEIGHTS: usize = ENDS + ((MOST_PIXELS + 16) << 3);
+const WEIGHTS_BYTES: u32 = 384 << 10;
 const GRAD: usize = WEIGHTS + WEIGHTS_BYTES;
 
 /**
@@ -197,7 +197,9 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
     const run = some * across;
     const vectors = (run + 3) >> 2;
     const perRun = <usize>vectors << 4;
-    const perChannel = perRun * runs;
+    const perRow = perRun * every; // of the kernel
+    const perChannel = perRow * kh;
+    const down = <usize>wide * record; // a row of gx
     const tail = lanesOf(run);
     if (turned != u / n) {
       turned = u / n;
@@ -222,22 +224,36 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
           const count = min<u32>(pooled - p, LISTED);
           listed = nonzeros(listed, pointer(args, 1) + at, pointer(args, 2) + at, count, ow, 1, oh, o << 16);
         }
-        sortByPixel(work, listed, pixels, perChannel);
-        let begin = work + SORTED;
-        let ends = work + ENDS;
+        if (listed == work) continue;
+        sortByPixel(work, listed, oh, ow, perChannel, dh == 1 ? sh * perRow : 0);
         for (let ox: u32 = 0; ox < ow; ++ox) {
-          let at = work + GRAD + ox * sw * record;
-          for (let oy: u32 = 0; oy < oh; ++oy) {
-            const end = load<usize>(ends);
-            if (begin != end) {
+          const ends = work + ENDS + ox * oh * 8;
+          const to = work + GRAD + ox * sw * record;
+          if (dh == 1) {
+            // Row y of gx gets row y - oy * sh of the kernel from the pixels of rows oy: one list down the column.
+            for (let y: u32 = 0; y < high; ++y) {
+              const oy0 = y >= kh ? (y - kh) / sh + 1 : 0;
+              const oy1 = min<u32>(oh, y / sh + 1);
+              if (oy0 >= oy1) continue;
+              const begin = load<usize>(ends + (oy0 << 3));
+              const end = load<usize>(ends + (oy1 << 3));
+              if (begin == end) continue;
               for (let q: u32 = 0; q < every; ++q) {
-                const weights = work + WEIGHTS + perRun * q;
-                gather(vectors, weights, perRun * every, begin, end, at + q * dw * record, dh * wide * record, kh, tail);
+                const weights = work + WEIGHTS + y * perRow + q * perRun;
+                gather(vectors, weights, 0, begin, end, to + y * down + q * dw * record, 0, 1, tail);
               }
-              begin = end;
             }
-            ends += 4;
-            at += sh * wide * record;
+          } else {
+            for (let oy: u32 = 0; oy < oh; ++oy) {
+              const begin = load<usize>(ends + (oy << 3));
+              const end = load<usize>(ends + (oy << 3), 8);
+              if (begin == end) continue;
+              for (let q: u32 = 0; q < every; ++q) {
+                const weights = work + WEIGHTS + q * perRun;
+                const at = to + oy * sh * down + q * dw * record;
+                gather(vectors, weights, perRow, begin, end, at, dh * down, kh, tail);
+              }
+            }
           }
         }
       }
@@ -254,27 +270,37 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
 }
 
 /**
- * Sorts a list whose offsets are pixel | channel << 16 by pixels, in the order of the channels; the offsets become
- * channel * scale. ENDS gets where each pixel's entries end.
+ * Sorts a list whose offsets are x * oh + y | channel << 16 by pixels, in the order of the channels; the offsets become
+ * channel * scale - y * row. ENDS gets eight bytes a pixel: where its entries begin, which is where the ones before it
+ * end, and y * row.
  */
-function sortByPixel(work: usize, listed: usize, pixels: u32, scale: usize): void {
+function sortByPixel(work: usize, listed: usize, oh: u32, ow: u32, scale: usize, row: usize): void {
+  // Counted, and then filled, one place further on: what is left there is where the pixel's own entries end.
   const ends = work + ENDS;
-  memory.fill(ends, 0, pixels << 2);
+  const next = ends + 8;
+  memory.fill(ends, 0, <usize>(oh * ow + 1) << 3);
   for (let s = work; s < listed; s += ENTRY) {
-    const at = ends + (<usize>load<u16>(s, 4) << 2);
+    const at = next + (<usize>load<u16>(s, 4) << 3);
     store<usize>(at, load<usize>(at) + ENTRY);
   }
   let sum = work + SORTED;
-  for (let p: u32 = 0; p < pixels; ++p) {
-    const count = load<usize>(ends + (p << 2));
-    store<usize>(ends + (p << 2), sum);
-    sum += count;
+  store<usize>(ends, sum);
+  let at = next;
+  for (let x: u32 = 0; x < ow; ++x) {
+    let y: usize = 0;
+    for (let end = at + (<usize>oh << 3); at < end; at += 8) {
+      const count = load<usize>(at);
+      store<usize>(at, sum);
+      store<usize>(at, y, 4);
+      sum += count;
+      y += row;
+    }
   }
   for (let s = work; s < listed; s += ENTRY) {
-    const at = ends + (<usize>load<u16>(s, 4) << 2);
+    const at = next + (<usize>load<u16>(s, 4) << 3);
     const to = load<usize>(at);
     store<u32>(to, load<u32>(s));
-    store<usize>(to, <usize>load<u16>(s, 6) * scale, 4);
+    store<usize>(to, <usize>load<u16>(s, 6) * scale - load<usize>(at, 4), 4);
     store<usize>(at, to + ENTRY);
   }
 }

@@ -2,7 +2,7 @@
 //
 // Every thread walks all rows. A parallel row is run by all threads, the others by thread 0. The host marks the rows
 // before which the threads must meet. A fault ends the walk at the first barrier behind its row, for all threads alike.
-import { CONTROL, FAULT_ROW } from "./args";
+import { CONTROL, COUNTERS, FAULT_ROW } from "./args";
 
 /** Milliseconds; thread 0 notes when its share of a row begins, so that the host can judge a long wait. */
 // @ts-ignore: decorator
@@ -25,11 +25,26 @@ const SHARE_BEGAN: usize = CONTROL + 328;
 /** One word a thread: it waits for programs. */
 const READY: usize = CONTROL + 512;
 
+/** In each thread's line: what it waits to see changed. */
+const AWAITED: usize = COUNTERS + 8;
+
 const HEADER: usize = 16;
 const PARALLEL: u32 = 1;
 const BARRIER: u32 = 2;
 /** Thread 0 returns to the host after waiting this long, in nanoseconds. */
 const SLICE: i64 = 20_000_000;
+
+/**
+ * Sleeps while `word` is `value`, which is handed over through memory: V8's baseline compiler (Node 20) loses a local that
+ * is an operand of wait, and thread 0 took its timeout for the others' arrival.
+ */
+// @ts-ignore: decorator
+@inline
+function sleep(word: usize, value: i32, ith: u32, timeout: i64): void {
+  const awaited = AWAITED + ((<usize>ith) << 6);
+  store<i32>(awaited, value);
+  atomic.wait<i32>(word, load<i32>(awaited), timeout);
+}
 
 /**
  * All threads meet. Thread 0 gives up after a slice (false): the host looks around and comes back with `again`.
@@ -54,7 +69,7 @@ function barrier(ith: u32, nth: u32, again: bool): bool {
   }
   while (true) {
     atomic.add<u32>(BARRIER_ASLEEP, 1);
-    atomic.wait<i32>(GENERATION, generation, ith == 0 ? SLICE : -1);
+    sleep(GENERATION, generation, ith, ith == 0 ? SLICE : -1);
     atomic.sub<u32>(BARRIER_ASLEEP, 1);
     if (atomic.load<i32>(GENERATION) != generation) return true;
     if (ith == 0) {
@@ -115,7 +130,7 @@ export function serve(ith: u32): void {
     }
     while (epoch == seen) {
       atomic.add<u32>(ASLEEP, 1);
-      atomic.wait<i32>(EPOCH, seen, -1);
+      sleep(EPOCH, seen, ith, -1);
       atomic.sub<u32>(ASLEEP, 1);
       epoch = atomic.load<u32>(EPOCH);
     }

@@ -1,5 +1,7 @@
 // What a training step holds and makes: bytes and tensors that live after so many steps, rows and allocations of a step.
-import { cases, type Mode } from "./cases.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type Case, cases, type Mode } from "./cases.ts";
 import type { Settings } from "./measure.ts";
 import { digits, table } from "./timing.ts";
 import { prepare } from "./work.ts";
@@ -24,29 +26,47 @@ interface Counters {
   readonly allocations: number;
 }
 
-export async function memorySection({ w, device }: Settings): Promise<MemoryRow[]> {
-  const counters = (device as unknown as { counters: Counters }).counters;
+setFlagsFromString("--expose-gc");
+const gc = runInNewContext("gc") as () => void;
+
+/** What earlier work left behind goes: finalizers run when the event loop turns. */
+async function collect(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    gc();
+    await new Promise((r) => setTimeout(r, 5));
+  }
+}
+
+export async function memorySection(settings: Settings): Promise<MemoryRow[]> {
   const rows: MemoryRow[] = [];
   for (const c of cases.filter((x) => x.section === "step" && x.task.kind === "train")) {
     for (const mode of c.modes) {
-      await new Promise((r) => setTimeout(r, 10));
-      const before = w.memory(device);
-      const work = prepare(w, device, c, mode)!;
-      await work.run(SETTLE);
-      const settled = w.memory(device).liveBytes;
-      const { rows: r0, allocations: a0 } = { ...counters };
-      await work.run(STEPS);
-      const after = w.memory(device);
-      rows.push({
-        ...{ name: c.name, mode, settled: (settled - before.liveBytes) / 2 ** 20 },
-        ...{ later: (after.liveBytes - before.liveBytes) / 2 ** 20, reserved: after.reservedBytes / 2 ** 20 },
-        tensors: after.tensors - before.tensors,
-        ...{ rows: (counters.rows - r0) / STEPS, allocations: (counters.allocations - a0) / STEPS },
-      });
-      work.dispose?.();
+      // A function of its own: nothing of it is left on the stack when the next one counts.
+      await collect();
+      rows.push(await one(settings, c, mode));
     }
   }
   return rows;
+}
+
+async function one({ w, device }: Settings, c: Case, mode: Mode): Promise<MemoryRow> {
+  const counters = (device as unknown as { counters: Counters }).counters;
+  const before = w.memory(device);
+  const work = prepare(w, device, c, mode)!;
+  await work.run(SETTLE);
+  await collect();
+  const settled = w.memory(device).liveBytes;
+  const { rows, allocations } = { ...counters };
+  await work.run(STEPS);
+  const per = { rows: (counters.rows - rows) / STEPS, allocations: (counters.allocations - allocations) / STEPS };
+  await collect();
+  const after = w.memory(device);
+  work.dispose?.();
+  return {
+    ...{ name: c.name, mode, settled: (settled - before.liveBytes) / 2 ** 20 },
+    ...{ later: (after.liveBytes - before.liveBytes) / 2 ** 20, reserved: after.reservedBytes / 2 ** 20 },
+    ...{ tensors: after.tensors - before.tensors, ...per },
+  };
 }
 
 export const memoryTable = (rows: readonly MemoryRow[]): string =>

@@ -171,10 +171,15 @@ for (const simd of ["simd", "relaxed"] as const) {
   }
 }
 
-/** Parameters of a CNN with a max-pool behind each convolution, after 20 steps. */
-async function twentySteps(captured: boolean): Promise<Float32Array[]> {
-  w.manualSeed(5);
+/**
+ * Parameters of a CNN with a max-pool behind each convolution, after 20 steps. Two runs that differ in the last bits
+ * drift apart by some 1e-8, unless a value close to a kink of relu or a tie of max falls on the other side: then one
+ * element of one gradient differs as a whole (some 1e-5 at this batch). In these runs none does.
+ */
+async function twentySteps(seed: number, captured: boolean): Promise<Float32Array[]> {
+  w.manualSeed(seed);
   const model = new Net();
+  model.dropout = new nn.Dropout(0);
   const optimizer = new SGD(model.parameters(), { lr: 0.02, momentum: 0.9 });
   const f = (x: w.Tensor, y: w.Tensor): w.Tensor => {
     optimizer.zeroGrad();
@@ -184,8 +189,8 @@ async function twentySteps(captured: boolean): Promise<Float32Array[]> {
     return loss;
   };
   const step = captured ? w.capture(f) : async (x: w.Tensor, y: w.Tensor) => f(x, y);
-  const images = w.rand([4, BATCH, 1, 28, 28]);
-  const labels = w.randint(0, 10, [4, BATCH]);
+  const images = w.rand([4, 64, 1, 28, 28]);
+  const labels = w.randint(0, 10, [4, 64]);
   for (let i = 0; i < 20; i++) await step(images.select(0, i % 4), labels.select(0, i % 4));
   return Promise.all(model.parameters().map(async (p) => (await p.data()) as Float32Array));
 }
@@ -193,10 +198,15 @@ async function twentySteps(captured: boolean): Promise<Float32Array[]> {
 for (const simd of ["simd", "relaxed"] as const) {
   test(`${simd}: with all passes on, a captured run agrees with eager to 1e-5 after 20 steps`, async () => {
     const device = await w.init({ simd, threads: 2 });
-    const eager = await twentySteps(false);
-    const captured = await twentySteps(true);
-    eager.forEach((a, i) => {
-      const b = captured[i]!;
+    const pairs: [Float32Array, Float32Array][] = [];
+    for (const seed of [1, 2, 3]) {
+      const eager = await twentySteps(seed, false);
+      const captured = await twentySteps(seed, true);
+      eager.forEach((a, i) => {
+        pairs.push([a, captured[i]!]);
+      });
+    }
+    pairs.forEach(([a, b], i) => {
       const norm = (f: (x: number, k: number) => number): number =>
         Math.sqrt(a.reduce((s, x, k) => s + f(x, k) ** 2, 0));
       const off = norm((x, k) => x - b[k]!) / norm((_, k) => b[k]!);

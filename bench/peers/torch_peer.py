@@ -144,6 +144,7 @@ def warm(run):
 
 
 def one_round(run, calls, budget):
+    run(1)
     samples, end = [], now() + budget / 1000
     while True:
         samples.append(timed(run, calls) / calls)

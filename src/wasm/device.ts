@@ -1,24 +1,12 @@
 // The wasm device: rows go into a script in shared memory, and a flush lets all threads walk it.
 //
-// Where the host may block, thread 0 is the host's own thread. When it has waited too long at a barrier it comes back from wasm
-// ("stalled"): an awaited flush then lets the event loop learn of a worker's death, a synchronous one judges by time.
+// Where the host may block, thread 0 is the host's own thread: runner.ts has its walk.
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { canBlock, collector } from "../host/probe.ts";
-import { faultMessage } from "../program/fault.ts";
 import { improve } from "../program/passes/index.ts";
-import {
-  COUNTERS,
-  FAULT_CLAIM,
-  FAULT_INDEX,
-  FAULT_ROW,
-  FAULT_VALUE,
-  MAX_THREADS,
-  SCRATCH_BASE,
-  SCRATCH_BYTES,
-  SHARE_BEGAN,
-} from "./control.ts";
+import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
 import {
   type Build,
   chooseBuild,
@@ -32,15 +20,12 @@ import {
 import { Memory, WasmStorage } from "./memory.ts";
 import { chooseThreads, Pool } from "./pool.ts";
 import { WasmProgram } from "./program.ts";
+import { Runner } from "./runner.ts";
 import { addressOf, decode, type Kernel, kernel, Script } from "./script.ts";
 
 /** Rows after which a script is handed over without anyone reading. */
 const MOST_ROWS = 512;
 const SCRIPT_BYTES = 1 << 18;
-/** A barrier may last this long, or this many times thread 0's own share of the row. */
-const PATIENCE_MS = 2000;
-const PATIENCE_SHARES = 8;
-
 export interface WasmOptions {
   /** The build: `relaxed` (fused multiply-add) where the host has it, else `simd`. */
   simd?: Build;
@@ -56,39 +41,25 @@ export interface WasmOptions {
   wasm?: string | URL;
 }
 
-/** A script that the threads walk, and the rows of a captured program for messages. */
-interface Run {
-  readonly script: Script;
-  readonly rows: readonly Row[] | null;
-  readonly nth: number;
-  /** The row before which thread 0 waits; 0 behind the last. */
-  stalledAt: number;
-  stalledSince: number;
-  readonly after: (() => void)[];
-}
-
 export class WasmDevice implements Device {
   readonly type = "wasm";
   readonly info: DeviceInfo;
   readonly canBlock = canBlock();
   readonly memoryOf: Memory;
-  /** For tests and benchmarks: rows appended, scripts run, rows run. */
-  readonly counters = { appended: 0, runs: 0, rows: 0, allocations: 0 };
+  /** For tests and benchmarks: rows appended, blocks handed out, rows run. */
+  readonly counters = { appended: 0, allocations: 0, rows: 0 };
   failed: string | null = null;
-  private readonly exports: Exports;
   private readonly pool: Pool;
+  private readonly runner: Runner;
   private readonly kernels: Map<string, Kernel>;
-  private readonly names: readonly string[];
   private readonly debug: boolean;
   private readonly deterministic: boolean;
   /** Rows go into one script while the other may still be walked. */
   private scripts: [Script, Script];
   private ops: string[] = [];
-  private running: Run | null = null;
   /** Serials of rows: appended, and run. */
   private appended = 0;
   private executed = 0;
-  private fault: WasmgradError | null = null;
   /** After a failure: addresses that unfinished rows write. */
   private torn: number[] | null = null;
   private recorded: Row[] | null = null;
@@ -104,15 +75,20 @@ export class WasmDevice implements Device {
     options: WasmOptions,
     scripts: [Script, Script],
   ) {
-    this.exports = exports;
     this.memoryOf = memory;
-    this.names = names;
     this.kernels = new Map(names.map((name, i) => [name, kernel(name, i + FIRST_KERNEL)]));
     this.pool = pool;
     this.info = info;
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
     this.scripts = scripts;
+    this.runner = new Runner(exports, memory, pool, names, {
+      check: () => this.check(),
+      fail: (reason) => {
+        this.fail(reason);
+        return this.refuse();
+      },
+    });
   }
 
   static async create(options: WasmOptions = {}): Promise<{ device: WasmDevice; collect: () => void }> {
@@ -249,18 +225,17 @@ export class WasmDevice implements Device {
   async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
     if (this.untouched(buffer)) return this.slice(buffer, count, dtype);
     this.check();
-    if (this.running !== null) this.finishSync();
     const storage = buffer.storage as WasmStorage;
     storage.holders++;
     try {
       this.submit();
-      if (this.running === null) return this.copy(buffer, count, dtype);
       let data: TypedData | undefined;
-      (this.running as Run).after.push(() => {
-        data = this.copy(buffer, count, dtype);
-      });
-      await this.drain();
-      this.throwFault();
+      const copy = (): void => {
+        data = this.slice(buffer, count, dtype);
+      };
+      if (this.runner.stalled) this.runner.whenDone(copy);
+      else copy();
+      await this.settled();
       return data!;
     } finally {
       if (--storage.holders === 0) this.free(storage);
@@ -270,11 +245,6 @@ export class WasmDevice implements Device {
   readSync(buffer: Buffer, count: number, dtype: DType): TypedData {
     if (this.untouched(buffer)) return this.slice(buffer, count, dtype);
     this.flushSync();
-    return this.slice(buffer, count, dtype);
-  }
-
-  private copy(buffer: Buffer, count: number, dtype: DType): TypedData {
-    this.throwFault();
     return this.slice(buffer, count, dtype);
   }
 
@@ -296,137 +266,53 @@ export class WasmDevice implements Device {
 
   async flush(): Promise<void> {
     this.check();
-    if (this.running !== null) this.finishSync();
     this.submit();
-    if (this.running !== null) await this.drain();
-    this.throwFault();
+    await this.settled();
   }
 
   flushSync(): void {
     this.check();
-    if (this.running !== null) this.finishSync();
     this.submit();
-    if (this.running !== null) this.finishSync();
+    this.runner.finish();
     this.throwFault();
   }
 
   /** Runs a captured program's script now. */
   execute(script: Script, rows: readonly Row[]): void {
-    this.begin(script, rows);
-    if (this.running !== null) this.finishSync();
+    this.check();
+    this.counters.rows += script.rows;
+    this.runner.begin(script, (n) => rows[n]?.op);
+    this.runner.finish();
     this.throwFault();
   }
 
-  /** Lets the threads walk what was appended. */
+  /** Lets the threads walk what was appended, behind what still runs. After a fault nothing more runs until it is thrown. */
   private submit(): void {
+    this.runner.finish();
     const [script, other] = this.scripts;
     if (script.rows === 0) return;
+    const { ops, appended } = this;
+    this.counters.rows += script.rows;
+    this.ops = [];
     this.scripts = [other, script];
     other.clear();
-    if (this.fault !== null) {
-      this.ops = [];
-      this.executed = this.appended;
-      return;
-    }
-    const serial = this.appended;
-    this.begin(script, null, () => {
-      this.executed = serial;
-    });
+    const ran = (): void => {
+      this.executed = appended;
+    };
+    if (this.runner.fault !== null) ran();
+    else this.runner.begin(script, (n) => ops[n], ran);
   }
 
-  private begin(script: Script, rows: readonly Row[] | null, after: () => void = () => {}): void {
-    this.check();
-    const nth = script.parallel ? this.pool.ready() : 1;
-    const run: Run = { script, rows, nth, stalledAt: -1, stalledSince: 0, after: [after] };
-    this.counters.runs++;
-    this.counters.rows += script.rows;
-    this.running = run;
-    if (nth > 1) this.exports.start(script.address, script.limit, nth);
-    this.walk(run, script.address, false);
-  }
-
-  /** Thread 0's walk, up to the end or to a barrier where the others are late. */
-  private walk(run: Run, row: number, again: boolean): void {
-    let stopped: number;
-    try {
-      stopped = this.exports.walk(row, run.script.limit, 0, run.nth, again ? 1 : 0) >>> 0;
-    } catch (error) {
-      this.fail(`thread 0 trapped: ${(error as Error).message}`);
-      this.check();
-      throw error;
-    }
-    if (stopped === run.script.limit) this.completed(run);
-    else {
-      if (run.stalledAt !== stopped) run.stalledSince = performance.now();
-      run.stalledAt = stopped;
-    }
-  }
-
-  private completed(run: Run): void {
-    this.running = null;
-    const words = this.memoryOf.u32;
-    const row = words[FAULT_ROW >> 2]!;
-    if (row !== 0) {
-      this.fault = this.describeFault(run, row);
-      for (const word of [FAULT_INDEX, FAULT_VALUE, FAULT_ROW, FAULT_CLAIM]) words[word >> 2] = 0;
-    }
-    if (run.rows === null) this.ops = [];
-    for (const f of run.after) f();
-  }
-
-  private describeFault(run: Run, args: number): WasmgradError {
-    const { u32, i32 } = this.memoryOf;
-    const rows = decode(this.memoryOf, run.script.address, run.script.limit);
-    const n = rows.findIndex((r) => r.args === args);
-    const { kernel: index, extents } = rows[n]!;
-    const name = this.names[index - FIRST_KERNEL]!;
-    const op = (run.rows === null ? this.ops[n] : run.rows[n]?.op) ?? name;
-    return new WasmgradError(faultMessage(name, op, extents, u32[FAULT_INDEX >> 2]!, i32[FAULT_VALUE >> 2]!));
-  }
-
-  /** Waits for a stalled run without blocking: the event loop may learn that a worker is gone. */
-  private async drain(): Promise<void> {
-    while (this.running !== null) {
-      const run = this.running;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      if (this.running !== run) continue;
-      this.judge(run, false);
-      this.walk(run, run.stalledAt, true);
-    }
-    this.check();
-  }
-
-  private finishSync(): void {
-    while (this.running !== null) {
-      const run = this.running;
-      this.judge(run, true);
-      this.walk(run, run.stalledAt, true);
-    }
-  }
-
-  /** Throws when the others will not come: one trapped, died, or is later than patience allows. */
-  private judge(run: Run, byTime: boolean): void {
-    const trapped = this.exports.trapped();
-    if (trapped !== 0 && this.failed === null) this.fail(`worker ${trapped - 1} trapped`);
-    if (byTime && this.failed === null) {
-      const share = run.stalledSince - this.shareBegan();
-      const waited = performance.now() - run.stalledSince;
-      if (waited > Math.max(PATIENCE_MS, PATIENCE_SHARES * share)) {
-        this.fail(`a worker did not come to the barrier within ${(waited / 1000).toFixed(1)} s: it has died or hangs`);
-      }
-    }
-    this.check();
-  }
-
-  /** When thread 0 began its share of the row at hand. */
-  private shareBegan(): number {
-    return new Float64Array(this.memoryOf.memory.buffer, SHARE_BEGAN, 1)[0]!;
+  /** Waits for a stalled script, and throws what it reported. */
+  private async settled(): Promise<void> {
+    if (this.runner.stalled) await this.runner.drain();
+    this.throwFault();
   }
 
   private throwFault(): void {
     this.check();
-    const fault = this.fault;
-    this.fault = null;
+    const { fault } = this.runner;
+    this.runner.fault = null;
     if (fault !== null) throw fault;
   }
 
@@ -488,16 +374,18 @@ export class WasmDevice implements Device {
     if (this.failed !== null) return;
     this.failed = reason;
     this.pool.end();
-    const scripts = [this.scripts[0], ...(this.running === null ? [] : [this.running.script])];
-    this.torn = scripts.flatMap((script) =>
-      decode(this.memoryOf, script.address, script.limit).flatMap((r) => r.outputs),
+    const unfinished = [this.scripts[0], this.runner.script];
+    this.torn = unfinished.flatMap((script) =>
+      script === null ? [] : decode(this.memoryOf, script.address, script.limit).flatMap((r) => r.outputs),
     );
-    this.running = null;
   }
 
   /** Refuses work in the broken state. */
   private check(): void {
-    if (this.failed === null) return;
+    if (this.failed !== null) this.refuse();
+  }
+
+  private refuse(): never {
     throw new WasmgradError(`wasm device: ${this.failed}: it takes no more work, \`await init()\` makes a new one`);
   }
 }
