@@ -182,7 +182,6 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const planes = <u32>max<f64>(0, min<f64>(min<f64>(share, room), <f64>IMAGE_BYTES / (<f64>high * wide * 4)));
   if (planes == 0 || oh * ow > MOST_PIXELS || cg >= MOST_PIXELS) return plainByX(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
-  const pixels = oh * ow;
 
   const work = scratch(ith);
   const units = groups * parts * n;
@@ -225,7 +224,7 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
           listed = nonzeros(listed, pointer(args, 1) + at, pointer(args, 2) + at, count, ow, 1, oh, o << 16);
         }
         if (listed == work) continue;
-        sortByPixel(work, listed, oh, ow, perChannel, dh == 1 ? sh * perRow : 0);
+        sortByPixel(work, listed, oh, ow, perChannel, dh == 1 ? perRow * sh : 0);
         for (let ox: u32 = 0; ox < ow; ++ox) {
           const ends = work + ENDS + ox * oh * 8;
           const to = work + GRAD + ox * sw * record;
@@ -239,8 +238,8 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
               const end = load<usize>(ends + (oy1 << 3));
               if (begin == end) continue;
               for (let q: u32 = 0; q < every; ++q) {
-                const weights = work + WEIGHTS + y * perRow + q * perRun;
-                gather(vectors, weights, 0, begin, end, to + y * down + q * dw * record, 0, 1, tail);
+                const weights = work + WEIGHTS + perRow * y + perRun * q;
+                gather(vectors, weights, 0, begin, end, to + down * y + q * dw * record, 0, 1, tail);
               }
             }
           } else {
@@ -249,9 +248,9 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
               const end = load<usize>(ends + (oy << 3), 8);
               if (begin == end) continue;
               for (let q: u32 = 0; q < every; ++q) {
-                const weights = work + WEIGHTS + q * perRun;
-                const at = to + oy * sh * down + q * dw * record;
-                gather(vectors, weights, perRow, begin, end, at, dh * down, kh, tail);
+                const weights = work + WEIGHTS + perRun * q;
+                const at = to + down * (oy * sh) + q * dw * record;
+                gather(vectors, weights, perRow, begin, end, at, down * dh, kh, tail);
               }
             }
           }

@@ -70,7 +70,15 @@ export function transpose(dst: usize, ldd: usize, src: usize, lds: usize, rows: 
   for (; i < rows; ++i) {
     let s = src + lds * i;
     let d = dst + (i << 2);
-    for (let j: u32 = 0; j < cols; ++j) {
+    for (const end = s + (cols4 << 2); s < end; s += 16) {
+      const v = v128.load(s);
+      v128.store32_lane(d, v, 0);
+      v128.store32_lane(d + ldd, v, 1);
+      v128.store32_lane(d + 2 * ldd, v, 2);
+      v128.store32_lane(d + 3 * ldd, v, 3);
+      d += ldd << 2;
+    }
+    for (let j = cols4; j < cols; ++j) {
       store<u32>(d, load<u32>(s));
       s += 4;
       d += ldd;

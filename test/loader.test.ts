@@ -1,11 +1,11 @@
 // Datasets and the loader on the wasm device: order, seeds, types, prefetch, and the life of a batch.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { fromData } from "../src/ops/data.ts";
 import { type Dataset, type HostArray, TensorDataset } from "../src/data/dataset.ts";
 import { drawDigits } from "../src/data/digits.ts";
 import { DataLoader } from "../src/data/loader.ts";
 import { type Device, init, memory, type Tensor, WasmgradError } from "../src/index.ts";
+import { fromData } from "../src/ops/data.ts";
 
 let device: Device;
 test.before(async () => {
