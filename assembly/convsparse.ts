@@ -13,7 +13,6 @@ import { ENTRY, gather, lanesOf, nonzeros, WIDE } from "./sparse";
 
 const LISTED: u32 = 16384; // entries of a list
 const LIST_BYTES: usize = <usize>(LISTED + 8) * ENTRY;
-const MOST_PIXELS: u32 = 32768; // of an output plane
 
 // Scratch by w: a list, sums, images with channels last, the padded image.
 const SUMS: usize = LIST_BYTES;
@@ -24,6 +23,7 @@ const PADDED: usize = IMAGES + IMAGE_BYTES + 256;
 const BLOCK_BYTES: u32 = 24 << 10; // images under one list: more, and they leave the first cache
 
 // By x: a list, the same sorted by pixels, where each pixel's begins, w with channels last, an image of gx.
+const MOST_PIXELS: u32 = 65536; // of an output plane
 const SORTED: usize = LIST_BYTES;
 const ENDS: usize = SORTED + LIST_BYTES;
 const WEIGHTS: usize = ENDS + ((MOST_PIXELS + 16) << 3);
@@ -40,7 +40,6 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   const chunks = extent(e, 0);
   const n = extent(e, 1);
   const co = extent(e, 2);
-  const oh = extent(e, 3);
   const ow = extent(e, 4);
   const ci = extent(e, 5);
   const kh = extent(e, 6);
@@ -72,7 +71,7 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   // Planes of x that a unit takes.
   let planes = <u32>min<f64>(<f64>ci, <f64>IMAGE_BYTES / (<f64>high * wide * 4));
   planes = min<u32>(planes, 16384 / (taps + 3 * runs));
-  if (planes == 0 || oh * ow > MOST_PIXELS) return plainByW(args, ith, nth);
+  if (planes == 0) return plainByW(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
   const perChannel = (((planes * mixed * across + 3) >> 2) << 4) * runs;
   let most = min<u32>(cg, SUMS_BYTES / perChannel);
@@ -128,7 +127,8 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
           const sums = work + SUMS + perRun * (runs * o);
           for (let q: u32 = 0; q < every; ++q) {
             const rows = work + IMAGES + q * dw * record;
-            gather(vectors, rows, dh * wide * record, work, listed, sums + perRun * q, perRun * every, runs / every, tail);
+            const to = sums + perRun * q;
+            gather(vectors, rows, dh * wide * record, work, listed, to, perRun * every, runs / every, tail);
           }
         }
       }
@@ -361,7 +361,8 @@ function plainByX(args: usize, ith: u32, nth: u32): void {
       for (let p: u32 = 0; p < pooled; ++p) {
         const at = ((ng * cg + o) * pooled + p) << 2;
         const g = load<f32>(pointer(args, 1) + at);
-        if (g != 0) plain(true, filter, g, load<u32>(pointer(args, 2) + at), plane, extent(e, 10), h, w, kh, kw, e + 44);
+        const i = load<u32>(pointer(args, 2) + at);
+        if (g != 0) plain(true, filter, g, i, plane, extent(e, 10), h, w, kh, kw, e + 44);
       }
     }
   }

@@ -57,7 +57,8 @@ for (const build of ["simd", "relaxed"] as Build[]) {
       });
     }
     all(`every kernel was launched: ${build}, ${threads} threads`, () => {
-      const names = (device as unknown as { names: readonly string[] }).names;
+      // Fused kernels are launched by passes alone: passes.test.ts holds them to the plain ones.
+      const names = device.kernelNames.filter((name) => !name.startsWith("conv2d_pool"));
       assert.equal(
         names.filter((name) => !seen.launched.has(name)),
         [],

@@ -66,9 +66,16 @@ const sigmoidVjp = unaryVjp("sigmoid", (gg, g, y) => [
 ]);
 const sqrtVjp = unaryVjp("sqrt", (gg, g, y) => [sqrtVjp(gg, y), neg(div(sqrtVjp(mul(gg, g), y), y))]);
 
-/** -1, 0 or 1, as float32. */
-export const sign = (x: Tensor): Tensor =>
-  compose(() => scalarSub(toFloat(compareScalar("gt", x, 0)), toFloat(compareScalar("lt", x, 0))));
+const Sign: Op = {
+  name: "sign",
+  forward: ([x]) => compose(() => scalarSub(toFloat(compareScalar("gt", x!, 0)), toFloat(compareScalar("lt", x!, 0)))),
+  vjp: (g) => [mulScalar(g, 0)],
+};
+/** -1, 0 or 1, as float32; its gradient is 0. */
+export const sign = (x: Tensor): Tensor => {
+  expectDtype("sign", x, "float32");
+  return apply(Sign, [x], null);
+};
 const scalarSub = (a: Tensor, b: Tensor): Tensor => addTensors(a, neg(b));
 const addTensors = (a: Tensor, b: Tensor): Tensor => {
   const y = empty(a.shape, "float32", "sign", a.device);

@@ -357,6 +357,10 @@ export class WasmDevice implements Device {
     return Array.from({ length: this.info.threads }, (_, i) => counters[i * 8]!);
   }
 
+  get kernelNames(): string[] {
+    return [...this.kernels.keys()];
+  }
+
   /** Threads that walk now. */
   get ready(): number {
     return this.pool.ready();

@@ -57,7 +57,8 @@ for (const [what, v] of [
   ["infinities", [1, -inf, inf, 2, -inf]],
 ] as const) {
   for (const [shape, kernel, options] of SIZES.slice(1, 8)) {
-    add(`maxPool2d with ${what} ${JSON.stringify(kernel)}`, [f(shape, v)], (x) => ops.maxPool2d(x, kernel, options), {
+    const text = `${JSON.stringify(kernel)} ${JSON.stringify(options)}`;
+    add(`maxPool2d with ${what} ${text}`, [f(shape, v)], (x) => ops.maxPool2d(x, kernel, options), {
       ...{ tolerance: "exact", order: 1, marks: ["nonfinite", "kink"] },
     });
   }

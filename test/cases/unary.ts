@@ -24,9 +24,8 @@ const functions: [Name, Fill, Tolerance, Tolerance][] = [
   ["sign", "away", exact, exact],
 ];
 for (const [name, fill, tolerance, gradTolerance] of functions) {
-  const order = name === "sign" ? 0 : 2;
-  for (const n of LENGTHS) add(name, [f([n], fill)], (x) => x[name](), { tolerance, gradTolerance, order });
-  add(name, [f([], fill)], (x) => x[name](), { tolerance, gradTolerance, order });
+  for (const n of LENGTHS) add(name, [f([n], fill)], (x) => x[name](), { tolerance, gradTolerance });
+  add(name, [f([], fill)], (x) => x[name](), { tolerance, gradTolerance });
 }
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;

@@ -9,6 +9,13 @@
 import type { Row, Storage } from "../../core/device.ts";
 import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
 
+/** Bytes of a convolution's output for one image up to which the fused kernel keeps it in scratch; above it is slower. */
+const FUSED_BYTES = 236000;
+/** Pixels up to which the sparse gradient of the input pays (measured: 22.9 ms against 8.3 dense at 224 x 224). */
+const SPARSE_PIXELS = 16384;
+/** Floats of a kernel row, kw * ci, below which it does not pay. */
+const SPARSE_RUN = 8;
+
 /** conv2d_bias scalars: h w sh sw ph pw dh dw groups relu; max_pool2d: extents planes oh ow kh kw, scalars h w sh sw ph pw dh dw. */
 export const poolForward: Pass = {
   name: "poolForward",
@@ -32,6 +39,7 @@ export const poolForward: Pass = {
       if (!untouched(rows, touched, i, j) || (relu !== null && !untouched(rows, [result.storage], j, k))) return;
       const [n, co, oh, ow, ci, kh, kw] = conv.extents as number[];
       const [, ph, pw, pkh, pkw] = pool.extents as number[];
+      if (co! * oh! * ow! * 4 > FUSED_BYTES) return;
       out[i] = out[j] = out[last] = null;
       out[last] = {
         kernel: "conv2d_pool_f32",
@@ -63,13 +71,13 @@ export const poolBackward: Pass = {
       const [planes, ph, pw] = pool.extents as [number, number, number];
       const [oh, ow] = pool.scalars as [number, number];
       const replaced = readers.map((j) => sparse(rows[j]!, gx.storage, g, index, planes, [ph, pw], [oh, ow]));
-      const safe = readers.every((j) => untouched(rows, [g.storage, index.storage], i, j));
-      if (!safe || replaced.some((r) => r === null)) return;
+      if (!readers.every((j) => untouched(rows, [g.storage, index.storage], i, j))) return;
       readers.forEach((j, n) => {
-        out[j] = replaced[n]!;
+        if (replaced[n] !== null) out[j] = replaced[n]!;
+        found ||= replaced[n] !== null;
       });
-      out[i] = null;
-      found = true;
+      // The scattered gradient goes when nobody reads it any more.
+      if (replaced.every((r) => r !== null)) out[i] = null;
     });
     return found ? compact(out) : rows;
   },
