@@ -109,6 +109,8 @@ function sparse(
   if (row.kernel === "conv2d_vjp_x_f32") {
     if (row.scalars[0] !== full[0] || row.scalars[1] !== full[1] || row.extents[0]! * row.extents[4]! !== planes)
       return null;
+    const [, c, , , , , kw] = row.extents as number[];
+    if (full[0] * full[1] > SPARSE_PIXELS || (kw! * c!) / row.scalars[8]! < SPARSE_RUN) return null;
     return {
       ...row,
       kernel: "conv2d_pool_vjp_x_f32",
