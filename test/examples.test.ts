@@ -50,7 +50,7 @@ function refusal(...argv: string[]): string {
 }
 
 const KNOWN =
-  "--epochs, --batch, --lr, --optimizer, --threads, --seed, --data, --save, --json, --limit, --simd, --capture, --help";
+  "--epochs, --batch, --lr, --optimizer, --threads, --seed, --data, --save, --json, --limit, --simd, --capture, --deterministic, --help";
 
 test("options: an error names the option, the value and the rule", () => {
   assert.is(refusal("--speed", "9"), `option --speed is unknown: known are ${KNOWN}`);
@@ -160,7 +160,7 @@ for (const name of ["mnist-softmax", "mnist-cnn"]) {
     assert.equal([metadata.model, metadata.data, metadata.test_images], [name, "drawn digits", "200"]);
     assert.ok("fc.weight" in tensors && "fc.bias" in tensors);
 
-    const captured = await learn(name, "captured", "--capture");
+    const captured = await learn(name, "captured", "--capture", "--deterministic");
     assert.is(captured.results.settings.capture, true);
     const outcome = (r: Results) => [r.testAccuracy, r.epochs.map((row) => [row.loss, row.testAccuracy])];
     assert.equal(outcome(captured.results), outcome(results));

@@ -16,6 +16,7 @@ export interface Options {
   save: string | undefined;
   json: string | undefined;
   capture: boolean;
+  deterministic: boolean;
   simd: "simd" | "relaxed" | undefined;
   /** Train and test with the first images only. */
   limit: number | undefined;
@@ -52,6 +53,7 @@ const KNOWN = {
   limit: ["N", "use the first N images only"],
   simd: ["BUILD", "simd or relaxed (default: relaxed where the machine has it)"],
   capture: [null, "record the training step once, then replay it"],
+  deterministic: [null, "with --capture: the same bits as without it"],
   help: [null, "show this"],
 } as const satisfies Record<string, readonly [string | null, string]>;
 
@@ -73,6 +75,7 @@ export function parseOptions(argv: readonly string[], defaults: Defaults): Optio
     save: text(given, "save"),
     json: text(given, "json"),
     capture: given.has("capture"),
+    deterministic: given.has("deterministic"),
     simd: oneOf(given, "simd", ["simd", "relaxed"]),
     limit: integer(given, "limit", 1),
   };

@@ -53,7 +53,7 @@ export async function start(defaults: Defaults): Promise<Run> {
   // `| head` closes the pipe: that is no error of ours.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   const options = readOptions(defaults, show);
-  await init({ threads: options.threads, simd: options.simd });
+  await init({ threads: options.threads, simd: options.simd, deterministic: options.deterministic });
   manualSeed(options.seed);
   const digits = await loadDigits(options.data, options.limit, show);
   return new Run(defaults.name, options, digits, show);
@@ -200,7 +200,7 @@ export class Run {
   }
 
   private results(testAccuracy: number): object {
-    const { epochs, batch, lr, optimizer, seed, capture, limit } = this.options;
+    const { epochs, batch, lr, optimizer, seed, capture, deterministic, limit } = this.options;
     const { train, test, label } = this.digits;
     const { build, threads } = info();
     return {
@@ -209,7 +209,7 @@ export class Run {
       testAccuracy,
       epochs: this.rows,
       settings: {
-        ...{ epochs, batch, lr, optimizer, seed, capture, limit: limit ?? null },
+        ...{ epochs, batch, lr, optimizer, seed, capture, deterministic, limit: limit ?? null },
         ...{ trainImages: train.count, testImages: test.count, mean: MEAN, std: STD },
       },
       build,

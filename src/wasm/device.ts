@@ -86,7 +86,7 @@ export class WasmDevice implements Device {
       check: () => this.check(),
       fail: (reason) => {
         this.fail(reason);
-        return this.refuse();
+        throw this.broken();
       },
     });
   }
@@ -386,10 +386,10 @@ export class WasmDevice implements Device {
 
   /** Refuses work in the broken state. */
   private check(): void {
-    if (this.failed !== null) this.refuse();
+    if (this.failed !== null) throw this.broken();
   }
 
-  private refuse(): never {
-    throw new WasmgradError(`wasm device: ${this.failed}: it takes no more work, \`await init()\` makes a new one`);
+  private broken(): WasmgradError {
+    return new WasmgradError(`wasm device: ${this.failed}: it takes no more work, \`await init()\` makes a new one`);
   }
 }

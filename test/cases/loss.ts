@@ -24,67 +24,36 @@ const SIZES = [
 for (const reduction of REDUCTIONS) {
   for (const [rows, classes] of SIZES as [number, number][]) {
     const labels = ints([rows], { labels: classes });
-    // The fused gradient is a kernel of its own: once.
-    const once = { order: 1 } as const;
-    add(
-      `crossEntropy ${reduction}`,
-      [f([rows, classes]), labels],
-      (x, y) => ops.crossEntropy(x, y, { reduction }),
-      once,
-    );
-    add(`nllLoss ${reduction}`, [f([rows, classes]), labels], (x, y) => ops.nllLoss(x, y, { reduction }), once);
+    add(`crossEntropy ${reduction}`, [f([rows, classes]), labels], (x, y) => ops.crossEntropy(x, y, { reduction }));
+    add(`nllLoss ${reduction}`, [f([rows, classes]), labels], (x, y) => ops.nllLoss(x, y, { reduction }));
     const some = ints([rows], { labels: classes, ignore: -100 });
     if (rows > 1) {
-      add(
-        `crossEntropy ${reduction}, some ignored,`,
-        [f([rows, classes]), some],
-        (x, y) => ops.crossEntropy(x, y, { reduction }),
-        once,
+      add(`crossEntropy ${reduction}, some ignored,`, [f([rows, classes]), some], (x, y) =>
+        ops.crossEntropy(x, y, { reduction }),
       );
-      add(
-        `nllLoss ${reduction}, some ignored,`,
-        [f([rows, classes]), some],
-        (x, y) => ops.nllLoss(x, y, { reduction }),
-        once,
+      add(`nllLoss ${reduction}, some ignored,`, [f([rows, classes]), some], (x, y) =>
+        ops.nllLoss(x, y, { reduction }),
       );
     }
   }
-  add(
-    `crossEntropy ${reduction}, wide,`,
-    [f([33, 17], "wide"), ints([33], { labels: 17 })],
-    (x, y) => ops.crossEntropy(x, y, { reduction }),
-    { order: 1 },
+  add(`crossEntropy ${reduction}, wide,`, [f([33, 17], "wide"), ints([33], { labels: 17 })], (x, y) =>
+    ops.crossEntropy(x, y, { reduction }),
   );
-  add(
-    `crossEntropy ${reduction} of images`,
-    [f([2, 6, 3, 3]), ints([2, 3, 3], { labels: 6 })],
-    (x, y) => ops.crossEntropy(x, y, { reduction }),
-    { order: 1 },
+  add(`crossEntropy ${reduction} of images`, [f([2, 6, 3, 3]), ints([2, 3, 3], { labels: 6 })], (x, y) =>
+    ops.crossEntropy(x, y, { reduction }),
   );
-  add(
-    `crossEntropy ${reduction} of one`,
-    [f([6]), ints([], { labels: 6 })],
-    (x, y) => ops.crossEntropy(x, y, { reduction }),
-    { order: 1 },
+  add(`crossEntropy ${reduction} of one`, [f([6]), ints([], { labels: 6 })], (x, y) =>
+    ops.crossEntropy(x, y, { reduction }),
   );
   const weight = fixed([6], "positive");
-  add(
-    `crossEntropy ${reduction}, weighted,`,
-    [f([7, 6]), ints([7], { labels: 6 }), weight],
-    (x, y, w) => ops.crossEntropy(x, y, { reduction, weight: w }),
-    { order: 1 },
+  add(`crossEntropy ${reduction}, weighted,`, [f([7, 6]), ints([7], { labels: 6 }), weight], (x, y, w) =>
+    ops.crossEntropy(x, y, { reduction, weight: w }),
   );
-  add(
-    `nllLoss ${reduction}, weighted,`,
-    [f([7, 6]), ints([7], { labels: 6 }), weight],
-    (x, y, w) => ops.nllLoss(x, y, { reduction, weight: w }),
-    { order: 1 },
+  add(`nllLoss ${reduction}, weighted,`, [f([7, 6]), ints([7], { labels: 6 }), weight], (x, y, w) =>
+    ops.nllLoss(x, y, { reduction, weight: w }),
   );
-  add(
-    `crossEntropy ${reduction}, smoothed,`,
-    [f([7, 6]), ints([7], { labels: 6, ignore: 4 })],
-    (x, y) => ops.crossEntropy(x, y, { reduction, labelSmoothing: 0.1, ignoreIndex: 4 }),
-    { order: 1 },
+  add(`crossEntropy ${reduction}, smoothed,`, [f([7, 6]), ints([7], { labels: 6, ignore: 4 })], (x, y) =>
+    ops.crossEntropy(x, y, { reduction, labelSmoothing: 0.1, ignoreIndex: 4 }),
   );
 
   for (const n of [1, 5, 17, 67, 20011]) {
