@@ -12,13 +12,19 @@ const test = process.argv.includes("--test");
 const wasmOnly = process.argv.includes("--wasm");
 
 const newest = (dir) =>
-  Math.max(...readdirSync(dir, { withFileTypes: true, recursive: true }).map((f) => statSync(join(f.parentPath ?? f.path, f.name)).mtimeMs));
+  Math.max(
+    ...readdirSync(dir, { withFileTypes: true, recursive: true }).map(
+      (f) => statSync(join(f.parentPath ?? f.path, f.name)).mtimeMs,
+    ),
+  );
 const sources = Math.max(newest("assembly"), statSync("asconfig.json").mtimeMs, statSync("package-lock.json").mtimeMs);
 
 function compile(target, out) {
   if (existsSync(out) && statSync(out).mtimeMs > sources) return;
   const entry = target.endsWith("-test") ? "assembly/test.ts" : "assembly/index.ts";
-  execFileSync(process.execPath, ["node_modules/assemblyscript/bin/asc.js", entry, "--target", target], { stdio: "inherit" });
+  execFileSync(process.execPath, ["node_modules/assemblyscript/bin/asc.js", entry, "--target", target], {
+    stdio: "inherit",
+  });
   console.log(`${out}  ${statSync(out).size} bytes`);
 }
 
@@ -42,5 +48,7 @@ if (test) {
     logLevel: "warning",
   });
   rmSync("dist/types", { recursive: true, force: true });
-  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+    stdio: "inherit",
+  });
 }
