@@ -8,6 +8,9 @@ import * as w from "../src/index.ts";
 import { cases, ops as shapes } from "./messages.ts";
 import { blanked, read, sources } from "./source.ts";
 
+// Messages about sources of MNIST that are not there.
+delete process.env.MNIST_DIR;
+
 const snapshot = fileURLToPath(new URL("messages.snap.json", import.meta.url));
 const expected: Record<string, string> = existsSync(snapshot) ? JSON.parse(readFileSync(snapshot, "utf8")) : {};
 const found: Record<string, string> = {};
