@@ -35,9 +35,12 @@ if (test) {
   compile("simd-test", "dist/test/simd.wasm");
   compile("relaxed-test", "dist/test/relaxed.wasm");
 } else if (!wasmOnly) {
+  for (const file of readdirSync("dist")) if (/^(chunk-|index|data).*\.js$/.test(file)) rmSync(`dist/${file}`);
   await build({
-    entryPoints: ["src/index.ts"],
-    outfile: "dist/index.js",
+    entryPoints: { index: "src/index.ts", data: "src/data/index.ts" },
+    outdir: "dist",
+    splitting: true,
+    chunkNames: "chunk-[hash]",
     bundle: true,
     format: "esm",
     platform: "neutral",

@@ -1,4 +1,4 @@
-// The public names, nothing else.
+// The public names, nothing else. Datasets and loaders are an entry of their own: `wasmgrad/data`.
 import "./methods.ts";
 
 export { type Captured, capture } from "./core/capture.ts";
@@ -16,7 +16,6 @@ export { memory } from "./core/memory.ts";
 export type { Shape } from "./core/shape.ts";
 export { type BackwardOptions, backward, enableGrad, grad, noGrad, scope } from "./core/tape.ts";
 export { Tensor } from "./core/tensor.ts";
-export * as data from "./data/index.ts";
 export { flush, type InitOptions, info, init } from "./init.ts";
 export { load, parseSafetensors, save, saveSafetensors } from "./io/index.ts";
 export * as nn from "./nn/index.ts";

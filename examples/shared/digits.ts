@@ -1,7 +1,7 @@
 // The digits that the examples learn: MNIST where it can be had, else digits that this project draws, and says so.
 
+import * as data from "../../src/data/index.ts";
 import { environment } from "../../src/host/files.ts";
-import { data } from "../../src/index.ts";
 import type { Display } from "./display.ts";
 
 export interface Digits {

@@ -1,9 +1,9 @@
 // What surrounds the training loop of an example: options, device, digits, batches, evaluation, report, files.
 import { availableParallelism } from "node:os";
+import * as data from "../../src/data/index.ts";
 import { writeFile } from "../../src/host/files.ts";
 import {
   argmax,
-  data,
   flush,
   info,
   init,
