@@ -1,4 +1,4 @@
-// Builds everything that is run from dist/: the two wasm builds and, unless --test, the published bundle and its types.
+// Builds everything that is run from dist/: the three wasm builds and, unless --test, the published bundle and its types.
 // A wasm file that is newer than every source is kept.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
@@ -31,6 +31,7 @@ function compile(target, out) {
 mkdirSync("dist/test", { recursive: true });
 compile("simd", "dist/simd.wasm");
 compile("relaxed", "dist/relaxed.wasm");
+compile("wide", "dist/wide.wasm");
 if (test) {
   compile("simd-test", "dist/test/simd.wasm");
   compile("relaxed-test", "dist/test/relaxed.wasm");

@@ -1,15 +1,17 @@
 // Packing, and the loops of one matrix product around the register tile.
 //
 //   for columns by <= NC, for k by <= KC: pack B into panels of <= 24 columns, spread evenly
-//     for rows by MC: for panels: for pairs of rows: tile
+//     for rows by MC: for panels: for pairs of rows: tile (in the build wide: for three rows, tileWide)
 import { narrow, narrowRows } from "./narrow";
+import { BITS256 } from "./simd";
 import { ADD, NR, put, RELU, STORE, tile } from "./tile";
+import { tileWide } from "./wide";
 
 /** Steps of k between two updates of C: a panel of 24 columns is 24 KiB, and the longest chain of roundings is 256. */
 export const KC: u32 = 256;
 const PANELS: u32 = 20; // packed at a time: 480 columns, 480 KiB
-const MC: u32 = 16; // rows under a panel: more, and the prefetcher loses C
-const MT: u32 = 64; // rows of a transposed A packed at a time
+const MC: u32 = BITS256 ? 12 : 16; // rows under a panel: more, and the prefetcher loses C
+const MT: u32 = BITS256 ? 60 : 64; // rows of a transposed A packed at a time
 
 // A thread's scratch: packed B, packed A, then what an unpaired row or an odd column is computed into.
 const BLOCK: usize = (KC * PANELS * NR) << 4;
@@ -130,6 +132,13 @@ export function unstrip(strip: usize, c: usize, ldc: usize, rows: u32, cols: u32
   }
 }
 
+/** First vector of panel p of so many: spread evenly, in the build wide by pairs of vectors. */
+// @ts-ignore: decorator
+@inline
+function edge(vectors: u32, panels: u32, p: u32): u32 {
+  return BITS256 ? min<u32>(((((vectors + 1) >> 1) * p) / panels) << 1, vectors) : (vectors * p) / panels;
+}
+
 /**
  * One panel under `rows` rows of A: C gets the products, by pairs of rows, or by narrowRows where the panel is
  * narrow.
@@ -148,7 +157,8 @@ function stripe(
   strip: usize,
   mode: i32,
 ): void {
-  const step = wide <= 3 ? narrowRows(wide) : 2;
+  const three = BITS256 && (wide == 6 || wide == 4); // then the last one or two rows have the tile of two
+  const step = wide <= 3 ? narrowRows(wide) : three ? 3 : 2;
   const odd = (cols & 3) != 0;
   const to = odd ? STORE : mode;
   for (let i: u32 = 0; i < rows; i += step) {
@@ -157,7 +167,10 @@ function stripe(
     const a1 = left > 1 ? a + lda : a;
     const c0 = odd ? strip : c;
     const c1 = odd || left < 2 ? strip + 96 : c + ldc;
-    if (wide > 3) {
+    if (three && left == 3) {
+      const c2 = odd ? strip + 192 : c + 2 * ldc;
+      tileWide(wide, a, a1, a + 2 * lda, b, ldb, k, c0, c1, c2, to);
+    } else if (wide > 3) {
       tile(wide, a, a1, 4, 0, b, ldb, k, 1, c0, c1, 0, 0, to);
     } else {
       const a2 = left > 2 ? a + 2 * lda : a;
@@ -204,9 +217,9 @@ export function gemm(
     do {
       const depth = min<u32>(kc, k - pc);
       for (let p = jc; p < jend; ++p) {
-        const v0 = (vectors * p) / panels;
-        const v1 = (vectors * (p + 1)) / panels;
-        const dst = work + (((v0 - (vectors * jc) / panels) * KC) << 4);
+        const v0 = edge(vectors, panels, p);
+        const v1 = edge(vectors, panels, p + 1);
+        const dst = work + (((v0 - edge(vectors, panels, jc)) * KC) << 4);
         const cols = min<u32>(v1 << 2, n) - (v0 << 2);
         if (BT) transpose(dst, <usize>(v1 - v0) << 4, b + ldb * (v0 << 2) + (pc << 2), ldb, cols, depth, true);
         else if (!inPlace || cols & 3) packRows(dst, b + ldb * pc + (v0 << 4), ldb, depth, cols, v1 - v0);
@@ -224,11 +237,11 @@ export function gemm(
         for (let i0 = ic; i0 < iend; i0 += MC) {
           const i1 = min<u32>(i0 + MC, iend);
           for (let p = jc; p < jend; ++p) {
-            const v0 = (vectors * p) / panels;
-            const v1 = (vectors * (p + 1)) / panels;
+            const v0 = edge(vectors, panels, p);
+            const v1 = edge(vectors, panels, p + 1);
             const wide = v1 - v0;
             const cols = min<u32>(v1 << 2, n) - (v0 << 2);
-            let panel = work + (((v0 - (vectors * jc) / panels) * KC) << 4);
+            let panel = work + (((v0 - edge(vectors, panels, jc)) * KC) << 4);
             let ldp = <usize>wide << 4;
             if (inPlace && (cols & 3) == 0) {
               panel = b + ldb * pc + (v0 << 4);

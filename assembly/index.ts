@@ -4,6 +4,7 @@ export * from "./binary";
 export * from "./copy";
 export * from "./reduce";
 export * from "./softmax";
+export * from "./norm";
 export * from "./loss";
 export * from "./optim";
 export * from "./random";
@@ -14,6 +15,7 @@ export { conv2d_pool_vjp_w_f32, conv2d_pool_vjp_x_f32 } from "./convsparse";
 export {
   matmul_nn_bias_f32,
   matmul_nn_f32,
+  matmul_nn_relu_vjp_f32,
   matmul_nt_bias_f32,
   matmul_nt_f32,
   matmul_tn_f32,

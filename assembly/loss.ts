@@ -2,7 +2,7 @@
 import { extent, fault, first, last, pointer, scratch } from "./args";
 import { fill, read, write } from "./lanes";
 import { GRAIN } from "./map";
-import { log } from "./math";
+import { log, logNear } from "./math";
 import { softmaxLine } from "./softmaxrow";
 
 /** loss[rows] probs | logits labels | rows classes | ignore        loss = log sum exp x - x[label] */
@@ -144,6 +144,15 @@ export function nll_mean_f32(args: usize, ith: u32, nth: u32): void {
   store<f32>(pointer(args, 1), <f32>count);
 }
 
+// Constants of binary cross-entropy, from memory as in math.ts.
+// biome-ignore format: a line a constant
+const BCE = memory.data<f32>([
+  1, 1, 1, 1,
+  -100, -100, -100, -100,
+  1.17549435e-38, 1.17549435e-38, 1.17549435e-38, 1.17549435e-38,
+  1e-12, 1e-12, 1e-12, 1e-12,
+], 16);
+
 /**
  * y | p t | n |        -(t max(log p, -100) + (1 - t) max(log(1 - p), -100))
  *
@@ -154,13 +163,14 @@ export function bce_f32(args: usize, ith: u32, nth: u32): void {
   const p = pointer(args, 1);
   const t = pointer(args, 2);
   const n = extent(args, 3);
-  const one = f32x4.splat(1);
-  const least = f32x4.splat(-100);
   let i = first(n, GRAIN, ith, nth);
   const end = last(args, n, GRAIN, ith, nth);
   for (; i < end; i += 4) {
     const m = end - i;
     const at = (<usize>i) << 2;
+    const one = v128.load(BCE);
+    const least = v128.load(BCE, 16);
+    const tiny = v128.load(BCE, 32);
     const a = read(p + at, m);
     const b = read(t + at, m);
     const good = i32x4.bitmask(v128.and(f32x4.ge(a, f32x4.splat(0)), f32x4.le(a, one)));
@@ -169,9 +179,19 @@ export function bce_f32(args: usize, ith: u32, nth: u32): void {
       fault(args, bad, load<i32>(p + ((<usize>bad) << 2)));
     }
     const u = f32x4.sub(one, a);
-    const lost = f32x4.div(f32x4.sub(f32x4.sub(one, u), a), f32x4.pmax(u, f32x4.splat(1.17549435e-38)));
-    const high = f32x4.pmax(log(a), least);
-    const low = f32x4.pmax(f32x4.add(log(u), lost), least);
+    const lost = f32x4.div(f32x4.sub(f32x4.sub(one, u), a), f32x4.pmax(u, tiny));
+    // Away from 0 and 1, both logarithms need no special cases.
+    let high: v128;
+    let low: v128;
+    if (good == 15 && i32x4.bitmask(f32x4.ge(f32x4.pmin(a, u), tiny)) == 15) {
+      high = logNear(a);
+      low = logNear(u);
+    } else {
+      high = log(a);
+      low = log(u);
+    }
+    high = f32x4.pmax(high, least);
+    low = f32x4.pmax(f32x4.add(low, lost), least);
     const r = f32x4.neg(f32x4.add(f32x4.mul(b, high), f32x4.mul(f32x4.sub(one, b), low)));
     write(y + at, r, m);
   }
@@ -179,7 +199,7 @@ export function bce_f32(args: usize, ith: u32, nth: u32): void {
 
 class Slope {
   @inline v(p: v128, t: v128): v128 {
-    const d = f32x4.pmax(f32x4.mul(p, f32x4.sub(f32x4.splat(1), p)), f32x4.splat(1e-12));
+    const d = f32x4.pmax(f32x4.mul(p, f32x4.sub(v128.load(BCE), p)), v128.load(BCE, 48));
     return f32x4.div(f32x4.sub(p, t), d);
   }
 }

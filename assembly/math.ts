@@ -21,6 +21,11 @@ const EXP = memory.data<f32>([
   87.33, 87.33, 87.33, 87.33,
   -87.33654, -87.33654, -87.33654, -87.33654,
   -88, -88, -88, -88,
+  1.3814467e-3, 1.3814467e-3, 1.3814467e-3, 1.3814467e-3,
+  8.368781e-3, 8.368781e-3, 8.368781e-3, 8.368781e-3,
+  4.1668393e-2, 4.1668393e-2, 4.1668393e-2, 4.1668393e-2,
+  1.666652e-1, 1.666652e-1, 1.666652e-1, 1.666652e-1,
+  4.9999994e-1, 4.9999994e-1, 4.9999994e-1, 4.9999994e-1,
 ], 16);
 
 /** round(x / ln 2) + MAGIC. */
@@ -45,12 +50,26 @@ export function expRest(x: v128, t: v128): v128 {
   return madd(q, f32x4.mul(r, r), r);
 }
 
+/** e^r itself, by a polynomial of degree 6 (minimax, 3.1e-9 of the value) that is shorter than 1 + expRest. */
+// @ts-ignore: decorator
+@inline
+function expPart(x: v128, t: v128): v128 {
+  const n = f32x4.sub(t, v128.load(EXP, 16));
+  const r = madd(n, v128.load(EXP, 48), madd(n, v128.load(EXP, 32), x));
+  let q = madd(v128.load(EXP, 224), r, v128.load(EXP, 240));
+  q = madd(q, r, v128.load(EXP, 256));
+  q = madd(q, r, v128.load(EXP, 272));
+  q = madd(q, r, v128.load(EXP, 288));
+  q = madd(q, r, v128.load(EXP, 160));
+  return madd(q, r, v128.load(EXP, 160));
+}
+
 /** exp for |x| <= 87.33 and NaN. */
 // @ts-ignore: decorator
 @inline
 export function expNear(x: v128): v128 {
   const t = expRound(x);
-  return f32x4.mul(f32x4.add(expRest(x, t), v128.load(EXP, 160)), i32x4.shl(t, 23));
+  return f32x4.mul(expPart(x, t), i32x4.shl(t, 23));
 }
 
 /** Lanes that expNear cannot do. */
@@ -66,7 +85,7 @@ export function expAll(x: v128): v128 {
   const t = expRound(x);
   const n = i32x4.sub(t, v128.load(EXP, 16));
   const half = i32x4.shr_s(n, 1);
-  const p = f32x4.add(expRest(x, t), v128.load(EXP, 160));
+  const p = expPart(x, t);
   const one = v128.load(EXP, 160);
   return f32x4.mul(
     f32x4.mul(p, i32x4.add(i32x4.shl(half, 23), one)),
@@ -99,24 +118,21 @@ export function tanh(x: v128): v128 {
   return v128.or(f32x4.div(e, f32x4.add(e, f32x4.splat(2))), v128.xor(x, a));
 }
 
-/** 1 / (1 + e^-x) with e = exp(-|x|) <= 1: nothing overflows, and the small end is e itself. */
+/** 1 / (1 + e^-x) for |x| <= 87.33 and NaN. */
 // @ts-ignore: decorator
 @inline
-export function sigmoidFrom(x: v128, e: v128): v128 {
+export function sigmoidNear(x: v128): v128 {
   const one = v128.load(EXP, 160);
-  return f32x4.div(v128.bitselect(e, one, i32x4.shr_s(x, 31)), f32x4.add(e, one));
+  return f32x4.div(one, f32x4.add(one, expNear(f32x4.neg(x))));
 }
 
-// @ts-ignore: decorator
-@inline
-export function minusAbs(x: v128): v128 {
-  return v128.or(x, i32x4.splat(0x80000000));
-}
-
-// @ts-ignore: decorator
-@inline
+/** Beyond that it is 1, and at the small end e^x itself, which underflows as it should. */
 export function sigmoid(x: v128): v128 {
-  return sigmoidFrom(x, exp(minusAbs(x)));
+  const near = sigmoidNear(x);
+  const far = expFar(x);
+  if (!v128.any_true(far)) return near;
+  const end = v128.bitselect(expAll(x), v128.load(EXP, 160), i32x4.shr_s(x, 31));
+  return v128.bitselect(end, near, far);
 }
 
 // log x = n ln 2 + log(1 + f), 1 + f in [sqrt 1/2, sqrt 2).
@@ -134,16 +150,19 @@ const LOG = memory.data<f32>([
   -2.12194440e-4, -2.12194440e-4, -2.12194440e-4, -2.12194440e-4,
   -0.5, -0.5, -0.5, -0.5,
   0.693359375, 0.693359375, 0.693359375, 0.693359375,
+  1.17549435e-38, 1.17549435e-38, 1.17549435e-38, 1.17549435e-38,
+  0.70710677, 0.70710677, 0.70710677, 0.70710677,
+  1, 1, 1, 1,
 ], 16);
 
-export function log(x: v128): v128 {
-  // Subnormals are scaled up first.
-  const small = f32x4.lt(x, f32x4.splat(1.17549435e-38));
-  const s = v128.bitselect(f32x4.mul(x, f32x4.splat(8388608)), x, small);
-  const bits = i32x4.sub(s, i32x4.splat(0x3f3504f3)); // against sqrt 1/2
+// log of s = x or, where x was subnormal, x * 2^23; shift is the 23 to be taken back.
+// @ts-ignore: decorator
+@inline
+function logRest(s: v128, shift: v128): v128 {
+  const bits = i32x4.sub(s, v128.load(LOG, 208)); // against sqrt 1/2
   const power = i32x4.shr_s(bits, 23);
-  const n = f32x4.convert_i32x4_s(i32x4.sub(power, v128.and(small, i32x4.splat(23))));
-  const f = f32x4.sub(i32x4.sub(s, i32x4.shl(power, 23)), f32x4.splat(1));
+  const n = f32x4.convert_i32x4_s(i32x4.sub(power, shift));
+  const f = f32x4.sub(i32x4.sub(s, i32x4.shl(power, 23)), v128.load(LOG, 224));
   let p = madd(v128.load(LOG), f, v128.load(LOG, 16));
   p = madd(p, f, v128.load(LOG, 32));
   p = madd(p, f, v128.load(LOG, 48));
@@ -156,7 +175,21 @@ export function log(x: v128): v128 {
   let y = f32x4.mul(f32x4.mul(p, f), f2);
   y = madd(n, v128.load(LOG, 144), y);
   y = madd(f2, v128.load(LOG, 160), y);
-  y = madd(n, v128.load(LOG, 176), f32x4.add(f, y));
+  return madd(n, v128.load(LOG, 176), f32x4.add(f, y));
+}
+
+/** log for finite x that are not subnormal, 0 or less. */
+// @ts-ignore: decorator
+@inline
+export function logNear(x: v128): v128 {
+  return logRest(x, i32x4.splat(0));
+}
+
+export function log(x: v128): v128 {
+  // Subnormals are scaled up first.
+  const small = f32x4.lt(x, v128.load(LOG, 192));
+  const s = v128.bitselect(f32x4.mul(x, f32x4.splat(8388608)), x, small);
+  let y = logRest(s, v128.and(small, i32x4.splat(23)));
   // log inf = inf, log NaN = NaN, log 0 = -inf, log of less = NaN
   y = v128.bitselect(y, x, f32x4.lt(x, f32x4.splat(Infinity)));
   y = v128.bitselect(f32x4.splat(-Infinity), y, f32x4.eq(x, f32x4.splat(0)));

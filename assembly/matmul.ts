@@ -1,8 +1,11 @@
 // Matrix products: nn (a [m, k], b [k, n]), nt (b [n, k]) and tn (a [k, m]); c [m, n] is overwritten.
 // Threads share the rows of the whole batch, or the columns where there are more of them.
 import { extent, first, last, pointer, scratch } from "./args";
-import { gemm } from "./gemm";
+import { gemm, KC } from "./gemm";
+import { read, write } from "./lanes";
 import { hsum, madd } from "./simd";
+import { BIAS, MASK, PLAIN, THIN, thinRows } from "./thin";
+import { thinColumns } from "./thincolumns";
 
 // One element of a product of rows: vectors over k, their lanes added up at the end, then what is left of k.
 // @ts-ignore: decorator
@@ -76,11 +79,13 @@ function dotTile(N: i32, c0: usize, c1: usize, a0: usize, a1: usize, b: usize, l
 /** nt for few columns or few rows: c = a b^T by dot products. */
 function dots(c: usize, ldc: usize, a: usize, b: usize, m: u32, n: u32, k: u32): void {
   const ld = <usize>k << 2;
-  for (let i: u32 = 0; i < m; i += 2) {
+  // A pair is a row of the first half and one of the second: two runs through memory that the prefetcher can follow.
+  const half = (m + 1) >>> 1;
+  for (let i: u32 = 0; i < half; ++i) {
     const c0 = c + ldc * i;
-    const c1 = i + 1 < m ? c0 + ldc : c0;
+    const c1 = i + half < m ? c0 + ldc * half : c0;
     const a0 = a + ld * i;
-    const a1 = i + 1 < m ? a0 + ld : a0;
+    const a1 = i + half < m ? a0 + ld * half : a0;
     let j: u32 = 0;
     for (; j + 5 <= n; j += 5) dotTile(5, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k);
     const left = n - j;
@@ -110,22 +115,35 @@ function finish(c: usize, ldc: usize, bias: usize, m: u32, n: u32, relu: bool): 
   }
 }
 
+/** c = 0 where y is not above 0, while c is still in the cache: the gradient of y = relu(.). */
+function mask(c: usize, ldc: usize, y: usize, m: u32, n: u32): void {
+  const zero = f32x4.splat(0);
+  for (let i: u32 = 0; i < m; ++i) {
+    for (let j: u32 = 0; j < n; j += 4) {
+      const left = n - j;
+      const at = <usize>j << 2;
+      write(c + at, v128.andnot(read(c + at, left), f32x4.le(read(y + at, left), zero)), left);
+    }
+    c += ldc;
+    y += ldc;
+  }
+}
 
 // @ts-ignore: decorator
 @inline
-function product(AT: bool, BT: bool, BIAS: bool, args: usize, ith: u32, nth: u32): void {
+function product(AT: bool, BT: bool, END: i32, args: usize, ith: u32, nth: u32): void {
   const c = pointer(args, 0);
   const a = pointer(args, 1);
   const b = pointer(args, 2);
-  const bias: usize = BIAS ? pointer(args, 3) : 0;
-  const e = args + (BIAS ? 16 : 12);
+  const extra: usize = END != PLAIN ? pointer(args, 3) : 0;
+  const e = args + (END != PLAIN ? 16 : 12);
   let batch = extent(e, 0);
   let m = extent(e, 1);
   const n = extent(e, 2);
   const k = extent(e, 3);
   const sa = extent(e, 4) << 2;
   const sb = extent(e, 5) << 2;
-  const relu = BIAS && extent(e, 6) != 0;
+  const relu = END == BIAS && extent(e, 6) != 0;
   const work = scratch(ith);
   const ldc = <usize>n << 2;
   // A batch over one b is one tall product.
@@ -149,31 +167,46 @@ function product(AT: bool, BT: bool, BIAS: bool, args: usize, ith: u32, nth: u32
     const i1 = byRows ? max<u32>(min<u32>(t1, (g + 1) * m), g * m) - g * m : m;
     const j0 = byRows ? 0 : t0;
     const j1 = byRows ? n : t1;
-    if (i0 >= i1) continue;
+    if (i0 >= i1 || <u32>j0 >= <u32>j1) continue;
     const ag = a + g * sa + (AT ? <usize>i0 << 2 : lda * i0);
     const bg = b + g * sb + (BT ? ldb * j0 : <usize>j0 << 2);
     const cg = c + ((g * m + i0) * n + j0) * 4;
-    if (narrow) dots(cg, ldc, ag, bg, i1 - i0, j1 - j0, k);
-    else gemm(AT, BT, cg, ldc, ag, lda, bg, ldb, i1 - i0, j1 - j0, k, work);
-    if (BIAS) finish(cg, ldc, bias + (j0 << 2), i1 - i0, j1 - j0, relu);
+    const rows = i1 - i0;
+    const columns = j1 - j0;
+    const at = END == BIAS ? extra + (j0 << 2) : END == MASK ? extra + (cg - c) : 0;
+    if (!AT && columns <= THIN && k <= (BT ? 15 : KC) && rows >= 4) {
+      thinRows(BT, END, cg, ldc, ag, lda, bg, ldb, rows, columns, k, at, relu, work);
+      continue;
+    }
+    if (AT && rows <= THIN && columns <= THIN && k > 0) {
+      thinColumns(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
+    } else if (narrow) dots(cg, ldc, ag, bg, rows, columns, k);
+    else gemm(AT, BT, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
+    if (END == BIAS) finish(cg, ldc, at, rows, columns, relu);
+    if (END == MASK) mask(cg, ldc, at, rows, columns);
   }
 }
 
 /** c | a b | batch m n k | strides of a and b from one product to the next, in elements (0: the same for all) */
 export function matmul_nn_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, false, args, ith, nth);
+  product(false, false, PLAIN, args, ith, nth);
 }
 export function matmul_nt_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, true, false, args, ith, nth);
+  product(false, true, PLAIN, args, ith, nth);
 }
 export function matmul_tn_f32(args: usize, ith: u32, nth: u32): void {
-  product(true, false, false, args, ith, nth);
+  product(true, false, PLAIN, args, ith, nth);
 }
 
 /** c | a b bias | batch m n k | strides of a and b, relu: c = a b + bias[n], then max(0, .) if relu */
 export function matmul_nn_bias_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, true, args, ith, nth);
+  product(false, false, BIAS, args, ith, nth);
 }
 export function matmul_nt_bias_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, true, true, args, ith, nth);
+  product(false, true, BIAS, args, ith, nth);
+}
+
+/** c | a b y | batch m n k | strides of a, b: c = a b where y > 0 (or NaN), else 0: the gradient of y = relu(.) */
+export function matmul_nn_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, false, MASK, args, ith, nth);
 }

@@ -75,6 +75,16 @@ class Sgd {
     const decay = <f32>load<f64>(scalars);
     const flip = flipOf(load<u32>(scalars, 8));
     const rate = f32x4.splat(-lr);
+    if (decay == 0) {
+      for (; from + 64 <= to; from += 64) {
+        const x = p + from;
+        const d = g + from;
+        v128.store(x, madd(v128.xor(v128.load(d), flip), rate, v128.load(x)));
+        v128.store(x, madd(v128.xor(v128.load(d, 16), flip), rate, v128.load(x, 16)), 16);
+        v128.store(x, madd(v128.xor(v128.load(d, 32), flip), rate, v128.load(x, 32)), 32);
+        v128.store(x, madd(v128.xor(v128.load(d, 48), flip), rate, v128.load(x, 48)), 48);
+      }
+    }
     for (; from < to; from += 16) {
       const m = <u32>(to - from) >>> 2;
       const w = read(p + from, m);

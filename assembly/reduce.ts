@@ -74,7 +74,26 @@ function sumColumns(y: usize, x: usize, n: u32, pitch: usize, columns: u32): voi
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     let p = x + ((<usize>c) << 2);
-    for (let rest = n; rest > 0; ) {
+    let rest = n;
+    if (m >= 4) {
+      // Four rounds side by side: one chain of additions alone would wait for each.
+      const step = pitch * ROUND;
+      for (; rest >= 4 * ROUND; rest -= 4 * ROUND, p += 3 * step) {
+        let a0 = f32x4.splat(0);
+        let a1 = a0;
+        let a2 = a0;
+        let a3 = a0;
+        for (const stop = p + step; p < stop; p += pitch) {
+          a0 = f32x4.add(a0, v128.load(p));
+          a1 = f32x4.add(a1, v128.load(p + step));
+          a2 = f32x4.add(a2, v128.load(p + 2 * step));
+          a3 = f32x4.add(a3, v128.load(p + 3 * step));
+        }
+        low = lowHalf(lowHalf(lowHalf(lowHalf(low, a0), a1), a2), a3);
+        high = highHalf(highHalf(highHalf(highHalf(high, a0), a1), a2), a3);
+      }
+    }
+    while (rest > 0) {
       let a = f32x4.splat(0);
       const round = min(rest, ROUND);
       rest -= round;

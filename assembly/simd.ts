@@ -1,4 +1,10 @@
-// Vector helpers. `madd` is the one place where the two builds differ.
+// Vector helpers. `madd` is the one place where the builds simd and relaxed differ; the build wide is relaxed with tiles
+// that V8 can turn into 256-bit code (wide.ts).
+
+/** The build wide: its target in asconfig.json defines the constant. */
+// @ts-ignore: decorator
+@inline
+export const BITS256: bool = isDefined(ASC_WIDE);
 
 /** a * b + c: fused in the relaxed build, two roundings in the other. */
 // @ts-ignore: decorator

@@ -3,7 +3,7 @@
 import { extent, first, last, pointer } from "./args";
 import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "./arith";
 import { binary, each, GRAIN, unary, unary4, withScalar } from "./map";
-import { exp, expFar, expNear, log, sigmoid, sinAbs, tanh } from "./math";
+import { exp, expFar, expNear, log, sigmoid, sigmoidNear, sinAbs, tanh } from "./math";
 
 class Neg {
   @inline v(x: v128): v128 {
@@ -13,6 +13,9 @@ class Neg {
 class Exp {
   @inline v(x: v128): v128 {
     return exp(x);
+  }
+  @inline near(x: v128): v128 {
+    return expNear(x);
   }
 }
 class Log {
@@ -33,6 +36,9 @@ class Tanh {
 class Sigmoid {
   @inline v(x: v128): v128 {
     return sigmoid(x);
+  }
+  @inline near(x: v128): v128 {
+    return sigmoidNear(x);
   }
 }
 class Relu {
@@ -89,8 +95,11 @@ export function relu_f32(args: usize, ith: u32, nth: u32): void {
 export function abs_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Abs>(args, ith, nth);
 }
-/** Four vectors in step, one test for all whether a lane needs the slow form. */
-export function exp_f32(args: usize, ith: u32, nth: u32): void {
+/** Four vectors in step, one test for all whether a lane is beyond what F.near can do. */
+// @ts-ignore: decorator
+@inline
+function fours<F>(args: usize, ith: u32, nth: u32): void {
+  const f = changetype<F>(0);
   const n = extent(args, 2);
   const i = first(n, GRAIN, ith, nth);
   const count = last(args, n, GRAIN, ith, nth) - i;
@@ -102,15 +111,19 @@ export function exp_f32(args: usize, ith: u32, nth: u32): void {
     const x2 = v128.load(x, 32);
     const x3 = v128.load(x, 48);
     if (v128.any_true(v128.or(v128.or(expFar(x0), expFar(x1)), v128.or(expFar(x2), expFar(x3))))) {
-      each<Exp>(y, x, 16);
+      each<F>(y, x, 16);
     } else {
-      v128.store(y, expNear(x0));
-      v128.store(y, expNear(x1), 16);
-      v128.store(y, expNear(x2), 32);
-      v128.store(y, expNear(x3), 48);
+      v128.store(y, f.near(x0));
+      v128.store(y, f.near(x1), 16);
+      v128.store(y, f.near(x2), 32);
+      v128.store(y, f.near(x3), 48);
     }
   }
-  each<Exp>(y, x, count & 15);
+  each<F>(y, x, count & 15);
+}
+
+export function exp_f32(args: usize, ith: u32, nth: u32): void {
+  fours<Exp>(args, ith, nth);
 }
 export function log_f32(args: usize, ith: u32, nth: u32): void {
   unary<Log>(args, ith, nth);
@@ -119,7 +132,7 @@ export function tanh_f32(args: usize, ith: u32, nth: u32): void {
   unary<Tanh>(args, ith, nth);
 }
 export function sigmoid_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Sigmoid>(args, ith, nth);
+  fours<Sigmoid>(args, ith, nth);
 }
 export function sin_f32(args: usize, ith: u32, nth: u32): void {
   unary<Sin>(args, ith, nth);

@@ -16,7 +16,7 @@ const SECTIONS = [...CASES, "memory", "start", "threads", "guard"];
 const DEFAULT = ["gemm", "conv", "elementwise", "step", "memory", "start"];
 const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --device wasm           the device
-  --build simd|relaxed    the build: relaxed by default
+  --build simd|relaxed|256  the build: relaxed by default; shares of 256 are of the 128-bit peak
   --threads N             threads, 1 by default; for the section threads, all by default
   --rounds N              rounds over all cases, 9 by default
   --budget MS             samples of a case in a round, 40 by default
@@ -68,7 +68,9 @@ for (const name of positionals) {
 }
 if (values.device !== "wasm") fail(`--device ${values.device}: "wasm" is expected`);
 const { build } = values;
-if (build !== "simd" && build !== "relaxed") throw fail(`--build ${build}: "simd" or "relaxed" is expected`);
+if (build !== "simd" && build !== "relaxed" && build !== "256") {
+  throw fail(`--build ${build}: "simd", "relaxed" or "256" is expected`);
+}
 const threads = integer("threads", values.threads ?? "1");
 const rounds = integer("rounds", values.rounds);
 const budget = integer("budget", values.budget);

@@ -86,7 +86,7 @@ export async function measure(label: string, cases: readonly Case[], settings: S
     return entry;
   };
   addPeak("arithmetic", 0);
-  if (build === "relaxed") addPeak("muladd", 0);
+  if (build !== "simd") addPeak("muladd", 0);
   for (const c of cases) {
     const peak = addPeak(c.peak, c.peak === "arithmetic" ? 0 : floats(c));
     for (const mode of c.modes) {

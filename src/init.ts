@@ -3,6 +3,7 @@ import { type Device, type DeviceInfo, defaultDevice, setDefaultDevice } from ".
 import { WasmgradError } from "./core/error.ts";
 import { setCollector } from "./core/memory.ts";
 import { WasmDevice, type WasmOptions } from "./wasm/device.ts";
+import { BUILDS } from "./wasm/load.ts";
 
 export interface InitOptions extends WasmOptions {
   /** "wasm", or a device that is there already. */
@@ -25,8 +26,8 @@ export async function init(options: InitOptions = {}): Promise<Device> {
     return wanted;
   }
   if (wanted !== "wasm") throw new WasmgradError(`init: device ${String(wanted)}: "wasm" is expected`);
-  if (rest.simd !== undefined && rest.simd !== "simd" && rest.simd !== "relaxed") {
-    throw new WasmgradError(`init: simd ${String(rest.simd)}: "simd" or "relaxed" is expected`);
+  if (rest.simd !== undefined && !BUILDS.includes(rest.simd)) {
+    throw new WasmgradError(`init: simd ${String(rest.simd)}: "simd", "relaxed" or "256" is expected`);
   }
   const { device, collect } = await WasmDevice.create(rest);
   setCollector(collect);

@@ -98,6 +98,7 @@ const CALLS: Record<string, Call> = {
   min: ([x], o) => both(ops.min(x!, o.dim as number)),
   softmax: ([x], o) => ops.softmax(x!, o.dim as number),
   logSoftmax: ([x], o) => ops.logSoftmax(x!, o.dim as number),
+  layerNorm: ([x, w, b], { normalizedShape, ...o }) => ops.layerNorm(x!, normalizedShape as number[], w, b, o as Any),
   view: ([x], o) => ops.view(x!, o.shape as number[]),
   expand: ([x], o) => ops.expand(x!, o.shape as number[]),
   permute: ([x], o) => ops.permute(x!, o.dims as number[]),

@@ -142,6 +142,15 @@ const init: Cases = {
   "init: unknown option": () => w.init({ thread: 2 } as Any),
   "init: device": () => w.init({ device: "cuda" as Any }),
   "init: simd": () => w.init({ simd: "avx" as Any }),
+  "init: simd 256 on another processor": async () => {
+    const arch = Object.getOwnPropertyDescriptor(process, "arch")!;
+    Object.defineProperty(process, "arch", { ...arch, value: "arm64" });
+    try {
+      await w.init({ simd: "256", threads: 1 });
+    } finally {
+      Object.defineProperty(process, "arch", arch);
+    }
+  },
   "init: threads": () => w.init({ threads: 0 }),
   "init: maximumMemory": () => w.init({ maximumMemory: -1 }),
   "init: memory for nothing": () => w.init({ threads: 1, maximumMemory: 2 ** 20 }),
@@ -232,6 +241,9 @@ export const ops: Cases = {
   "matmul: a scalar": () => ones([]).matmul(ones([4, 5])),
   "matmul: int32": () => ints(1).matmul(ints(1)),
   "mm: no matrices": () => ones([2, 3]).mm(ones([3])),
+  "layerNorm: shape": () => w.layerNorm(ones([2, 3]), [2]),
+  "layerNorm: weight": () => w.layerNorm(ones([2, 3]), 3, ones([2])),
+  "layerNorm: eps": () => w.layerNorm(ones([2, 3]), 3, null, null, { eps: -1 }),
   "linear: weight": () => w.linear(ones([2, 3]), ones([3])),
   "linear: input": () => w.linear(ones([2, 3]), ones([5, 4])),
   "linear: bias": () => w.linear(ones([2, 3]), ones([5, 3]), ones([4])),
@@ -289,6 +301,9 @@ const modules: Cases = {
   "Conv2d: groups and input": () => new nn.Conv2d(3, 4, 3, { groups: 2 }),
   "Conv2d: groups and output": () => new nn.Conv2d(4, 3, 3, { groups: 2 }),
   "Conv2d: pair": () => new nn.Conv2d(1, 1, [3, 0]),
+  "LayerNorm: no size": () => new nn.LayerNorm([]),
+  "LayerNorm: size": () => new nn.LayerNorm([3, 0]),
+  "LayerNorm: eps": () => new nn.LayerNorm(3, { eps: -1 }),
   "MaxPool2d: padding": () => new nn.MaxPool2d(2, { padding: 2 }),
   "Dropout: p": () => new nn.Dropout(2),
   "Softmax: dim": () => new nn.Softmax(0.5),

@@ -223,6 +223,11 @@ test("printing, as PyTorch prints", () => {
       "MaxPool2d(kernel_size=(3, 2), stride=1, padding=1, dilation=1, ceil_mode=True)",
     ],
     [new nn.AvgPool2d(2), "AvgPool2d(kernel_size=2, stride=2, padding=0)"],
+    [new nn.LayerNorm(7), "LayerNorm((7,), eps=1e-05, elementwise_affine=True)"],
+    [
+      new nn.LayerNorm([4, 7], { eps: 0.5, elementwiseAffine: false }),
+      "LayerNorm((4, 7), eps=0.5, elementwise_affine=False)",
+    ],
     [new nn.Dropout(), "Dropout(p=0.5, inplace=False)"],
     [new nn.Flatten(), "Flatten(start_dim=1, end_dim=-1)"],
     [new nn.LogSoftmax(1), "LogSoftmax(dim=1)"],
@@ -232,6 +237,22 @@ test("printing, as PyTorch prints", () => {
   for (const [m, text] of lines) assert.is(m.toString(), text);
   class Wide extends nn.Linear {}
   assert.is(String(new Wide(1, 2)), "Wide(in_features=1, out_features=2, bias=True)");
+});
+
+test("LayerNorm", () => {
+  const layer = new nn.LayerNorm([2]);
+  assert.equal(Object.keys(layer.stateDict()), ["weight", "bias"]);
+  assert.equal(
+    [values(layer.weight!), values(layer.bias!)],
+    [
+      [1, 1],
+      [0, 0],
+    ],
+  );
+  assert.equal(Object.keys(new nn.LayerNorm(2, { bias: false }).stateDict()), ["weight"]);
+  assert.equal(new nn.LayerNorm(2, { elementwiseAffine: false }).parameters(), []);
+  const out = values(layer.forward(tensor([[1, 3]])));
+  for (const [i, y] of [-1, 1].entries()) assert.ok(Math.abs(out[i]! - y / Math.sqrt(1 + 1e-5)) < 1e-12);
 });
 
 test("Sequential", () => {

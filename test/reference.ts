@@ -5,6 +5,7 @@ import type { DType } from "../src/core/dtype.ts";
 import { WasmgradError } from "../src/core/error.ts";
 import { dense } from "./reference/dense.ts";
 import { elementwise } from "./reference/elementwise.ts";
+import { norm } from "./reference/norm.ts";
 import { optim } from "./reference/optim.ts";
 import { random } from "./reference/random.ts";
 import { reduce } from "./reference/reduce.ts";
@@ -12,7 +13,7 @@ import { type Kernels, ReferenceStorage, View } from "./reference/view.ts";
 
 export { ReferenceStorage } from "./reference/view.ts";
 
-export const kernels: Kernels = { ...elementwise, ...reduce, ...dense, ...random, ...optim };
+export const kernels: Kernels = { ...elementwise, ...reduce, ...dense, ...norm, ...random, ...optim };
 
 function run({ kernel: name, buffers, outputs, extents, scalars, op }: Row): void {
   const kernel = kernels[name];

@@ -79,12 +79,12 @@ test("each of 2 threads does 40 to 60 % of the work units above the threshold", 
 function longRows(device: WasmDevice, exits: boolean): w.Tensor {
   const a = w.rand([1024, 1024], { device });
   let c = a;
-  const more = (): void => {
-    for (let i = 0; i < 40; i++) c = c.matmul(a);
+  const more = (rows: number): void => {
+    for (let i = 0; i < rows; i++) c = c.matmul(a);
   };
-  more();
+  more(30);
   if (exits) launch("exit_f32", [w.empty([1 << 20], { device })], [], [1 << 20]);
-  more();
+  more(30);
   return c;
 }
 

@@ -1,4 +1,4 @@
-// The two builds: the relaxed one holds relaxed SIMD instructions, the other none; both export the same kernels.
+// The builds: relaxed and wide hold relaxed SIMD instructions, simd none; all export the same kernels.
 import { readFileSync } from "node:fs";
 import binaryen from "binaryen";
 import { test } from "uvu";
@@ -27,18 +27,21 @@ test("the simd build holds no relaxed instruction", () => {
   assert.equal(relaxed(found), []);
 });
 
-test("the relaxed build holds fused multiply-adds", () => {
-  const found = instructions("relaxed");
-  assert.equal(relaxed(found), ["f32x4.relaxed_madd"]);
-  assert.ok(found.get("f32x4.relaxed_madd")! > 100);
-});
+for (const build of ["relaxed", "wide"]) {
+  test(`the ${build} build holds fused multiply-adds`, () => {
+    const found = instructions(build);
+    assert.equal(relaxed(found), ["f32x4.relaxed_madd"]);
+    assert.ok(found.get("f32x4.relaxed_madd")! > 100);
+  });
+}
 
-test("both builds export the same kernels", async () => {
+test("all builds export the same kernels", async () => {
   assert.ok(await enableRelaxedSimd());
   const names = await Promise.all(
-    ["simd", "relaxed"].map(async (b) => kernelNames(await WebAssembly.compile(bytes(b)))),
+    ["simd", "relaxed", "wide"].map(async (b) => kernelNames(await WebAssembly.compile(bytes(b)))),
   );
   assert.equal(names[0], names[1]);
+  assert.equal(names[0], names[2]);
   for (const name of names[0]!) assert.match(name, /^[a-z0-9_]+_(f32|i32)$/);
 });
 

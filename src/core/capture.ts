@@ -3,12 +3,11 @@
 // The first call runs eagerly. The next two are recorded, run, and compared row by row. From then on the function is not
 // called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
 
-import { compareRows, outsideStorages } from "../program/compare.ts";
+import { compareRows, outsideStorages, sameInputs } from "../program/compare.ts";
 import { type Device, defaultDevice, type Program, type Storage } from "./device.ts";
 import { fail } from "./error.ts";
 import { tick } from "./memory.ts";
 import { contiguous } from "./op.ts";
-import { show } from "./shape.ts";
 import { tensorsIn } from "./tape.ts";
 import { alias, alive, empty, lasting, mode, Tensor, unhold } from "./tensor.ts";
 
@@ -109,7 +108,9 @@ export function lastingState<T>(make: () => T): T {
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
 interface Variant {
-  key: string;
+  /** What it holds for, besides its guards. */
+  readonly grad: boolean;
+  readonly inputs: readonly { readonly dtype: Tensor["dtype"]; readonly shape: readonly number[] }[];
   /** Not run yet; run eagerly once; recorded once; recorded twice and found the same. */
   stage: "new" | "eager" | "recorded" | "kept";
   guards: readonly Guard[];
@@ -146,8 +147,7 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       fail("capture", "a captured function was called inside another: call its plain function");
     const device = inputs[0]?.device ?? defaultDevice();
     const dense = inputs.map((x, i) => input(x, i, device));
-    const key = `${mode.grad}:${dense.map((x) => `${x.dtype}${show(x.shape)}`).join()}`;
-    const variant = choose(key);
+    const variant = choose(dense);
     variant.used = ++clock;
     if (variant.stage === "new") {
       stats.calls++;
@@ -163,8 +163,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     return replay(variant, device, dense) as R;
   };
 
-  const choose = (key: string): Variant => {
-    const same = variants.filter((v) => v.key === key);
+  const choose = (dense: readonly Tensor[]): Variant => {
+    const same = variants.filter((v) => v.grad === mode.grad && sameInputs(v.inputs, dense));
     const held = same.find((v) => v.program !== null && holds(v)) ?? same.find((v) => v.program === null);
     if (held !== undefined) return held;
     if (variants.length >= MOST_PROGRAMS) {
@@ -173,14 +173,16 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       letGo(oldest);
     }
     const nothing = { guards: [], program: null, held: [], grads: [], results: [], rebuild: () => undefined };
-    const variant: Variant = { key, stage: "new", used: 0, ...nothing };
+    const inputs = dense.map(({ dtype, shape }) => ({ dtype, shape }));
+    const variant: Variant = { grad: mode.grad, inputs, stage: "new", used: 0, ...nothing };
     variants.push(variant);
     return variant;
   };
 
   const captured = async (...inputs: A): Promise<R> => {
     const result = call(inputs);
-    await tick(inputs[0]?.device ?? defaultDevice());
+    const turn = tick(inputs[0]?.device ?? defaultDevice());
+    if (turn !== null) await turn;
     return result;
   };
   return Object.assign(captured, {

@@ -4,7 +4,8 @@ import { count, handToNet } from "./tensor.ts";
 
 /** Longest time without a turn of the event loop, and the least growth worth a collection. */
 const TURN_MS = 50;
-const LEAST = 64 << 20;
+const LEAST = 32 << 20;
+const MOST_TURNS = 4;
 
 let turned = performance.now();
 let settled = LEAST;
@@ -19,19 +20,26 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** Lets the event loop turn at least every 50 ms, and at once when live bytes have doubled since they last settled. */
-export async function tick(device: Device): Promise<void> {
-  if (device.liveBytes > 2 * settled) {
+/**
+ * Lets the event loop turn at least every 50 ms, and at once when live bytes have doubled since they last settled; null
+ * when it need not turn.
+ */
+export function tick(device: Device): Promise<void> | null {
+  const crowded = device.liveBytes > 2 * settled;
+  return crowded || performance.now() - turned > TURN_MS ? letTurn(device, crowded) : null;
+}
+
+async function letTurn(device: Device, crowded: boolean): Promise<void> {
+  if (crowded) {
     handToNet();
     collect();
-    await turn();
-    turned = performance.now();
-    settled = Math.max(LEAST, device.liveBytes);
-  } else if (performance.now() - turned > TURN_MS) {
-    await turn();
-    turned = performance.now();
-    if (device.liveBytes < settled) settled = Math.max(LEAST, device.liveBytes);
   }
+  // The finalizers are a task of their own, which may come behind the first turns.
+  for (let i = 0; i === 0 || (crowded && i < MOST_TURNS && device.liveBytes > settled); i++) await turn();
+  // Finalizers may come a few turns after the collection.
+  for (let i = 1; crowded && i < MOST_TURNS && device.liveBytes > 2 * settled; i++) await turn();
+  turned = performance.now();
+  if (crowded || device.liveBytes < settled) settled = Math.max(LEAST, device.liveBytes);
 }
 
 /** Live bytes, storages and tensors, and which ops asked for them: a leak has a name. */

@@ -59,7 +59,7 @@ function given(value: unknown): string {
 
 /** A number as Python prints it. */
 export function pyNumber(value: number): string {
-  const text = String(value);
+  const text = value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential() : String(value);
   return text.replace(/e([+-])(\d)$/, "e$10$2");
 }
 

@@ -3,9 +3,9 @@
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { avgPool2d, conv2d, dropout, flatten, linear, maxPool2d } from "../ops/index.ts";
+import { avgPool2d, conv2d, dropout, flatten, layerNorm, linear, maxPool2d } from "../ops/index.ts";
 import { both, fraction, integer, known, type Pair, pairOf, positive, pyBool, pyNumber, pyPair } from "./check.ts";
-import { layerDefault } from "./init.ts";
+import { layerDefault, ones_, zeros_ } from "./init.ts";
 import { type AnyModule, Module } from "./module.ts";
 import { made, type Parameter } from "./parameter.ts";
 
@@ -212,6 +212,52 @@ function halfOf(layer: string, padding: Pair, kernelSize: Pair): Pair {
     fail(layer, `padding ${pyPair(padding)}: at most half of kernelSize ${pyPair(kernelSize)} is expected`);
   }
   return padding;
+}
+
+export interface LayerNormOptions {
+  /** Added to the variance; 1e-5 by default. */
+  eps?: number;
+  /** With weight and bias; true by default. */
+  elementwiseAffine?: boolean;
+  /** With a bias beside the weight; true by default. */
+  bias?: boolean;
+  device?: Device;
+}
+
+/**
+ * Each run of the last dims, which are `normalizedShape`, to mean 0 and variance 1, times weight, plus bias.
+ * https://pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
+ */
+export class LayerNorm extends Module {
+  static override readonly name: string = "LayerNorm";
+  readonly normalizedShape: readonly number[];
+  readonly eps: number;
+  weight: Parameter | null;
+  bias: Parameter | null;
+
+  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
+    super();
+    known("LayerNorm", options, ["eps", "elementwiseAffine", "bias", "device"]);
+    const sizes = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];
+    if (sizes.length === 0) fail("LayerNorm", "normalizedShape []: at least one size is expected");
+    for (const n of sizes) positive("LayerNorm", "normalizedShape", n);
+    this.normalizedShape = sizes;
+    this.eps = options.eps ?? 1e-5;
+    if (!(this.eps >= 0)) fail("LayerNorm", `eps ${this.eps}: a number of at least 0 is expected`);
+    const affine = options.elementwiseAffine ?? true;
+    this.weight = affine ? made("weight", sizes, options.device, ones_) : null;
+    this.bias = affine && (options.bias ?? true) ? made("bias", sizes, options.device, zeros_) : null;
+  }
+
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.normalizedShape, this.weight, this.bias, this);
+  }
+
+  protected override extraRepr(): string {
+    const sizes = this.normalizedShape;
+    const shape = sizes.length === 1 ? `(${sizes[0]},)` : `(${sizes.join(", ")})`;
+    return `${shape}, eps=${pyNumber(this.eps)}, elementwise_affine=${pyBool(this.weight !== null)}`;
+  }
 }
 
 /**

@@ -20,11 +20,19 @@ import {
   toFloat,
 } from "./unary.ts";
 
+/** Names of kernels, made once: a name put together at each launch would be hashed at each launch. */
+const KERNELS = ["add", "sub", "mul", "div", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"];
+const names = (form: string): Record<string, string> => Object.fromEntries(KERNELS.map((k) => [k, k + form]));
+const NAMES = {
+  f32: { plain: names("_f32"), broadcast: names("_broadcast_f32") },
+  i32: { plain: names("_i32"), broadcast: names("_broadcast_i32") },
+};
+
 /** Launches `<kernel>_<dtype>` or its broadcasting form. */
 export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor, out: Tensor): void {
-  const kind = suffix(a.dtype);
+  const kernels = NAMES[suffix(a.dtype)];
   if (sameShape(a.shape, b.shape)) {
-    launch(`${kernel}_${kind}`, [out], [a, b], [out.numel], undefined, name);
+    launch(kernels.plain[kernel]!, [out], [a, b], [out.numel], undefined, name);
     return;
   }
   const { extents, strides } = walk(name, out.shape, [
@@ -32,7 +40,7 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
     broadcastStrides(b.shape, out.shape),
     broadcastStrides(out.shape, out.shape),
   ]);
-  launch(`${kernel}_broadcast_${kind}`, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
+  launch(kernels.broadcast[kernel]!, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
 }
 
 function checkDtypes(name: string, a: Tensor, b: Tensor): void {

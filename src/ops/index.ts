@@ -5,6 +5,7 @@ export * from "./create.ts";
 export * from "./inplace.ts";
 export * from "./loss.ts";
 export * from "./matmul.ts";
+export * from "./norm.ts";
 export * from "./pool.ts";
 export * from "./random.ts";
 export * from "./reduce.ts";

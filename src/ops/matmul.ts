@@ -11,8 +11,8 @@ import { expand, reshape, t, transpose } from "./shape.ts";
 function launchMatmul(a: Tensor, b: Tensor, c: Tensor, batch: number, aStride: number, bStride: number): void {
   const [m, n] = [c.shape[c.ndim - 2]!, c.shape[c.ndim - 1]!];
   const k = a.shape[a.ndim - 1]!;
-  const form = a.transposed ? "tn" : b.transposed ? "nt" : "nn";
-  launch(`matmul_${form}_f32`, [c], [a, b], [batch, m, n, k], [aStride, bStride], "matmul");
+  const form = a.transposed ? "matmul_tn_f32" : b.transposed ? "matmul_nt_f32" : "matmul_nn_f32";
+  launch(form, [c], [a, b], [batch, m, n, k], [aStride, bStride], "matmul");
 }
 
 /** Both operands at least matrices: [..., m, k] and [..., k, n]. */
@@ -42,7 +42,7 @@ const Matmul: Op = {
     const stride = (x: Tensor, size: number): number => (numel(x.shape.slice(0, -2)) === 1 && batch !== 1 ? 0 : size);
     // Rows of all batches against one b are one tall product.
     if (bBatch.length === 0 && !a.transposed && batch > 1) {
-      launch(`matmul_${b.transposed ? "nt" : "nn"}_f32`, [c], [a, b], [1, batch * m, n, k], [0, 0], "matmul");
+      launch(b.transposed ? "matmul_nt_f32" : "matmul_nn_f32", [c], [a, b], [1, batch * m, n, k], [0, 0], "matmul");
     } else launchMatmul(a, b, c, batch, stride(a, m * k), stride(b, k * n));
     for (const h of helpers) h.release("matmul");
     return c;

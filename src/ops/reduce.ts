@@ -51,7 +51,7 @@ export function launchSum(x: Tensor, y: Tensor, outer: number, n: number, inner:
     launch("sum_chunk_f32", [partial], [x], [outer, n, inner, chunks], [CHUNK], op);
     launch("sum_f32", [y], [partial], [outer, chunks, inner], undefined, op);
     done(partial);
-  } else launch(`sum_${kind}`, [y], [x], [outer, n, inner], undefined, op);
+  } else launch(kind === "f32" ? "sum_f32" : "sum_i32", [y], [x], [outer, n, inner], undefined, op);
 }
 
 const Sum: Op<Reduction> = {

@@ -11,13 +11,14 @@ type Vjp = NonNullable<Op["vjp"]>;
 
 /** An elementwise op over kernel `<name>_f32`. */
 function unary(name: string, reads: readonly number[], vjp: Vjp): (x: Tensor) => Tensor {
+  const kernel = `${name}_f32`;
   const op: Op = {
     name,
     reads,
     forward([x]) {
       expectDtype(name, x!, "float32");
       const y = empty(x!.shape, "float32", name, x!.device);
-      launch(`${name}_f32`, [y], [x!], [x!.numel], undefined, name);
+      launch(kernel, [y], [x!], [x!.numel], undefined, name);
       return y;
     },
     vjp,
@@ -30,12 +31,13 @@ function unaryVjp(
   name: string,
   of: (gg: Tensor, g: Tensor, y: Tensor) => [Tensor, Tensor | null],
 ): (g: Tensor, y: Tensor) => Tensor {
+  const kernel = `${name}_vjp_f32`;
   const op: Op = {
     name: `${name}Vjp`,
     reads: [0, 1],
     forward([g, y]) {
       const gx = empty(g!.shape, "float32", `${name} gradient`, g!.device);
-      launch(`${name}_vjp_f32`, [gx], [g!, y!], [g!.numel], undefined, name);
+      launch(kernel, [gx], [g!, y!], [g!.numel], undefined, name);
       return gx;
     },
     vjp: (gg, { inputs: [g, y] }) => of(gg, g!, y!),
@@ -90,13 +92,14 @@ function scalarOp(
   vjp: (g: Tensor, s: number, x: Tensor) => Tensor,
   reads: readonly number[] = [],
 ) {
+  const scalar = `${kernel}_scalar_f32`;
   const op: Op<number> = {
     name,
     reads,
     forward([x], s) {
       expectDtype(name, x!, "float32");
       const y = empty(x!.shape, "float32", name, x!.device);
-      launch(`${kernel}_scalar_f32`, [y], [x!], [x!.numel], [word(s)], name);
+      launch(scalar, [y], [x!], [x!.numel], [word(s)], name);
       return y;
     },
     vjp: (g, { params, inputs }) => [vjp(g, params, inputs[0]!)],

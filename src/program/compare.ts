@@ -54,3 +54,13 @@ export function compareRows(a: readonly Row[], b: readonly Row[], sameGuards: bo
 function differ(what: string, cause: string): never {
   throw new WasmgradError(`capture: two calls of the function did not launch the same: ${what}: ${cause}`);
 }
+
+interface Input {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+/** As many inputs, of the same dtypes and shapes. */
+export function sameInputs(a: readonly Input[], b: readonly Input[]): boolean {
+  return a.length === b.length && a.every((x, i) => x.dtype === b[i]!.dtype && sameShape(x.shape, b[i]!.shape));
+}

@@ -27,7 +27,7 @@ import { addressOf, decode, type Kernel, kernel, Script } from "./script.ts";
 const MOST_ROWS = 512;
 const SCRIPT_BYTES = 1 << 18;
 export interface WasmOptions {
-  /** The build: `relaxed` (fused multiply-add) where the host has it, else `simd`. */
+  /** The build: `relaxed` (fused multiply-add) where the host has it, else `simd`. "256" sets an experimental flag of V8. */
   simd?: Build;
   /** Threads, this one included. The host's parallelism by default. */
   threads?: number;

@@ -1,9 +1,21 @@
 // Fetches and compiles a build, and instantiates it for thread 0.
 import { instantiate } from "@assemblyscript/loader";
 import { fail } from "../core/error.ts";
-import { enableRelaxedSimd, hasSimd, isNode } from "../host/probe.ts";
+import {
+  enableRelaxedSimd,
+  enableRevectorizer,
+  hasSimd,
+  isNode,
+  lacksRevectorizer,
+  REVECTORIZE,
+} from "../host/probe.ts";
 
-export type Build = "simd" | "relaxed";
+/** "256" is the relaxed build with tiles that V8's revectorizer turns into 256-bit code. */
+export type Build = "simd" | "relaxed" | "256";
+
+export const BUILDS: readonly Build[] = ["simd", "relaxed", "256"];
+
+const FILES: Record<Build, string> = { simd: "simd", relaxed: "relaxed", "256": "wide" };
 
 /** What the host calls; everything else that is exported is a kernel. */
 export interface Exports {
@@ -18,10 +30,22 @@ const OWN = new Set(["walk", "start", "trapped", "serve", "memory", "table"]);
 /** Table slots in front of the kernels: the module's own function pointers. */
 export const FIRST_KERNEL = 16;
 
-/** Picks the build: fused multiply-add where the host has it. */
+/** Picks the build: fused multiply-add where the host has it. 256 bits only when asked for: V8 calls them experimental. */
 export async function chooseBuild(wanted: Build | undefined): Promise<{ build: Build; why: string }> {
   if (!hasSimd()) fail("init", "this host has no WebAssembly SIMD");
   if (wanted === "simd") return { build: "simd", why: "asked for" };
+  if (wanted === "256") {
+    const lack = await lacksRevectorizer();
+    if (lack !== null) {
+      const where = `Node 22 or later, or Deno or Chromium started with ${REVECTORIZE}, on x86-64 with AVX2`;
+      fail("init", `simd "256": ${lack}: it needs ${where}, use "relaxed"`);
+    }
+    const on = await enableRevectorizer();
+    return {
+      build: "256",
+      why: on ? `asked for, ${REVECTORIZE} was set` : `asked for, if started with ${REVECTORIZE}`,
+    };
+  }
   if (await enableRelaxedSimd()) return { build: "relaxed", why: wanted ? "asked for" : "the host has relaxed SIMD" };
   if (wanted === "relaxed") fail("init", 'simd "relaxed" was asked for: this host has no relaxed SIMD, use "simd"');
   return { build: "simd", why: "the host has no relaxed SIMD" };
@@ -30,13 +54,16 @@ export async function chooseBuild(wanted: Build | undefined): Promise<{ build: B
 /** The wasm file stands beside the bundle; from the sources it is in dist/. */
 async function bytes(build: Build, url?: string | URL): Promise<Uint8Array<ArrayBuffer>> {
   const base = import.meta.url.endsWith(".ts") ? "../../dist/" : "./";
-  const file = new URL(url ?? `${base}${build}.wasm`, import.meta.url);
+  const file = new URL(url ?? `${base}${FILES[build]}.wasm`, import.meta.url);
   if (file.protocol === "file:" && isNode()) {
     const { readFile } = await import("node:fs/promises");
     try {
       return new Uint8Array(await readFile(file));
     } catch (error) {
-      return fail("init", `${build}.wasm cannot be read (${(error as Error).message}): \`npm run build\` makes it`);
+      return fail(
+        "init",
+        `${FILES[build]}.wasm cannot be read (${(error as Error).message}): \`npm run build\` makes it`,
+      );
     }
   }
   const response = await fetch(file);
@@ -48,7 +75,7 @@ const modules = new Map<string, Promise<WebAssembly.Module>>();
 
 /** The compiled module; compiled once a process. */
 export function compile(build: Build, url?: string | URL): Promise<WebAssembly.Module> {
-  const key = String(url ?? build);
+  const key = `${build} ${url ?? ""}`;
   let module = modules.get(key);
   if (module === undefined) {
     module = bytes(build, url).then((b) => WebAssembly.compile(b));

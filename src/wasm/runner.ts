@@ -11,8 +11,10 @@ import type { Pool } from "./pool.ts";
 import { decode, type Script } from "./script.ts";
 
 /** A barrier may last this long, or this many times thread 0's own share of the row. */
-const PATIENCE_MS = 4000;
+const PATIENCE_MS = 2000;
 const PATIENCE_SHARES = 8;
+/** A look counts at most so much, so that a machine that slept does not look like a worker that died. */
+const LOOK_MS = 250;
 
 /** A script that the threads walk. */
 interface Run {
@@ -23,6 +25,9 @@ interface Run {
   /** The row before which thread 0 waits; 0 behind the last. */
   stalledAt: number;
   stalledSince: number;
+  looked: number;
+  /** Milliseconds that it has waited there. */
+  waited: number;
   readonly after: (() => void)[];
 }
 
@@ -65,7 +70,16 @@ export class Runner {
   /** Begins a script; it has run when this returns, unless it stalled. */
   begin(script: Script, op: (n: number) => string | undefined, after?: () => void): void {
     const nth = script.parallel ? this.pool.ready() : 1;
-    const run: Run = { script, op, nth, stalledAt: -1, stalledSince: 0, after: after === undefined ? [] : [after] };
+    const run: Run = {
+      script,
+      op,
+      nth,
+      stalledAt: -1,
+      stalledSince: 0,
+      looked: 0,
+      waited: 0,
+      after: after === undefined ? [] : [after],
+    };
     this.run = run;
     if (nth > 1) this.exports.start(script.address, script.limit, nth);
     this.walk(run, script.address, false);
@@ -104,8 +118,13 @@ export class Runner {
     }
     if (stopped === run.script.limit) this.completed(run);
     else {
-      if (run.stalledAt !== stopped) run.stalledSince = performance.now();
-      run.stalledAt = stopped;
+      const now = performance.now();
+      if (run.stalledAt !== stopped) {
+        run.stalledAt = stopped;
+        run.stalledSince = now;
+        run.waited = 0;
+      } else run.waited += Math.min(now - run.looked, LOOK_MS);
+      run.looked = now;
     }
   }
 
@@ -137,7 +156,7 @@ export class Runner {
     if (trapped !== 0) this.state.fail(`worker ${trapped - 1} trapped`);
     if (!byTime) return;
     const began = new Float64Array(this.memory.memory.buffer, SHARE_BEGAN, 1)[0]!;
-    const waited = performance.now() - run.stalledSince;
+    const { waited } = run;
     if (waited > Math.max(PATIENCE_MS, PATIENCE_SHARES * (run.stalledSince - began))) {
       this.state.fail(
         `a worker did not come to the barrier within ${(waited / 1000).toFixed(1)} s: it has died or hangs`,

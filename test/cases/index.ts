@@ -6,6 +6,7 @@ import { cases as create } from "./create.ts";
 import { cases as inplace } from "./inplace.ts";
 import { cases as loss } from "./loss.ts";
 import { cases as matmul } from "./matmul.ts";
+import { cases as norm } from "./norm.ts";
 import { cases as optim } from "./optim.ts";
 import { cases as pool } from "./pool.ts";
 import { cases as random } from "./random.ts";
@@ -15,6 +16,6 @@ import { cases as softmax } from "./softmax.ts";
 import { cases as unary } from "./unary.ts";
 
 export const cases: readonly Case[] = [
-  ...[...create, ...unary, ...binary, ...shape, ...inplace, ...reduce, ...softmax, ...loss],
+  ...[...create, ...unary, ...binary, ...shape, ...inplace, ...reduce, ...softmax, ...norm, ...loss],
   ...[...matmul, ...conv, ...pool, ...random, ...optim],
 ];

@@ -1,10 +1,12 @@
 // The passes, in the order in which they run over a recorded program before it is kept.
 import type { Row, Storage } from "../../core/device.ts";
 import { activation } from "./activation.ts";
+import { constants } from "./constants.ts";
+import { reluGradient } from "./gradient.ts";
 import { poolBackward, poolForward } from "./pool.ts";
 import type { Pass } from "./rows.ts";
 
-export const passes: readonly Pass[] = [poolForward, poolBackward, activation];
+export const passes: readonly Pass[] = [constants, poolForward, poolBackward, activation, reluGradient];
 
 /** The rows after the passes; under `deterministic` only those that keep the bits. */
 export function improve(

@@ -1,0 +1,123 @@
+// Where a captured program's time goes, row by row: `node bench/profile.ts W5 [--build simd|relaxed]`, on the built
+// package, one thread. Each row runs alone many times on what the rows before it left; the best time counts.
+import { parseArgs } from "node:util";
+import { select } from "./cases.ts";
+import { type Build, Peaks } from "./peaks.ts";
+import { digits, percent, table, warm } from "./timing.ts";
+import { library, prepare } from "./work.ts";
+
+interface Row {
+  readonly kernel: string;
+  readonly op: string;
+  readonly buffers: readonly unknown[];
+  readonly extents: readonly number[];
+}
+
+/** What of the device is used here, beside its public face. */
+interface Insides {
+  finish(...args: unknown[]): { encoded: readonly Row[]; script: { address: number; limit: number } };
+  memoryOf: { u32: Uint32Array; memory: WebAssembly.Memory };
+  runner: { exports: { walk(row: number, end: number, ith: number, nth: number, again: number): number } };
+}
+
+/** Control words that hold a fault: a row that runs alone again and again may meet values that no step has. */
+const FAULT = [(1024 + 64) >> 2, (1024 + 80) >> 2] as const;
+const ROUNDS = 30;
+const SAMPLE_MS = 0.3;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { build: { type: "string", default: "relaxed" } },
+});
+const build = values.build as Build;
+const w = await library();
+const owner = await w.init({ simd: build, threads: 1 });
+const device = owner as unknown as Insides;
+
+let program: ReturnType<Insides["finish"]> | undefined;
+const finish = device.finish.bind(device);
+device.finish = (...args) => {
+  program = finish(...args);
+  return program;
+};
+
+const peaks = new Peaks(build, 1, 1024);
+const peakWork = peaks.work("arithmetic", 0);
+const calls = await warm(peakWork);
+
+/** The best of many samples, in ms. */
+function best(run: (times: number) => void): number {
+  let times = 1;
+  let least = Number.POSITIVE_INFINITY;
+  for (let r = 0; r < ROUNDS; r++) {
+    const t0 = performance.now();
+    run(times);
+    const took = performance.now() - t0;
+    least = Math.min(least, took / times);
+    if (took < SAMPLE_MS) {
+      times = Math.ceil(times * Math.min(16, (1.3 * SAMPLE_MS) / Math.max(took, 0.01)));
+      r = Math.max(-1, r - 1);
+    }
+  }
+  return least;
+}
+
+/** Operations of a product's row. */
+const flops = (r: Row): number =>
+  /^(matmul|conv2d)/.test(r.kernel)
+    ? 2 * r.extents.slice(0, r.kernel.startsWith("m") ? 4 : 7).reduce((a, b) => a * b, 1)
+    : 0;
+
+for (const c of select(positionals).filter(({ modes }) => modes.includes("captured"))) {
+  const work = prepare(w, owner, c, "captured");
+  if (work === null) continue;
+  await work.run(4);
+  const t = await warm(work);
+  let step = Number.POSITIVE_INFINITY;
+  let peak = 0;
+  for (let r = 0; r < 12; r++) {
+    let t0 = performance.now();
+    await work.run(t);
+    step = Math.min(step, (performance.now() - t0) / t);
+    t0 = performance.now();
+    await peakWork.run(calls);
+    peak = Math.max(peak, (peaks.amount("arithmetic", 0) * peakWork.unit * calls) / (performance.now() - t0));
+  }
+  const { encoded, script } = program!;
+  const { walk } = device.runner.exports;
+  const words = device.memoryOf.u32;
+  const before = words.slice();
+  const clear = (): void => {
+    words.fill(0, ...FAULT);
+  };
+  const whole = best((times) => {
+    for (let i = 0; i < times; i++) walk(script.address, script.limit, 0, 1, 0);
+    clear();
+  });
+  let sum = 0;
+  let row = script.address;
+  const lines = encoded.map((r) => {
+    const next = row + words[(row >> 2) + 1]!;
+    words.set(before);
+    if (row > script.address) walk(script.address, row, 0, 1, 0);
+    clear();
+    const ms = best((times) => {
+      for (let i = 0; i < times; i++) {
+        walk(row, next, 0, 1, 0);
+        if (words[FAULT[0]] !== 0) clear();
+      }
+    });
+    row = next;
+    sum += ms;
+    const share = flops(r) === 0 ? "" : percent(flops(r) / ms / peak);
+    return [`${r.kernel} (${r.op})`, r.extents.join(" "), digits(1000 * ms), share];
+  });
+  words.set(before);
+  lines.push(["sum of the rows", "", digits(1000 * sum), ""]);
+  lines.push(["the walk over all", "", digits(1000 * whole), percent(c.work / whole / peak)]);
+  lines.push(["the captured call", "", digits(1000 * step), percent(c.work / step / peak)]);
+  console.log(`\n${c.name} (peak ${digits(peak * 1e-6)} GFLOP/s)\n${table(["row", "extents", "µs", "share"], lines)}`);
+  work.dispose?.();
+}
+await peaks.dispose();
+await owner.dispose();

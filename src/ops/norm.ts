@@ -1,0 +1,148 @@
+// Layer normalisation: each row, over the last dims, to mean 0 and variance 1, then times a weight, plus a bias.
+import { words64 } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
+import { numel, type Shape, sameShape, show } from "../core/shape.ts";
+import { empty, mode, type Tensor } from "../core/tensor.ts";
+import { add, div, mul, sub } from "./binary.ts";
+import { compose } from "./compose.ts";
+import { launchSum, mean, sum } from "./reduce.ts";
+import { reshape } from "./shape.ts";
+import { addScalar, sqrt } from "./unary.ts";
+
+export interface LayerNormOptions {
+  /** Added to the variance; 1e-5 by default. */
+  eps?: number;
+}
+
+interface Rows {
+  readonly rows: number;
+  readonly n: number;
+  readonly eps: number;
+}
+
+/** Rows to a partial sum of the gradients of weight and bias. */
+const CHUNK = 64;
+
+/** Saves the mean and 1 / sqrt(variance + eps) of each row. */
+function normalized(inputs: readonly Tensor[], { rows, n, eps }: Rows, saved: Tensor[]): Tensor {
+  const x = inputs[0]!;
+  const y = empty(x.shape, "float32", "layerNorm", x.device);
+  for (let i = 0; i < 2; i++) saved.push(empty([rows], "float32", "layerNorm", x.device));
+  const kernel = inputs.length === 1 ? "layer_norm_f32" : "layer_norm_affine_f32";
+  launch(kernel, [y, ...saved], inputs, [rows, n], words64(eps), "layerNorm");
+  return y;
+}
+
+const LayerNorm: Op<Rows> = {
+  name: "layerNorm",
+  reads: [0],
+  forward: normalized,
+  vjp(g, { inputs: [x], params, saved }) {
+    if (mode.grad) return [differentiable(g, x!, params).gx];
+    return [apply(VjpX, [g, x!, saved[0]!, saved[1]!], params)];
+  },
+};
+
+const AffineLayerNorm: Op<Rows> = {
+  name: "layerNorm",
+  reads: [0, 1],
+  forward: normalized,
+  vjp(g, { inputs: [x, weight, bias], params, saved }) {
+    if (mode.grad) {
+      const rows = (v: Tensor): Tensor => reshape(v, [params.rows, params.n]);
+      const { gx, z } = differentiable(mul(g, weight!), x!, params);
+      const gw = reshape(sum(mul(rows(g), z), { dim: 0 }), weight!.shape);
+      return [gx, gw, reshape(sum(rows(g), { dim: 0 }), bias!.shape)];
+    }
+    const of = [g, x!, saved[0]!, saved[1]!];
+    const gx = x!.requiresGrad ? apply(VjpX, [...of, weight!], params) : null;
+    if (!weight!.requiresGrad && !bias!.requiresGrad) return [gx, null, null];
+    const gb = empty(bias!.shape, "float32", "layerNorm gradient", x!.device);
+    const gw = apply(VjpWeight, of, { ...params, shape: weight!.shape, gb });
+    return [gx, gw, gb];
+  },
+};
+
+/** gx | g x mean rstd, and the weight where there is one. */
+const VjpX: Op<Rows> = {
+  name: "layerNormVjpX",
+  forward(inputs, { rows, n }) {
+    const gx = empty(inputs[1]!.shape, "float32", "layerNorm gradient", inputs[1]!.device);
+    const kernel = inputs.length === 4 ? "layer_norm_vjp_f32" : "layer_norm_affine_vjp_f32";
+    launch(kernel, [gx], inputs, [rows, n], undefined, "layerNorm");
+    return gx;
+  },
+};
+
+/** Gradient of the weight; that of the bias goes to `gb`. Partial sums over chunks of rows, then their sum. */
+const VjpWeight: Op<Rows & { shape: Shape; gb: Tensor }> = {
+  name: "layerNormVjpWeight",
+  forward(inputs, { rows, n, shape, gb }) {
+    const gw = empty(shape, "float32", "layerNorm gradient", gb.device);
+    const chunks = Math.ceil(rows / CHUNK);
+    const results = [gw, gb];
+    const partial = chunks === 1 ? results : results.map(() => empty([chunks, n], "float32", "layerNorm", gb.device));
+    launch("layer_norm_vjp_weight_f32", partial, inputs, [rows, n], [CHUNK], "layerNorm");
+    if (chunks === 1) return gw;
+    launchSum(partial[0]!, gw, 1, chunks, n, "layerNorm");
+    launchSum(partial[1]!, gb, 1, chunks, n, "layerNorm");
+    done(...partial);
+    return gw;
+  },
+};
+
+/**
+ * The gradient of x by ops, for second derivatives, where h is that of the normalized rows z = (x - mean) * rstd:
+ * gx = rstd * (h - mean h - z * mean (h z)).
+ */
+function differentiable(h: Tensor, x: Tensor, { rows, n, eps }: Rows): { gx: Tensor; z: Tensor } {
+  const over = { dim: 1, keepdim: true };
+  const x2 = reshape(x, [rows, n]);
+  const h2 = reshape(h, [rows, n]);
+  const d = sub(x2, mean(x2, over));
+  const root = sqrt(addScalar(mean(mul(d, d), over), eps));
+  const z = div(d, root);
+  const gx = div(sub(sub(h2, mean(h2, over)), mul(z, mean(mul(h2, z), over))), root);
+  return { gx: reshape(gx, x.shape), z };
+}
+
+/**
+ * (x - mean) / sqrt(variance + eps) * weight + bias over the last dims, which are `normalizedShape`; weight and bias have
+ * that shape, or are null. https://pytorch.org/docs/stable/generated/torch.nn.functional.layer_norm.html
+ */
+export function layerNorm(
+  x: Tensor,
+  normalizedShape: number | readonly number[],
+  weight: Tensor | null = null,
+  bias: Tensor | null = null,
+  { eps = 1e-5 }: LayerNormOptions = {},
+): Tensor {
+  expectDtype("layerNorm", x, "float32");
+  const shape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
+  const lead = x.ndim - shape.length;
+  if (shape.length === 0 || lead < 0 || !sameShape(x.shape.slice(lead), shape)) {
+    fail(
+      "layerNorm",
+      `input ${show(x.shape)} and normalizedShape ${show(shape)}: one or more of the input's last dims are expected`,
+    );
+  }
+  for (const [what, v] of [["weight", weight] as const, ["bias", bias] as const]) {
+    if (v === null) continue;
+    expectDtype("layerNorm", v, "float32", what);
+    if (!sameShape(v.shape, shape)) {
+      fail(
+        "layerNorm",
+        `${what} ${show(v.shape)} and normalizedShape ${show(shape)}: the ${what} must be ${show(shape)}`,
+      );
+    }
+  }
+  if (!(eps >= 0)) fail("layerNorm", `eps ${eps} for input ${show(x.shape)}: a number of at least 0 is expected`);
+  const params = { rows: numel(x.shape.slice(0, lead)), n: numel(shape), eps };
+  if (weight !== null && bias !== null) return apply(AffineLayerNorm, [x, weight, bias], params);
+  if (weight === null && bias === null) return apply(LayerNorm, [x], params);
+  return compose(() => {
+    const z = apply(LayerNorm, [x], params);
+    return weight !== null ? mul(z, weight) : add(z, bias!);
+  });
+}
