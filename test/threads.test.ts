@@ -82,9 +82,9 @@ function longRows(device: WasmDevice, exits: boolean): w.Tensor {
   const more = (rows: number): void => {
     for (let i = 0; i < rows; i++) c = c.matmul(a);
   };
-  more(30);
+  more(40);
   if (exits) launch("exit_f32", [w.empty([1 << 20], { device })], [], [1 << 20]);
-  more(30);
+  more(40);
   return c;
 }
 
