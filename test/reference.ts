@@ -31,6 +31,7 @@ export class ReferenceDevice implements Device {
   readonly canBlock = true;
   failed: string | null = null;
   liveBytes = 0;
+  readonly reservedBytes = 2 ** 32;
   readonly #live = new Set<Storage>();
   #recording: Row[] | null = null;
   #suspended = false;
@@ -149,7 +150,7 @@ export class ReferenceDevice implements Device {
       byOp[label].bytes += bytes;
       byOp[label].storages++;
     }
-    return { liveBytes: this.liveBytes, reservedBytes: this.liveBytes, storages: this.#live.size, byOp };
+    return { liveBytes: this.liveBytes, reservedBytes: this.reservedBytes, storages: this.#live.size, byOp };
   }
 
   async dispose(): Promise<void> {

@@ -75,6 +75,8 @@ export interface Device {
   /** True where `dataSync` may wait. */
   readonly canBlock: boolean;
   readonly liveBytes: number;
+  /** Bytes taken from the host, live or free. */
+  readonly reservedBytes: number;
 
   /** A storage with undefined contents; virtual while recording. Throws when memory runs out, with nothing appended. */
   alloc(bytes: number, label: string): Storage;

@@ -2,13 +2,15 @@
 import { type Device, defaultDevice, type MemoryUse } from "./device.ts";
 import { count, handToNet } from "./tensor.ts";
 
-/** Longest time without a turn of the event loop, and the least growth worth a collection. */
+/** Longest time without a turn of the event loop, the least growth worth a collection, and turns to wait for finalizers. */
 const TURN_MS = 50;
 const LEAST = 32 << 20;
-const MOST_TURNS = 4;
+const MOST_TURNS = 6;
 
 let turned = performance.now();
+/** Live bytes behind the last collection and behind the last tick, and the most that came between two ticks. */
 let settled = LEAST;
+let [last, stride] = [0, 0];
 let collect: () => void = () => {};
 
 /** The host's way to ask for a garbage collection. */
@@ -16,16 +18,19 @@ export function setCollector(f: () => void): void {
   collect = f;
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 /**
- * Lets the event loop turn at least every 50 ms, and at once when live bytes have doubled since they last settled; null
- * when it need not turn.
+ * Lets the event loop turn at least every 50 ms, and collects when live bytes have doubled since they last settled, or have
+ * grown by a quarter and the next strides might not fit what is reserved; null when it need not turn. So memory grows
+ * for what lives, not for when the collector happened to run.
  */
 export function tick(device: Device): Promise<void> | null {
-  const crowded = device.liveBytes > 2 * settled;
+  const { liveBytes, reservedBytes } = device;
+  stride = Math.max(stride, liveBytes - last);
+  last = liveBytes;
+  const tight = liveBytes + 2 * stride > reservedBytes && liveBytes > 1.25 * settled;
+  const crowded = tight || liveBytes > 2 * settled;
   return crowded || performance.now() - turned > TURN_MS ? letTurn(device, crowded) : null;
 }
 
@@ -34,12 +39,11 @@ async function letTurn(device: Device, crowded: boolean): Promise<void> {
     handToNet();
     collect();
   }
-  // The finalizers are a task of their own, which may come behind the first turns.
+  // The finalizers are a task of their own, which may come a few turns behind the collection.
   for (let i = 0; i === 0 || (crowded && i < MOST_TURNS && device.liveBytes > settled); i++) await turn();
-  // Finalizers may come a few turns after the collection.
-  for (let i = 1; crowded && i < MOST_TURNS && device.liveBytes > 2 * settled; i++) await turn();
   turned = performance.now();
-  if (crowded || device.liveBytes < settled) settled = Math.max(LEAST, device.liveBytes);
+  last = device.liveBytes;
+  if (crowded || last < settled) settled = Math.max(LEAST, last);
 }
 
 /** Live bytes, storages and tensors, and which ops asked for them: a leak has a name. */

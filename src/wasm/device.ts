@@ -121,6 +121,10 @@ export class WasmDevice implements Device {
     return this.memoryOf.liveBytes;
   }
 
+  get reservedBytes(): number {
+    return this.memoryOf.reservedBytes;
+  }
+
   kernel(name: string): Kernel {
     return this.kernels.get(name) ?? fail("launch", `kernel ${name}: the wasm device has no such kernel`);
   }
