@@ -1,8 +1,6 @@
 // The memory plan of a captured program: temporaries whose lives do not overlap share bytes of the arena.
 import type { Row, Storage } from "../core/device.ts";
 
-const ALIGN = 64;
-
 interface Life {
   readonly storage: Storage;
   readonly size: number;
@@ -12,7 +10,7 @@ interface Life {
 }
 
 /** Rows from the first to the last that names each temporary. */
-function lives(rows: readonly Row[], isTemporary: (s: Storage) => boolean): Map<Storage, Life> {
+function lives(rows: readonly Row[], isTemporary: (s: Storage) => boolean, align: number): Map<Storage, Life> {
   const found = new Map<Storage, Life>();
   rows.forEach((row, i) => {
     for (const b of row.buffers) {
@@ -20,7 +18,7 @@ function lives(rows: readonly Row[], isTemporary: (s: Storage) => boolean): Map<
       if (!isTemporary(storage)) continue;
       const life = found.get(storage);
       if (life === undefined) {
-        const size = Math.max(ALIGN, Math.ceil(storage.bytes / ALIGN) * ALIGN);
+        const size = Math.max(align, Math.ceil(storage.bytes / align) * align);
         found.set(storage, { storage, size, first: i, last: i, offset: 0 });
       } else life.last = i;
     }
@@ -28,15 +26,18 @@ function lives(rows: readonly Row[], isTemporary: (s: Storage) => boolean): Map<
   return found;
 }
 
-/** Offsets of the temporaries in an arena: the largest first, each at the lowest place free during its life. */
+/** Offsets of the temporaries in an arena, multiples of `align`: the largest first, each at the lowest place free during its life. */
 export function plan(
   rows: readonly Row[],
   isTemporary: (s: Storage) => boolean,
+  align = 64,
 ): { offsets: Map<Storage, number>; bytes: number } {
   const placed: Life[] = [];
   const offsets = new Map<Storage, number>();
   let bytes = 0;
-  for (const life of [...lives(rows, isTemporary).values()].sort((a, b) => b.size - a.size || a.first - b.first)) {
+  for (const life of [...lives(rows, isTemporary, align).values()].sort(
+    (a, b) => b.size - a.size || a.first - b.first,
+  )) {
     const rivals = placed
       .filter((p) => p.first <= life.last && life.first <= p.last)
       .sort((a, b) => a.offset - b.offset);

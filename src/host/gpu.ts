@@ -1,0 +1,79 @@
+// Where a GPU device comes from: the host's own `navigator.gpu` (browsers, Deno), or the package `webgpu` (Node, Bun).
+import { WasmgradError } from "../core/error.ts";
+
+/** Features that kernels use where they are there. */
+const WANTED: readonly GPUFeatureName[] = ["subgroups", "shader-f16", "timestamp-query"];
+const LIMITS = [
+  "maxStorageBuffersPerShaderStage",
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+export interface FoundGpu {
+  readonly gpu: GPUDevice;
+  readonly why: string;
+  /** Renders on the CPU: right results, and speeds that say nothing about a GPU. */
+  readonly software: boolean;
+}
+
+/** Held for as long as the process lives: in Node, `navigator` must not hold it, or the process would not end. */
+let packaged: GPU | null = null;
+
+async function entry(): Promise<{ gpu: GPU; from: string }> {
+  const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (own !== undefined) return { gpu: own, from: "navigator.gpu" };
+  if (packaged === null) {
+    // Not a literal, so that bundlers leave the optional package alone.
+    const name = "webgpu";
+    let found: { create(flags: string[]): GPU; globals: object };
+    try {
+      found = await import(/* @vite-ignore */ name);
+    } catch (error) {
+      throw new WasmgradError(
+        `init: this host has no WebGPU (no navigator.gpu), and the package "webgpu" cannot be loaded: ${(error as Error).message.split("\n")[0]}; ` +
+          "in Node and Bun run `npm install webgpu`, in Chromium see chrome://gpu",
+      );
+    }
+    Object.assign(globalThis, found.globals);
+    packaged = found.create([]);
+  }
+  return { gpu: packaged, from: 'the package "webgpu"' };
+}
+
+export const isSoftware = (info: GPUAdapterInfo): boolean =>
+  /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(
+    [info.vendor, info.architecture, info.device, info.description].join(" "),
+  ) || (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+
+/** A device with the limits and the features that its adapter has; or the one given. */
+export async function findGpu(given: GPUDevice | undefined, powerPreference: GPUPowerPreference): Promise<FoundGpu> {
+  if (given !== undefined) {
+    const software = given.adapterInfo !== undefined && isSoftware(given.adapterInfo);
+    return { gpu: given, why: `${describe(given.adapterInfo, software)}: the device was given`, software };
+  }
+  const { gpu, from } = await entry();
+  const adapter = await gpu.requestAdapter({ powerPreference });
+  if (adapter === null) {
+    throw new WasmgradError(
+      `init: ${from} has no adapter: there is no GPU, no driver, or the host does not allow it ` +
+        '(on Linux a Vulkan driver must be there; in Chromium see chrome://gpu). `init({ device: "wasm" })` works everywhere',
+    );
+  }
+  const requiredFeatures = WANTED.filter((f) => adapter.features.has(f));
+  const requiredLimits: Record<string, number> = {};
+  for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
+  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  const software = isSoftware(adapter.info);
+  return { gpu: device, why: `${describe(adapter.info, software)}, by ${from}`, software };
+}
+
+function describe(info: GPUAdapterInfo | undefined, software: boolean): string {
+  const { vendor = "", architecture = "", device = "", description = "" } = info ?? {};
+  const name = [description, vendor, architecture, device].filter((s) => s !== "").join(", ") || "an unnamed adapter";
+  return software ? `${name} (a software adapter: its speed says nothing about a GPU)` : name;
+}

@@ -1,0 +1,477 @@
+// The WebGPU device: a launch becomes a dispatch of a cached pipeline and bind group, a flush one encoder and one submit.
+//
+// Nothing here waits: everything goes through a queue in order, and only reads and `flush()` are promises. Errors of the
+// GPU come late; they are thrown at the next wait.
+import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../core/device.ts";
+import type { DType } from "../core/dtype.ts";
+import { fail, WasmgradError } from "../core/error.ts";
+import { findGpu } from "../host/gpu.ts";
+import { faultMessage } from "../program/fault.ts";
+import { improve } from "../program/passes/index.ts";
+import { Batch } from "./batch.ts";
+import type { Limits } from "./kernel.ts";
+import { lib, registry } from "./kernels/index.ts";
+import { type Block, GpuStorage, Memory } from "./memory.ts";
+import { BLOCK, Pipelines, type Range } from "./pipelines.ts";
+import { GpuProgram } from "./program.ts";
+import { Queue } from "./queue.ts";
+import { Staging } from "./staging.ts";
+
+/** Rows after which a batch is submitted without anyone reading. */
+const MOST_ROWS = 512;
+/** Submits that may wait for the GPU before callers are asked to wait. */
+const MOST_IN_FLIGHT = 16;
+/** Eager rows that a fault can still name. */
+const MOST_NUMBERS = 1 << 14;
+/** Kernels whose effect lasts: they run only while no fault is set. */
+const LASTING = /^(sgd|adam|tick|random_take)/;
+
+export interface WebGpuOptions {
+  /** The adapter to prefer: "high-performance" by default. */
+  powerPreference?: GPUPowerPreference;
+  /** A device that is there already. */
+  gpu?: GPUDevice;
+  debug?: boolean;
+  deterministic?: boolean;
+  /** Most GPU memory in bytes. */
+  maximumMemory?: number;
+}
+
+export class WebGpuDevice implements Device {
+  readonly type = "webgpu";
+  readonly info: DeviceInfo;
+  readonly canBlock = false;
+  readonly gpu: GPUDevice;
+  readonly memoryOf: Memory;
+  readonly pipelines: Pipelines;
+  /** The word that a kernel's fault sets: number of the row, index, value. */
+  readonly faultWord: Range;
+  /** For tests. */
+  readonly counters = { submits: 0, dispatches: 0 };
+  failed: string | null = null;
+  private readonly queue = new Queue();
+  private readonly staging: Staging;
+  private readonly deterministic: boolean;
+  private readonly debug: boolean;
+  private readonly eagerUniforms: GpuStorage;
+  private batch: Batch;
+  private spare: Batch[] = [];
+  private appended = 0;
+  private submitted = 0;
+  private readonly numbered = new Map<number, { kernel: string; op: string; extents: readonly number[] }>();
+  private numbers = 0;
+  /** What went wrong since the last wait. */
+  private pending: WasmgradError | null = null;
+  private readonly waiting = new Set<(error: WasmgradError) => void>();
+  private inFlight = 0;
+  private recorded: Row[] | null = null;
+  private suspended = false;
+  private arenas: { storage: GpuStorage; users: number }[] = [];
+
+  private constructor(gpu: GPUDevice, info: DeviceInfo, limits: Limits, options: WebGpuOptions) {
+    this.gpu = gpu;
+    this.info = info;
+    this.deterministic = options.deterministic ?? false;
+    this.debug = options.debug ?? false;
+    this.pipelines = new Pipelines(gpu, registry, lib, limits, (error) => this.fail(error.message));
+    this.memoryOf = new Memory(gpu, options.maximumMemory ?? Number.POSITIVE_INFINITY, {
+      dropped: (id) => this.pipelines.forget(id),
+      settled: () => {
+        this.submit();
+        return this.queue.idle;
+      },
+    });
+    this.staging = new Staging(gpu);
+    const word = this.memoryOf.allocate(16, "fault word");
+    this.faultWord = { buffer: word.buffer, id: word.id, offset: 0, size: 16 };
+    this.eagerUniforms = this.uniforms(MOST_ROWS);
+    this.batch = this.newBatch();
+    gpu.onuncapturederror = (event) => this.report(event.error);
+    void gpu.lost.then(({ reason, message }) =>
+      this.fail(`the GPU device was lost (${reason === "destroyed" ? "destroyed" : message || reason})`),
+    );
+  }
+
+  static async create(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
+    const { gpu, why } = await findGpu(options.gpu, options.powerPreference ?? "high-performance");
+    const { limits, features } = gpu;
+    const cut: Limits = {
+      bindings: limits.maxStorageBuffersPerShaderStage - 1,
+      invocations: limits.maxComputeInvocationsPerWorkgroup,
+      subgroups: features.has("subgroups"),
+    };
+    const build = cut.subgroups ? "wgsl, subgroups" : "wgsl";
+    return new WebGpuDevice(gpu, { device: "webgpu", build, threads: 1, why }, cut, options);
+  }
+
+  get liveBytes(): number {
+    return this.memoryOf.liveBytes;
+  }
+
+  get reservedBytes(): number {
+    return this.memoryOf.reservedBytes;
+  }
+
+  get kernelNames(): string[] {
+    return this.pipelines.names;
+  }
+
+  // ------------------------------------------------------------------------------------------------------ storages
+
+  alloc(bytes: number, label: string): Storage {
+    this.check();
+    if (this.recorded !== null && !this.suspended) return this.placeholder(bytes, label);
+    const block = this.memoryOf.allocate(bytes, label);
+    this.memoryOf.account(label, bytes, 1);
+    return new GpuStorage(this, bytes, label, block);
+  }
+
+  free(storage: Storage): void {
+    const s = storage as GpuStorage;
+    if (s.block === null) return;
+    this.memoryOf.give(s.block);
+    this.memoryOf.account(s.label, s.bytes, -1);
+    s.block = null;
+  }
+
+  /** A storage without bytes: virtual ones, and the temporaries of a program. */
+  placeholder(bytes: number, label = "result"): GpuStorage {
+    return new GpuStorage(this, bytes, label, null);
+  }
+
+  /** A storage outside any recording. */
+  lasting(bytes: number, label: string): GpuStorage {
+    const before = this.suspended;
+    this.suspended = true;
+    try {
+      return this.alloc(bytes, label) as GpuStorage;
+    } finally {
+      this.suspended = before;
+    }
+  }
+
+  /** Uniform blocks for so many rows. */
+  uniforms(rows: number): GpuStorage {
+    return new GpuStorage(this, rows * BLOCK, "uniforms", this.memoryOf.uniforms(rows * BLOCK));
+  }
+
+  /** Behind the jobs that name them. */
+  freeUniforms(storage: GpuStorage): void {
+    const { block } = storage;
+    storage.block = null;
+    this.queue.push({ waits: () => [], run: () => this.memoryOf.destroy(block!) });
+  }
+
+  /** Bytes for a program's temporaries. Programs share them: only state and results outlive a run. */
+  arena(bytes: number): GpuStorage {
+    let found = this.arenas.find((a) => a.storage.bytes >= bytes);
+    if (found === undefined) {
+      found = { storage: this.lasting(bytes, "captured program"), users: 0 };
+      this.arenas.push(found);
+    }
+    found.users++;
+    return found.storage;
+  }
+
+  releaseArena(storage: GpuStorage): void {
+    const found = this.arenas.find((a) => a.storage === storage)!;
+    if (--found.users > 0) return;
+    this.arenas = this.arenas.filter((a) => a !== found);
+    this.free(storage);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- rows
+
+  launch(
+    kernel: string,
+    buffers: readonly Buffer[],
+    outputs: number,
+    extents: readonly number[],
+    scalars: readonly number[],
+    op: string,
+  ): void {
+    this.check();
+    const row: Row = { kernel, buffers, outputs, extents, scalars, op };
+    if (this.recorded !== null && !this.suspended) {
+      this.recorded.push(row);
+      return;
+    }
+    const temporaries: GpuStorage[] = [];
+    const make = (elements: number): GpuStorage => {
+      const s = this.lasting(elements * 4, op);
+      temporaries.push(s);
+      return s;
+    };
+    for (const r of this.pipelines.expand(row, make)) this.append(r);
+    // Later rows may have the bytes of a temporary: they run behind those that named it.
+    for (const s of temporaries) this.free(s);
+    if (this.debug) this.submit();
+  }
+
+  private append(row: Row): void {
+    if (this.batch.full) this.submit();
+    const written = row.buffers.slice(0, row.outputs).map((b) => b.storage);
+    const inPlace = row.buffers.slice(row.outputs).some((b) => written.includes(b.storage));
+    this.batch.append(row, PLACE, inPlace || LASTING.test(row.kernel), this.number(row));
+    this.appended++;
+    for (const b of row.buffers) (b.storage as GpuStorage).block!.last = this.appended;
+  }
+
+  /** A number by which a fault names the row. */
+  number({ kernel, op, extents }: Row): number {
+    this.numbered.set(++this.numbers, { kernel, op, extents });
+    return this.numbers;
+  }
+
+  forget(numbers: readonly number[]): void {
+    for (const n of numbers) this.numbered.delete(n);
+  }
+
+  expand(rows: readonly Row[], make: (elements: number) => Storage): Row[] {
+    return rows.flatMap((r) => this.pipelines.expand(r, make));
+  }
+
+  /** The rows of a recorded program after the passes. */
+  improve(rows: readonly Row[], isTemporary: (s: Storage) => boolean): readonly Row[] {
+    return improve(rows, isTemporary, (kernel) => this.pipelines.has(kernel), this.deterministic);
+  }
+
+  write(buffer: Buffer, data: TypedData): void {
+    this.check();
+    const storage = buffer.storage as GpuStorage;
+    storage.version++;
+    if (storage.block!.last > this.submitted) this.submit();
+    const words = data instanceof Float64Array ? Float32Array.from(data) : data;
+    this.upload(storage.block!, words, buffer.offset * 4);
+  }
+
+  /** Host data behind what was submitted. */
+  upload(block: Block, words: Float32Array | Int32Array, offset = 0): void {
+    if (words.length === 0) return;
+    const put = (source: Float32Array | Int32Array): void =>
+      this.gpu.queue.writeBuffer(block.buffer, offset, source as Float32Array<ArrayBuffer>);
+    if (this.queue.idle) put(words);
+    else {
+      const kept = words.slice();
+      this.queue.push({ waits: () => [], run: () => put(kept) });
+    }
+  }
+
+  /** Hands over what was appended. */
+  submit(): void {
+    const { batch } = this;
+    this.submitted = this.appended;
+    if (batch.dispatches.length === 0) return;
+    this.batch = this.spare.pop() ?? this.newBatch();
+    const { block } = this.eagerUniforms;
+    const uniforms: Range = { buffer: block!.buffer, id: block!.id, offset: 0, size: BLOCK };
+    this.enqueue(
+      () => batch.waits(),
+      (encoder) => {
+        const words = batch.words.subarray(0, (batch.dispatches.length * BLOCK) / 4);
+        this.gpu.queue.writeBuffer(block!.buffer, 0, words);
+        batch.encode(encoder, uniforms);
+        this.counters.dispatches += batch.dispatches.length;
+        batch.dispatches.length = 0;
+        this.spare.push(batch);
+      },
+    );
+    // Numbers of rows long past.
+    for (const n of this.numbered.keys()) {
+      if (this.numbered.size <= MOST_NUMBERS) break;
+      this.numbered.delete(n);
+    }
+  }
+
+  /** One encoder and one submit, in order, when what it waits for is there. */
+  enqueue(waits: () => readonly Promise<void>[], encode: (encoder: GPUCommandEncoder) => void): void {
+    this.check();
+    this.queue.push({
+      waits,
+      run: () => {
+        if (this.failed !== null) return;
+        this.gpu.pushErrorScope("validation");
+        this.gpu.pushErrorScope("out-of-memory");
+        const encoder = this.gpu.createCommandEncoder();
+        encode(encoder);
+        this.gpu.queue.submit([encoder.finish()]);
+        this.counters.submits++;
+        this.inFlight++;
+        for (let i = 0; i < 2; i++) {
+          this.gpu.popErrorScope().then(
+            (error) => error !== null && this.report(error),
+            () => {},
+          );
+        }
+        this.gpu.queue.onSubmittedWorkDone().then(
+          () => this.inFlight--,
+          () => {},
+        );
+      },
+    });
+  }
+
+  private newBatch(): Batch {
+    return new Batch(this.pipelines, this.faultWord, MOST_ROWS);
+  }
+
+  // --------------------------------------------------------------------------------------------------------- waits
+
+  async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
+    this.check();
+    this.submit();
+    const { block } = buffer.storage as GpuStorage;
+    const bytes = await this.take(block!.buffer, buffer.offset * 4, count * 4);
+    return dtype === "float32" ? new Float32Array(bytes) : new Int32Array(bytes);
+  }
+
+  /** A copy of a range and, with it, of the fault word, which throws. */
+  private take(from: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    return new Promise((resolve, reject) => {
+      this.waiting.add(reject);
+      const done = (): void => {
+        this.waiting.delete(reject);
+      };
+      const staging = this.staging.take(bytes + 16);
+      this.enqueue(
+        () => [],
+        (encoder) => {
+          encoder.copyBufferToBuffer(this.faultWord.buffer, 0, staging, 0, 16);
+          if (bytes > 0) encoder.copyBufferToBuffer(from, offset, staging, 16, bytes);
+        },
+      );
+      // Behind the job, which may wait for pipelines.
+      this.queue.push({
+        waits: () => [],
+        run: () => {
+          this.staging.read(staging, bytes + 16).then(
+            (all) => {
+              done();
+              const error = this.failed !== null ? this.broken() : (this.takePending() ?? this.faultIn(all));
+              if (error !== null) reject(error);
+              else resolve(all.slice(16));
+            },
+            () => {
+              done();
+              reject(this.failed !== null ? this.broken() : (this.takePending() ?? this.lost()));
+            },
+          );
+        },
+      });
+    });
+  }
+
+  readSync(): TypedData {
+    return fail("readSync", "a GPU cannot be waited for: use await data() or item()");
+  }
+
+  async flush(): Promise<void> {
+    this.check();
+    this.submit();
+    await this.take(this.faultWord.buffer, 0, 0);
+  }
+
+  flushSync(): void {
+    this.check();
+    this.submit();
+  }
+
+  /** When the GPU is far behind: a promise for when it has caught up. */
+  pace(): Promise<void> | null {
+    if (this.inFlight <= MOST_IN_FLIGHT || this.failed !== null) return null;
+    return this.gpu.queue.onSubmittedWorkDone().then(
+      () => {},
+      () => {},
+    );
+  }
+
+  private faultIn(bytes: ArrayBuffer): WasmgradError | null {
+    const [number, index, value] = new Int32Array(bytes, 0, 3) as unknown as [number, number, number];
+    if (number === 0) return null;
+    this.upload({ buffer: this.faultWord.buffer } as Block, new Int32Array(4));
+    const row = this.numbered.get(number);
+    if (row === undefined) return new WasmgradError(`a kernel reported the value ${value} at ${index}`);
+    return new WasmgradError(faultMessage(row.kernel, row.op, row.extents, index, value));
+  }
+
+  private takePending(): WasmgradError | null {
+    const { pending } = this;
+    this.pending = null;
+    return pending;
+  }
+
+  /** An error of the GPU's own: after it what was computed is not to be trusted. */
+  private report(error: GPUError): void {
+    const what = error.constructor.name === "GPUOutOfMemoryError" ? "GPU memory has run out" : "the GPU refused work";
+    this.fail(`${what}: ${error.message}`);
+  }
+
+  // ---------------------------------------------------------------------------------------------------- recordings
+
+  record(): void {
+    this.check();
+    this.recorded = [];
+  }
+
+  suspend(on: boolean): void {
+    this.suspended = on;
+  }
+
+  bind(storage: Storage, target: Storage | null): Storage {
+    const virtual = storage as GpuStorage;
+    virtual.alias = (target ?? this.lasting(storage.bytes, storage.label)) as GpuStorage;
+    return virtual.alias;
+  }
+
+  finish(inputs: readonly Buffer[], outputs: readonly { buffer: Buffer; count: number }[]): Program {
+    const rows = this.recorded!;
+    this.recorded = null;
+    return new GpuProgram(this, rows, inputs, outputs);
+  }
+
+  abandon(): void {
+    this.recorded = null;
+    this.suspended = false;
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- state
+
+  memory(): MemoryUse {
+    return this.memoryOf.use();
+  }
+
+  async dispose(): Promise<void> {
+    if (this.failed === null) this.fail("it was disposed of");
+    this.gpu.destroy();
+  }
+
+  private fail(reason: string): void {
+    if (this.failed !== null) return;
+    this.failed = reason;
+    this.queue.clear();
+    const error = this.broken();
+    for (const reject of this.waiting) reject(error);
+    this.waiting.clear();
+  }
+
+  private check(): void {
+    if (this.failed !== null) throw this.broken();
+  }
+
+  private lost(): WasmgradError {
+    this.fail("the GPU device was lost");
+    return this.broken();
+  }
+
+  private broken(): WasmgradError {
+    return new WasmgradError(`webgpu device: ${this.failed}: it takes no more work, \`await init()\` makes a new one`);
+  }
+}
+
+const PLACE = {
+  range: (storage: Storage): Range => {
+    const { buffer, id, size } = (storage as GpuStorage).block!;
+    return { buffer, id, offset: 0, size };
+  },
+  offset: (b: Buffer): number => b.offset,
+};

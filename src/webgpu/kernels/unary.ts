@@ -1,0 +1,46 @@
+// Elementwise kernels of one tensor, of a tensor and a number, and the gradients that need only g and y.
+import { type Entry, one, type Registry } from "../kernel.ts";
+
+const map = (value: string, from = "f32", to = "f32"): Entry =>
+  one({ buffers: `y:${to} x:${from}`, extents: "n", body: `let v = x[i]; y[i] = ${value};` });
+const withScalar = (value: string, type = "f32", to = "f32"): Entry =>
+  one({ buffers: `y:${to} x:${type}`, extents: "n", scalars: `s:${type}`, body: `let v = x[i]; y[i] = ${value};` });
+const vjp = (value: string): Entry =>
+  one({ buffers: "gx g y", extents: "n", body: `let d = g[i]; let v = y[i]; gx[i] = ${value};` });
+
+/** Comparisons by name. WGSL's ordered comparisons are false for NaN where the driver keeps NaN. */
+export const COMPARE: Record<string, string> = { eq: "==", ne: "!=", lt: "<", le: "<=", gt: ">", ge: ">=" };
+
+export const unary: Registry = {
+  neg_f32: map("bitcast<f32>(bitcast<u32>(v) ^ 0x80000000u)"),
+  abs_f32: map("bitcast<f32>(bitcast<u32>(v) & 0x7fffffffu)"),
+  sqrt_f32: map("sqrt(v)"),
+  relu_f32: map("select(v, 0.0, v < 0.0)"),
+  exp_f32: map("exp_(v)"),
+  log_f32: map("log_(v)"),
+  tanh_f32: map("tanh_(v)"),
+  sigmoid_f32: map("sigmoid_(v)"),
+  cast_f32_i32: map("f32(v)", "i32", "f32"),
+  cast_i32_f32: map(
+    "select(i32(clamp(v, -2147483648.0, 2147483520.0)), 2147483647, v >= 2147483648.0) * i32(!isNan_(v))",
+    "f32",
+    "i32",
+  ),
+  cast_bool_f32: map("i32(v != 0.0)", "f32", "i32"),
+  cast_bool_i32: map("i32(v != 0)", "i32", "i32"),
+  tanh_vjp_f32: vjp("d * (1.0 - v * v)"),
+  sigmoid_vjp_f32: vjp("d * v * (1.0 - v)"),
+  relu_vjp_f32: vjp("select(d, 0.0, v <= 0.0)"),
+  sqrt_vjp_f32: vjp("d / (2.0 * v)"),
+  add_scalar_f32: withScalar("v + s"),
+  mul_scalar_f32: withScalar("v * s"),
+  div_scalar_f32: withScalar("v / s"),
+  rsub_scalar_f32: withScalar("s - v"),
+  rdiv_scalar_f32: withScalar("s / v"),
+  ...Object.fromEntries(
+    Object.entries(COMPARE).flatMap(([name, sign]) => [
+      [`${name}_scalar_f32`, withScalar(`i32(v ${sign} s)`, "f32", "i32")],
+      [`${name}_scalar_i32`, withScalar(`i32(v ${sign} s)`, "i32", "i32")],
+    ]),
+  ),
+};

@@ -1,0 +1,147 @@
+// A recorded program on the GPU: its dispatches made ready once. A run encodes them between the copies of inputs and
+// results, and submits once; it makes no buffer, bind group or pipeline.
+import type { Buffer, Program, Row, Storage } from "../core/device.ts";
+import { plan } from "../program/plan.ts";
+import { Batch } from "./batch.ts";
+import type { WebGpuDevice } from "./device.ts";
+import type { Block, GpuStorage } from "./memory.ts";
+import { BLOCK, type Range } from "./pipelines.ts";
+
+/** Storage bindings begin at multiples of this (the most that WebGPU lets a device ask for). */
+const ALIGN = 256;
+
+interface Copy {
+  readonly slot: number;
+  readonly block: Block;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export class GpuProgram implements Program {
+  readonly rows: readonly Row[];
+  private readonly device: WebGpuDevice;
+  private readonly batch: Batch;
+  private readonly uniforms: GpuStorage;
+  private readonly owned: GpuStorage[] = [];
+  private arena: GpuStorage | null = null;
+  private readonly inputs: Copy[] = [];
+  private readonly outputs: Copy[] = [];
+  /** Lasting storages that the rows write. */
+  private readonly written: readonly GpuStorage[];
+  private readonly numbers: number[] = [];
+
+  constructor(
+    device: WebGpuDevice,
+    rows: readonly Row[],
+    inputs: readonly Buffer[],
+    outputs: readonly { buffer: Buffer; count: number }[],
+  ) {
+    this.device = device;
+    this.rows = rows;
+    const real = (s: Storage): GpuStorage => (s.alias ?? s) as GpuStorage;
+    const own = (s: Storage, label: string): Block => {
+      const kept = device.lasting(s.bytes, label);
+      this.owned.push(kept);
+      return kept.block!;
+    };
+    /** Inputs have a buffer of their own; so have results that are temporaries. */
+    const homes = new Map<Storage, Block>();
+    inputs.forEach(({ storage }, slot) => {
+      const block = own(storage, "captured input");
+      homes.set(storage, block);
+      this.inputs.push({ slot, block, offset: 0, bytes: storage.bytes });
+    });
+    outputs.forEach(({ buffer, count }, slot) => {
+      const s = real(buffer.storage);
+      let block = s.block ?? homes.get(s);
+      if (block === undefined) {
+        block = own(s, "captured result");
+        homes.set(s, block);
+      }
+      this.outputs.push({ slot, block, offset: buffer.offset * 4, bytes: count * 4 });
+    });
+    const temporary = (s: Storage): boolean => real(s).virtual && !homes.has(real(s)) && !homes.has(s);
+    // Passes must see that results are read at the end; the copies themselves are the encoder's.
+    const copies = outputs.map(({ buffer, count }): Row => {
+      const buffers = [{ storage: device.placeholder(buffer.storage.bytes), offset: 0 }, buffer];
+      return { kernel: "copy_f32", buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
+    });
+    const improved = device.improve([...rows, ...copies], temporary).filter((r) => !copies.includes(r));
+    const encoded = device.expand(improved, (elements) => device.placeholder(elements * 4));
+    const { offsets, bytes } = plan(encoded, temporary, ALIGN);
+    if (bytes > 0) this.arena = device.arena(bytes);
+    this.uniforms = device.uniforms(Math.max(1, encoded.length));
+    this.batch = new Batch(device.pipelines, device.faultWord, encoded.length);
+    const written = new Set<GpuStorage>();
+    const whole = (b: Block): Range => ({ buffer: b.buffer, id: b.id, offset: 0, size: b.size });
+    const place = {
+      range: (storage: Storage): Range => {
+        const s = real(storage);
+        const block = s.block ?? homes.get(s);
+        if (block != null) return whole(block);
+        const { buffer, id } = this.arena!.block!;
+        const size = Math.max(16, Math.ceil(s.bytes / 16) * 16);
+        return { buffer, id, offset: offsets.get(s)!, size };
+      },
+      offset: (b: Buffer): number => b.offset,
+    };
+    for (const r of encoded) {
+      let lasting = false;
+      for (let i = 0; i < r.outputs; i++) {
+        const s = real(r.buffers[i]!.storage);
+        if (s.virtual) continue;
+        written.add(s);
+        lasting = true;
+      }
+      const number = device.number(r);
+      this.numbers.push(number);
+      this.batch.append(r, place, lasting, number);
+    }
+    this.written = [...written];
+    device.upload(this.uniforms.block!, this.batch.words);
+  }
+
+  run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
+    for (const s of this.written) s.version++;
+    const { block } = this.uniforms;
+    const uniforms: Range = { buffer: block!.buffer, id: block!.id, offset: 0, size: BLOCK };
+    // Where inputs and results lie is looked up now: they may be released before the job has run.
+    const from = this.inputs.map((c) => ({
+      c,
+      b: inputs[c.slot]!,
+      at: (inputs[c.slot]!.storage as GpuStorage).block!,
+    }));
+    const to = this.outputs.map((c) => ({
+      c,
+      b: outputs[c.slot]!,
+      at: (outputs[c.slot]!.storage as GpuStorage).block!,
+    }));
+    this.device.enqueue(
+      () => this.batch.waits(),
+      (encoder) => {
+        for (const { c, b, at } of from) copy(encoder, at.buffer, b.offset * 4, c.block.buffer, 0, c.bytes);
+        this.batch.encode(encoder, uniforms);
+        for (const { c, b, at } of to) copy(encoder, c.block.buffer, c.offset, at.buffer, b.offset * 4, c.bytes);
+      },
+    );
+  }
+
+  dispose(): void {
+    for (const s of this.owned) this.device.free(s);
+    this.device.freeUniforms(this.uniforms);
+    if (this.arena !== null) this.device.releaseArena(this.arena);
+    this.arena = null;
+    this.device.forget(this.numbers);
+  }
+}
+
+function copy(
+  encoder: GPUCommandEncoder,
+  from: GPUBuffer,
+  fromOffset: number,
+  to: GPUBuffer,
+  toOffset: number,
+  bytes: number,
+): void {
+  if (bytes > 0) encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+}
