@@ -1,39 +1,83 @@
-// init: makes a device and the default one.
-import { type Device, type DeviceInfo, defaultDevice, setDefaultDevice } from "./core/device.ts";
+// init: makes a device and the default one. The WebGPU device is loaded when it is first asked for.
+import { type Device, type DeviceInfo, defaultDevice, setDefaultDevice, setFinder } from "./core/device.ts";
 import { WasmgradError } from "./core/error.ts";
 import { setCollector } from "./core/memory.ts";
 import { WasmDevice, type WasmOptions } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
 
 export interface InitOptions extends WasmOptions {
-  /** "wasm", or a device that is there already. */
-  device?: "wasm" | Device;
+  /** "wasm", "webgpu", or a device that is there already. */
+  device?: "wasm" | "webgpu" | Device;
+  /** WebGPU: the adapter to prefer; "high-performance" by default. */
+  powerPreference?: "high-performance" | "low-power";
+  /** WebGPU: a GPUDevice that is there already. */
+  gpu?: unknown;
 }
 
-const KNOWN = new Set(["device", "simd", "threads", "debug", "deterministic", "maximumMemory", "wasm"]);
+const COMMON = ["device", "debug", "deterministic", "maximumMemory"];
+const OWN: Record<string, readonly string[]> = {
+  wasm: ["simd", "threads", "wasm"],
+  webgpu: ["powerPreference", "gpu"],
+};
+
+/** The latest device of each name, and the options that it was made with. */
+const latest = new Map<string, Device>();
+const making = new Map<string, Promise<Device>>();
 
 /**
  * Makes a device and lets new tensors go to it. A second call makes another one; earlier devices live on with their
  * tensors.
  */
 export async function init(options: InitOptions = {}): Promise<Device> {
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) throw new WasmgradError(`init: unknown option ${name}: known are ${[...KNOWN].join(", ")}`);
-  }
   const { device: wanted = "wasm", ...rest } = options;
+  const all = [...COMMON, ...Object.values(OWN).flat()];
+  for (const name of Object.keys(options)) {
+    if (!all.includes(name)) throw new WasmgradError(`init: unknown option ${name}: known are ${all.join(", ")}`);
+  }
   if (typeof wanted !== "string") {
     setDefaultDevice(wanted);
     return wanted;
   }
-  if (wanted !== "wasm") throw new WasmgradError(`init: device ${String(wanted)}: "wasm" is expected`);
-  if (rest.simd !== undefined && !BUILDS.includes(rest.simd)) {
-    throw new WasmgradError(`init: simd ${String(rest.simd)}: "simd", "relaxed" or "256" is expected`);
+  const own = OWN[wanted];
+  if (own === undefined) throw new WasmgradError(`init: device ${String(wanted)}: "wasm" or "webgpu" is expected`);
+  const misplaced = Object.keys(rest).find((name) => !COMMON.includes(name) && !own.includes(name));
+  if (misplaced !== undefined) {
+    const whose = Object.keys(OWN).find((name) => OWN[name]!.includes(misplaced));
+    throw new WasmgradError(`init: ${misplaced} is an option of the ${whose} device: the device is ${wanted}`);
   }
-  const { device, collect } = await WasmDevice.create(rest);
-  setCollector(collect);
+  const device = await make(wanted, rest);
   setDefaultDevice(device);
   return device;
 }
+
+async function make(name: string, options: Omit<InitOptions, "device">): Promise<Device> {
+  let made: Device;
+  if (name === "webgpu") {
+    const { WebGpuDevice } = await import("./webgpu/device.ts");
+    made = await WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
+  } else {
+    if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
+      throw new WasmgradError(`init: simd ${String(options.simd)}: "simd", "relaxed" or "256" is expected`);
+    }
+    const { device, collect } = await WasmDevice.create(options);
+    setCollector(collect);
+    made = device;
+  }
+  latest.set(name, made);
+  return made;
+}
+
+setFinder(async (name) => {
+  if (!(name in OWN)) throw new WasmgradError(`to: device ${name}: "wasm" or "webgpu" is expected`);
+  const there = latest.get(name);
+  if (there !== undefined && there.failed === null) return there;
+  let found = making.get(name);
+  if (found === undefined) {
+    found = make(name, {}).finally(() => making.delete(name));
+    making.set(name, found);
+  }
+  return found;
+});
 
 /** What the default device is: build, threads, and why. */
 export const info = (device: Device = defaultDevice()): DeviceInfo => device.info;

@@ -83,7 +83,8 @@ declare module "./core/tensor.ts" {
     /** The value of a tensor of one element. */
     item(): Promise<number>;
     itemSync(): number;
-    to(device: Device): Promise<Tensor>;
+    /** The values on another device, off the tape: "wasm", "webgpu", or a device. */
+    to(device: Device | "wasm" | "webgpu"): Promise<Tensor>;
     /** As PyTorch prints it, where this thread may wait for the values; else what it is. */
     toString(): string;
   }

@@ -1,5 +1,5 @@
 // Reading values back, and moving tensors between devices.
-import type { Device, TypedData } from "./core/device.ts";
+import { type Device, deviceOf, type TypedData } from "./core/device.ts";
 import { fail } from "./core/error.ts";
 import { tick } from "./core/memory.ts";
 import { contiguous } from "./core/op.ts";
@@ -53,7 +53,8 @@ export function itemSync(x: Tensor): number {
 }
 
 /** The values on another device, off the tape; the tensor itself when it is there already. */
-export async function to(x: Tensor, device: Device): Promise<Tensor> {
+export async function to(x: Tensor, target: Device | "wasm" | "webgpu"): Promise<Tensor> {
+  const device = await deviceOf(target);
   if (x.device === device) return x;
   const values = await data(x);
   const moved = fromData(values, x.shape, x.dtype, { device, label: x.storage.label });

@@ -8,7 +8,7 @@ import { type Device, defaultDevice, type Program, type Storage } from "./device
 import { fail } from "./error.ts";
 import { tick } from "./memory.ts";
 import { contiguous } from "./op.ts";
-import { tensorsIn } from "./tape.ts";
+import { replacing, tensorsIn } from "./tape.ts";
 import { alias, alive, empty, lasting, mode, Tensor, unhold } from "./tensor.ts";
 
 /** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. */
@@ -120,7 +120,7 @@ interface Variant {
   grads: [Tensor, boolean][];
   /** Shapes and dtypes of the results, and how to put them back into what the function returned. */
   results: { shape: readonly number[]; dtype: Tensor["dtype"]; label: string }[];
-  rebuild: (results: Tensor[]) => unknown;
+  rebuild: (results: readonly Tensor[]) => unknown;
   used: number;
 }
 
@@ -199,7 +199,7 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
 function eagerly<R>(result: R): R {
   if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
   const found = tensorsIn(result);
-  return rebuilder(result, found)(found.map((t) => alias(contiguous(t)))) as R;
+  return replacing(result)(found.map((t) => alias(contiguous(t)))) as R;
 }
 
 const holds = (v: Variant): boolean => v.guards.every((g) => Object.is(g.read(), g.value));
@@ -269,7 +269,7 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   for (const s of variant.held) s.holders++;
   variant.grads = [...recording.grads.keys()].map((leaf) => [leaf, leaf.ownGrad !== null]);
   variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
-  variant.rebuild = rebuilder(result, tensorsIn(result));
+  variant.rebuild = replacing(result);
 }
 
 function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
@@ -287,19 +287,4 @@ function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
     }
   }
   return variant.rebuild(results);
-}
-
-/** Puts results where `value` had its tensors. */
-function rebuilder(value: unknown, tensors: readonly Tensor[]): (results: Tensor[]) => unknown {
-  const place = new Map(tensors.map((t, i) => [t, i]));
-  const build = (v: unknown, results: Tensor[]): unknown => {
-    if (v instanceof Tensor) return results[place.get(v)!];
-    if (Array.isArray(v)) return v.map((x) => build(x, results));
-    if (v !== null && typeof v === "object" && Object.getPrototypeOf(v) === Object.prototype) {
-      return Object.fromEntries(Object.entries(v).map(([k, x]) => [k, build(x, results)]));
-    }
-    return v;
-  };
-  if (value instanceof Tensor) return (results) => results[0];
-  return (results) => build(value, results);
 }

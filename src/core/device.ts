@@ -99,6 +99,8 @@ export interface Device {
   /** Runs what was appended. Throws the fault of a kernel. */
   flush(): Promise<void>;
   flushSync(): void;
+  /** Null, or a promise for when a device that runs by itself has caught up. */
+  pace?(): Promise<void> | null;
 
   /** Launches go into a recording from here on, and `alloc` gives virtual storages. */
   record(): void;
@@ -126,3 +128,13 @@ export function defaultDevice(): Device {
 export function setDefaultDevice(device: Device): void {
   current = device;
 }
+
+let find!: (name: string) => Promise<Device>;
+
+/** How a device is found, or made, by its name. */
+export function setFinder(f: typeof find): void {
+  find = f;
+}
+
+/** The device itself, or the one of that name: "wasm", "webgpu". */
+export const deviceOf = async (d: Device | string): Promise<Device> => (typeof d === "string" ? find(d) : d);

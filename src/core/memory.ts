@@ -31,7 +31,8 @@ export function tick(device: Device): Promise<void> | null {
   last = liveBytes;
   const tight = liveBytes + 2 * stride > reservedBytes && liveBytes > 1.25 * settled;
   const crowded = tight || liveBytes > 2 * settled;
-  return crowded || performance.now() - turned > TURN_MS ? letTurn(device, crowded) : null;
+  if (!crowded && performance.now() - turned <= TURN_MS) return device.pace?.() ?? null;
+  return letTurn(device, crowded);
 }
 
 async function letTurn(device: Device, crowded: boolean): Promise<void> {

@@ -3,6 +3,7 @@
 // No list holds the entries: each hangs on the tensor that it made. Backward consumes what it visits. Consumed values stay
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
+import { leavesIn, rebuilder } from "../program/leaves.ts";
 import { BYTES } from "./dtype.ts";
 import { fail } from "./error.ts";
 import { apply, contiguous, launch, type Op, OUT } from "./op.ts";
@@ -70,15 +71,12 @@ function withGrad<T>(on: boolean, f: () => T, name: string): T {
   }
 }
 
+const isTensor = (v: unknown): v is Tensor => v instanceof Tensor;
 /** Tensors in a result: a tensor, or arrays and plain objects of them. */
-export function tensorsIn(value: unknown, found: Tensor[] = []): Tensor[] {
-  if (value instanceof Tensor) found.push(value);
-  else if (Array.isArray(value)) for (const v of value) tensorsIn(v, found);
-  else if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
-    for (const v of Object.values(value)) tensorsIn(v, found);
-  }
-  return found;
-}
+export const tensorsIn = (value: unknown): Tensor[] => leavesIn(value, isTensor);
+/** Puts results where `value` had its tensors. */
+export const replacing = (value: unknown): ((results: readonly Tensor[]) => unknown) =>
+  rebuilder(value, tensorsIn(value), isTensor);
 
 /** Runs `f` and releases what was made inside, but what it returns, what is kept, and gradients. */
 export function scope<T>(f: () => T): T {

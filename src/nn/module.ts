@@ -2,12 +2,12 @@
 // there is no registration: parameters, modules, and arrays of both count, in order of definition.
 import { guard } from "../core/capture.ts";
 import type { Device } from "../core/device.ts";
-import { BYTES } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { noGrad } from "../core/tape.ts";
-import { alias, alive, lasting, mode, Tensor } from "../core/tensor.ts";
+import { alias, alive, Tensor } from "../core/tensor.ts";
 import { copy_ } from "../ops/index.ts";
+import { moveTensors } from "../ops/move.ts";
 import { known } from "./check.ts";
 import { Parameter } from "./parameter.ts";
 
@@ -183,40 +183,12 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   }
 
   /**
-   * Moves parameters, buffers and gradients to another device, in place: they stay the same objects. Await it before the
-   * module is used again. Optimizer state does not move: make the optimizer afterwards.
+   * Moves parameters, buffers, gradients and the optimizers' state of the parameters to another device, in place: they stay
+   * the same objects. `"wasm"` and `"webgpu"` mean the latest device of that name; one is made where there is none.
+   * Await it before the module is used again.
    */
-  async to(device: Device): Promise<this> {
-    mode.recording?.refuse("to", "reads values: move the module outside the captured function");
-    const tensors = [...new Set<Tensor>([...this.parameters(), ...this.buffers()])].filter((x) => x.device !== device);
-    for (const x of tensors) {
-      alive("to", x);
-      if (x.offset !== 0 || x.transposed || x.numel * BYTES !== x.storage.bytes) {
-        fail("to", `${x.describe()} is a view: move its base`);
-      }
-    }
-    const moves = tensors.map(async (x) => {
-      const gradient = x.ownGrad;
-      return {
-        x,
-        data: await x.device.read(x, x.numel, x.dtype),
-        gradient: gradient === null ? null : await gradient.device.read(gradient, gradient.numel, gradient.dtype),
-      };
-    });
-    const read = await Promise.all(moves);
-    for (const { x, data, gradient } of read) {
-      const storage = device.alloc(data.length * BYTES, x.storage.label);
-      device.write({ storage, offset: 0 }, data);
-      let moved: Tensor | null = null;
-      if (gradient !== null) {
-        const target = device.alloc(gradient.length * BYTES, "gradient");
-        device.write({ storage: target, offset: 0 }, gradient);
-        moved = lasting(target, x.shape);
-      }
-      x.moveTo(storage);
-      x.setGrad(moved);
-      x.home = null;
-    }
+  async to(device: Device | "wasm" | "webgpu"): Promise<this> {
+    await moveTensors("to", [...this.parameters(), ...this.buffers()], device);
     return this;
   }
 

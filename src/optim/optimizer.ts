@@ -9,6 +9,7 @@ import { sameShape, show } from "../core/shape.ts";
 import { noGrad } from "../core/tape.ts";
 import { alive, mode, Tensor } from "../core/tensor.ts";
 import { clone, copy_, full, zero_, zeros } from "../ops/index.ts";
+import { follow } from "../ops/move.ts";
 
 /** Most parameters in one row. */
 const SEGMENTS = 64;
@@ -230,10 +231,14 @@ export abstract class Optimizer<H extends object> {
         for (const name of moments) fresh[name] = zeros(p.shape, { device }).keep();
         return { ...fresh, ...state };
       });
+      for (const x of Object.values(state!)) follow(p, x);
       this.#state.set(p, state);
     }
     if (state.step!.device !== p.device) {
-      fail(this.name, `${p.describe()} was moved to another device: make the optimizer after to(device)`);
+      fail(
+        this.name,
+        `${p.describe()} is on ${p.device.type}, its state on ${state.step!.device.type}: to() of a module moves both`,
+      );
     }
     return guard(() => this.#state.get(p))!;
   }
@@ -335,6 +340,7 @@ export abstract class Optimizer<H extends object> {
     // PyTorch's SGD counts no steps: a momentum buffer alone means that there was one.
     if (names.length > 0) fresh.step ??= full([1], 1, { device: p.device }).keep();
     if (held !== undefined) for (const x of Object.values(held)) x.release(`${this.name}.loadStateDict()`);
+    for (const x of Object.values(fresh)) follow(p, x);
     this.#state.set(p, fresh);
   }
 }

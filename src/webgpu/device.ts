@@ -6,9 +6,9 @@ import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, Type
 import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { findGpu } from "../host/gpu.ts";
-import { faultMessage } from "../program/fault.ts";
 import { improve } from "../program/passes/index.ts";
 import { Batch } from "./batch.ts";
+import { FAULT_BYTES, Faults } from "./faults.ts";
 import type { Limits } from "./kernel.ts";
 import { lib, registry } from "./kernels/index.ts";
 import { type Block, GpuStorage, Memory } from "./memory.ts";
@@ -21,8 +21,6 @@ import { Staging } from "./staging.ts";
 const MOST_ROWS = 512;
 /** Submits that may wait for the GPU before callers are asked to wait. */
 const MOST_IN_FLIGHT = 16;
-/** Eager rows that a fault can still name. */
-const MOST_NUMBERS = 1 << 14;
 /** Kernels whose effect lasts: they run only while no fault is set. */
 const LASTING = /^(sgd|adam|tick|random_take)/;
 
@@ -44,8 +42,7 @@ export class WebGpuDevice implements Device {
   readonly gpu: GPUDevice;
   readonly memoryOf: Memory;
   readonly pipelines: Pipelines;
-  /** The word that a kernel's fault sets: number of the row, index, value. */
-  readonly faultWord: Range;
+  readonly faults: Faults;
   /** For tests. */
   readonly counters = { submits: 0, dispatches: 0 };
   failed: string | null = null;
@@ -58,8 +55,8 @@ export class WebGpuDevice implements Device {
   private spare: Batch[] = [];
   private appended = 0;
   private submitted = 0;
-  private readonly numbered = new Map<number, { kernel: string; op: string; extents: readonly number[] }>();
-  private numbers = 0;
+  /** Numbers of eager rows. */
+  private readonly numbers: number[] = [];
   /** What went wrong since the last wait. */
   private pending: WasmgradError | null = null;
   private readonly waiting = new Set<(error: WasmgradError) => void>();
@@ -82,10 +79,9 @@ export class WebGpuDevice implements Device {
       },
     });
     this.staging = new Staging(gpu);
-    const word = this.memoryOf.allocate(16, "fault word");
-    this.faultWord = { buffer: word.buffer, id: word.id, offset: 0, size: 16 };
+    this.faults = new Faults(this.memoryOf, (buffer) => this.upload({ buffer } as Block, new Int32Array(4)));
     this.eagerUniforms = this.uniforms(MOST_ROWS);
-    this.batch = this.newBatch();
+    this.batch = new Batch(this.pipelines, this.faults.word, MOST_ROWS);
     gpu.onuncapturederror = (event) => this.report(event.error);
     void gpu.lost.then(({ reason, message }) =>
       this.fail(`the GPU device was lost (${reason === "destroyed" ? "destroyed" : message || reason})`),
@@ -212,19 +208,11 @@ export class WebGpuDevice implements Device {
     if (this.batch.full) this.submit();
     const written = row.buffers.slice(0, row.outputs).map((b) => b.storage);
     const inPlace = row.buffers.slice(row.outputs).some((b) => written.includes(b.storage));
-    this.batch.append(row, PLACE, inPlace || LASTING.test(row.kernel), this.number(row));
+    const number = this.faults.number(row);
+    this.numbers.push(number);
+    this.batch.append(row, PLACE, inPlace || LASTING.test(row.kernel), number);
     this.appended++;
     for (const b of row.buffers) (b.storage as GpuStorage).block!.last = this.appended;
-  }
-
-  /** A number by which a fault names the row. */
-  number({ kernel, op, extents }: Row): number {
-    this.numbered.set(++this.numbers, { kernel, op, extents });
-    return this.numbers;
-  }
-
-  forget(numbers: readonly number[]): void {
-    for (const n of numbers) this.numbered.delete(n);
   }
 
   expand(rows: readonly Row[], make: (elements: number) => Storage): Row[] {
@@ -262,7 +250,7 @@ export class WebGpuDevice implements Device {
     const { batch } = this;
     this.submitted = this.appended;
     if (batch.dispatches.length === 0) return;
-    this.batch = this.spare.pop() ?? this.newBatch();
+    this.batch = this.spare.pop() ?? new Batch(this.pipelines, this.faults.word, MOST_ROWS);
     const { block } = this.eagerUniforms;
     const uniforms: Range = { buffer: block!.buffer, id: block!.id, offset: 0, size: BLOCK };
     this.enqueue(
@@ -276,11 +264,7 @@ export class WebGpuDevice implements Device {
         this.spare.push(batch);
       },
     );
-    // Numbers of rows long past.
-    for (const n of this.numbered.keys()) {
-      if (this.numbered.size <= MOST_NUMBERS) break;
-      this.numbered.delete(n);
-    }
+    this.faults.trim(this.numbers);
   }
 
   /** One encoder and one submit, in order, when what it waits for is there. */
@@ -311,10 +295,6 @@ export class WebGpuDevice implements Device {
     });
   }
 
-  private newBatch(): Batch {
-    return new Batch(this.pipelines, this.faultWord, MOST_ROWS);
-  }
-
   // --------------------------------------------------------------------------------------------------------- waits
 
   async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
@@ -332,24 +312,24 @@ export class WebGpuDevice implements Device {
       const done = (): void => {
         this.waiting.delete(reject);
       };
-      const staging = this.staging.take(bytes + 16);
+      const staging = this.staging.take(bytes + FAULT_BYTES);
       this.enqueue(
         () => [],
         (encoder) => {
-          encoder.copyBufferToBuffer(this.faultWord.buffer, 0, staging, 0, 16);
-          if (bytes > 0) encoder.copyBufferToBuffer(from, offset, staging, 16, bytes);
+          encoder.copyBufferToBuffer(this.faults.word.buffer, 0, staging, 0, FAULT_BYTES);
+          if (bytes > 0) encoder.copyBufferToBuffer(from, offset, staging, FAULT_BYTES, bytes);
         },
       );
       // Behind the job, which may wait for pipelines.
       this.queue.push({
         waits: () => [],
         run: () => {
-          this.staging.read(staging, bytes + 16).then(
+          this.staging.read(staging, bytes + FAULT_BYTES).then(
             (all) => {
               done();
-              const error = this.failed !== null ? this.broken() : (this.takePending() ?? this.faultIn(all));
+              const error = this.failed !== null ? this.broken() : (this.takePending() ?? this.faults.read(all));
               if (error !== null) reject(error);
-              else resolve(all.slice(16));
+              else resolve(all.slice(FAULT_BYTES));
             },
             () => {
               done();
@@ -368,7 +348,7 @@ export class WebGpuDevice implements Device {
   async flush(): Promise<void> {
     this.check();
     this.submit();
-    await this.take(this.faultWord.buffer, 0, 0);
+    await this.take(this.faults.word.buffer, 0, 0);
   }
 
   flushSync(): void {
@@ -383,15 +363,6 @@ export class WebGpuDevice implements Device {
       () => {},
       () => {},
     );
-  }
-
-  private faultIn(bytes: ArrayBuffer): WasmgradError | null {
-    const [number, index, value] = new Int32Array(bytes, 0, 3) as unknown as [number, number, number];
-    if (number === 0) return null;
-    this.upload({ buffer: this.faultWord.buffer } as Block, new Int32Array(4));
-    const row = this.numbered.get(number);
-    if (row === undefined) return new WasmgradError(`a kernel reported the value ${value} at ${index}`);
-    return new WasmgradError(faultMessage(row.kernel, row.op, row.extents, index, value));
   }
 
   private takePending(): WasmgradError | null {

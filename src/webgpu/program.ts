@@ -71,7 +71,7 @@ export class GpuProgram implements Program {
     const { offsets, bytes } = plan(encoded, temporary, ALIGN);
     if (bytes > 0) this.arena = device.arena(bytes);
     this.uniforms = device.uniforms(Math.max(1, encoded.length));
-    this.batch = new Batch(device.pipelines, device.faultWord, encoded.length);
+    this.batch = new Batch(device.pipelines, device.faults.word, encoded.length);
     const written = new Set<GpuStorage>();
     const whole = (b: Block): Range => ({ buffer: b.buffer, id: b.id, offset: 0, size: b.size });
     const place = {
@@ -93,7 +93,7 @@ export class GpuProgram implements Program {
         written.add(s);
         lasting = true;
       }
-      const number = device.number(r);
+      const number = device.faults.number(r);
       this.numbers.push(number);
       this.batch.append(r, place, lasting, number);
     }
@@ -131,7 +131,7 @@ export class GpuProgram implements Program {
     this.device.freeUniforms(this.uniforms);
     if (this.arena !== null) this.device.releaseArena(this.arena);
     this.arena = null;
-    this.device.forget(this.numbers);
+    this.device.faults.forget(this.numbers);
   }
 }
 

@@ -1,0 +1,73 @@
+// Moving tensors that must stay the same objects to another device: parameters, buffers, gradients, and what follows them.
+import { type Device, deviceOf } from "../core/device.ts";
+import { BYTES } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { alive, lasting, mode, type Tensor } from "../core/tensor.ts";
+
+/** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
+const followers = new WeakMap<Tensor, WeakRef<Tensor>[]>();
+
+/** From now on `x` moves when `leader` does. */
+export function follow(leader: Tensor, x: Tensor): void {
+  followers.set(
+    leader,
+    [...followersOf(leader).filter((t) => t !== x), x].map((t) => new WeakRef(t)),
+  );
+}
+
+function followersOf(leader: Tensor): Tensor[] {
+  const found = (followers.get(leader) ?? []).map((r) => r.deref());
+  return found.filter((t): t is Tensor => t !== undefined && t.gone === null);
+}
+
+/**
+ * Moves tensors with their gradients and followers. Everything is read, and has its place on the other device, before the
+ * first one moves: when that fails, nothing has changed.
+ */
+export async function moveTensors(op: string, leaders: readonly Tensor[], target: Device | string): Promise<void> {
+  mode.recording?.refuse(op, "reads values: move outside the captured function");
+  const device = await deviceOf(target);
+  const all = new Set(leaders.flatMap((x) => [x, ...followersOf(x)]));
+  const tensors = [...all].filter((x) => x.device !== device);
+  for (const x of tensors) {
+    alive(op, x);
+    if (x.offset !== 0 || x.transposed || x.numel * BYTES !== x.storage.bytes) {
+      fail(op, `${x.describe()} is a view: move its base`);
+    }
+  }
+  const read = await Promise.all(
+    tensors.map(async (x) => {
+      const g = x.ownGrad;
+      const [data, gradient] = await Promise.all([
+        x.device.read(x, x.numel, x.dtype),
+        g === null ? null : g.device.read(g, g.numel, g.dtype),
+      ]);
+      return { x, data, gradient };
+    }),
+  );
+  const place = (data: Parameters<Device["write"]>[1], label: string) => {
+    const storage = device.alloc(data.length * BYTES, label);
+    device.write({ storage, offset: 0 }, data);
+    return storage;
+  };
+  const placed: { storage: ReturnType<typeof place>; gradient: ReturnType<typeof place> | null }[] = [];
+  try {
+    for (const { x, data, gradient } of read) {
+      const storage = place(data, x.storage.label);
+      placed.push({ storage, gradient: null });
+      if (gradient !== null) placed[placed.length - 1]!.gradient = place(gradient, "gradient");
+    }
+  } catch (error) {
+    for (const { storage, gradient } of placed) {
+      device.free(storage);
+      if (gradient !== null) device.free(gradient);
+    }
+    throw error;
+  }
+  read.forEach(({ x }, i) => {
+    const { storage, gradient } = placed[i]!;
+    x.moveTo(storage);
+    x.setGrad(gradient === null ? null : lasting(gradient, x.shape));
+    x.home = null;
+  });
+}
