@@ -7,6 +7,7 @@ export interface Options {
   batch: number;
   lr: number;
   optimizer: "sgd" | "adam";
+  device: "wasm" | "webgpu";
   /** Undefined: as many as the host offers. */
   threads: number | undefined;
   /** Of the initial weights and of the order of the images. */
@@ -45,7 +46,8 @@ const KNOWN = {
   batch: ["N", "images in a batch"],
   lr: ["X", "learning rate at the start; it falls to zero in equal steps"],
   optimizer: ["NAME", "sgd (momentum 0.9) or adam"],
-  threads: ["N", "threads (default: as many as the machine offers)"],
+  device: ["NAME", "wasm or webgpu (default wasm)"],
+  threads: ["N", "wasm threads (default: as many as the machine offers)"],
   seed: ["N", "of the weights and the order of the images (default 1): the same seed gives the same bits"],
   data: ["DIR", "folder with MNIST's files (default: $MNIST_DIR, else the cache, else a download)"],
   save: ["FILE", "write the trained weights, as safetensors"],
@@ -64,11 +66,16 @@ export function parseOptions(argv: readonly string[], defaults: Defaults): Optio
   const given = split(argv);
   if (given.has("help")) return null;
   const optimizer = oneOf(given, "optimizer", ["sgd", "adam"]) ?? defaults.optimizer;
+  const device = oneOf(given, "device", ["wasm", "webgpu"]) ?? "wasm";
+  for (const name of ["threads", "simd"] as const) {
+    if (device === "webgpu" && given.has(name)) throw new UsageError(`--${name}: it is an option of --device wasm`);
+  }
   return {
     epochs: integer(given, "epochs", 1) ?? defaults.epochs,
     batch: integer(given, "batch", 1) ?? defaults.batch,
     lr: rate(given) ?? defaults.lr[optimizer],
     optimizer,
+    device,
     threads: integer(given, "threads", 1, 64),
     seed: integer(given, "seed", 0) ?? 1,
     data: text(given, "data"),

@@ -53,7 +53,8 @@ export async function start(defaults: Defaults): Promise<Run> {
   // `| head` closes the pipe: that is no error of ours.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   const options = readOptions(defaults, show);
-  await init({ threads: options.threads, simd: options.simd, deterministic: options.deterministic });
+  const { device, threads, simd, deterministic } = options;
+  await init(device === "webgpu" ? { device, deterministic } : { threads, simd, deterministic });
   manualSeed(options.seed);
   const digits = await loadDigits(options.data, options.limit, show);
   return new Run(defaults.name, options, digits, show);
@@ -99,10 +100,13 @@ export class Run {
       seed,
     });
     this.steps = this.loader.length * epochs;
-    const { build, threads } = info();
+    const { device, build, threads, why } = info();
     const counts = `${digits.train.count} to learn, ${digits.test.count} to test`;
     show.line(
-      `${name} on ${digits.label} (${counts}), wasm build ${build}, ${threads} of ${availableParallelism()} threads`,
+      `${name} on ${digits.label} (${counts}), ` +
+        (device === "wasm"
+          ? `wasm build ${build}, ${threads} of ${availableParallelism()} threads`
+          : `${device}: ${why}`),
       `${options.optimizer}, lr ${options.lr} falling to 0, batches of ${batch}, seed ${seed}${options.capture ? ", captured" : ""}`,
     );
     if (digits.label !== "MNIST") show.line(`These digits were ${digits.source}. They are not MNIST.`);
@@ -202,7 +206,7 @@ export class Run {
   private results(testAccuracy: number): object {
     const { epochs, batch, lr, optimizer, seed, capture, deterministic, limit } = this.options;
     const { train, test, label } = this.digits;
-    const { build, threads } = info();
+    const { device, build, threads } = info();
     return {
       example: this.name,
       data: label,
@@ -212,6 +216,7 @@ export class Run {
         ...{ epochs, batch, lr, optimizer, seed, capture, deterministic, limit: limit ?? null },
         ...{ trainImages: train.count, testImages: test.count, mean: MEAN, std: STD },
       },
+      device,
       build,
       threads,
       seconds: performance.now() / 1000,
