@@ -2,6 +2,7 @@
 import { type Device, type DeviceInfo, defaultDevice, setDefaultDevice, setFinder } from "./core/device.ts";
 import { WasmgradError } from "./core/error.ts";
 import { setCollector } from "./core/memory.ts";
+import { collector } from "./host/probe.ts";
 import { WasmDevice, type WasmOptions } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
 
@@ -55,6 +56,7 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
   if (name === "webgpu") {
     const { WebGpuDevice } = await import("./webgpu/device.ts");
     made = await WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
+    setCollector(await collector());
   } else {
     if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
       throw new WasmgradError(`init: simd ${String(options.simd)}: "simd", "relaxed" or "256" is expected`);
