@@ -1,29 +1,40 @@
 // npm run bench -- [sections] [options]: what our kernels and steps reach, as rates and as shares of the peak that kernels
 // of the bench's own reach in the same round. bench/peers compares with other libraries.
 import { writeFileSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { all } from "./all.ts";
 import { cases, type Section } from "./cases.ts";
 import { guard } from "./guard.ts";
 import { measure, type Row, type Settings, tableOf } from "./measure.ts";
-import { memorySection, memoryTable } from "./memory.ts";
-import { startSection, startTable } from "./start.ts";
-import { threadsSection, threadsTable } from "./threads.ts";
+import { memoryGrid, memorySection } from "./memory.ts";
+import { write } from "./report.ts";
+import { load, machine, merge, nodeVersions, today } from "./results.ts";
+import { sizeGrid, sizeSection } from "./size.ts";
+import { startGrid, startSection } from "./start.ts";
+import { MORE, TWO, threadsGrid, threadsSection } from "./threads.ts";
+import { type Grid, table } from "./timing.ts";
+import { wideGrid, wideSection } from "./wide.ts";
 import { library, ready } from "./work.ts";
 
 const CASES: readonly Section[] = ["gemm", "conv", "elementwise", "step", "growth"];
-const SECTIONS = [...CASES, "memory", "start", "threads", "guard"];
+const SECTIONS = [...CASES, "memory", "start", "size", "threads", "scaling", "wide", "guard", "report", "all"];
 const DEFAULT = ["gemm", "conv", "elementwise", "step", "memory", "start"];
 const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --device wasm           the device
   --build simd|relaxed|256  the build: relaxed by default; shares of 256 are of the 128-bit peak
-  --threads N             threads, 1 by default; for the section threads, all by default
-  --rounds N              rounds over all cases, 9 by default
+  --threads N             threads, 1 by default
+  --rounds N              rounds over all cases, 9 by default; 30 for threads and scaling, 20 for start
   --budget MS             samples of a case in a round, 40 by default
-  --only NAME             cases whose name begins so, such as "W1 nn"; may be repeated
+  --only NAMES            cases whose name begins so, such as "W1 nn,W2"; may be repeated
   --json FILE             everything as JSON
+  --out DIR               memory, start, size, threads, scaling and wide go into RESULTS.md and results.json in DIR
   --update                with guard: writes bench/guard.json
-Without sections: ${DEFAULT.join(" ")}.`;
+Without sections: ${DEFAULT.join(" ")}.
+threads: two against one. scaling: 4, 8 and so on against one, where there are as many cores. wide: the build 256.
+guard: shares of the peak against bench/guard.json. report: RESULTS.md and charts from results.json (--out, bench/ by
+default). all: everything that RESULTS.md shows, into --out, bench/ by default.`;
 
 const fail = (message: string): never => {
   console.error(`bench: ${message}\n\n${USAGE}`);
@@ -38,10 +49,11 @@ function parse() {
         device: { type: "string", default: "wasm" },
         build: { type: "string", default: "relaxed" },
         threads: { type: "string" },
-        rounds: { type: "string", default: "9" },
+        rounds: { type: "string" },
         budget: { type: "string", default: "40" },
         only: { type: "string", multiple: true, default: [] },
         json: { type: "string" },
+        out: { type: "string" },
         update: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -72,51 +84,98 @@ if (build !== "simd" && build !== "relaxed" && build !== "256") {
   throw fail(`--build ${build}: "simd", "relaxed" or "256" is expected`);
 }
 const threads = integer("threads", values.threads ?? "1");
-const rounds = integer("rounds", values.rounds);
+/** Rounds where the section has its own number of them unless one is asked for. */
+const roundsOr = (usual: number): number => integer("rounds", values.rounds ?? String(usual));
+const rounds = roundsOr(9);
 const budget = integer("budget", values.budget);
-for (const name of values.only) {
+const only = values.only.flatMap((o) => o.split(",")).filter((o) => o !== "");
+for (const name of only) {
   if (!cases.some((c) => c.name.startsWith(name))) fail(`--only ${name}: no case's name begins so`);
 }
-const sections = positionals.length > 0 ? positionals : DEFAULT;
+// V8's flag for 256 bits holds for all that is compiled afterwards: that section comes last.
+const sections = (positionals.length > 0 ? positionals : DEFAULT).sort((a, b) => +(a === "wide") - +(b === "wide"));
+const home = fileURLToPath(new URL(".", import.meta.url));
+if (sections.includes("all") || sections.includes("report")) {
+  if (sections.length > 1) fail("all and report stand alone");
+  const out = values.out ?? home;
+  if (sections[0] === "all") process.exit((await all(out, values.rounds && rounds)) ? 0 : 1);
+  write(out, load(out));
+  process.exit(0);
+}
 
 const w = await library();
 const device = await w.init({ simd: build, threads });
 await ready(device);
 const settings: Settings = { w, device, build, threads, rounds, budget };
-const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores`;
+const cores = availableParallelism();
 console.log(
   `wasmgrad ${w.version}, ${build}, ${threads} thread${threads === 1 ? "" : "s"}; Node ${process.versions.node}`,
 );
-console.log(`${machine}; ${rounds} rounds; rates and shares are medians over rounds [lowest-highest]\n`);
+console.log(`${machine().processor}, ${cores} cores; rates and shares are medians over rounds [lowest-highest]\n`);
 
 const results: Record<string, unknown> = {};
+const kept: { name: string; data: unknown; rounds: number; budget: number | null }[] = [];
+function keep(name: string, data: unknown, grid: Grid, times: number, timed = true): void {
+  results[name] = data;
+  kept.push({ name, data, rounds: times, budget: timed ? budget : null });
+  console.log(`${table(...grid)}\n`);
+}
+
+const others: Record<string, () => void | Promise<void>> = {
+  async memory() {
+    const rows = await memorySection(settings);
+    keep("memory", rows, memoryGrid(rows), 1, false);
+  },
+  start() {
+    const rows = startSection(Math.max(threads, cores), roundsOr(20));
+    keep("start", rows, startGrid(rows), roundsOr(20), false);
+  },
+  async size() {
+    const rows = await sizeSection();
+    keep("size", rows, sizeGrid(rows), 1, false);
+  },
+  async threads() {
+    if (cores < 2) return console.log("threads: this machine has one core\n");
+    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, [2], TWO);
+    keep("threads", rows, threadsGrid(rows), roundsOr(30));
+  },
+  async scaling() {
+    const counts = [2, 4, 8, 16].filter((n) => n <= cores);
+    if (cores < 4) return console.log(`scaling: left out, it takes 4 cores at least and this machine has ${cores}\n`);
+    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, counts, MORE);
+    keep("scaling", rows, threadsGrid(rows), roundsOr(30));
+  },
+  async wide() {
+    const rows = await wideSection(settings);
+    if (rows === null) return console.log("wide: left out, the build 256 takes Node 22 or later\n");
+    keep("wide", rows, wideGrid(rows), rounds);
+  },
+};
+
 let good = true;
 for (const section of sections) {
   if ((CASES as readonly string[]).includes(section)) {
     const chosen = cases.filter(
-      (c) => c.section === section && (values.only.length === 0 || values.only.some((o) => c.name.startsWith(o))),
+      (c) => c.section === section && (only.length === 0 || only.some((o) => c.name.startsWith(o))),
     );
     if (chosen.length === 0) continue;
     const rows: Row[] = await measure(section, chosen, settings);
     results[section] = rows;
     console.log(`${tableOf(rows)}\n`);
-  } else if (section === "memory") {
-    const rows = await memorySection(settings);
-    results.memory = rows;
-    console.log(`${memoryTable(rows)}\n`);
-  } else if (section === "start") {
-    const rows = startSection(Math.max(threads, availableParallelism()), rounds);
-    results.start = rows;
-    console.log(`${startTable(rows)}\n`);
-  } else if (section === "threads") {
-    const most = values.threads === undefined ? availableParallelism() : threads;
-    const rows = await threadsSection(settings, most);
-    results.threads = rows;
-    console.log(`${threadsTable(rows, most)}\n`);
-  } else good = (await guard(settings, values.update)) && good;
+  } else if (section === "guard") good = (await guard(settings, values.update)) && good;
+  else await others[section]!();
+}
+if (values.out !== undefined && kept.length > 0) {
+  const node = Number.parseInt(process.versions.node, 10);
+  let found = load(values.out);
+  for (const { name, data, ...times } of kept) {
+    const run = { date: today(), machine: machine(), versions: { wasmgrad: w.version, ...nodeVersions() }, ...times };
+    found = merge(found, run, { sections: [{ name, node, data }] });
+  }
+  write(values.out, found);
 }
 if (values.json !== undefined) {
-  const about = { version: w.version, date: new Date().toISOString(), machine, node: process.versions.node };
+  const about = { version: w.version, date: today(), machine: machine(), ...nodeVersions() };
   writeFileSync(values.json, `${JSON.stringify({ ...about, build, threads, rounds, results }, null, 2)}\n`);
   console.log(`results in ${values.json}`);
 }

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type Case, cases, type Mode } from "./cases.ts";
 import type { Settings } from "./measure.ts";
-import { digits, table } from "./timing.ts";
+import { digits, type Grid } from "./timing.ts";
 import { prepare } from "./work.ts";
 
 const SETTLE = 20;
@@ -69,10 +69,9 @@ async function one({ w, device }: Settings, c: Case, mode: Mode): Promise<Memory
   };
 }
 
-export const memoryTable = (rows: readonly MemoryRow[]): string =>
-  table(
-    ["case", "mode", `live MiB after ${SETTLE}`, `after ${SETTLE + STEPS}`, "tensors", "rows/step", "allocations/step"],
-    rows.map((r) => [
-      ...[r.name, r.mode, digits(r.settled), digits(r.later), String(r.tensors), digits(r.rows), digits(r.allocations)],
-    ]),
-  );
+export const memoryGrid = (rows: readonly MemoryRow[]): Grid => [
+  ["case", "mode", `live MiB after ${SETTLE}`, `after ${SETTLE + STEPS}`, "tensors", "rows/step", "allocations/step"],
+  rows.map((r) => [
+    ...[r.name, r.mode, digits(r.settled), digits(r.later), String(r.tensors), digits(r.rows), digits(r.allocations)],
+  ]),
+];

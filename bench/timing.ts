@@ -21,6 +21,8 @@ const WARM_MS = 300;
 const WARM_CALLS = 12;
 /** Fewer warm-up calls when each takes long. */
 const LONGEST_WARM_MS = 3000;
+/** Such a call is a sample of its own: what the caches held before does not count in it. */
+const LONG_MS = 250;
 
 /** Warms up; returns the runs that a sample takes. */
 export async function warm(work: Work): Promise<number> {
@@ -33,23 +35,20 @@ export async function warm(work: Work): Promise<number> {
     const took = performance.now() - t0;
     done += calls;
     const total = performance.now() - begin;
-    if ((total >= WARM_MS && done >= WARM_CALLS) || total >= LONGEST_WARM_MS) break;
+    if ((total >= WARM_MS && done >= WARM_CALLS) || total >= LONGEST_WARM_MS) {
+      return Math.max(1, Math.ceil((SAMPLE_MS * calls) / took));
+    }
     if (took < SAMPLE_MS) calls *= 2;
   }
-  return await callsFor(work, calls);
-}
-
-async function callsFor(work: Work, calls: number): Promise<number> {
-  const t0 = performance.now();
-  await work.run(calls);
-  const one = (performance.now() - t0) / calls;
-  return Math.max(1, Math.ceil(SAMPLE_MS / one));
 }
 
 /** One round: samples for `budget` ms, at least one; the median time of the work in ms. */
 export async function round(work: Work, calls: number, budget: number): Promise<number> {
   const samples: number[] = [];
-  await work.run(1); // not timed: whoever had the round before left the caches cold
+  const begin = performance.now();
+  await work.run(1); // not timed unless it is long: whoever had the round before left the caches cold
+  const first = performance.now() - begin;
+  if (first >= Math.max(LONG_MS, budget)) return first / work.unit;
   const end = performance.now() + budget;
   do {
     const t0 = performance.now();
@@ -87,6 +86,9 @@ export function time(ms: number): string {
 }
 
 export const percent = (x: number): string => (Number.isFinite(x) ? `${(100 * x).toFixed(0)} %` : "-");
+
+/** Head and rows of a table. */
+export type Grid = readonly [head: readonly string[], rows: readonly (readonly string[])[]];
 
 /** Rows of cells as aligned text; numbers, that is all columns but the first, to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

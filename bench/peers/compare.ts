@@ -1,24 +1,29 @@
 // The parent's side of a comparison: starts a child for each library and lets them take turns, one round each, case by
 // case; then writes results.json, RESULTS.md and the charts.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { availableParallelism, cpus, totalmem } from "node:os";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Case, type Mode, select, titles } from "../cases.ts";
 import { compilePeak } from "../peaks.ts";
-import { show, span } from "../timing.ts";
-import { type Entrant, type Measured, ratios, tableOf, write } from "./report.ts";
+import { GROWTH, write } from "../report.ts";
+import { type Entrant, load, type Measured, machine, merge, today } from "../results.ts";
+import { caseGrid, ratios } from "../tables.ts";
+import { show, span, table } from "../timing.ts";
 
 const PEERS = ["torch", "tfjs", "jax", "ort"];
 const USAGE = `node bench/peers/run.mjs [options]
-  --only W4,W2         workloads (${Object.keys(titles).join(", ")}) or beginnings of cases' names; all by default
-  --peers torch,tfjs   of ${PEERS.join(", ")}; all by default
+  --only W4,W2         workloads (${Object.keys(titles).join(", ")}) or beginnings of cases' names, may be repeated;
+                       W1 to W7 by default
+  --growth             how the cost grows with batch and width: --only batch,width
+  --peers torch,tfjs   of ${PEERS.join(", ")}, or none; all by default
   --rounds N           rounds, 9 by default
-  --budget MS          samples of each in a round, 100 by default
+  --budget MS          samples of each in a round, 60 by default
   --build simd|relaxed our build, relaxed by default
   --threads N          threads of ours, of torch and of ort; 1 by default
-  --out DIR            where RESULTS.md, results.json and charts/ go, bench/ by default
+  --out DIR            where RESULTS.md, results.json and charts/ go, bench/ by default: what is measured replaces what
+                       was there of it, the rest stays
+  --here               on the Node at hand instead of Node 24
   --no-build           measures dist/ as it is`;
 
 const fail = (message: string): never => {
@@ -30,13 +35,15 @@ function parse() {
   try {
     return parseArgs({
       options: {
-        only: { type: "string", default: "" },
+        only: { type: "string", multiple: true, default: [] },
+        growth: { type: "boolean", default: false },
         peers: { type: "string", default: PEERS.join() },
         rounds: { type: "string", default: "9" },
-        budget: { type: "string", default: "100" },
+        budget: { type: "string", default: "60" },
         build: { type: "string", default: "relaxed" },
         threads: { type: "string", default: "1" },
         out: { type: "string", default: fileURLToPath(new URL("..", import.meta.url)) },
+        here: { type: "boolean" },
         "no-build": { type: "boolean" },
         help: { type: "boolean", default: false },
       },
@@ -98,7 +105,9 @@ if (options.help) {
   console.log(USAGE);
   process.exit(0);
 }
-const peers = list(options.peers);
+// onnxruntime-web does not train: nothing of it grows.
+const asked = options.peers === "none" ? [] : list(options.peers);
+const peers = options.growth ? asked.filter((p) => p !== "ort") : asked;
 for (const p of peers) if (!PEERS.includes(p)) fail(`--peers ${p}: known are ${PEERS.join(", ")}`);
 const [rounds, budget, threads] = (["rounds", "budget", "threads"] as const).map((name) => {
   const value = Number(options[name]);
@@ -108,7 +117,8 @@ const { build } = options;
 if (build !== "simd" && build !== "relaxed") throw fail(`--build ${build}: "simd" or "relaxed" is expected`);
 let cases: Case[] = [];
 try {
-  cases = select(list(options.only));
+  const only = options.growth ? GROWTH : options.only.flatMap(list);
+  cases = only.length > 0 ? select(only) : select([]).filter((c) => /^W\d/.test(c.workload));
 } catch (error) {
   fail(`--only: ${(error as Error).message}`);
 }
@@ -116,7 +126,7 @@ try {
 compilePeak(build);
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const onNode = (name: string, file: string, ...args: string[]): Child =>
-  new Child(name, process.execPath, ["--disable-warning=ExperimentalWarning", script(file), ...args]);
+  new Child(name, process.execPath, [...process.execArgv, script(file), ...args]);
 const ours = await onNode("wasmgrad", "ours.ts", build, String(threads)).start();
 const others: Child[] = [];
 for (const peer of peers) {
@@ -145,7 +155,7 @@ const progress = (line: string): void => {
   if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line}`);
 };
 
-async function compare(c: Case): Promise<Measured> {
+async function compare(c: Case): Promise<Omit<Measured, "run">> {
   const errors: Record<string, string> = {};
   const loaded: { turn: (typeof turns)[number]; work: number; ms: number[] }[] = [];
   for (const turn of turns) {
@@ -167,27 +177,25 @@ async function compare(c: Case): Promise<Measured> {
   progress("");
   const { name, workload, unit, work } = c;
   const ms = Object.fromEntries(loaded.map((l) => [l.turn.entrant, l.ms]));
-  return { name, workload, unit, work, build, threads, ms, errors, date: new Date().toISOString().slice(0, 10) };
+  const node = Number.parseInt(process.versions.node, 10);
+  return { name, workload, unit, work, build, threads, node, ms, errors };
 }
 
-const measured: Measured[] = [];
+const measured: Omit<Measured, "run">[] = [];
+const begin = performance.now();
 console.log(`${cases.length} cases, ${rounds} rounds, ${threads} thread${threads === 1 ? "" : "s"}, ${build}\n`);
 try {
-  for (const c of cases) {
-    const m = await compare(c);
+  for (const [i, c] of cases.entries()) {
+    const m = { ...(await compare(c)), run: "" };
     measured.push(m);
-    console.log(`${m.name}\n${tableOf(m)}`);
-    for (const r of ratios(m)) console.log(`  ${r.of}'s time over ${r.over}'s: ${show(span(r.values))}`);
+    console.log(`${m.name} (${i + 1} of ${cases.length}, ${((performance.now() - begin) / 60000).toFixed(1)} min)`);
+    console.log(table(...caseGrid(m)));
+    for (const r of ratios(m)) console.log(`  ${r.of}: our speed over ${r.over}'s ${show(span(r.values))}`);
     console.log("");
   }
 } finally {
   for (const child of [ours, ...others]) child.end();
 }
-const machine = {
-  processor: cpus()[0]?.model.trim() ?? "unknown",
-  cores: availableParallelism(),
-  memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-  system: process.platform,
-};
 const versions = Object.assign({}, ...[ours, ...others].map((child) => child.versions)) as Record<string, string>;
-write(options.out, measured, { machine, versions, rounds, budget });
+const run = { date: today(), machine: machine(), versions, rounds, budget };
+write(options.out, merge(load(options.out), run, { cases: measured }));

@@ -10,18 +10,15 @@ const device = await w.init({ simd: build, threads: Number(threads) });
 await ready(device);
 let peaks: Peaks | null = null;
 
-await serve(
-  { wasmgrad: `${w.version} (${build})`, node: process.versions.node, v8: process.versions.v8 },
-  (c, mode) => {
-    if (mode === "peak") {
-      peaks ??= new Peaks(build, Number(threads), 16 << 20);
-      const floats = c.peak === "arithmetic" || c.task.kind !== "map" ? 0 : c.task.rows * 1024;
-      const work = peaks.work(c.peak, floats);
-      // So much of the peak's own work takes as long as the case would at the peak.
-      return { ...work, unit: peaks.amount(c.peak, floats) / c.work };
-    }
-    const work = prepare(w, device, c, mode);
-    if (work === null) throw new Error("the library has no such op yet");
-    return work;
-  },
-);
+await serve({ wasmgrad: w.version, node: process.versions.node, v8: process.versions.v8 }, (c, mode) => {
+  if (mode === "peak") {
+    peaks ??= new Peaks(build, Number(threads), 16 << 20);
+    const floats = c.peak === "arithmetic" || c.task.kind !== "map" ? 0 : c.task.rows * 1024;
+    const work = peaks.work(c.peak, floats);
+    // So much of the peak's own work takes as long as the case would at the peak.
+    return { ...work, unit: peaks.amount(c.peak, floats) / c.work };
+  }
+  const work = prepare(w, device, c, mode);
+  if (work === null) throw new Error("the library has no such op yet");
+  return work;
+});

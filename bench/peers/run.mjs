@@ -1,5 +1,6 @@
 // node bench/peers/run.mjs [options]: our work beside other libraries', round by round, on Node 24. See --help.
-// Here: what must be there, and the build; then compare.ts on the Node that bench/peers/package.json brings.
+// Here: what must be there, and the build; then compare.ts on the Node that bench/peers/package.json brings, or with
+// --here on the one that runs this.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -16,5 +17,8 @@ if (!args.includes("--no-build") && !args.includes("--help")) {
   if (status !== 0) process.exit(status ?? 1);
 }
 const compare = fileURLToPath(new URL("compare.ts", import.meta.url));
-const { status } = spawnSync(node, ["--disable-warning=ExperimentalWarning", compare, ...args], { stdio: "inherit" });
+// Node 24 takes TypeScript as it is.
+const here = [process.execPath, "--import", import.meta.resolve("tsx")];
+const [command, ...first] = args.includes("--here") ? here : [node, "--disable-warning=ExperimentalWarning"];
+const { status } = spawnSync(command, [...first, compare, ...args], { stdio: "inherit" });
 process.exit(status ?? 1);

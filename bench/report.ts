@@ -1,0 +1,180 @@
+// RESULTS.md and the charts, from results.json alone: `npm run bench -- report` writes them anew.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { titles } from "./cases.ts";
+import { bars, curves, rates } from "./chart.ts";
+import { type MemoryRow, memoryGrid } from "./memory.ts";
+import { type Kept, type Measured, type Results, type Run, save } from "./results.ts";
+import { type SizeRow, sizeGrid } from "./size.ts";
+import { type StartRow, startGrid } from "./start.ts";
+import { summaryGrid } from "./summary.ts";
+import { caseGrid, entrants, growthGrid, share, shares, size } from "./tables.ts";
+import { type ThreadsRow, threadsText } from "./threads.ts";
+import { digits, markdown, span, time } from "./timing.ts";
+import { type WideRow, wideGrid } from "./wide.ts";
+
+/** Sections that are not cases: title, what it says, tables of its data. */
+const OTHERS: Record<string, { title: string; about: string; show(data: unknown): string }> = {
+  wide: {
+    title: "256 bits",
+    about:
+      "The opt-in build, one thread. The peak is that of 128-bit fused multiply-adds in the same rounds: more than 100 % is what the wider registers add.",
+    show: (data) => markdown(...wideGrid(data as WideRow[])),
+  },
+  threads: {
+    title: "Two threads",
+    about:
+      "The time on one thread over that on two. A round is quiet for a case when two plain loops of arithmetic, run next to it, scale at least 1.9 x.",
+    show: (data) => threadsText(data as ThreadsRow[]),
+  },
+  scaling: {
+    title: "More threads",
+    about:
+      "The time on one thread over that on more. A round is quiet when plain loops scale by 0.9375 of the threads.",
+    show: (data) => threadsText(data as ThreadsRow[]),
+  },
+  start: {
+    title: "Start",
+    about:
+      "A process from its beginning to the end, in turns with one that does nothing (`node -e 0`): import of the package, `init`, a 256x256 product read back.",
+    show: (data) => markdown(...startGrid(data as StartRow[])),
+  },
+  size: {
+    title: "Size",
+    about: "The bundle as published and as a bundler minifies it, and each wasm build; a user loads one.",
+    show: (data) => markdown(...sizeGrid(data as SizeRow[])),
+  },
+  memory: {
+    title: "Memory",
+    about: "What a training step holds and makes.",
+    show: (data) => markdown(...memoryGrid(data as MemoryRow[])),
+  },
+};
+
+export const GROWTH = ["batch", "width"];
+const grows = (workload: string): boolean => GROWTH.includes(workload);
+
+/** Writes results.json, RESULTS.md and charts/ in `out`. */
+export function write(out: string, results: Results): void {
+  mkdirSync(join(out, "charts"), { recursive: true });
+  save(out, results);
+  const { cases, sections, runs } = results;
+  const main = Math.max(0, ...cases.map((m) => m.node));
+  const head = headRun(results, main);
+  const text = [heading(results, head)];
+  const plain = cases.filter((m) => m.node === main && m.threads === 1 && m.build === "relaxed");
+  const summary = summaryGrid(plain);
+  if (summary[1].length > 0) text.push("## Summary", SUMMARY, markdown(...summary));
+  const charts: string[] = [];
+  const chart = (name: string, svg: string): void => {
+    writeFileSync(join(out, "charts", `${name}.svg`), svg);
+    charts.push(name);
+  };
+  for (const [workload, title] of Object.entries(titles)) {
+    const found = cases.filter((m) => m.workload === workload && m.node === main);
+    if (found.length === 0) continue;
+    const alike = found.filter((m) => plain.includes(m));
+    const heading = grows(workload) ? title : `${workload}: ${title}`;
+    text.push(`## ${heading}`);
+    if (alike.length > 0) {
+      if (workload === "W1") chart(workload, rates(heading, alike));
+      else if (grows(workload)) chart(workload, curves(heading, alike, size));
+      else chart(workload, bars(heading, charted(workload, alike)));
+      text.push(`![${heading}](charts/${workload}.svg)`);
+    }
+    text.push(measured(found, runs, head));
+    if (workload === GROWTH[0]) text.push(GROWTH_TEXT);
+    if (grows(workload)) text.push(markdown(...growthGrid(workload, alike)));
+    else for (const m of found) text.push(`### ${m.name}${label(m)}`, markdown(...caseGrid(m)));
+  }
+  for (const [name, { title, about, show }] of Object.entries(OTHERS)) {
+    const found = sections.filter((s) => s.name === name);
+    if (found.length > 0) text.push(`## ${title}`, about);
+    for (const s of found) text.push(measured([s], runs, head), show(s.data));
+  }
+  for (const node of new Set(cases.map((m) => m.node))) {
+    if (node === main) continue;
+    const found = cases.filter((m) => m.node === node);
+    text.push(`## On Node ${node}`, measured(found, runs, head), otherNode(found));
+  }
+  writeFileSync(join(out, "RESULTS.md"), `${text.join("\n\n")}\n`);
+  console.log(`${cases.length} cases and ${sections.length} sections in ${join(out, "RESULTS.md")}`);
+}
+
+/** Charts that would be long show the smaller size. */
+const charted = (workload: string, found: readonly Measured[]): Measured[] =>
+  found.filter((m) => workload !== "W6" || m.name.endsWith(" 1M"));
+
+const label = (m: Measured): string =>
+  `${m.threads === 1 ? "" : `, ${m.threads} threads`}${m.build === "relaxed" ? "" : `, ${m.build}`}`;
+
+const otherNode = (found: readonly Measured[]): string =>
+  markdown(
+    ["", "mode", "time", "range", "rate", "share of peak or streams"],
+    found.flatMap((m) =>
+      entrants(m)
+        .filter((e) => e !== "peak")
+        .map((e) => {
+          const s = span(m.ms[e]!);
+          const part = share(m, e);
+          const rate = `${digits((m.work / s.median) * 1e-6)} ${m.unit}`;
+          const range = `${time(s.min)} - ${time(s.max)}`;
+          return [m.name + label(m), e, time(s.median), range, rate, part === null ? "" : shares(part)];
+        }),
+    ),
+  );
+
+/** When and how often, for each run of a section, and what differs from the head. */
+function measured(found: readonly (Measured | Kept)[], runs: Results["runs"], head: Run | undefined): string {
+  return [...new Set(found.map((x) => x.run))]
+    .map((id) => {
+      const run = runs[id]!;
+      const versions = Object.entries(run.versions).filter(
+        ([name, v]) => name === "node" || head?.versions[name] !== v,
+      );
+      const named = versions.map(([name, v]) => `${name} ${v}`).join(", ");
+      const rounds =
+        run.rounds === 1 ? "" : `, ${run.rounds} rounds${run.budget === null ? "" : ` of ${run.budget} ms`}`;
+      const elsewhere = JSON.stringify(run.machine) === JSON.stringify(head?.machine) ? "" : `, on ${place(run)}`;
+      return `Measured ${run.date}${rounds}, ${named}${elsewhere}.`;
+    })
+    .join(" ");
+}
+
+const place = ({ machine: m }: Run): string => `${m.processor}, ${m.cores} cores, ${m.memory}, ${m.system}`;
+
+/** The latest run of cases on the main Node, with the versions of all that ran there. */
+function headRun({ cases, sections, runs }: Results, main: number): Run | undefined {
+  const of = (list: readonly (Measured | Kept)[]): Run[] =>
+    [...new Set(list.map((x) => x.run))].map((id) => runs[id]!).sort((a, b) => (a.date < b.date ? -1 : 1));
+  const found = of(cases.filter((m) => m.node === main));
+  const last = found.at(-1) ?? of(sections).at(-1);
+  return last && { ...last, versions: Object.assign({}, ...found.map((r) => r.versions), last.versions) };
+}
+
+const SUMMARY = `Build \`relaxed\`, one thread; the captured step or product where the name does not say otherwise. Medians over the rounds
+with their range; "best round" compares the best of ours with the best of the other.`;
+
+const GROWTH_TEXT = `Training steps. The exponent is the slope of log time over log size, fitted by least squares: over the upper half of the
+sizes, since small ones are mostly overhead, and over all; its range is that of the rounds. "Ours" is the speed of our captured step over the library's.`;
+
+function heading({ runs }: Results, head: Run | undefined): string {
+  const dates = [...new Set(Object.values(runs).map((r) => r.date.slice(0, 10)))].sort();
+  const named = Object.entries(head?.versions ?? {}).map(([name, version]) => `${name} ${version}`);
+  return `# Results
+
+Machine: ${head === undefined ? "-" : place(head)}. Dates: ${dates.join(", ")}.
+Versions: ${named.join(", ")}.
+
+All of it, with the peers installed: \`npm ci && npm ci --prefix bench/peers && npm run bench -- all\`. Parts of it:
+\`node bench/peers/run.mjs --only W4\` beside the other libraries, \`node bench/peers/run.mjs --growth\`,
+\`npm run bench -- start size threads --out bench\`; \`--help\` names the options.
+
+Everyone does the same work in its own process; the processes take turns, a round each. A time is the median over rounds, a
+round's the median of its samples; the range is that of the rounds. One thread unless said otherwise. "Our speed over it"
+is the median of the ratios within each round, with their range. "Share of peak" is of what the bench's own kernels reach
+in the same rounds: fused multiply-adds (\`simd\`: multiplications and additions); "share of the same streams" is of a loop
+of the bench's own that reads and writes as many arrays of that length. Training steps are forward, backward and update,
+with another batch each time; rates count the operations of the dense algorithm. A library is left out of a case
+where one call takes more than 3 s.`;
+}
