@@ -209,7 +209,7 @@ export function gemm(
   const blocks = max<u32>((k + KC - 1) / KC, 1);
   const kc = ((k + blocks - 1) / blocks + 3) & ~3;
   // Few rows, or B small enough for the first cache: read B where it lies. A panel with an odd end is always packed.
-  const inPlace = !BT && (m <= 12 || (n <= 64 && k <= KC));
+  const inPlace = !BT && (m <= 32 || (n <= 64 && k <= KC));
 
   for (let jc: u32 = 0; jc < panels; jc += PANELS) {
     const jend = min<u32>(jc + PANELS, panels);

@@ -3,7 +3,7 @@
 import { extent, first, last, pointer, scratch } from "./args";
 import { highHalf, join, joined, lowHalf, pickOver, ROUND, read, rounded, write } from "./lanes";
 import { exp, expFlush, log } from "./math";
-import { logOf, maxLine, shiftLine, softmaxLine, sumExpLine } from "./softmaxrow";
+import { expLine, logOf, maxLine, shiftLine, softmaxLine } from "./softmaxrow";
 
 // The loops over a dimension that is not the last: m of 1 to 4 columns, rows `pitch` bytes apart.
 
@@ -22,7 +22,7 @@ class LogSoftmax {
   }
   @inline line(y: usize, x: usize, n: u32, spare: usize): void {
     const most = maxLine(x, n);
-    shiftLine(y, x, n, most, logOf(sumExpLine(x, n, most)));
+    shiftLine(y, x, n, most, logOf(expLine(spare, 0, x, n, most)));
   }
 }
 

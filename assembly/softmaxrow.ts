@@ -1,52 +1,66 @@
 // One row of n consecutive floats: its maximum, its exponentials and their sum. For softmax.ts and loss.ts.
 import { join, joined, pick, pickOver, put, ROUND } from "./lanes";
-import { expFlush, log } from "./math";
+import { expFlush, expFour, log } from "./math";
 
 /** Maximum of n floats, NaN passed over. */
 export function maxLine(x: usize, n: u32): f32 {
   let m0 = f32x4.splat(-Infinity);
   let m1 = m0;
-  for (; n >= 8; n -= 8, x += 32) {
+  let m2 = m0;
+  let m3 = m0;
+  for (; n >= 16; n -= 16, x += 64) {
     m0 = f32x4.pmax(m0, v128.load(x));
     m1 = f32x4.pmax(m1, v128.load(x, 16));
+    m2 = f32x4.pmax(m2, v128.load(x, 32));
+    m3 = f32x4.pmax(m3, v128.load(x, 48));
   }
-  if (n >= 4) {
-    m0 = f32x4.pmax(m0, v128.load(x));
-    n -= 4;
-    x += 16;
-  }
+  for (; n >= 4; n -= 4, x += 16) m0 = f32x4.pmax(m0, v128.load(x));
   if (n > 0) m1 = f32x4.pmax(m1, pickOver(m1, x, n));
-  m0 = f32x4.pmax(m0, m1);
+  m0 = f32x4.pmax(f32x4.pmax(m0, m1), f32x4.pmax(m2, m3));
   m0 = f32x4.pmax(m0, i32x4.shuffle(m0, m0, 2, 3, 0, 1));
   return f32x4.extract_lane(f32x4.pmax(m0, i32x4.shuffle(m0, m0, 1, 0, 3, 2)), 0);
 }
 
-/** y = exp(x - most), and its sum. */
-function expLine(y: usize, x: usize, n: u32, most: f32): f32 {
+/** 2^31 less the bits of 87.33. */
+const ROOM = memory.data<u32>([0x3d51570a, 0x3d51570a, 0x3d51570a, 0x3d51570a], 16);
+
+/** y = exp(-y) for four vectors, flushed, and their sum. */
+function flushFour(y: usize): v128 {
+  let a = f32x4.splat(0);
+  for (const stop = y + 64; y < stop; y += 16) {
+    const e = expFlush(f32x4.neg(v128.load(y)));
+    v128.store(y, e);
+    a = f32x4.add(a, e);
+  }
+  return a;
+}
+
+/** y = exp(x - most), and its sum. y moves by `pace` bytes for 16 floats: 64, or 0 where only the sum is wanted. */
+export function expLine(y: usize, pace: usize, x: usize, n: u32, most: f32): f32 {
   const m = f32x4.splat(most);
   let total = f64x2.splat(0);
   for (let turns = n >>> 4; turns > 0; ) {
-    let a0 = f32x4.splat(0);
-    let a1 = a0;
-    let a2 = a0;
-    let a3 = a0;
+    let a = f32x4.splat(0); // one only: expFour needs 13 registers
     const round = min(turns, ROUND);
     turns -= round;
-    for (const stop = x + ((<usize>round) << 6); x < stop; x += 64, y += 64) {
-      const e0 = expFlush(f32x4.sub(v128.load(x), m));
-      const e1 = expFlush(f32x4.sub(v128.load(x, 16), m));
-      const e2 = expFlush(f32x4.sub(v128.load(x, 32), m));
-      const e3 = expFlush(f32x4.sub(v128.load(x, 48), m));
-      v128.store(y, e0);
-      v128.store(y, e1, 16);
-      v128.store(y, e2, 32);
-      v128.store(y, e3, 48);
-      a0 = f32x4.add(a0, e0);
-      a1 = f32x4.add(a1, e1);
-      a2 = f32x4.add(a2, e2);
-      a3 = f32x4.add(a3, e3);
+    for (const stop = x + ((<usize>round) << 6); x < stop; x += 64, y += pace) {
+      const d0 = f32x4.sub(m, v128.load(x));
+      const d1 = f32x4.sub(m, v128.load(x, 16));
+      const d2 = f32x4.sub(m, v128.load(x, 32));
+      const d3 = f32x4.sub(m, v128.load(x, 48));
+      // d >= 0 or NaN: as integers, one maximum tells whether a lane is 87.33 and more or NaN (of either sign)
+      const w = i32x4.max_u(i32x4.max_u(d0, d1), i32x4.max_u(d2, d3));
+      if (i32x4.bitmask(v128.or(w, i32x4.add(w, v128.load(ROOM))))) {
+        v128.store(y, d0);
+        v128.store(y, d1, 16);
+        v128.store(y, d2, 32);
+        v128.store(y, d3, 48);
+        a = f32x4.add(a, flushFour(y));
+      } else {
+        a = f32x4.add(a, expFour(true, y, d0, d1, d2, d3));
+      }
     }
-    total = join(total, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)));
+    total = join(total, a);
   }
   n &= 15;
   if (n > 0) {
@@ -110,7 +124,7 @@ function softmaxSmall(y: usize, x: usize, n: u32, about: usize): void {
 export function softmaxLine(y: usize, x: usize, n: u32, about: usize): void {
   if (n - 1 < 16) return softmaxSmall(y, x, n, about);
   const most = maxLine(x, n);
-  const sum = expLine(y, x, n, most);
+  const sum = expLine(y, 64, x, n, most);
   store<f32>(about, sum);
   store<f32>(about, most, 16);
   scaleLine(y, n, 1 / sum);
@@ -119,22 +133,18 @@ export function softmaxLine(y: usize, x: usize, n: u32, about: usize): void {
 /** y *= s */
 function scaleLine(y: usize, n: u32, s: f32): void {
   const v = f32x4.splat(s);
+  for (; n >= 16; n -= 16, y += 64) {
+    const y0 = f32x4.mul(v128.load(y), v);
+    const y1 = f32x4.mul(v128.load(y, 16), v);
+    const y2 = f32x4.mul(v128.load(y, 32), v);
+    const y3 = f32x4.mul(v128.load(y, 48), v);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    v128.store(y, y2, 32);
+    v128.store(y, y3, 48);
+  }
   for (; n >= 4; n -= 4, y += 16) v128.store(y, f32x4.mul(v128.load(y), v));
   if (n > 0) put(y, f32x4.mul(pick(y, 4, n), v), n);
-}
-
-/** Sum of exp(x - most). */
-export function sumExpLine(x: usize, n: u32, most: f32): f32 {
-  const m = f32x4.splat(most);
-  let total = f64x2.splat(0);
-  while (n > 0) {
-    let a = f32x4.splat(0);
-    for (let j: u32 = 0; j < ROUND && n > 0; j++, n -= min(n, 4), x += 16) {
-      a = f32x4.add(a, expFlush(f32x4.sub(n >= 4 ? v128.load(x) : pickOver(f32x4.splat(-Infinity), x, n), m)));
-    }
-    total = join(total, a);
-  }
-  return <f32>joined(total);
 }
 
 // @ts-ignore: decorator
@@ -147,6 +157,16 @@ export function logOf(x: f32): f32 {
 export function shiftLine(y: usize, x: usize, n: u32, most: f32, shift: f32): void {
   const m = f32x4.splat(most);
   const s = f32x4.splat(shift);
+  for (; n >= 16; n -= 16, x += 64, y += 64) {
+    const y0 = f32x4.sub(f32x4.sub(v128.load(x), m), s);
+    const y1 = f32x4.sub(f32x4.sub(v128.load(x, 16), m), s);
+    const y2 = f32x4.sub(f32x4.sub(v128.load(x, 32), m), s);
+    const y3 = f32x4.sub(f32x4.sub(v128.load(x, 48), m), s);
+    v128.store(y, y0);
+    v128.store(y, y1, 16);
+    v128.store(y, y2, 32);
+    v128.store(y, y3, 48);
+  }
   for (; n >= 4; n -= 4, x += 16, y += 16) v128.store(y, f32x4.sub(f32x4.sub(v128.load(x), m), s));
   if (n > 0) put(y, f32x4.sub(f32x4.sub(pick(x, 4, n), m), s), n);
 }

@@ -36,12 +36,12 @@ function packThin(turned: bool, to: usize, b: usize, ldb: usize, n: u32, k: u32)
   }
 }
 
-// Brings one vector of a row to c.
+// Brings one vector of a row to c. A plain product has the bias -0 and the floor -infinity, which change no value.
 // @ts-ignore: decorator
 @inline
-function finishThin(END: i32, c: usize, v: v128, bias: v128, least: v128, y: usize, n: u32): void {
-  if (END == BIAS) v = f32x4.pmax(f32x4.add(v, bias), least);
-  if (END == MASK) v = v128.andnot(v, f32x4.le(read(y, n), f32x4.splat(0)));
+function finishThin(end: i32, c: usize, v: v128, bias: v128, least: v128, y: usize, n: u32): void {
+  v = f32x4.pmax(f32x4.add(v, bias), least);
+  if (end == MASK) v = v128.andnot(v, f32x4.le(read(y, n), f32x4.splat(0)));
   if (n >= 4) v128.store(c, v);
   else if (n == 1) v128.store32_lane(c, v, 0);
   else putLanes(c, v, n);
@@ -51,7 +51,7 @@ function finishThin(END: i32, c: usize, v: v128, bias: v128, least: v128, y: usi
 // @ts-ignore: decorator
 @inline
 function rows(
-  END: i32,
+  finish: i32,
   WIDE: bool,
   c: usize,
   ldc: usize,
@@ -65,8 +65,9 @@ function rows(
   least: v128,
 ): void {
   const rest: usize = WIDE ? <usize>(n - 4) << 2 : 0;
-  const bias0 = END == BIAS ? read(extra, n) : least;
-  const bias1 = END == BIAS && WIDE ? v128.load(extra + rest) : bias0;
+  const bias0 = finish == BIAS ? read(extra, n) : f32x4.splat(-0.0);
+  let bias1 = bias0;
+  if (WIDE && finish == BIAS) bias1 = v128.load(extra + rest);
   const length = <usize>k << 2;
   for (let i: u32 = 0; i < m; i += 4) {
     const r = min<u32>(i, m - 4);
@@ -171,25 +172,23 @@ function rows(
     }
     const at = ldc * r;
     const to = c + at;
-    const y = END == MASK ? extra + at : 0;
-    finishThin(END, to, p0, bias0, least, y, n);
-    finishThin(END, to + ldc, q0, bias0, least, y + ldc, n);
-    finishThin(END, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
-    finishThin(END, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
+    const y = extra + at;
+    finishThin(finish, to, p0, bias0, least, y, n);
+    finishThin(finish, to + ldc, q0, bias0, least, y + ldc, n);
+    finishThin(finish, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
+    finishThin(finish, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
     if (WIDE) {
-      finishThin(END, to + rest, p1, bias1, least, y + rest, 4);
-      finishThin(END, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
-      finishThin(END, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
-      finishThin(END, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
+      finishThin(finish, to + rest, p1, bias1, least, y + rest, 4);
+      finishThin(finish, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
+      finishThin(finish, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
+      finishThin(finish, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
     }
   }
 }
 
 /** One column c [m] = a [m, k] b [k], at least four rows: a row in each lane. */
-// @ts-ignore: decorator
-@inline
-function one(END: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, k: u32, extra: usize, least: v128): void {
-  const bias = END == BIAS ? v128.load32_splat(extra) : least;
+function one(finish: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, k: u32, extra: usize, least: v128): void {
+  const bias = finish == BIAS ? v128.load32_splat(extra) : f32x4.splat(-0.0);
   const length = <usize>k << 2;
   for (let i: u32 = 0; i < m; i += 4) {
     const r = min<u32>(i, m - 4);
@@ -228,16 +227,14 @@ function one(END: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, m: 
       from += ldb;
     }
     const at = <usize>r << 2;
-    finishThin(END, c + at, p, bias, least, extra + at, 4);
+    finishThin(finish, c + at, p, bias, least, extra + at, 4);
   }
 }
 
 /** c [m, n] = a [m, k] b, finished; m >= 4, 1 <= n <= THIN, k <= KC. b is [k, n] or, turned, [n, k]. */
-// @ts-ignore: decorator
-@inline
 export function thinRows(
   turned: bool,
-  END: i32,
+  finish: i32,
   c: usize,
   ldc: usize,
   a: usize,
@@ -252,8 +249,8 @@ export function thinRows(
   work: usize,
 ): void {
   const least = f32x4.splat(relu ? 0 : -Infinity);
-  if (n == 1 && ldc == 4) return one(END, c, a, lda, b, turned ? 4 : ldb, m, k, extra, least);
+  if (n == 1 && ldc == 4) return one(finish, c, a, lda, b, turned ? 4 : ldb, m, k, extra, least);
   packThin(turned, work, b, ldb, n, k);
-  if (n > 4) rows(END, true, c, ldc, a, lda, work, m, n, k, extra, least);
-  else rows(END, false, c, ldc, a, lda, work, m, n, k, extra, least);
+  if (n > 4) rows(finish, true, c, ldc, a, lda, work, m, n, k, extra, least);
+  else rows(finish, false, c, ldc, a, lda, work, m, n, k, extra, least);
 }

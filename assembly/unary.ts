@@ -3,7 +3,7 @@
 import { extent, first, last, pointer } from "./args";
 import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "./arith";
 import { binary, each, GRAIN, unary, unary4, withScalar } from "./map";
-import { exp, expFar, expNear, log, sigmoid, sigmoidNear, sinAbs, tanh } from "./math";
+import { exp, expFour, expLimit, log, sigmoid, sigmoidFour, sinAbs, tanh } from "./math";
 
 class Neg {
   @inline v(x: v128): v128 {
@@ -14,8 +14,12 @@ class Exp {
   @inline v(x: v128): v128 {
     return exp(x);
   }
-  @inline near(x: v128): v128 {
-    return expNear(x);
+  /** What `four` can do is |x| below this. */
+  @inline limit(): v128 {
+    return expLimit();
+  }
+  @inline four(y: usize, x0: v128, x1: v128, x2: v128, x3: v128): void {
+    expFour(false, y, x0, x1, x2, x3);
   }
 }
 class Log {
@@ -37,8 +41,11 @@ class Sigmoid {
   @inline v(x: v128): v128 {
     return sigmoid(x);
   }
-  @inline near(x: v128): v128 {
-    return sigmoidNear(x);
+  @inline limit(): v128 {
+    return f32x4.splat(87.33);
+  }
+  @inline four(y: usize, x0: v128, x1: v128, x2: v128, x3: v128): void {
+    sigmoidFour(y, x0, x1, x2, x3);
   }
 }
 class Relu {
@@ -95,7 +102,14 @@ export function relu_f32(args: usize, ith: u32, nth: u32): void {
 export function abs_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Abs>(args, ith, nth);
 }
-/** Four vectors in step, one test for all whether a lane is beyond what F.near can do. */
+// |float| + room for two floats at once: a sign bit is set where it is not below the limit, which is 2^31 - room.
+// @ts-ignore: decorator
+@inline
+function over(v: u64, room: u64): u64 {
+  return (v & 0x7fffffff7fffffff) + room;
+}
+
+/** Four vectors in step; integer units, which are idle, test whether one of the 16 is beyond what F.four can do. */
 // @ts-ignore: decorator
 @inline
 function fours<F>(args: usize, ith: u32, nth: u32): void {
@@ -105,19 +119,14 @@ function fours<F>(args: usize, ith: u32, nth: u32): void {
   const count = last(args, n, GRAIN, ith, nth) - i;
   let y = pointer(args, 0) + ((<usize>i) << 2);
   let x = pointer(args, 1) + ((<usize>i) << 2);
+  const room = <u64>(0x80000000 - i32x4.extract_lane(f.limit(), 0)) * 0x100000001;
   for (const stop = y + ((<usize>(count & ~15)) << 2); y < stop; y += 64, x += 64) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const x2 = v128.load(x, 32);
-    const x3 = v128.load(x, 48);
-    if (v128.any_true(v128.or(v128.or(expFar(x0), expFar(x1)), v128.or(expFar(x2), expFar(x3))))) {
-      each<F>(y, x, 16);
-    } else {
-      v128.store(y, f.near(x0));
-      v128.store(y, f.near(x1), 16);
-      v128.store(y, f.near(x2), 32);
-      v128.store(y, f.near(x3), 48);
-    }
+    let w = over(load<u64>(x), room) | over(load<u64>(x, 8), room);
+    w |= over(load<u64>(x, 16), room) | over(load<u64>(x, 24), room);
+    w |= over(load<u64>(x, 32), room) | over(load<u64>(x, 40), room);
+    w |= over(load<u64>(x, 48), room) | over(load<u64>(x, 56), room);
+    if (w & 0x8000000080000000) each<F>(y, x, 16);
+    else f.four(y, v128.load(x), v128.load(x, 16), v128.load(x, 32), v128.load(x, 48));
   }
   each<F>(y, x, count & 15);
 }

@@ -69,11 +69,12 @@ const FUNCTIONS: readonly Tested[] = [
   {
     name: "exp",
     f64: Math.exp,
-    // overflow, the end of the near range, underflow into subnormals, the clamps, the last subnormal
+    // the ends of the near ranges, overflow, underflow into subnormals, the clamps, the last subnormal
     thresholds: [
       ...both(ENDS),
       ...STEPS,
-      ...[88.722839, 88.3762626, 87.33, -87.33, -87.33654, -87.3365447, -88, 89, -103.2789, -103.9720765, -104, -150],
+      ...both([24, 87.33]),
+      ...[88.722839, 88.3762626, -87.33654, -87.3365447, -88, 89, -103.2789, -103.9720765, -104, -150],
     ],
   },
   {

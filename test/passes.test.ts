@@ -28,7 +28,7 @@ const plans: Plan[] = [
   { x: [2, 3, 12, 12], w: [4, 3, 3, 3], conv: { padding: 1 }, pool: [3, { stride: 2 }], relu: true },
   { x: [1, 1, 5, 5], w: [1, 1, 1, 1], pool: [5], relu: true },
   { x: [2, 31, 8, 8], w: [3, 31, 3, 3], conv: { padding: 1 }, pool: [[2, 4]], relu: false },
-  { x: [4, 16, 14, 14], w: [32, 16, 3, 3], conv: { padding: 1 }, pool: [2], relu: true },
+  { x: [4, 15, 14, 14], w: [32, 15, 3, 3], conv: { padding: 1 }, pool: [2], relu: true },
   { x: [2, 64, 7, 7], w: [13, 64, 7, 7], conv: { padding: 3 }, pool: [2], relu: true },
 ];
 

@@ -29,6 +29,7 @@ export class ReferenceDevice implements Device {
   readonly type = "reference";
   readonly info: DeviceInfo = { device: "reference", build: "f64", threads: 1, why: "naive loops, to compare with" };
   readonly canBlock = true;
+  readonly winograd = true;
   failed: string | null = null;
   liveBytes = 0;
   readonly reservedBytes = 2 ** 32;

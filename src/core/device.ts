@@ -77,6 +77,8 @@ export interface Device {
   readonly liveBytes: number;
   /** Bytes taken from the host, live or free. */
   readonly reservedBytes: number;
+  /** Convolutions may go by Winograd's algorithm: there are kernels for it, and sums need not be added up term by term. */
+  readonly winograd?: boolean;
 
   /** A storage with undefined contents; virtual while recording. Throws when memory runs out, with nothing appended. */
   alloc(bytes: number, label: string): Storage;

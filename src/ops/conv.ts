@@ -1,4 +1,5 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
+import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
@@ -73,10 +74,50 @@ function geometry(x: Tensor, w: Tensor, options: ConvOptions): Geometry {
   return { x: x.shape, w: w.shape, oh, ow, stride, padding, dilation, groups };
 }
 
+/** Channels below which Winograd convolution does not pay, and most channels that it adds up. */
+const FEW_CHANNELS = 16;
+const MOST_CHANNELS = 512;
+/** Tiles below which it does not pay. */
+const FEW_TILES = 16;
+
+/**
+ * Whether Winograd convolution serves: stride 1, kernels of 3x3 or 5x5 that reach over every border, enough channels `from` and
+ * `to`, and tiles of [h, w]. Only shapes decide, so that eager and captured steps agree.
+ */
+function winograd(device: Device, g: Geometry, from: number, to: number, [h, w]: readonly number[]): boolean {
+  const [, , kh, kw] = g.w as [number, number, number, number];
+  if (!device.winograd || g.groups !== 1 || kh !== kw || (kh !== 3 && kh !== 5)) return false;
+  if (!ones(g.stride) || !ones(g.dilation) || Math.max(...g.padding) >= kh) return false;
+  if (g.x[3]! < 4 || g.ow < 4 || Math.min(from, to) < FEW_CHANNELS || from > MOST_CHANNELS) return false;
+  return g.x[0]! * Math.ceil(h! / (7 - kh)) * Math.ceil(w! / (7 - kh)) >= FEW_TILES;
+}
+const ones = ([a, b]: readonly [number, number]): boolean => a === 1 && b === 1;
+
+/** y, from x and the weight (turned: for the gradient of the input), whose transform is made for this call. */
+function convWinograd(
+  y: Tensor,
+  x: Tensor,
+  w: Tensor,
+  b: Tensor | undefined,
+  turned: boolean,
+  padding: number[],
+): Tensor {
+  const [n, rows, oh, ow] = y.shape as [number, number, number, number];
+  const [, k, h, wide] = x.shape as [number, number, number, number];
+  const size = w.shape[3]!;
+  const u = empty([36, rows, Math.ceil(k / 4) * 4], "float32", "conv2d", x.device);
+  launch("winograd_weight_f32", [u], [w], [rows, k, size], [turned ? 1 : 0], "conv2d");
+  const inputs = b === undefined ? [x, u] : [x, u, b];
+  launch("conv2d_winograd_f32", [y], inputs, [n, rows, oh, ow, k, size], [h, wide, ...padding, 0], "conv2d");
+  done(u);
+  return y;
+}
+
 function conv(x: Tensor, w: Tensor, b: Tensor | undefined, g: Geometry): Tensor {
   const [n, , h, wide] = g.x as [number, number, number, number];
   const [co, ci, kh, kw] = g.w as [number, number, number, number];
   const y = empty([n, co, g.oh, g.ow], "float32", "conv2d", x.device);
+  if (winograd(x.device, g, ci, co, [g.oh, g.ow])) return convWinograd(y, x, w, b, false, [...g.padding]);
   const kernel = b === undefined ? "conv2d_f32" : "conv2d_bias_f32";
   const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups, 0];
   launch(kernel, [y], b === undefined ? [x, w] : [x, w, b], [n, co, g.oh, g.ow, ci, kh, kw], scalars, "conv2d");
@@ -104,6 +145,9 @@ const VjpX: Op<Geometry> = {
     const [n, c, h, wide] = g.x as [number, number, number, number];
     const [co, , kh, kw] = g.w as [number, number, number, number];
     const gx = empty(g.x, "float32", "conv2d gradient", gy!.device);
+    if (winograd(gx.device, g, co, c, [h, wide])) {
+      return convWinograd(gx, gy!, w!, undefined, true, [kh - 1 - g.padding[0], kw - 1 - g.padding[1]]);
+    }
     const scalars = [g.oh, g.ow, ...g.stride, ...g.padding, ...g.dilation, g.groups];
     launch("conv2d_vjp_x_f32", [gx], [gy!, w!], [n, c, h, wide, co, kh, kw], scalars, "conv2d");
     return gx;
@@ -140,6 +184,11 @@ const VjpW: Op<Geometry> = {
 
 /**
  * Convolution of x [n, c, h, w] with weight [out, c/groups, kh, kw], bias [out] or null, to [n, out, oh, ow].
+ *
+ * Kernels of 3x3 and 5x5 with stride 1 between 16 and more channels go by Winograd's algorithm, up to three times as fast. An
+ * output is then within 2^-19 * |x| * |w| of the exact sum, where |x| is the norm of the 6 x 6 inputs of all channels around
+ * it and |w| that of its kernel (largest seen: 15 * 2^-24, where sums term by term have 8). What is not finite spreads over
+ * its tile, 4 x 4 outputs with 3x3. `init({ deterministic: true })` keeps to sums term by term.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {

@@ -33,7 +33,10 @@ export interface WasmOptions {
   threads?: number;
   /** Run and check each op before the call returns. */
   debug?: boolean;
-  /** Captured steps equal eager ones bit for bit: only passes that keep the bits improve a program. */
+  /**
+   * Captured steps equal eager ones bit for bit: only passes that keep the bits improve a program. Convolutions add up term
+   * by term, without Winograd's algorithm.
+   */
   deterministic?: boolean;
   /** Most memory in bytes, up to 4 GiB. */
   maximumMemory?: number;
@@ -48,12 +51,13 @@ export class WasmDevice implements Device {
   readonly memoryOf: Memory;
   /** For tests and benchmarks: rows appended, blocks handed out, rows run. */
   readonly counters = { appended: 0, allocations: 0, rows: 0 };
+  readonly deterministic: boolean;
+  readonly winograd: boolean;
   failed: string | null = null;
   private readonly pool: Pool;
   private readonly runner: Runner;
   private readonly kernels: Map<string, Kernel>;
   private readonly debug: boolean;
-  private readonly deterministic: boolean;
   /** Rows go into one script while the other may still be walked. */
   private scripts: [Script, Script];
   private ops: string[] = [];
@@ -81,6 +85,7 @@ export class WasmDevice implements Device {
     this.info = info;
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
+    this.winograd = !this.deterministic;
     this.scripts = scripts;
     this.runner = new Runner(exports, memory, pool, names, {
       check: () => this.check(),
@@ -102,7 +107,7 @@ export class WasmDevice implements Device {
     const module = await compile(build, options.wasm);
     const memory = new Memory(HEAP_BASE, maximumMemory);
     const names = kernelNames(module);
-    const exports = await instantiateOn(module, memory.memory, names);
+    const exports = instantiateOn(module, memory.memory, names);
     const needed = 2 * SCRIPT_BYTES + threads * SCRATCH_BYTES;
     const place = (bytes: number): number =>
       memory.allocate(bytes)?.address ??

@@ -1,5 +1,6 @@
 // A recorded program on the wasm device: its rows encoded once, inputs and outputs patched in at each run.
 import type { Buffer, Program, Row, Storage } from "../core/device.ts";
+import { turnWeights } from "../program/passes/turned.ts";
 import { plan } from "../program/plan.ts";
 import type { WasmDevice } from "./device.ts";
 import type { WasmStorage } from "./memory.ts";
@@ -10,6 +11,13 @@ interface Patch {
   readonly word: number;
   readonly slot: number;
   readonly offset: number;
+}
+
+/** A weight that the program keeps a turned copy of, and its version then. */
+interface Turned {
+  readonly weight: WasmStorage;
+  readonly copy: WasmStorage;
+  version: number;
 }
 
 export class WasmProgram implements Program {
@@ -24,6 +32,10 @@ export class WasmProgram implements Program {
   private readonly written: WasmStorage[];
   private readonly code: WasmStorage;
   private arena: WasmStorage | null = null;
+  private readonly turned: Turned[];
+  /** Rows that turn the weights. */
+  private readonly copies: readonly Row[];
+  private readonly turning = new Script();
 
   constructor(
     device: WasmDevice,
@@ -36,7 +48,7 @@ export class WasmProgram implements Program {
     const slots = new Map(inputs.map((b, i) => [b.storage as WasmStorage, i]));
     const results = outputs.map(({ buffer }) => device.placeholder(buffer.storage.bytes));
     const resultSlots = new Map(results.map((s, i) => [s, i]));
-    const copies = outputs.map(({ buffer, count }, i): Row => {
+    const takes = outputs.map(({ buffer, count }, i): Row => {
       const buffers = [{ storage: results[i]!, offset: 0 }, buffer];
       return { kernel: "copy_f32", buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
     });
@@ -45,7 +57,17 @@ export class WasmProgram implements Program {
       const s = b as WasmStorage;
       return real(s).virtual && !slots.has(s) && !resultSlots.has(s);
     };
-    this.encoded = device.improve([...rows, ...copies], temporary);
+    const improved = device.improve([...rows, ...takes], temporary);
+    const { rows: encoded, copies } = turnWeights(improved, device.deterministic, (bytes) =>
+      device.alloc(bytes, "turned weights"),
+    );
+    this.encoded = encoded;
+    this.copies = copies;
+    this.turned = copies.map(({ buffers: [copy, weight] }) => ({
+      weight: weight!.storage as WasmStorage,
+      copy: copy!.storage as WasmStorage,
+      version: -1,
+    }));
     const { offsets, bytes } = plan(this.encoded, temporary);
     if (bytes > 0) this.arena = device.arena(bytes);
     const address = (b: Buffer): number => {
@@ -56,22 +78,21 @@ export class WasmProgram implements Program {
     };
 
     let words = 0;
-    for (const r of this.encoded) words += Script.words(r.buffers.length, r.extents.length, r.scalars.length);
+    for (const r of [...encoded, ...copies]) {
+      words += Script.words(r.buffers.length, r.extents.length, r.scalars.length);
+    }
     this.code = device.allocForHost(words * 4, "captured program");
     this.code.holders = 1;
+    const { memoryOf, info } = device;
+    const append = (script: Script, r: Row): number => {
+      const { buffers, outputs, extents, scalars } = r;
+      const k = device.kernel(r.kernel);
+      return script.append(memoryOf, k, buffers, outputs, address, extents, scalars, info.threads);
+    };
     this.script.place(this.code.block!.address, words * 4);
     const written = new Set<WasmStorage>();
-    for (const r of this.encoded) {
-      const first = this.script.append(
-        device.memoryOf,
-        device.kernel(r.kernel),
-        r.buffers,
-        r.outputs,
-        address,
-        r.extents,
-        r.scalars,
-        device.info.threads,
-      );
+    for (const r of encoded) {
+      const first = append(this.script, r);
       r.buffers.forEach((b, i) => {
         const storage = b.storage as WasmStorage;
         const [input, output] = [slots.get(storage), resultSlots.get(storage)];
@@ -81,6 +102,8 @@ export class WasmProgram implements Program {
       });
     }
     this.written = [...written];
+    this.turning.place(this.script.limit, words * 4);
+    for (const r of copies) append(this.turning, r);
   }
 
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
@@ -88,7 +111,18 @@ export class WasmProgram implements Program {
     this.patch(this.inputs, inputs);
     this.patch(this.outputs, outputs);
     for (const s of this.written) s.version++;
+    if (this.turns()) this.device.execute(this.turning, this.copies);
     this.device.execute(this.script, this.encoded);
+  }
+
+  /** True when a weight has changed since its copy was made. */
+  private turns(): boolean {
+    let changed = false;
+    for (const t of this.turned) {
+      if (t.version !== t.weight.version) changed = true;
+      t.version = t.weight.version;
+    }
+    return changed;
   }
 
   private patch(patches: readonly Patch[], buffers: readonly Buffer[]): void {
@@ -102,6 +136,7 @@ export class WasmProgram implements Program {
 
   dispose(): void {
     this.device.free(this.code);
+    for (const { copy } of this.turned) this.device.free(copy);
     if (this.arena !== null) this.device.releaseArena(this.arena);
     this.arena = null;
   }

@@ -53,6 +53,24 @@ const SHAPES: Shape[] = [
   { x: [2, 6, 33, 31], w: [7, 6, 3, 3], options: { dilation: 2, padding: 2 } },
   { x: [1, 3, 67, 71], w: [5, 3, 7, 7], options: { stride: 2, padding: 3 } },
   { x: [16, 24, 11, 13], w: [24, 1, 5, 5], options: { padding: 2, groups: 24 } },
+  // Winograd: enough channels, 3x3 or 5x5, stride 1. Outputs of a tile of 4 x 4 (2 x 2 with 5x5), one less, one more.
+  { x: [16, 16, 5, 5], w: [16, 16, 3, 3] },
+  { x: [16, 16, 6, 6], w: [17, 16, 3, 3] },
+  { x: [16, 17, 7, 7], w: [18, 17, 3, 3] },
+  { x: [4, 19, 5, 9], w: [16, 19, 3, 3], options: { padding: 1 } },
+  { x: [3, 16, 8, 13], w: [19, 16, 3, 3], options: { padding: 2 } },
+  { x: [2, 18, 10, 11], w: [21, 18, 3, 3], options: { padding: [0, 2] } },
+  { x: [1, 16, 13, 14], w: [16, 16, 3, 3], options: { padding: [2, 1] } },
+  { x: [1, 16, 4, 113], w: [16, 16, 3, 3], options: { padding: 1 } }, // panels end within a row of tiles
+  { x: [65, 16, 4, 4], w: [16, 16, 3, 3], options: { padding: 1 } }, // a tile an image
+  { x: [0, 16, 12, 12], w: [16, 16, 3, 3] },
+  { x: [5, 33, 14, 14], w: [35, 33, 3, 3], options: { padding: 1 } },
+  { x: [1, 48, 16, 16], w: [48, 48, 3, 3], options: { padding: 1 } }, // weights that threads share
+  { x: [1, 512, 14, 16], w: [16, 512, 3, 3], options: { padding: 1 } }, // panels of 16 tiles
+  { x: [16, 16, 7, 7], w: [16, 16, 5, 5] },
+  { x: [16, 17, 6, 6], w: [18, 17, 5, 5], options: { padding: 2 } },
+  { x: [3, 16, 9, 8], w: [17, 16, 5, 5], options: { padding: 4 } },
+  { x: [2, 18, 12, 11], w: [19, 18, 5, 5], options: { padding: [1, 3] } },
 ];
 for (const { x, w, options = {} } of SHAPES) {
   const text = Object.keys(options).length === 0 ? "" : ` ${JSON.stringify(options)}`;
@@ -85,6 +103,21 @@ for (const bias of [false, true]) {
       { order: 0 },
     );
   }
+}
+for (const bias of [false, true]) {
+  add(
+    `Winograd${bias ? " with bias" : ""}, relu,`,
+    bias ? [f([3, 5, 9, 10]), f([7, 5, 3, 3]), f([7])] : [f([3, 5, 9, 10]), f([7, 5, 3, 3])],
+    (x, w, ...rest) => {
+      if (!x!.device.winograd) return ops.relu(ops.conv2d(x!, w!, rest[0] ?? null, { padding: 1 }));
+      const u = empty([36, 7, 8], "float32", "conv2d", x!.device);
+      const y = empty([3, 7, 9, 10], "float32", "conv2d", x!.device);
+      launch("winograd_weight_f32", [u], [w!], [7, 5, 3], [0]);
+      launch("conv2d_winograd_f32", [y], [x!, u, ...rest], [3, 7, 9, 10, 5, 3], [9, 10, 1, 1, 1]);
+      return y;
+    },
+    { order: 0 },
+  );
 }
 const spoilt = [...new Array(40).fill(1), Number.NaN, ...new Array(60).fill(2)];
 add("conv2d with NaN", [f([1, 1, 10, 10], spoilt), f([2, 1, 3, 3])], (a, b) => ops.conv2d(a, b, null, { padding: 1 }), {

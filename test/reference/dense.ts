@@ -133,6 +133,63 @@ dense.conv2d_vjp_w_f32 = ([part], [gy, x], [chunks, n, co, oh, ow, ci, kh, kw], 
   }
 };
 
+// Winograd convolution. What lies between its two rows is a device's own matter: here u holds the kernels, turned where asked
+// for, [taps, rows, k rounded up to 4]. Its error depends on the tile around an output, so s is that of the bound
+// sqrt(terms) * s = |x| |w|: the norm of 6 x 6 inputs in all channels, and of the kernel.
+dense.winograd_weight_f32 = ([u], [w], [rows, k, size], [turned]) => {
+  const taps = size * size;
+  const pitch = Math.ceil(k / 4) * 4;
+  for (let r = 0; r < rows; r++) {
+    for (let q = 0; q < k; q++) {
+      for (let t = 0; t < taps; t++) {
+        const from = i32(turned) ? (q * rows + r) * taps + taps - 1 - t : (r * k + q) * taps + t;
+        u.set((t * rows + r) * pitch + q, w.v[from]);
+      }
+    }
+  }
+};
+dense.conv2d_winograd_f32 = ([y], [x, u, bias], [n, co, oh, ow, ci, size], scalars) => {
+  const [h, w, ph, pw, relu] = scalars.map(i32);
+  const pitch = Math.ceil(ci / 4) * 4;
+  const m = 7 - size;
+  const high = Math.ceil(oh / m);
+  const wide = Math.ceil(ow / m);
+  const terms = ci * size * size;
+  const norms = new Float64Array(co);
+  for (let c = 0; c < co; c++) {
+    for (let t = 0; t < size * size; t++) for (let i = 0; i < ci; i++) norms[c] += u.v[(t * co + c) * pitch + i] ** 2;
+  }
+  for (let image = 0; image < n; image++) {
+    for (let tile = 0; tile < high * wide; tile++) {
+      const top = Math.floor(tile / wide) * m;
+      const left = (tile % wide) * m;
+      const patch = new Float64Array(ci * 36);
+      for (let p = 0; p < patch.length; p++) {
+        const row = top + (Math.floor(p / 6) % 6) - ph;
+        const column = left + (p % 6) - pw;
+        const inside = row >= 0 && row < h && column >= 0 && column < w;
+        patch[p] = inside ? x.v[((image * ci + Math.floor(p / 36)) * h + row) * w + column] : 0;
+      }
+      const norm = patch.reduce((sum, v) => sum + v * v, 0);
+      for (let c = 0; c < co; c++) {
+        const s = Math.sqrt((norm * norms[c] + (bias ? bias.v[c] ** 2 : 0)) / terms);
+        for (let a = 0; a < Math.min(m, oh - top); a++) {
+          for (let b = 0; b < Math.min(m, ow - left); b++) {
+            let sum = bias ? bias.v[c] : 0;
+            for (let i = 0; i < ci; i++) {
+              for (let t = 0; t < size * size; t++) {
+                const at = (a + Math.floor(t / size)) * 6 + b + (t % size);
+                sum += patch[i * 36 + at] * u.v[(t * co + c) * pitch + i];
+              }
+            }
+            y.set(((image * co + c) * oh + top + a) * ow + left + b, relu === 1 && sum <= 0 ? 0 : sum, s, terms);
+          }
+        }
+      }
+    }
+  }
+};
+
 // Pooling over planes [h, w], a plane for each image and channel.
 dense.max_pool2d_f32 = ([y, index], [x], [planes, oh, ow, kh, kw], scalars) => {
   const [h, w, sh, sw, ph, pw, dh, dw] = scalars.map(i32);

@@ -8,6 +8,7 @@ const SWITCH: Record<string, number> = {
   matmul_nt_bias_f32: 2,
   conv2d_f32: 9,
   conv2d_bias_f32: 9,
+  conv2d_winograd_f32: 4,
 };
 
 export const activation: Pass = {

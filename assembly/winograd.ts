@@ -1,0 +1,262 @@
+// Winograd convolution, stride 1: kernels of 3x3 by F(4x4, 3x3), of 5x5 by F(2x2, 5x5): 36 products for a tile of 6 x 6
+// inputs instead of 144 or 100.
+//
+//   for panels of <= 24 tiles: for channels of x: transform the tiles, tiles in lanes: v[ci][36][tiles]
+//     for blocks of channels of y: 36 products m[co][.][tiles] = u[.][co][ci] * v[ci][.][tiles]
+//       transform back: m x m pixels of y a tile
+import { buffers, extent, first, last, pointer, scalar, scratch } from "./args";
+import { STORE, tile } from "./tile";
+import {
+  across6,
+  BUFFER,
+  down6,
+  evaluate,
+  moment,
+  moments,
+  OFFSETS,
+  plan,
+  PLAN,
+  SCALE,
+  TILES,
+  touch,
+} from "./winogradtile";
+
+const ROWS: u32 = 16; // channels of y that are transformed back at a time
+const INPUTS: usize = 1408 << 10; // bytes of transformed inputs
+
+// @ts-ignore: decorator
+@inline
+function gather(p0: usize, p1: usize, p2: usize, p3: usize): v128 {
+  const v = v128.load32_lane(p1, v128.load32_zero(p0), 1);
+  return v128.load32_lane(p3, v128.load32_lane(p2, v, 2), 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function evaluateN(n: u32, d: usize, stride: usize, s: usize, from: usize): void {
+  const c0 = v128.load(s);
+  const c1 = v128.load(s + from);
+  const c2 = v128.load(s + 2 * from);
+  if (n == 3) evaluate(3, d, stride, c0, c1, c2, c2, c2);
+  else evaluate(5, d, stride, c0, c1, c2, v128.load(s + 3 * from), v128.load(s + 4 * from));
+}
+
+/**
+ * u | w | rows k size | turned: kernels w[rows, k, size, size] as they meet transformed inputs, u[36, rows, k rounded up to
+ * 4]. turned: w[k, rows, size, size], each kernel back to front, as in the gradient of the input.
+ */
+export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
+  const w = pointer(args, 1);
+  const e = args + 8;
+  const rows = extent(e, 0);
+  const k = extent(e, 1);
+  const size = extent(e, 2);
+  const turned = extent(e, 3) != 0;
+  const taps = size * size;
+  const quads = (k + 3) >> 2;
+  const stride = <usize>(rows * quads) << 4;
+  const across = (turned ? rows : 1) * taps * 4;
+  const raw = scratch(ith);
+  const half = raw + 512;
+  const whole = half + 512;
+  const end = last(args, rows, 1, ith, nth);
+  for (let r = first(rows, 1, ith, nth); r < end; ++r) {
+    for (let q: u32 = 0; q < quads; ++q) {
+      const left = k - (q << 2) - 1;
+      const p = w + (turned ? (q << 2) * rows + r : r * k + (q << 2)) * taps * 4;
+      const p1 = p + min<u32>(left, 1) * across;
+      const p2 = p + min<u32>(left, 2) * across;
+      const p3 = p + min<u32>(left, 3) * across;
+      for (let t: u32 = 0; t < taps; ++t) {
+        const o = (turned ? taps - 1 - t : t) << 2;
+        v128.store(raw + (t << 4), gather(p + o, p1 + o, p2 + o, p3 + o));
+      }
+      for (let t: u32 = 0; t < size; ++t) {
+        if (size == 3) evaluateN(3, half + (t << 4), 80, raw + (t << 4), 48);
+        else evaluateN(5, half + (t << 4), 80, raw + (t << 4), 80);
+      }
+      let d = pointer(args, 0) + ((r * quads + q) << 4);
+      for (let t: u32 = 0; t < 6; ++t) {
+        if (size == 3) evaluateN(3, whole, 16, half + t * 80, 16);
+        else evaluateN(5, whole, 16, half + t * 80, 16);
+        for (let j: u32 = 0; j < 6; ++j) {
+          const s = f32x4.splat(load<f32>(SCALE + (t << 2)) * load<f32>(SCALE + (j << 2)));
+          v128.store(d, f32x4.mul(s, v128.load(whole + (j << 4))));
+          d += stride;
+        }
+      }
+    }
+  }
+}
+
+// Where four tiles go in y, 12 bytes each: offset in bytes, rows, columns.
+const PLACE: usize = 12;
+
+/** Four tiles of one channel of y from 36 vectors: m x m pixels each, plus the bias. */
+// @ts-ignore: decorator
+@inline
+function back(m: u32, s: usize, stride: usize, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
+  for (let j: usize = 0; j < 6; ++j) {
+    moments(m, temp + (j << 4), 96, s, 6 * stride);
+    s += stride;
+  }
+  const y0 = y + load<usize>(places);
+  const y1 = y + load<usize>(places, PLACE);
+  const y2 = y + load<usize>(places, 2 * PLACE);
+  const y3 = y + load<usize>(places, 3 * PLACE);
+  const b = f32x4.splat(bias);
+  const low = f32x4.splat(relu ? 0 : -Infinity);
+  let o: usize = 0;
+  for (let i: u32 = 0; i < m; ++i) {
+    const v1 = v128.load(temp, 16);
+    const v2 = v128.load(temp, 32);
+    const v3 = v128.load(temp, 48);
+    const v4 = v128.load(temp, 64);
+    const s1 = f32x4.add(v1, v2);
+    const d1 = f32x4.sub(v1, v2);
+    const s2 = f32x4.add(v3, v4);
+    const d2 = f32x4.sub(v3, v4);
+    const v0 = v128.load(temp);
+    const v5 = v128.load(temp, 80);
+    const w0 = f32x4.pmax(f32x4.add(b, moment(0, false, v0, s1, d1, s2, d2, v5)), low);
+    const w1 = f32x4.pmax(f32x4.add(b, moment(1, m == 2, v0, s1, d1, s2, d2, v5)), low);
+    const t0 = i32x4.shuffle(w0, w1, 0, 4, 1, 5);
+    const t2 = i32x4.shuffle(w0, w1, 2, 6, 3, 7);
+    if (m == 4) {
+      const w2 = f32x4.pmax(f32x4.add(b, moment(2, false, v0, s1, d1, s2, d2, v5)), low);
+      const w3 = f32x4.pmax(f32x4.add(b, moment(3, true, v0, s1, d1, s2, d2, v5)), low);
+      const t1 = i32x4.shuffle(w2, w3, 0, 4, 1, 5);
+      const t3 = i32x4.shuffle(w2, w3, 2, 6, 3, 7);
+      put(4, places, i, y0 + o, i64x2.shuffle(t0, t1, 0, 2));
+      put(4, places + PLACE, i, y1 + o, i64x2.shuffle(t0, t1, 1, 3));
+      put(4, places + 2 * PLACE, i, y2 + o, i64x2.shuffle(t2, t3, 0, 2));
+      put(4, places + 3 * PLACE, i, y3 + o, i64x2.shuffle(t2, t3, 1, 3));
+    } else {
+      put(2, places, i, y0 + o, t0);
+      put(2, places + PLACE, i, y1 + o, i64x2.shuffle(t0, t0, 1, 1));
+      put(2, places + 2 * PLACE, i, y2 + o, t2);
+      put(2, places + 3 * PLACE, i, y3 + o, i64x2.shuffle(t2, t2, 1, 1));
+    }
+    temp += 96;
+    o += line;
+  }
+}
+
+/** Row i of a tile, as far as it is in y. */
+// @ts-ignore: decorator
+@inline
+function put(m: u32, place: usize, i: u32, y: usize, v: v128): void {
+  if (i >= load<u32>(place, 4)) return;
+  const columns = load<u32>(place, 8);
+  if (columns == m) {
+    if (m == 4) v128.store(y, v);
+    else v128.store64_lane(y, v, 0);
+  } else {
+    v128.store32_lane(y, v, 0);
+    if (columns > 1) v128.store32_lane(y, v, 1, 4);
+    if (columns > 2) v128.store32_lane(y, v, 2, 8);
+  }
+}
+
+function back4(s: usize, stride: usize, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
+  back(4, s, stride, temp, y, line, places, bias, relu);
+}
+
+function back2(s: usize, stride: usize, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
+  back(2, s, stride, temp, y, line, places, bias, relu);
+}
+
+/** y | x u [bias] | n co oh ow ci size | h w ph pw relu: u from winograd_weight; 4 <= w; ph, pw < size */
+export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
+  const biased = buffers(args) == 4;
+  const y = pointer(args, 0);
+  const x = pointer(args, 1);
+  const u = pointer(args, 2);
+  const e = args + (biased ? 16 : 12);
+  const n = extent(e, 0);
+  const co = extent(e, 1);
+  const oh = extent(e, 2);
+  const ow = extent(e, 3);
+  const ci = extent(e, 4);
+  const size = extent(e, 5);
+  const h = extent(e, 6);
+  const w = extent(e, 7);
+  const ph = extent(e, 8);
+  const pw = extent(e, 9);
+  const relu = extent(e, 10) != 0;
+
+  const m = size == 3 ? 4 : 2;
+  const plane = <usize>(h * w) << 2;
+  const pixels = <usize>(oh * ow) << 2;
+  const high = (oh + m - 1) / m;
+  const wide = (ow + m - 1) / m;
+  const tiles = n * high * wide;
+  const vectors = (tiles + 3) >> 2;
+  const most = max<u32>(1, min<u32>(TILES >> 2, <u32>(INPUTS / (36 * 16)) / max<u32>(ci, 1)));
+  const panels = (vectors + most - 1) / most;
+  const lda = <usize>((ci + 3) & ~3) << 2;
+
+  const v = scratch(ith);
+  const sums = v + INPUTS;
+  const buffer = sums + 36 * 96 * ROWS;
+  const zero = buffer + BUFFER + 64;
+  const temp = zero + 512;
+  const segments = temp + 512;
+  const places = segments + PLAN + 16;
+  const spare = places + PLACE * TILES;
+  let touched: u32 = 0;
+  memory.fill(buffer, 0, BUFFER + 64 + 512);
+  const end = last(args, panels, 1, ith, nth);
+  for (let p = first(panels, 1, ith, nth); p < end; ++p) {
+    const v0 = <u32>(<u64>vectors * p / panels);
+    const across = <u32>(<u64>vectors * (p + 1) / panels) - v0;
+    const t0 = v0 << 2;
+    const t1 = min<u32>(t0 + (across << 2), tiles);
+    const ld = <usize>across << 4;
+    const row = ld * 36;
+    const count = plan(segments, x, plane * ci, t0, t1, high, wide, m, 6, h, w, ph, pw);
+    for (let t: u32 = 0; t < (across << 2); ++t) {
+      const place = places + PLACE * t;
+      const at = t0 + t;
+      const oy = m * ((at / wide) % high);
+      const ox = m * (at % wide);
+      store<usize>(place, pixels * (at / wide / high) * co + ((oy * ow + ox) << 2));
+      store<u32>(place, at < t1 ? min<u32>(m, oh - oy) : 0, 4);
+      store<u32>(place, min<u32>(m, ow - ox), 8);
+    }
+    memory.fill(buffer, 0, BUFFER);
+    for (let c: u32 = 0; c < ci; ++c) {
+      if ((c & 7) == 0) touched |= touch(segments, count, plane * c, plane, min<u32>(8, ci - c), <usize>w << 2);
+      down6(buffer, segments, count, plane * c, <usize>w << 2, zero);
+      let d = v + row * c;
+      for (let q = segments + OFFSETS, f = q + ld; q < f; q += 16) {
+        across6(d, ld, buffer + load<u32>(q), buffer + load<u32>(q, 4), buffer + load<u32>(q, 8), buffer + load<u32>(q, 12));
+        d += 16;
+      }
+    }
+    for (let c0: u32 = 0; c0 < co; c0 += ROWS) {
+      const c1 = min<u32>(c0 + ROWS, co);
+      for (let i: u32 = 0; i < 36; ++i) {
+        let a = u + lda * (i * co + c0);
+        let s = sums + ld * i;
+        for (let c = c0; c < c1; c += 2) {
+          const single = c + 1 == co;
+          tile(across, a, single ? a : a + lda, 4, 0, v + ld * i, row, ci, 1, s, single ? spare : s + row, 0, 0, STORE);
+          a += 2 * lda;
+          s += 2 * row;
+        }
+      }
+      for (let c = c0; c < c1; ++c) {
+        const bias = biased ? scalar(pointer(args, 3), c) : 0;
+        for (let j: u32 = 0; j < across; ++j) {
+          const s = sums + row * (c - c0) + (j << 4);
+          const at = places + 4 * PLACE * j;
+          if (m == 4) back4(s, ld, temp, y + pixels * c, <usize>ow << 2, at, bias, relu);
+          else back2(s, ld, temp, y + pixels * c, <usize>ow << 2, at, bias, relu);
+        }
+      }
+    }
+  }
+  store<u32>(temp, touched); // so that the loads stay
+}
+
