@@ -12,6 +12,7 @@ export { conv2d_bias_f32, conv2d_f32 } from "./conv";
 export { conv2d_vjp_w_f32, conv2d_vjp_x_f32 } from "./convgrad";
 export { conv2d_pool_f32 } from "./convpool";
 export { conv2d_winograd_f32, winograd_weight_f32 } from "./winograd";
+export { conv2d_winograd_vjp_w_f32 } from "./winogradgrad";
 export { conv2d_pool_vjp_w_f32, conv2d_pool_vjp_x_f32 } from "./convsparse";
 export {
   matmul_nn_bias_f32,

@@ -9,7 +9,7 @@ import { STORE, tile } from "./tile";
 import {
   across6,
   BUFFER,
-  down6,
+  down,
   evaluate,
   moment,
   moments,
@@ -31,19 +31,22 @@ function gather(p0: usize, p1: usize, p2: usize, p3: usize): v128 {
   return v128.load32_lane(p3, v128.load32_lane(p2, v, 2), 3);
 }
 
+function evaluateN(n: u32, d: usize, stride: usize, s: usize, from: usize): void {
+  const c2 = v128.load(s + 2 * from);
+  const c3 = n > 3 ? v128.load(s + 3 * from) : c2;
+  evaluate(n, d, stride, v128.load(s), v128.load(s + from), c2, c3, n > 3 ? v128.load(s + 4 * from) : c2);
+}
+
+/** Bytes from one of the 36 matrices of u to the next: a line more than it has, so that they don't share places in a cache. */
 // @ts-ignore: decorator
 @inline
-function evaluateN(n: u32, d: usize, stride: usize, s: usize, from: usize): void {
-  const c0 = v128.load(s);
-  const c1 = v128.load(s + from);
-  const c2 = v128.load(s + 2 * from);
-  if (n == 3) evaluate(3, d, stride, c0, c1, c2, c2, c2);
-  else evaluate(5, d, stride, c0, c1, c2, v128.load(s + 3 * from), v128.load(s + 4 * from));
+function pitch(rows: u32, k: u32): usize {
+  return (<usize>(rows * ((k + 3) >> 2)) << 4) + 64;
 }
 
 /**
- * u | w | rows k size | turned: kernels w[rows, k, size, size] as they meet transformed inputs, u[36, rows, k rounded up to
- * 4]. turned: w[k, rows, size, size], each kernel back to front, as in the gradient of the input.
+ * u | w | rows k size | turned: kernels w[rows, k, size, size] as they meet transformed inputs, u[36, rows * k rounded up
+ * to 4, and 16 more]. turned: w[k, rows, size, size], each kernel back to front, as in the gradient of the input.
  */
 export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
   const w = pointer(args, 1);
@@ -54,7 +57,7 @@ export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
   const turned = extent(e, 3) != 0;
   const taps = size * size;
   const quads = (k + 3) >> 2;
-  const stride = <usize>(rows * quads) << 4;
+  const stride = pitch(rows, k);
   const across = (turned ? rows : 1) * taps * 4;
   const raw = scratch(ith);
   const half = raw + 512;
@@ -72,13 +75,11 @@ export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
         v128.store(raw + (t << 4), gather(p + o, p1 + o, p2 + o, p3 + o));
       }
       for (let t: u32 = 0; t < size; ++t) {
-        if (size == 3) evaluateN(3, half + (t << 4), 80, raw + (t << 4), 48);
-        else evaluateN(5, half + (t << 4), 80, raw + (t << 4), 80);
+        evaluateN(size, half + (t << 4), 80, raw + (t << 4), <usize>size << 4);
       }
       let d = pointer(args, 0) + ((r * quads + q) << 4);
       for (let t: u32 = 0; t < 6; ++t) {
-        if (size == 3) evaluateN(3, whole, 16, half + t * 80, 16);
-        else evaluateN(5, whole, 16, half + t * 80, 16);
+        evaluateN(size, whole, 16, half + t * 80, 16);
         for (let j: u32 = 0; j < 6; ++j) {
           const s = f32x4.splat(load<f32>(SCALE + (t << 2)) * load<f32>(SCALE + (j << 2)));
           v128.store(d, f32x4.mul(s, v128.load(whole + (j << 4))));
@@ -89,12 +90,10 @@ export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-// Where four tiles go in y, 12 bytes each: offset in bytes, rows, columns.
-const PLACE: usize = 12;
+// Where a tile goes in y: offset in bytes, rows, columns; with the first of four whether all of them are whole, of 4 x 4.
+const PLACE: usize = 16;
 
 /** Four tiles of one channel of y from 36 vectors: m x m pixels each, plus the bias. */
-// @ts-ignore: decorator
-@inline
 function back(m: u32, s: usize, stride: usize, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
   for (let j: usize = 0; j < 6; ++j) {
     moments(m, temp + (j << 4), 96, s, 6 * stride);
@@ -104,6 +103,7 @@ function back(m: u32, s: usize, stride: usize, temp: usize, y: usize, line: usiz
   const y1 = y + load<usize>(places, PLACE);
   const y2 = y + load<usize>(places, 2 * PLACE);
   const y3 = y + load<usize>(places, 3 * PLACE);
+  const whole = load<u32>(places, 12) != 0;
   const b = f32x4.splat(bias);
   const low = f32x4.splat(relu ? 0 : -Infinity);
   let o: usize = 0;
@@ -122,20 +122,28 @@ function back(m: u32, s: usize, stride: usize, temp: usize, y: usize, line: usiz
     const w1 = f32x4.pmax(f32x4.add(b, moment(1, m == 2, v0, s1, d1, s2, d2, v5)), low);
     const t0 = i32x4.shuffle(w0, w1, 0, 4, 1, 5);
     const t2 = i32x4.shuffle(w0, w1, 2, 6, 3, 7);
+    let t1 = t0;
+    let t3 = t2;
     if (m == 4) {
       const w2 = f32x4.pmax(f32x4.add(b, moment(2, false, v0, s1, d1, s2, d2, v5)), low);
       const w3 = f32x4.pmax(f32x4.add(b, moment(3, true, v0, s1, d1, s2, d2, v5)), low);
-      const t1 = i32x4.shuffle(w2, w3, 0, 4, 1, 5);
-      const t3 = i32x4.shuffle(w2, w3, 2, 6, 3, 7);
-      put(4, places, i, y0 + o, i64x2.shuffle(t0, t1, 0, 2));
-      put(4, places + PLACE, i, y1 + o, i64x2.shuffle(t0, t1, 1, 3));
-      put(4, places + 2 * PLACE, i, y2 + o, i64x2.shuffle(t2, t3, 0, 2));
-      put(4, places + 3 * PLACE, i, y3 + o, i64x2.shuffle(t2, t3, 1, 3));
+      t1 = i32x4.shuffle(w2, w3, 0, 4, 1, 5);
+      t3 = i32x4.shuffle(w2, w3, 2, 6, 3, 7);
+    }
+    const r0 = i64x2.shuffle(t0, t1, 0, 2);
+    const r1 = i64x2.shuffle(t0, t1, 1, 3);
+    const r2 = i64x2.shuffle(t2, t3, 0, 2);
+    const r3 = i64x2.shuffle(t2, t3, 1, 3);
+    if (whole) {
+      v128.store(y0 + o, r0);
+      v128.store(y1 + o, r1);
+      v128.store(y2 + o, r2);
+      v128.store(y3 + o, r3);
     } else {
-      put(2, places, i, y0 + o, t0);
-      put(2, places + PLACE, i, y1 + o, i64x2.shuffle(t0, t0, 1, 1));
-      put(2, places + 2 * PLACE, i, y2 + o, t2);
-      put(2, places + 3 * PLACE, i, y3 + o, i64x2.shuffle(t2, t2, 1, 1));
+      put(places, i, y0 + o, r0);
+      put(places + PLACE, i, y1 + o, r1);
+      put(places + 2 * PLACE, i, y2 + o, r2);
+      put(places + 3 * PLACE, i, y3 + o, r3);
     }
     temp += 96;
     o += line;
@@ -143,27 +151,15 @@ function back(m: u32, s: usize, stride: usize, temp: usize, y: usize, line: usiz
 }
 
 /** Row i of a tile, as far as it is in y. */
-// @ts-ignore: decorator
-@inline
-function put(m: u32, place: usize, i: u32, y: usize, v: v128): void {
+function put(place: usize, i: u32, y: usize, v: v128): void {
   if (i >= load<u32>(place, 4)) return;
   const columns = load<u32>(place, 8);
-  if (columns == m) {
-    if (m == 4) v128.store(y, v);
-    else v128.store64_lane(y, v, 0);
-  } else {
+  if (columns == 4) v128.store(y, v);
+  else {
     v128.store32_lane(y, v, 0);
     if (columns > 1) v128.store32_lane(y, v, 1, 4);
     if (columns > 2) v128.store32_lane(y, v, 2, 8);
   }
-}
-
-function back4(s: usize, stride: usize, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
-  back(4, s, stride, temp, y, line, places, bias, relu);
-}
-
-function back2(s: usize, stride: usize, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
-  back(2, s, stride, temp, y, line, places, bias, relu);
 }
 
 /** y | x u [bias] | n co oh ow ci size | h w ph pw relu: u from winograd_weight; 4 <= w; ph, pw < size */
@@ -215,6 +211,7 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
     const ld = <usize>across << 4;
     const row = ld * 36;
     const count = plan(segments, x, plane * ci, t0, t1, high, wide, m, 6, h, w, ph, pw);
+    let all: u32 = 1;
     for (let t: u32 = 0; t < (across << 2); ++t) {
       const place = places + PLACE * t;
       const at = t0 + t;
@@ -223,11 +220,13 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
       store<usize>(place, pixels * (at / wide / high) * co + ((oy * ow + ox) << 2));
       store<u32>(place, at < t1 ? min<u32>(m, oh - oy) : 0, 4);
       store<u32>(place, min<u32>(m, ow - ox), 8);
+      all = (t & 3 ? all : 1) & u32(load<u64>(place, 4) == 0x400000004);
+      store<u32>(places + PLACE * (t & ~3), all, 12);
     }
     memory.fill(buffer, 0, BUFFER);
     for (let c: u32 = 0; c < ci; ++c) {
       if ((c & 7) == 0) touched |= touch(segments, count, plane * c, plane, min<u32>(8, ci - c), <usize>w << 2);
-      down6(buffer, segments, count, plane * c, <usize>w << 2, zero);
+      down(6, buffer, segments, count, plane * c, <usize>w << 2, zero);
       let d = v + row * c;
       for (let q = segments + OFFSETS, f = q + ld; q < f; q += 16) {
         across6(d, ld, buffer + load<u32>(q), buffer + load<u32>(q, 4), buffer + load<u32>(q, 8), buffer + load<u32>(q, 12));
@@ -237,7 +236,7 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
     for (let c0: u32 = 0; c0 < co; c0 += ROWS) {
       const c1 = min<u32>(c0 + ROWS, co);
       for (let i: u32 = 0; i < 36; ++i) {
-        let a = u + lda * (i * co + c0);
+        let a = u + pitch(co, ci) * i + lda * c0;
         let s = sums + ld * i;
         for (let c = c0; c < c1; c += 2) {
           const single = c + 1 == co;
@@ -251,8 +250,7 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
         for (let j: u32 = 0; j < across; ++j) {
           const s = sums + row * (c - c0) + (j << 4);
           const at = places + 4 * PLACE * j;
-          if (m == 4) back4(s, ld, temp, y + pixels * c, <usize>ow << 2, at, bias, relu);
-          else back2(s, ld, temp, y + pixels * c, <usize>ow << 2, at, bias, relu);
+          back(m, s, ld, temp, y + pixels * c, <usize>ow << 2, at, bias, relu);
         }
       }
     }

@@ -167,9 +167,7 @@ export function plan(
  * behind the first channel's, to six rows of the buffer. size 6: spread, else evaluate. Rows beyond the plane are read at
  * `zero`.
  */
-// @ts-ignore: decorator
-@inline
-function down(size: u32, buffer: usize, segments: usize, count: u32, channel: usize, line: usize, zero: usize): void {
+export function down(size: u32, buffer: usize, segments: usize, count: u32, channel: usize, line: usize, zero: usize): void {
   for (const end = segments + 20 * count; segments < end; segments += 20) {
     const p = load<usize>(segments, 4) + channel;
     const r0 = load<u32>(segments, 8);
@@ -197,10 +195,6 @@ function down(size: u32, buffer: usize, segments: usize, count: u32, channel: us
   }
 }
 
-export function down6(buffer: usize, segments: usize, count: u32, channel: usize, line: usize, zero: usize): void {
-  down(6, buffer, segments, count, channel, line, zero);
-}
-
 /** The transform along the rows of four tiles, one in each lane, at q0 to q3 in the buffer: 36 vectors, stride apart. */
 export function across6(d: usize, stride: usize, q0: usize, q1: usize, q2: usize, q3: usize): void {
   for (let r = 0; r < 6; ++r) {
@@ -219,6 +213,32 @@ export function across6(d: usize, stride: usize, q0: usize, q1: usize, q2: usize
     const d2 = i64x2.shuffle(t2, t3, 0, 2);
     const d3 = i64x2.shuffle(t2, t3, 1, 3);
     spread(d, stride, d0, d1, d2, d3, i64x2.shuffle(t4, t5, 0, 2), i64x2.shuffle(t4, t5, 1, 3));
+    d += 6 * stride;
+    q0 += PITCH;
+    q1 += PITCH;
+    q2 += PITCH;
+    q3 += PITCH;
+  }
+}
+
+/** The same for gradients of outputs: tiles of m x m. */
+export function acrossGrad(m: u32, d: usize, stride: usize, q0: usize, q1: usize, q2: usize, q3: usize): void {
+  for (let r = 0; r < 6; ++r) {
+    const a = v128.load(q0);
+    const b = v128.load(q1);
+    const c = v128.load(q2);
+    const e = v128.load(q3);
+    const t0 = i32x4.shuffle(a, b, 0, 4, 1, 5);
+    const t1 = i32x4.shuffle(c, e, 0, 4, 1, 5);
+    const d0 = i64x2.shuffle(t0, t1, 0, 2);
+    const d1 = i64x2.shuffle(t0, t1, 1, 3);
+    if (m == 4) {
+      const t2 = i32x4.shuffle(a, b, 2, 6, 3, 7);
+      const t3 = i32x4.shuffle(c, e, 2, 6, 3, 7);
+      evaluate(4, d, stride, d0, d1, i64x2.shuffle(t2, t3, 0, 2), i64x2.shuffle(t2, t3, 1, 3), d0);
+    } else {
+      evaluate(2, d, stride, d0, d1, d0, d0, d0);
+    }
     d += 6 * stride;
     q0 += PITCH;
     q1 += PITCH;

@@ -105,7 +105,7 @@ function convWinograd(
   const [n, rows, oh, ow] = y.shape as [number, number, number, number];
   const [, k, h, wide] = x.shape as [number, number, number, number];
   const size = w.shape[3]!;
-  const u = empty([36, rows, Math.ceil(k / 4) * 4], "float32", "conv2d", x.device);
+  const u = empty([36, rows * Math.ceil(k / 4) * 4 + 16], "float32", "conv2d", x.device);
   launch("winograd_weight_f32", [u], [w], [rows, k, size], [turned ? 1 : 0], "conv2d");
   const inputs = b === undefined ? [x, u] : [x, u, b];
   launch("conv2d_winograd_f32", [y], inputs, [n, rows, oh, ow, k, size], [h, wide, ...padding, 0], "conv2d");
@@ -168,8 +168,13 @@ const VjpW: Op<Geometry> = {
     const chunks = Math.max(1, Math.min(MOST_CHUNKS, Math.ceil(n / IMAGES)));
     const gw = empty(g.w, "float32", "conv2d gradient", gy!.device);
     const partial = chunks === 1 ? gw : empty([chunks, ...g.w], "float32", "conv2d gradient", gy!.device);
-    const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups];
-    launch("conv2d_vjp_w_f32", [partial], [gy!, x!], [chunks, n, co, g.oh, g.ow, ci, kh, kw], scalars, "conv2d");
+    if (winograd(gw.device, g, ci, co, [g.oh, g.ow])) {
+      const scalars = [h, wide, ...g.padding];
+      launch("conv2d_winograd_vjp_w_f32", [partial], [gy!, x!], [chunks, n, co, g.oh, g.ow, ci, kh], scalars, "conv2d");
+    } else {
+      const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups];
+      launch("conv2d_vjp_w_f32", [partial], [gy!, x!], [chunks, n, co, g.oh, g.ow, ci, kh, kw], scalars, "conv2d");
+    }
     if (chunks > 1) {
       launch("sum_f32", [gw], [partial], [1, chunks, numel(g.w)], undefined, "conv2d");
       done(partial);

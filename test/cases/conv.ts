@@ -110,7 +110,7 @@ for (const bias of [false, true]) {
     bias ? [f([3, 5, 9, 10]), f([7, 5, 3, 3]), f([7])] : [f([3, 5, 9, 10]), f([7, 5, 3, 3])],
     (x, w, ...rest) => {
       if (!x!.device.winograd) return ops.relu(ops.conv2d(x!, w!, rest[0] ?? null, { padding: 1 }));
-      const u = empty([36, 7, 8], "float32", "conv2d", x!.device);
+      const u = empty([36, 7 * 8 + 16], "float32", "conv2d", x!.device);
       const y = empty([3, 7, 9, 10], "float32", "conv2d", x!.device);
       launch("winograd_weight_f32", [u], [w!], [7, 5, 3], [0]);
       launch("conv2d_winograd_f32", [y], [x!, u, ...rest], [3, 7, 9, 10, 5, 3], [9, 10, 1, 1, 1]);

@@ -190,6 +190,34 @@ dense.conv2d_winograd_f32 = ([y], [x, u, bias], [n, co, oh, ow, ci, size], scala
   }
 };
 
+// s is that of the bound sqrt(terms) * s = |gy| |x|, the norms of the planes of a chunk.
+dense.conv2d_winograd_vjp_w_f32 = ([part], [gy, x], [chunks, n, co, oh, ow, ci, size], scalars) => {
+  const [h, w, ph, pw] = scalars.map(i32);
+  const d = { n, co, oh, ow, ci, kh: size, kw: size, h, w, sh: 1, sw: 1, ph, pw, dh: 1, dw: 1, groups: 1 };
+  const taps = size * size;
+  const norm = (v: View, at: number, count: number): number =>
+    v.v.subarray(at, at + count).reduce((sum, value) => sum + value * value, 0);
+  for (let c = 0; c < chunks; c++) {
+    const begin = Math.floor((n * c) / chunks);
+    const end = Math.floor((n * (c + 1)) / chunks);
+    const out = new Float64Array(co * ci * taps);
+    products(d, begin, end, (i, j, k) => {
+      out[k] += gy.v[i] * x.v[j];
+    });
+    const outs = new Float64Array(co);
+    const ins = new Float64Array(ci);
+    for (let i = begin; i < end; i++) {
+      for (let o = 0; o < co; o++) outs[o] += norm(gy, (i * co + o) * oh * ow, oh * ow);
+      for (let k = 0; k < ci; k++) ins[k] += norm(x, (i * ci + k) * h * w, h * w);
+    }
+    const terms = (end - begin) * oh * ow;
+    out.forEach((sum, i) => {
+      const s = Math.sqrt((outs[Math.floor(i / taps / ci)] * ins[Math.floor(i / taps) % ci]) / terms);
+      part.set(c * out.length + i, sum, s, terms);
+    });
+  }
+};
+
 // Pooling over planes [h, w], a plane for each image and channel.
 dense.max_pool2d_f32 = ([y, index], [x], [planes, oh, ow, kh, kw], scalars) => {
   const [h, w, sh, sw, ph, pw, dh, dw] = scalars.map(i32);
