@@ -48,6 +48,7 @@ function parts(out: string, rounds: string[]): Part[] {
     peers("W1, build simd", 1, "--only", "W1", "--build", "simd", "--peers", "none"),
     ...(two ? [peers(`Node ${process.versions.node}`, 3, "--here", "--peers", "none")] : []),
     own("memory", 0.3, there, "memory"),
+    own("wasm and WebGPU", 5, there, "devices"),
   ];
 }
 

@@ -4,8 +4,11 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Bar, Presets } from "cli-progress";
 import { all } from "./all.ts";
 import { cases, type Section } from "./cases.ts";
+import { devicesGrid } from "./crossover.ts";
+import { agree, BATCHES, entrants, measureDevices } from "./devices.ts";
 import { guard } from "./guard.ts";
 import { measure, type Row, type Settings, tableOf } from "./measure.ts";
 import { memoryGrid, memorySection } from "./memory.ts";
@@ -19,7 +22,19 @@ import { wideGrid, wideSection } from "./wide.ts";
 import { library, ready } from "./work.ts";
 
 const CASES: readonly Section[] = ["gemm", "conv", "elementwise", "step", "growth"];
-const SECTIONS = [...CASES, "memory", "start", "size", "threads", "scaling", "wide", "guard", "report", "all"];
+const SECTIONS = [
+  ...CASES,
+  "memory",
+  "start",
+  "size",
+  "threads",
+  "scaling",
+  "wide",
+  "devices",
+  "guard",
+  "report",
+  "all",
+];
 const DEFAULT = ["gemm", "conv", "elementwise", "step", "memory", "start"];
 const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --device wasm           the device
@@ -29,10 +44,13 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --budget MS             samples of a case in a round, 40 by default
   --only NAMES            cases whose name begins so, such as "W1 nn,W2"; may be repeated
   --json FILE             everything as JSON
-  --out DIR               memory, start, size, threads, scaling and wide go into RESULTS.md and results.json in DIR
+  --out DIR               memory, start, size, threads, scaling, wide and devices go into RESULTS.md and results.json in DIR
+  --batches LIST          devices: batch sizes, such as 1,64,4096; powers of two to 8192 by default
+  --cap MS                devices: a step that would take longer is left out, 2000 by default
   --update                with guard: writes bench/guard.json
 Without sections: ${DEFAULT.join(" ")}.
 threads: two against one. scaling: 4, 8 and so on against one, where there are as many cores. wide: the build 256.
+devices: models on wasm with one thread and all, and on WebGPU, over the batch size; 5 rounds.
 guard: shares of the peak against bench/guard.json. report: RESULTS.md and charts from results.json (--out, bench/ by
 default). all: everything that RESULTS.md shows, into --out, bench/ by default.`;
 
@@ -54,6 +72,8 @@ function parse() {
         only: { type: "string", multiple: true, default: [] },
         json: { type: "string" },
         out: { type: "string" },
+        batches: { type: "string" },
+        cap: { type: "string", default: "2000" },
         update: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -121,6 +141,7 @@ function keep(name: string, data: unknown, grid: Grid, times: number, timed = tr
   console.log(`${table(...grid)}\n`);
 }
 
+let good = true;
 const others: Record<string, () => void | Promise<void>> = {
   async memory() {
     const rows = await memorySection(settings);
@@ -145,6 +166,26 @@ const others: Record<string, () => void | Promise<void>> = {
     const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, counts, MORE);
     keep("scaling", rows, threadsGrid(rows), roundsOr(30));
   },
+  async devices() {
+    const batches = (values.batches?.split(",") ?? BATCHES).map((n) => integer("batches", String(n)));
+    const bar = new Bar({ format: "devices {bar} {value}/{total} {what}", hideCursor: true }, Presets.rect);
+    bar.start(1, 0, { what: "" });
+    const found = await measureDevices(w, await entrants(w), {
+      ...{ batches, rounds: roundsOr(5), budget, cap: integer("cap", values.cap) },
+      onPoint({ model, kind, batch }, done, total) {
+        bar.setTotal(total);
+        bar.update(done, { what: `${model}, ${kind}, batch ${batch}` });
+      },
+    }).finally(() => bar.stop());
+    const software = found.entrants.some((e) => e.software);
+    keep(software ? "devices-software" : "devices", found, devicesGrid(found), roundsOr(5));
+    for (const line of found.ended) console.log(`left out: ${line}`);
+    if (found.missing !== null) console.log(`no WebGPU: ${found.missing}`);
+    if (!agree(found)) {
+      console.log("the losses of the devices differ by more than 1e-3");
+      good = false;
+    }
+  },
   async wide() {
     const rows = await wideSection(settings);
     if (rows === null) return console.log("wide: left out, the build 256 takes Node 22 or later\n");
@@ -152,7 +193,6 @@ const others: Record<string, () => void | Promise<void>> = {
   },
 };
 
-let good = true;
 for (const section of sections) {
   if ((CASES as readonly string[]).includes(section)) {
     const chosen = cases.filter(

@@ -3,6 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { titles } from "./cases.ts";
 import { bars, curves, rates } from "./chart.ts";
+import { devicesChart, devicesText } from "./crossover.ts";
+import type { DevicesData } from "./devices.ts";
 import { type MemoryRow, memoryGrid } from "./memory.ts";
 import { type Kept, type Measured, type Results, type Run, save } from "./results.ts";
 import { type SizeRow, sizeGrid } from "./size.ts";
@@ -14,7 +16,29 @@ import { digits, markdown, span, time } from "./timing.ts";
 import { type WideRow, wideGrid } from "./wide.ts";
 
 /** Sections that are not cases: title, what it says, tables of its data. */
-const OTHERS: Record<string, { title: string; about: string; show(data: unknown): string }> = {
+interface Other {
+  readonly title: string;
+  readonly about: string;
+  show(data: unknown): string;
+  /** A chart of its own, in charts/ under the section's name. */
+  chart?(data: unknown, run: Run): string;
+}
+
+const devices = (name: string, title: string): Other => ({
+  title,
+  about: DEVICES_TEXT,
+  show: (data) => devicesText(data as DevicesData, `charts/${name}.svg`),
+  chart: (data, run) => devicesChart(data as DevicesData, `${place(run)}; ${run.date}`),
+});
+
+const DEVICES_TEXT = `The same models, parameters and batches on each device, in turns: a captured forward, and a captured training step (forward,
+backward, SGD). Times are medians over the rounds with their range, the waiting for the device at a sample's end
+included. "Loss apart" is the largest difference of the first three losses from the first device's, in parts of the larger of loss and 1. The
+crossover is against the faster of the wasm columns.`;
+
+const OTHERS: Record<string, Other> = {
+  devices: devices("devices", "wasm and WebGPU"),
+  "devices-software": devices("devices-software", "wasm and WebGPU on a software adapter"),
   wide: {
     title: "256 bits",
     about:
@@ -87,9 +111,10 @@ export function write(out: string, results: Results): void {
     if (grows(workload)) text.push(markdown(...growthGrid(workload, alike)));
     else for (const m of found) text.push(`### ${m.name}${label(m)}`, markdown(...caseGrid(m)));
   }
-  for (const [name, { title, about, show }] of Object.entries(OTHERS)) {
+  for (const [name, { title, about, show, chart: draw }] of Object.entries(OTHERS)) {
     const found = sections.filter((s) => s.name === name);
     if (found.length > 0) text.push(`## ${title}`, about);
+    if (found.length > 0 && draw !== undefined) chart(name, draw(found[0]!.data, runs[found[0]!.run]!));
     for (const s of found) text.push(measured([s], runs, head), show(s.data));
   }
   for (const node of new Set(cases.map((m) => m.node))) {

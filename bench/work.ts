@@ -93,7 +93,8 @@ function operation(w: Library, task: Task): { f: (...xs: Tensor[]) => Tensor; in
   return { f: (x) => model.forward(x!), inputs: [w.rand([task.batch, ...task.model.input])] };
 }
 
-function build(w: Library, model: Model): wasmgrad.nn.Sequential {
+/** The layers of a model, on the default device. */
+export function build(w: Library, model: Model): wasmgrad.nn.Sequential {
   const { nn } = w;
   return new nn.Sequential(
     ...model.layers.map((layer) => {

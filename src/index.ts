@@ -1,6 +1,14 @@
 // The public names, nothing else. Datasets and loaders are an entry of their own: `wasmgrad/data`.
 import "./methods.ts";
 
+export {
+  type BatchTime,
+  type CalibrateOptions,
+  type CalibrateProgress,
+  type Calibration,
+  type Choice,
+  calibrate,
+} from "./calibrate.ts";
 export { type Captured, capture } from "./core/capture.ts";
 export {
   type Device,

@@ -7,8 +7,11 @@ import { WasmDevice, type WasmOptions } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
 
 export interface InitOptions extends WasmOptions {
-  /** "wasm", "webgpu", or a device that is there already. */
-  device?: "wasm" | "webgpu" | Device;
+  /**
+   * "wasm", "webgpu", or a device that is there already. "auto" begins on wasm and leaves the choice to
+   * `calibrate(model, sample)`, which makes the WebGPU device with the options given here.
+   */
+  device?: "wasm" | "webgpu" | "auto" | Device;
   /** WebGPU: the adapter to prefer; "high-performance" by default. */
   powerPreference?: "high-performance" | "low-power";
   /** WebGPU: a GPUDevice that is there already. */
@@ -20,10 +23,15 @@ const OWN: Record<string, readonly string[]> = {
   wasm: ["simd", "threads", "wasm"],
   webgpu: ["powerPreference", "gpu"],
 };
+const AUTO = "auto: wasm until calibrate(model, sample) has measured both and chosen";
 
 /** The latest device of each name, and the options that it was made with. */
 const latest = new Map<string, Device>();
 const making = new Map<string, Promise<Device>>();
+/** What else there is to say about a device. */
+const notes = new WeakMap<Device, string>();
+/** Options of `init` for the WebGPU device that is made when it is first asked for. */
+let lazily: Omit<InitOptions, "device"> = {};
 
 /**
  * Makes a device and lets new tensors go to it. A second call makes another one; earlier devices live on with their
@@ -39,17 +47,27 @@ export async function init(options: InitOptions = {}): Promise<Device> {
     setDefaultDevice(wanted);
     return wanted;
   }
-  const own = OWN[wanted];
-  if (own === undefined) throw new WasmgradError(`init: device ${String(wanted)}: "wasm" or "webgpu" is expected`);
+  const auto = wanted === "auto";
+  const own = auto ? Object.values(OWN).flat() : OWN[wanted];
+  if (own === undefined)
+    throw new WasmgradError(`init: device ${String(wanted)}: "wasm", "webgpu" or "auto" is expected`);
   const misplaced = Object.keys(rest).find((name) => !COMMON.includes(name) && !own.includes(name));
   if (misplaced !== undefined) {
     const whose = Object.keys(OWN).find((name) => OWN[name]!.includes(misplaced));
     throw new WasmgradError(`init: ${misplaced} is an option of the ${whose} device: the device is ${wanted}`);
   }
-  const device = await make(wanted, rest);
+  const device = await make(auto ? "wasm" : wanted, auto ? only(rest, OWN.wasm!) : rest);
+  if (auto) {
+    lazily = only(rest, OWN.webgpu!);
+    note(device, AUTO);
+  }
   setDefaultDevice(device);
   return device;
 }
+
+/** The options that a device takes. */
+const only = (options: Omit<InitOptions, "device">, own: readonly string[]): Omit<InitOptions, "device"> =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => COMMON.includes(name) || own.includes(name)));
 
 async function make(name: string, options: Omit<InitOptions, "device">): Promise<Device> {
   let made: Device;
@@ -75,14 +93,22 @@ setFinder(async (name) => {
   if (there !== undefined && there.failed === null) return there;
   let found = making.get(name);
   if (found === undefined) {
-    found = make(name, {}).finally(() => making.delete(name));
+    found = make(name, name === "webgpu" ? lazily : {}).finally(() => making.delete(name));
     making.set(name, found);
   }
   return found;
 });
 
 /** What the default device is: build, threads, and why. */
-export const info = (device: Device = defaultDevice()): DeviceInfo => device.info;
+export function info(device: Device = defaultDevice()): DeviceInfo {
+  const said = notes.get(device);
+  return said === undefined ? device.info : { ...device.info, why: `${device.info.why}; ${said}` };
+}
+
+/** What `info` says about a device besides its own words: the latest note. */
+export function note(device: Device, text: string): void {
+  notes.set(device, text);
+}
 
 /** Waits until everything launched so far has run; throws the fault of a kernel. */
 export const flush = (device: Device = defaultDevice()): Promise<void> => device.flush();

@@ -32,18 +32,17 @@ export interface Outcome {
 
 export const reference = new ReferenceDevice();
 
+/** What is known about the sums behind a tensor of the reference. */
+function behind(dense: Tensor): Pick<Value, "scale" | "terms"> {
+  if (dense.device !== reference) return { scale: null, terms: 0 };
+  const { place } = dense.storage as ReferenceStorage;
+  return { scale: place.scale?.slice(dense.offset, dense.offset + dense.numel) ?? null, terms: place.terms };
+}
+
 function read(x: Tensor): Value {
   return noGrad(() => {
     const dense = contiguous(x);
-    const data = dataSync(dense);
-    let scale: Float64Array | null = null;
-    let terms = 0;
-    if (x.device === reference) {
-      const { place } = dense.storage as ReferenceStorage;
-      scale = place.scale?.slice(dense.offset, dense.offset + dense.numel) ?? null;
-      terms = place.terms;
-    }
-    return { shape: x.shape, data, scale, terms };
+    return { shape: x.shape, data: dataSync(dense), ...behind(dense) };
   });
 }
 
@@ -74,14 +73,19 @@ const inputData = (c: Case): TypedData[] => c.inputs.map((x, i) => values(x, SEE
 /** The gradient that comes in from behind, the same for every device. */
 const incoming = (shape: Shape): Float32Array => values({ shape, fill: "away" }, SEED - 1) as Float32Array;
 
-/** Runs a case: the result and the gradients of sum(result * incoming). */
-export function execute(c: Case, device: Device, guard = false): Outcome {
+/** Runs a case and takes the result and the gradients of sum(result * incoming) with `take`. */
+export function perform<R>(
+  c: Case,
+  device: Device,
+  take: (x: Tensor) => R,
+  guard = false,
+): { out: R; grads: (R | null)[] } {
   setDefaultDevice(device);
   manualSeed(SEED, device);
   return scope(() => {
     const xs = place(c, device, inputData(c), guard);
     const y = c.run(...xs);
-    const out = read(y);
+    const out = take(y);
     const leaves = xs.filter((x) => x.requiresGrad);
     if (leaves.length === 0 || !y.requiresGrad) return { out, grads: xs.map(() => null) };
     const gradient = tensor(incoming(y.shape), { shape: y.shape, device });
@@ -91,10 +95,54 @@ export function execute(c: Case, device: Device, guard = false): Outcome {
       out,
       grads: xs.map((x) => {
         const g = of.get(x) ?? null;
-        return g === null ? null : read(g);
+        return g === null ? null : take(g);
       }),
     };
   });
+}
+
+/** Runs a case: the result and the gradients of sum(result * incoming). */
+export const execute = (c: Case, device: Device, guard = false): Outcome => perform(c, device, read, guard);
+
+/**
+ * Runs a case twice differentiated: with w = incoming as a leaf too and first = d sum(y w) / dx, takes the gradients of
+ * sum(first * v) with respect to x and w, for fixed v, one v an input.
+ */
+export function performTwice<R>(c: Case, device: Device, take: (x: Tensor) => R): R[] {
+  setDefaultDevice(device);
+  manualSeed(SEED, device);
+  const { shape } = expected(c).out;
+  setDefaultDevice(device);
+  return scope(() => {
+    const xs = place(c, device, inputData(c));
+    const leaves = xs.filter((x) => x.requiresGrad);
+    const weight = tensor(incoming(shape), { shape, device, requiresGrad: true });
+    const first = grad(c.run(...xs), leaves, { gradient: weight, createGraph: true });
+    return leaves.flatMap((x, j) => {
+      const g = first[j] ?? null;
+      if (!g?.requiresGrad) return [];
+      const gradient = tensor(direction(c, xs.indexOf(x)), { shape: x.shape, device });
+      return grad(g, [...leaves, weight], { gradient, retainGraph: true })
+        .filter((second) => second !== null)
+        .map(take);
+    });
+  });
+}
+
+/** What the gradient of input i is multiplied by, to be differentiated again. */
+const direction = (c: Case, i: number): TypedData =>
+  values({ shape: c.inputs[i]!.shape, fill: "away" }, SEED + 7 * i + 3);
+
+const twice = new Map<Case, Value[]>();
+
+/** The gradients of gradients on the reference. */
+export function expectedTwice(c: Case): Value[] {
+  let found = twice.get(c);
+  if (found === undefined) {
+    found = performTwice(c, reference, read);
+    twice.set(c, found);
+  }
+  return found;
 }
 
 const known = new Map<Case, Outcome>();
@@ -284,7 +332,7 @@ export function checkTwice(c: Case): void {
   const data = widened(c);
   const shape = expected(c).out.shape;
   const w = Float64Array.from(incoming(shape));
-  const directions = c.inputs.map((x, i) => values({ shape: x.shape, fill: "away" }, SEED + 7 * i + 3));
+  const directions = c.inputs.map((_, i) => direction(c, i));
   const run = (twice: boolean): { total: number; second: (TypedData | null)[] } => {
     manualSeed(SEED, reference);
     return scope(() => {

@@ -17,7 +17,7 @@ function room(path: string): string {
 
 const CORE = ["core leaf", "core door", "core"];
 const ROOMS = [...CORE, "program", "ops", "nn", "optim", "io", "data", "host", "wasm", "webgpu"];
-const TOP = ["methods", "read", "init", "index", "print", "version"];
+const TOP = ["methods", "read", "init", "index", "print", "version", "calibrate"];
 
 /** What each room may import besides itself. */
 const ALLOWED: Record<string, readonly string[]> = {
@@ -34,7 +34,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   webgpu: ["core leaf", "core door", "program", "host"],
   host: [],
   version: [],
-  ...Object.fromEntries(["methods", "read", "init", "index", "print"].map((name) => [name, [...ROOMS, ...TOP]])),
+  ...Object.fromEntries(TOP.filter((name) => name !== "version").map((name) => [name, [...ROOMS, ...TOP]])),
 };
 
 /** Single files with a right of their own. */

@@ -159,6 +159,39 @@ const init: Cases = {
   "init: wasm file": () => w.init({ simd: "simd", wasm: new URL("file:///nowhere/at/all.wasm") }),
 };
 
+const calibrate = (sample: unknown, options: object = {}, model: unknown = new nn.Linear(3, 2)): Promise<unknown> =>
+  w.calibrate(model as nn.Linear, sample as Any, {
+    ...{ devices: [w.defaultDevice(), w.defaultDevice()], budget: 1, cache: false },
+    ...options,
+  });
+const rows = (): w.Tensor => ones([2, 3]);
+
+const calibration: Cases = {
+  "calibrate: inside capture": async () => {
+    let error: unknown;
+    await recorded((x) => void calibrate(x).catch((e) => (error = e)));
+    throw error;
+  },
+  "calibrate: model": () => calibrate(rows(), {}, "Linear"),
+  "calibrate: no sample": () => calibrate([]),
+  "calibrate: sample": () => calibrate(3),
+  "calibrate: sample without rows": () => calibrate(zeros([0, 3])),
+  "calibrate: samples of two batch sizes": () => calibrate([rows(), ones([3, 3])]),
+  "calibrate: unknown option": () => calibrate(rows(), { batchs: [1] }),
+  "calibrate: batch": () => calibrate(rows(), { batch: 1.5 }),
+  "calibrate: batches": () => calibrate(rows(), { batches: [0] }),
+  "calibrate: budget": () => calibrate(rows(), { budget: -1 }),
+  "calibrate: loss": () => calibrate(rows(), { loss: 3 }),
+  "calibrate: devices": () => calibrate(rows(), { devices: [w.defaultDevice()] }),
+  "calibrate: an output that is no tensor": () => {
+    class Pair extends nn.Module<[w.Tensor], w.Tensor[]> {
+      override forward = (x: w.Tensor): w.Tensor[] => [x];
+    }
+    return calibrate(rows(), {}, new Pair());
+  },
+  "calibrate: a loss of several elements": () => calibrate(rows(), { loss: (y: w.Tensor) => y }),
+};
+
 const capture: Cases = {
   "capture: reading inside": () => recorded((x) => x.itemSync?.call(x.sum())),
   "capture: host data inside": () => recorded((x) => x.add(tensor([1, 2]))),
@@ -577,6 +610,7 @@ const safetensors: Cases = {
 export const cases: Cases = {
   ...core,
   ...init,
+  ...calibration,
   ...capture,
   ...ops,
   ...modules,

@@ -16,8 +16,8 @@ export function sources(folder: string): string[] {
 
 export const read = (path: string): string => readFileSync(fileURLToPath(new URL(path, root)), "utf8");
 
-/** A `/` behind one of these begins a regular expression. */
-const BEFORE_REGEX = /(?:^|[(,=:[!&|?{};>]|\breturn)\s*$/;
+/** A `/` behind one of these begins a regular expression; `x! / y` is a division. */
+const BEFORE_REGEX = /(?:^|[(,=:[&|?{};>]|(?<![\w)\]])!|\breturn)\s*$/;
 
 /** The text with comments, and the insides of template strings unless `templates` is false, turned into spaces. */
 export function blanked(text: string, { templates = true } = {}): string {

@@ -21,8 +21,15 @@ export interface FoundGpu {
   readonly software: boolean;
 }
 
+interface Package {
+  create(flags: string[]): GPU;
+  globals: object;
+}
+
 /** Held for as long as the process lives: in Node, `navigator` must not hold it, or the process would not end. */
-let packaged: GPU | null = null;
+let packaged: { module: Package; gpu: GPU } | null = null;
+/** SwiftShader unrolls the clearing of workgroup memory that this extension asks for: seconds a pipeline. A loop clears it too. */
+const SOFTWARE_FLAGS = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
 
 async function entry(): Promise<{ gpu: GPU; from: string }> {
   const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
@@ -30,19 +37,19 @@ async function entry(): Promise<{ gpu: GPU; from: string }> {
   if (packaged === null) {
     // Not a literal, so that bundlers leave the optional package alone.
     const name = "webgpu";
-    let found: { create(flags: string[]): GPU; globals: object };
+    let module: Package;
     try {
-      found = await import(/* @vite-ignore */ name);
+      module = await import(/* @vite-ignore */ name);
     } catch (error) {
       throw new WasmgradError(
         `init: this host has no WebGPU (no navigator.gpu), and the package "webgpu" cannot be loaded: ${(error as Error).message.split("\n")[0]}; ` +
           "in Node and Bun run `npm install webgpu`, in Chromium see chrome://gpu",
       );
     }
-    Object.assign(globalThis, found.globals);
-    packaged = found.create([]);
+    Object.assign(globalThis, module.globals);
+    packaged = { module, gpu: module.create([]) };
   }
-  return { gpu: packaged, from: 'the package "webgpu"' };
+  return { gpu: packaged.gpu, from: 'the package "webgpu"' };
 }
 
 export const isSoftware = (info: GPUAdapterInfo): boolean =>
@@ -57,7 +64,11 @@ export async function findGpu(given: GPUDevice | undefined, powerPreference: GPU
     return { gpu: given, why: `${describe(given.adapterInfo, software)}: the device was given`, software };
   }
   const { gpu, from } = await entry();
-  const adapter = await gpu.requestAdapter({ powerPreference });
+  let adapter = await gpu.requestAdapter({ powerPreference });
+  if (adapter !== null && packaged !== null && isSoftware(adapter.info)) {
+    packaged.gpu = packaged.module.create(SOFTWARE_FLAGS);
+    adapter = await packaged.gpu.requestAdapter({ powerPreference });
+  }
   if (adapter === null) {
     throw new WasmgradError(
       `init: ${from} has no adapter: there is no GPU, no driver, or the host does not allow it ` +

@@ -151,7 +151,7 @@ export class Pipelines {
   /** The bind group of these ranges behind a uniform buffer. */
   group(c: Compiled, uniforms: Range, ranges: readonly Range[]): GPUBindGroup {
     let key = `${c.layout.id}|${uniforms.id}`;
-    for (const r of ranges) key += `|${r.id}+${r.offset}`;
+    for (const r of ranges) key += `|${r.id}+${r.offset}+${r.size}`;
     let group = this.groups.get(key);
     if (group === undefined) {
       const entries: GPUBindGroupEntry[] = [

@@ -102,6 +102,8 @@ export class GpuProgram implements Program {
   }
 
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
+    // Rows that were launched before it run before it.
+    this.device.submit();
     for (const s of this.written) s.version++;
     const { block } = this.uniforms;
     const uniforms: Range = { buffer: block!.buffer, id: block!.id, offset: 0, size: BLOCK };

@@ -12,6 +12,8 @@ const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/goog
 const FLAGS = [
   "--no-sandbox",
   "--enable-unsafe-webgpu",
+  // SwiftShader unrolls the clearing of workgroup memory otherwise: seconds a pipeline.
+  "--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",

@@ -95,6 +95,34 @@ export const LENGTHS: readonly number[] = [0, 1, 3, 4, 5, 15, 16, 17, 31, 32, 63
 /** For the many: fewer. */
 export const FEW: readonly number[] = [0, 1, 4, 5, 16, 17, 67, 20011];
 
+/** Infinities, NaN or subnormals come in or out: what a GPU's driver does with them is left to it. */
+export const special = (c: Case): boolean => c.marks.includes("nonfinite");
+
+/** Elements that the inputs of a small case have together. */
+const FEW_ELEMENTS = 4096;
+/** Small cases of a kind. */
+const A_KIND = 3;
+
+/**
+ * A subset for slow devices: cases with few elements, and of those whose names differ in numbers only at most three, spread
+ * over the sizes.
+ */
+export function small(cases: readonly Case[]): Case[] {
+  const kinds = new Map<string, Case[]>();
+  for (const c of cases) {
+    if (c.inputs.reduce((n, x) => n + numel(x.shape), 0) > FEW_ELEMENTS || /\d{5}/.test(c.name)) continue;
+    const kind = `${c.family}: ${c.name.replace(/[\d,+.[\] -]+/g, " ")}`;
+    const list = kinds.get(kind);
+    if (list === undefined) kinds.set(kind, [c]);
+    else list.push(c);
+  }
+  const chosen = new Set<Case>();
+  for (const list of kinds.values()) {
+    for (let i = 1; i <= A_KIND; i++) chosen.add(list[Math.ceil((list.length * i) / A_KIND) - 1]!);
+  }
+  return cases.filter((c) => chosen.has(c));
+}
+
 export const dtypeOf = (x: Input): DType => x.dtype ?? "float32";
 
 /** 32 random bits a call (mulberry32). */

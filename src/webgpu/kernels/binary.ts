@@ -1,7 +1,7 @@
 // Elementwise kernels of two tensors, dense or broadcast by strides (0 where a dimension is spread).
 import { one, type Registry } from "../kernel.ts";
 import { DIMS, strided, strides } from "./copy.ts";
-import { COMPARE } from "./unary.ts";
+import { COMPARISONS, comparison } from "./unary.ts";
 
 const ARITHMETIC: Record<string, string> = { add: "p + q", sub: "p - q", mul: "p * q" };
 /** NaN wins in both. */
@@ -34,7 +34,7 @@ export const binary: Registry = Object.assign(
   {},
   ...Object.entries(FLOAT).map(([name, value]) => pair(name, "f32", value, "f32")),
   ...Object.entries(ARITHMETIC).map(([name, value]) => pair(name, "i32", value, "i32")),
-  ...Object.entries(COMPARE).flatMap(([name, sign]) =>
-    ["f32", "i32"].map((type) => pair(name, type, `i32(p ${sign} q)`, "i32")),
+  ...COMPARISONS.flatMap((name) =>
+    ["f32", "i32"].map((type) => pair(name, type, comparison(name, "p", "q", type), "i32")),
   ),
 );

@@ -1,9 +1,31 @@
 // The kernels of the WebGPU device, by the names that launches use.
 import type { Registry } from "../kernel.ts";
 import { binary } from "./binary.ts";
+import { conv } from "./conv.ts";
 import { copy } from "./copy.ts";
+import { loss } from "./loss.ts";
+import { matmul } from "./matmul.ts";
+import { norm } from "./norm.ts";
+import { optim } from "./optim.ts";
+import { pool } from "./pool.ts";
+import { random } from "./random.ts";
+import { reduce } from "./reduce.ts";
+import { softmax } from "./softmax.ts";
 import { unary } from "./unary.ts";
 
 export { lib } from "./lib.ts";
 
-export const registry: Registry = { ...binary, ...copy, ...unary };
+export const registry: Registry = {
+  ...binary,
+  ...conv,
+  ...copy,
+  ...loss,
+  ...matmul,
+  ...norm,
+  ...optim,
+  ...pool,
+  ...random,
+  ...reduce,
+  ...softmax,
+  ...unary,
+};

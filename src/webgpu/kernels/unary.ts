@@ -8,25 +8,34 @@ const withScalar = (value: string, type = "f32", to = "f32"): Entry =>
 const vjp = (value: string): Entry =>
   one({ buffers: "gx g y", extents: "n", body: `let d = g[i]; let v = y[i]; gx[i] = ${value};` });
 
-/** Comparisons by name. WGSL's ordered comparisons are false for NaN where the driver keeps NaN. */
-export const COMPARE: Record<string, string> = { eq: "==", ne: "!=", lt: "<", le: "<=", gt: ">", ge: ">=" };
+const SIGNS: Record<string, string> = { eq: "==", lt: "<", le: "<=", gt: ">", ge: ">=" };
+export const COMPARISONS: readonly string[] = [...Object.keys(SIGNS), "ne"];
+
+/** `p OP q` as 0 or 1. Floats by their bits: a driver may flush subnormals and need not know NaN. */
+export function comparison(name: string, p: string, q: string, type: string): string {
+  if (name === "ne") return `1 - ${comparison("eq", p, q, type)}`;
+  if (type === "i32") return `i32(${p} ${SIGNS[name]} ${q})`;
+  return `i32(order_(${p}) ${SIGNS[name]} order_(${q}) && ordered_(${p}, ${q}))`;
+}
 
 export const unary: Registry = {
   neg_f32: map("bitcast<f32>(bitcast<u32>(v) ^ 0x80000000u)"),
   abs_f32: map("bitcast<f32>(bitcast<u32>(v) & 0x7fffffffu)"),
-  sqrt_f32: map("sqrt(v)"),
-  relu_f32: map("select(v, 0.0, v < 0.0)"),
+  sqrt_f32: map("sqrt_(v)"),
+  relu_f32: map("relu_(v)"),
   exp_f32: map("exp_(v)"),
   log_f32: map("log_(v)"),
   tanh_f32: map("tanh_(v)"),
   sigmoid_f32: map("sigmoid_(v)"),
+  sin_f32: map("sin_(v)"),
+  cos_f32: map("cos_(v)"),
   cast_f32_i32: map("f32(v)", "i32", "f32"),
   cast_i32_f32: map(
     "select(i32(clamp(v, -2147483648.0, 2147483520.0)), 2147483647, v >= 2147483648.0) * i32(!isNan_(v))",
     "f32",
     "i32",
   ),
-  cast_bool_f32: map("i32(v != 0.0)", "f32", "i32"),
+  cast_bool_f32: map("i32((bitcast<u32>(v) & 0x7fffffffu) != 0u)", "f32", "i32"),
   cast_bool_i32: map("i32(v != 0)", "i32", "i32"),
   tanh_vjp_f32: vjp("d * (1.0 - v * v)"),
   sigmoid_vjp_f32: vjp("d * v * (1.0 - v)"),
@@ -38,9 +47,9 @@ export const unary: Registry = {
   rsub_scalar_f32: withScalar("s - v"),
   rdiv_scalar_f32: withScalar("s / v"),
   ...Object.fromEntries(
-    Object.entries(COMPARE).flatMap(([name, sign]) => [
-      [`${name}_scalar_f32`, withScalar(`i32(v ${sign} s)`, "f32", "i32")],
-      [`${name}_scalar_i32`, withScalar(`i32(v ${sign} s)`, "i32", "i32")],
+    COMPARISONS.flatMap((name) => [
+      [`${name}_scalar_f32`, withScalar(comparison(name, "v", "s", "f32"), "f32", "i32")],
+      [`${name}_scalar_i32`, withScalar(comparison(name, "v", "s", "i32"), "i32", "i32")],
     ]),
   ),
 };
