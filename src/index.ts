@@ -1,14 +1,7 @@
 // The public names, nothing else. Datasets and loaders are an entry of their own: `wasmgrad/data`.
 import "./methods.ts";
 
-export {
-  type BatchTime,
-  type CalibrateOptions,
-  type CalibrateProgress,
-  type Calibration,
-  type Choice,
-  calibrate,
-} from "./calibrate.ts";
+export type { BatchTime, CalibrateOptions, CalibrateProgress, Calibration, Choice } from "./calibrate.ts";
 export { type Captured, capture } from "./core/capture.ts";
 export {
   type Device,
@@ -26,6 +19,7 @@ export { type BackwardOptions, backward, enableGrad, grad, noGrad, scope } from 
 export { Tensor } from "./core/tensor.ts";
 export { flush, type InitOptions, info, init } from "./init.ts";
 export { load, parseSafetensors, save, saveSafetensors } from "./io/index.ts";
+export { calibrate } from "./lazy.ts";
 export * as nn from "./nn/index.ts";
 export * from "./ops/index.ts";
 export * as optim from "./optim/index.ts";

@@ -17,7 +17,7 @@ function room(path: string): string {
 
 const CORE = ["core leaf", "core door", "core"];
 const ROOMS = [...CORE, "program", "ops", "nn", "optim", "io", "data", "host", "wasm", "webgpu"];
-const TOP = ["methods", "read", "init", "index", "print", "version", "calibrate"];
+const TOP = ["methods", "read", "init", "index", "print", "version", "calibrate", "lazy"];
 
 /** What each room may import besides itself. */
 const ALLOWED: Record<string, readonly string[]> = {
