@@ -192,13 +192,11 @@ export function offsets(table: usize, ci: u32, kh: u32, kw: u32, h: u32, w: u32,
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function convolve(BIAS: bool, args: usize, ith: u32, nth: u32): void {
+function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const y = pointer(args, 0);
   const x = pointer(args, 1);
   const weight = pointer(args, 2);
-  const e = args + (BIAS ? 16 : 12);
+  const e = args + (biased ? 16 : 12);
   const n = extent(e, 0);
   const co = extent(e, 1);
   const oh = extent(e, 2);
@@ -284,7 +282,7 @@ function convolve(BIAS: bool, args: usize, ith: u32, nth: u32): void {
         const c1 = c0 + pixels * 4;
         let i0: f32 = 0;
         let i1: f32 = 0;
-        if (BIAS && k0 == 0) {
+        if (biased && k0 == 0) {
           i0 = scalar(pointer(args, 3), o);
           if (!single) i1 = scalar(pointer(args, 3), o + 1);
         }

@@ -88,12 +88,8 @@ function dots(c: usize, ldc: usize, a: usize, b: usize, m: u32, n: u32, k: u32):
     const a1 = i + half < m ? a0 + ld * half : a0;
     let j: u32 = 0;
     for (; j + 5 <= n; j += 5) dotTile(5, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k);
-    const left = n - j;
-    const o = <usize>j << 2;
-    if (left == 4) dotTile(4, c0 + o, c1 + o, a0, a1, b + ld * j, ld, k);
-    else if (left == 3) dotTile(3, c0 + o, c1 + o, a0, a1, b + ld * j, ld, k);
-    else if (left == 2) dotTile(2, c0 + o, c1 + o, a0, a1, b + ld * j, ld, k);
-    else if (left == 1) dotTile(1, c0 + o, c1 + o, a0, a1, b + ld * j, ld, k);
+    for (; j + 2 <= n; j += 2) dotTile(2, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k);
+    if (j < n) dotTile(1, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k);
   }
 }
 

@@ -39,9 +39,9 @@ function packThin(turned: bool, to: usize, b: usize, ldb: usize, n: u32, k: u32)
 // Brings one vector of a row to c. A plain product has the bias -0 and the floor -infinity, which change no value.
 // @ts-ignore: decorator
 @inline
-function finishThin(end: i32, c: usize, v: v128, bias: v128, least: v128, y: usize, n: u32): void {
-  v = f32x4.pmax(f32x4.add(v, bias), least);
-  if (end == MASK) v = v128.andnot(v, f32x4.le(read(y, n), f32x4.splat(0)));
+function finishThin(MASKED: bool, c: usize, v: v128, bias: v128, least: v128, y: usize, n: u32): void {
+  if (!MASKED) v = f32x4.pmax(f32x4.add(v, bias), least);
+  if (MASKED) v = v128.andnot(v, f32x4.le(read(y, n), f32x4.splat(0)));
   if (n >= 4) v128.store(c, v);
   else if (n == 1) v128.store32_lane(c, v, 0);
   else putLanes(c, v, n);
@@ -51,6 +51,7 @@ function finishThin(end: i32, c: usize, v: v128, bias: v128, least: v128, y: usi
 // @ts-ignore: decorator
 @inline
 function rows(
+  MASKED: bool,
   finish: i32,
   WIDE: bool,
   c: usize,
@@ -173,21 +174,23 @@ function rows(
     const at = ldc * r;
     const to = c + at;
     const y = extra + at;
-    finishThin(finish, to, p0, bias0, least, y, n);
-    finishThin(finish, to + ldc, q0, bias0, least, y + ldc, n);
-    finishThin(finish, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
-    finishThin(finish, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
+    finishThin(MASKED, to, p0, bias0, least, y, n);
+    finishThin(MASKED, to + ldc, q0, bias0, least, y + ldc, n);
+    finishThin(MASKED, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
+    finishThin(MASKED, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
     if (WIDE) {
-      finishThin(finish, to + rest, p1, bias1, least, y + rest, 4);
-      finishThin(finish, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
-      finishThin(finish, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
-      finishThin(finish, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
+      finishThin(MASKED, to + rest, p1, bias1, least, y + rest, 4);
+      finishThin(MASKED, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
+      finishThin(MASKED, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
+      finishThin(MASKED, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
     }
   }
 }
 
 /** One column c [m] = a [m, k] b [k], at least four rows: a row in each lane. */
-function one(finish: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, k: u32, extra: usize, least: v128): void {
+// @ts-ignore: decorator
+@inline
+function one(MASKED: bool, finish: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, k: u32, extra: usize, least: v128): void {
   const bias = finish == BIAS ? v128.load32_splat(extra) : f32x4.splat(-0.0);
   const length = <usize>k << 2;
   for (let i: u32 = 0; i < m; i += 4) {
@@ -227,7 +230,7 @@ function one(finish: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, 
       from += ldb;
     }
     const at = <usize>r << 2;
-    finishThin(finish, c + at, p, bias, least, extra + at, 4);
+    finishThin(MASKED, c + at, p, bias, least, extra + at, 4);
   }
 }
 
@@ -249,8 +252,16 @@ export function thinRows(
   work: usize,
 ): void {
   const least = f32x4.splat(relu ? 0 : -Infinity);
-  if (n == 1 && ldc == 4) return one(finish, c, a, lda, b, turned ? 4 : ldb, m, k, extra, least);
+  if (n == 1 && ldc == 4) {
+    const down: usize = turned ? 4 : ldb;
+    if (finish == MASK) one(true, finish, c, a, lda, b, down, m, k, extra, least);
+    else one(false, finish, c, a, lda, b, down, m, k, extra, least);
+    return;
+  }
   packThin(turned, work, b, ldb, n, k);
-  if (n > 4) rows(finish, true, c, ldc, a, lda, work, m, n, k, extra, least);
-  else rows(finish, false, c, ldc, a, lda, work, m, n, k, extra, least);
+  if (finish == MASK) {
+    if (n > 4) rows(true, finish, true, c, ldc, a, lda, work, m, n, k, extra, least);
+    else rows(true, finish, false, c, ldc, a, lda, work, m, n, k, extra, least);
+  } else if (n > 4) rows(false, finish, true, c, ldc, a, lda, work, m, n, k, extra, least);
+  else rows(false, finish, false, c, ldc, a, lda, work, m, n, k, extra, least);
 }

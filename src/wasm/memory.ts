@@ -45,6 +45,8 @@ export class Memory {
   f32: Float32Array;
   liveBytes = 0;
   storages = 0;
+  /** Bytes of the memory now; asking the memory itself is a call of the host. */
+  reservedBytes: number;
   private top: number;
   /** The last row that names bytes behind `top`: runs that were given back to it. */
   private topLast = 0;
@@ -65,14 +67,11 @@ export class Memory {
       }
     }
     this.maximum = pages * PAGE;
+    this.reservedBytes = this.memory.buffer.byteLength;
     this.top = base;
     this.i32 = new Int32Array(this.memory.buffer);
     this.u32 = new Uint32Array(this.memory.buffer);
     this.f32 = new Float32Array(this.memory.buffer);
-  }
-
-  get reservedBytes(): number {
-    return this.memory.buffer.byteLength;
   }
 
   /** A block for `bytes`, or null when there is none: flush, then ask again. */
@@ -143,6 +142,7 @@ export class Memory {
       } catch {
         continue;
       }
+      this.reservedBytes = this.memory.buffer.byteLength;
       this.i32 = new Int32Array(this.memory.buffer);
       this.u32 = new Uint32Array(this.memory.buffer);
       this.f32 = new Float32Array(this.memory.buffer);

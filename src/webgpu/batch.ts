@@ -1,6 +1,7 @@
 // Rows made ready for an encoder: compiled kernels, bind groups, workgroups, and their uniform blocks side by side.
 import type { Buffer, Row, Storage } from "../core/device.ts";
 import { bindingsOf } from "./kernel.ts";
+import type { GpuStorage } from "./memory.ts";
 import { BLOCK, type Compiled, type Pipelines, type Range } from "./pipelines.ts";
 
 interface Dispatch {
@@ -17,6 +18,15 @@ export interface Place {
   range(storage: Storage): Range;
   offset(buffer: Buffer): number;
 }
+
+/** Outside programs every storage has a buffer to itself. */
+export const EAGER: Place = {
+  range(storage) {
+    const { buffer, id, size } = (storage as GpuStorage).block!;
+    return { buffer, id, offset: 0, size };
+  },
+  offset: (b) => b.offset,
+};
 
 export class Batch {
   readonly words: Int32Array<ArrayBuffer>;

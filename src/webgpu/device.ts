@@ -7,7 +7,7 @@ import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { findGpu } from "../host/gpu.ts";
 import { improve } from "../program/passes/index.ts";
-import { Batch } from "./batch.ts";
+import { Batch, EAGER } from "./batch.ts";
 import { FAULT_BYTES, Faults } from "./faults.ts";
 import type { Limits } from "./kernel.ts";
 import { lib, registry } from "./kernels/index.ts";
@@ -21,6 +21,8 @@ import { Staging } from "./staging.ts";
 const MOST_ROWS = 512;
 /** Submits that may wait for the GPU before callers are asked to wait. */
 const MOST_IN_FLIGHT = 16;
+/** Submits after which work is refused. */
+const MOST_WAITING = 1 << 12;
 /** Kernels whose effect lasts: they run only while no fault is set. */
 const LASTING = /^(sgd|adam|tick|random_take)/;
 
@@ -210,7 +212,7 @@ export class WebGpuDevice implements Device {
     const inPlace = row.buffers.slice(row.outputs).some((b) => written.includes(b.storage));
     const number = this.faults.number(row);
     this.numbers.push(number);
-    this.batch.append(row, PLACE, inPlace || LASTING.test(row.kernel), number);
+    this.batch.append(row, EAGER, inPlace || LASTING.test(row.kernel), number);
     this.appended++;
     for (const b of row.buffers) (b.storage as GpuStorage).block!.last = this.appended;
   }
@@ -270,6 +272,12 @@ export class WebGpuDevice implements Device {
   /** One encoder and one submit, in order, when what it waits for is there. */
   enqueue(waits: () => readonly Promise<void>[], encode: (encoder: GPUCommandEncoder) => void): void {
     this.check();
+    if (this.inFlight >= MOST_WAITING) {
+      fail(
+        "webgpu",
+        `${this.inFlight} programs wait for the GPU: at most ${MOST_WAITING} may, await something in the loop`,
+      );
+    }
     this.queue.push({
       waits,
       run: () => {
@@ -438,11 +446,3 @@ export class WebGpuDevice implements Device {
     return new WasmgradError(`webgpu device: ${this.failed}: it takes no more work, \`await init()\` makes a new one`);
   }
 }
-
-const PLACE = {
-  range: (storage: Storage): Range => {
-    const { buffer, id, size } = (storage as GpuStorage).block!;
-    return { buffer, id, offset: 0, size };
-  },
-  offset: (b: Buffer): number => b.offset,
-};

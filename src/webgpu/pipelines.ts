@@ -33,6 +33,9 @@ export interface Range {
 /** Bytes of the uniform block of a row, and what it must begin at. */
 export const BLOCK = 256;
 
+/** Groups kept. Loops come back to a few; programs hold their own. */
+const MOST_GROUPS = 1 << 14;
+
 export class Pipelines {
   readonly limits: Limits;
   /** For tests: pipelines and bind groups made. */
@@ -158,6 +161,10 @@ export class Pipelines {
         { binding: 0, resource: { buffer: uniforms.buffer, offset: 0, size: BLOCK } },
         ...ranges.map(({ buffer, offset, size }, i) => ({ binding: i + 1, resource: { buffer, offset, size } })),
       ];
+      if (this.groups.size >= MOST_GROUPS) {
+        this.groups.clear();
+        this.keys.clear();
+      }
       group = this.gpu.createBindGroup({ layout: c.layout.group, entries, label: c.name });
       this.made.groups++;
       this.groups.set(key, group);

@@ -87,8 +87,8 @@ function double(low: number, high: number): number {
   return words.getFloat64(0);
 }
 
-// g, negated to maximize, plus weight decay
-const DIRECTION = "select(g[at], -g[at], maximize != 0) + decay * w";
+// g, negated to maximize, plus weight decay: none of it where it is 0, whatever w is
+const DIRECTION = "select(g[at], -g[at], maximize != 0) + select(0.0, decay * w, decay != 0.0)";
 
 const sgd: Step = {
   outputs: ["p"],
