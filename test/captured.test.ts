@@ -237,14 +237,11 @@ program("refused inside: reads, host writes, another captured function, promises
     return messageOf(() => g(w.ones([2])));
   };
   const inside = "inside capture this";
-  assert.is(
-    await refused((x) => x.dataSync()),
-    `dataSync: ${inside} reads a value: return it from the function instead`,
-  );
-  assert.is(
-    await refused((x) => x.sum().itemSync()),
-    `dataSync: ${inside} reads a value: return it from the function instead`,
-  );
+  if (w.defaultDevice().canBlock) {
+    for (const read of [(x: w.Tensor) => x.dataSync(), (x: w.Tensor) => x.sum().itemSync()]) {
+      assert.is(await refused(read), `dataSync: ${inside} reads a value: return it from the function instead`);
+    }
+  }
   assert.is(
     await refused((x) => x.add(w.tensor([1, 2]))),
     `tensor: ${inside} writes host data: pass it as an input or make it outside`,

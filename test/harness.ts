@@ -394,7 +394,8 @@ export function watch(device: Device): { launched: Set<string>; shared: Set<stri
   return seen;
 }
 
-const GUARD = Int32Array.from({ length: 16 }, (_, i) => 0x7fc0_0bad + i);
+/** Words that no kernel makes. */
+export const GUARD = Int32Array.from({ length: 16 }, (_, i) => 0x7fc0_0bad + i);
 
 /** Puts words behind every storage and looks whether they are there when it goes. For a device made with `debug`. */
 export function guard(device: WasmDevice): () => void {

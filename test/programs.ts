@@ -16,11 +16,15 @@ export type Same = (
 const DEVICES: Record<string, { make: () => Promise<w.Device>; tolerance: number }> = {
   wasm: { make: () => w.init(), tolerance: 2e-5 },
   reference: { make: () => w.init({ device: new ReferenceDevice() }), tolerance: 1e-9 },
+  webgpu: { make: () => w.init({ device: "webgpu" }), tolerance: 2e-5 },
 };
+/** Which of them: webgpu-programs.test.ts asks for the last. */
+const wanted = process.env.PROGRAM_DEVICES?.split(",") ?? ["wasm", "reference"];
 
 /** A test of a program on every device; what it made is gone afterwards. */
 export function program(name: string, f: (same: Same) => Promise<void>): void {
-  for (const [type, { make, tolerance }] of Object.entries(DEVICES)) {
+  for (const type of wanted) {
+    const { make, tolerance } = DEVICES[type]!;
     test(`${name} (${type})`, async () => {
       const device = await make();
       try {

@@ -1,7 +1,8 @@
 // The runner behind `npm test`: each test file is a process of its own, two at a time. Ends with `N passed, N failed`.
-// Arguments are parts of file names. A line that a file prints as `skipped: NAME` names a test that it skipped.
+// Arguments are parts of file names; with `--all` WebGPU has every case, not only the small ones. A line that a file prints as `skipped: NAME` names a test that it skipped.
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 
@@ -27,10 +28,27 @@ function total(text: string, word: string): number | null {
   return found.length === 0 ? null : found.reduce((sum, match) => sum + Number(match[1]), 0);
 }
 
+/**
+ * WebGPU in Node needs a Vulkan loader and a driver. Where the host names no driver, Debian's chromium brings both: the
+ * software adapter SwiftShader. The loader's path must be there before the process starts.
+ */
+function environment(file: string): NodeJS.ProcessEnv {
+  const env = process.argv.includes("--all") ? { ...process.env, WEBGPU_CASES: "all" } : process.env;
+  const chromium = env.CHROMIUM_DIR ?? "/usr/lib/chromium";
+  const driver = join(chromium, "vk_swiftshader_icd.json");
+  const named = env.VK_ICD_FILENAMES !== undefined || env.VK_DRIVER_FILES !== undefined;
+  if (!file.startsWith("webgpu") || named || !existsSync(driver)) return env;
+  const paths = [chromium, ...(env.LD_LIBRARY_PATH ? [env.LD_LIBRARY_PATH] : [])];
+  return { ...env, VK_ICD_FILENAMES: driver, LD_LIBRARY_PATH: paths.join(":") };
+}
+
 function run(file: string): Promise<Result> {
   const begin = performance.now();
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--import", "tsx", `${folder}${file}`], { cwd: root });
+    const child = spawn(process.execPath, ["--import", "tsx", `${folder}${file}`], {
+      cwd: root,
+      env: environment(file),
+    });
     let text = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8");
@@ -66,7 +84,7 @@ const readable = (text: string): string =>
     .map((line) => line.replace(/(?:[•✘] )+/g, ""))
     .join("\n");
 
-const filters = process.argv.slice(2);
+const filters = process.argv.slice(2).filter((a) => a !== "--all");
 const files = readdirSync(folder)
   .filter((name) => name.endsWith(".test.ts"))
   .filter((name) => filters.length === 0 || filters.some((f) => name.includes(f)))
@@ -75,7 +93,8 @@ if (files.length === 0) console.log(`no test file matches ${filters.join(", ")}`
 
 const results: Result[] = [];
 // The longest first, so that the two queues end together.
-const queue = [...files].sort((a, b) => Number(b.startsWith("cases")) - Number(a.startsWith("cases")));
+const long = (file: string): number => Number(/^(webgpu-)?cases/.test(file));
+const queue = [...files].sort((a, b) => long(b) - long(a));
 async function work(): Promise<void> {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
     const r = await run(file);

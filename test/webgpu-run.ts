@@ -1,9 +1,9 @@
-// By hand: `node --import tsx test/webgpu-run.ts FAMILY [part of a name] [--small] [--times]` runs cases on WebGPU against the
-// reference. FAMILY may be `all`.
+// By hand: `node --import tsx test/webgpu-run.ts FAMILY [part of a name] [--small] [--times] [--guard]` runs
+// cases on WebGPU against the reference. FAMILY may be `all`.
 import { WebGpuDevice } from "../src/webgpu/device.ts";
-import { small } from "./cases/case.ts";
+import { type Case, small } from "./cases/case.ts";
 import { cases } from "./cases/index.ts";
-import { checkAll } from "./webgpu-harness.ts";
+import { checkAll, guard } from "./webgpu-harness.ts";
 
 const MOST_SHOWN = 20;
 const args = process.argv.slice(2);
@@ -17,9 +17,9 @@ const total = { passed: 0, failures: 0, deviations: 0 };
 const times: [ms: number, name: string][] = [];
 let rest = list;
 while (rest.length > 0) {
-  const { passed, failures, deviations } = await checkAll(rest, device, (c, ms) =>
-    times.push([ms, `${c.family}: ${c.name}`]),
-  );
+  const look = args.includes("--guard") ? guard(device) : undefined;
+  const took = (c: Case, ms: number) => times.push([ms, `${c.family}: ${c.name}`]);
+  const { passed, failures, deviations } = await checkAll(rest, device, took, look);
   total.passed += passed;
   for (const { c, message } of failures) {
     if (total.failures++ < MOST_SHOWN) console.log(`FAIL ${c.family}: ${c.name}\n     ${message.slice(0, 400)}`);

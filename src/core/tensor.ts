@@ -163,9 +163,11 @@ export class Tensor implements Buffer {
     this.gradient = value;
     if (old !== null) {
       old.kept = false;
-      if (this.home !== null && old.storage === this.home.storage)
+      if (this.home !== null && old.storage === this.home.storage) {
         old.release("a captured step, which writes this gradient in place (clone() keeps it)");
-      else if (!this.gradRead) old.release("zeroGrad()");
+      } else if (!this.gradRead) {
+        old.release("zeroGrad()");
+      }
     }
     this.gradRead = false;
   }
@@ -238,9 +240,11 @@ export function empty(shape: Shape, dtype: DType, label: string, device: Device 
 /** A tensor over a lasting storage: neither scope nor recording owns it. */
 export function lasting(storage: Storage, shape: Shape): Tensor {
   const { scope, recording } = mode;
-  Object.assign(mode, { scope: null, recording: null });
+  mode.scope = null;
+  mode.recording = null;
   const t = new Tensor(storage, 0, shape, "float32").keep();
-  Object.assign(mode, { scope, recording });
+  mode.scope = scope;
+  mode.recording = recording;
   return t;
 }
 

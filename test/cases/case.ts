@@ -98,20 +98,21 @@ export const FEW: readonly number[] = [0, 1, 4, 5, 16, 17, 67, 20011];
 /** Infinities, NaN or subnormals come in or out: what a GPU's driver does with them is left to it. */
 export const special = (c: Case): boolean => c.marks.includes("nonfinite");
 
-/** Elements that the inputs of a small case have together. */
-const FEW_ELEMENTS = 4096;
+/** Elements that the inputs of a small case have together: just enough for a sum in chunks. */
+const FEW_ELEMENTS = 8704;
 /** Small cases of a kind. */
 const A_KIND = 3;
 
 /**
  * A subset for slow devices: cases with few elements, and of those whose names differ in numbers only at most three, spread
- * over the sizes.
+ * over the sizes (and three where the shapes of the inputs differ).
  */
 export function small(cases: readonly Case[]): Case[] {
   const kinds = new Map<string, Case[]>();
   for (const c of cases) {
     if (c.inputs.reduce((n, x) => n + numel(x.shape), 0) > FEW_ELEMENTS || /\d{5}/.test(c.name)) continue;
-    const kind = `${c.family}: ${c.name.replace(/[\d,+.[\] -]+/g, " ")}`;
+    const spread = c.inputs.some((x) => String(x.shape) !== String(c.inputs[0]!.shape));
+    const kind = `${c.family}: ${c.name.replace(/[\d,+.[\] -]+/g, " ")}${spread}`;
     const list = kinds.get(kind);
     if (list === undefined) kinds.set(kind, [c]);
     else list.push(c);

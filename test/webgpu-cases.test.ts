@@ -1,0 +1,89 @@
+// Cases on WebGPU against the reference, forward, gradients and gradients of gradients: the small ones, or with
+// WEBGPU_CASES=all every one (`npm run test-webgpu`), and those again with guards around inputs and
+// storages, and on a device with the least limits.
+import { suite, test } from "uvu";
+import * as assert from "uvu/assert";
+import { init } from "../src/init.ts";
+import type { WasmDevice } from "../src/wasm/device.ts";
+import { WebGpuDevice } from "../src/webgpu/device.ts";
+import { registry } from "../src/webgpu/kernels/index.ts";
+import { type Case, small, special } from "./cases/case.ts";
+import { cases } from "./cases/index.ts";
+import { execute, reference } from "./harness.ts";
+import { gpuTest, lack, leastDevice } from "./webgpu-adapter.ts";
+import { checkCase, guard } from "./webgpu-harness.ts";
+
+/** Kernels that passes alone launch, and those of an algorithm that a device may offer: without them others do the work. */
+const OPTIONAL = /^(conv2d_pool|matmul_nn_relu_vjp)|winograd/;
+
+/** Kernels that cases launch on the reference. */
+function launchedBy(list: readonly Case[]): Set<string> {
+  const seen = new Set<string>();
+  const launch = reference.launch.bind(reference);
+  reference.launch = (name, ...rest) => {
+    seen.add(name);
+    launch(name, ...rest);
+  };
+  try {
+    for (const c of list) execute(c, reference);
+  } finally {
+    reference.launch = launch;
+  }
+  return seen;
+}
+
+test("every kernel of the wasm device is there, but those that only passes or Winograd launch", async () => {
+  const wasm = (await init({ threads: 1 })) as WasmDevice;
+  const names = wasm.kernelNames.filter((name) => !OPTIONAL.test(name));
+  await wasm.dispose();
+  assert.equal(
+    names.filter((name) => !(name in registry)),
+    [],
+  );
+});
+
+test("the small cases launch every kernel that cases launch", () => {
+  const few = launchedBy(small(cases));
+  const all = launchedBy(cases.filter((c) => !/\d{5}/.test(c.name)));
+  assert.equal(
+    [...all].filter((name) => !few.has(name) && !OPTIONAL.test(name)),
+    [],
+  );
+});
+
+const full = process.env.WEBGPU_CASES === "all";
+const list = full ? cases : small(cases);
+const deviations: string[] = [];
+gpuTest("a driver's own way with special values is reported", async () => {
+  for (const line of deviations) console.log(`deviation: ${line}`);
+});
+
+for (const build of full ? ["webgpu", "webgpu, guarded", "webgpu, least limits"] : ["webgpu"]) {
+  const guarded = build.includes("guarded");
+  const all = suite(build);
+  let device: WebGpuDevice | undefined;
+  let look: (() => Promise<void>) | undefined;
+  all.after(() => device?.dispose());
+  if (lack !== null) {
+    console.log(`skipped: ${list.length} cases on ${build}: ${lack}`);
+    all.skip(`${list.length} cases on ${build}`);
+  }
+  for (const c of lack === null ? list : []) {
+    all(`${c.family}: ${c.name}: ${build}`, async () => {
+      if (device === undefined || device.failed !== null) {
+        device = build.includes("least") ? await leastDevice() : await WebGpuDevice.create();
+        if (guarded) look = guard(device);
+      }
+      try {
+        await checkCase(c, device, guarded);
+      } catch (error) {
+        const { message } = error as Error;
+        if (!special(c) || !message.includes(": off by")) throw error;
+        deviations.push(message);
+      }
+      await look?.();
+    });
+  }
+  all.run();
+}
+test.run();
