@@ -187,10 +187,10 @@ function rows(
   }
 }
 
-/** One column c [m] = a [m, k] b [k], at least four rows: a row in each lane. */
+/** One column c [m] = a [m, k] b [k], at least four rows, not masked: a row in each lane. */
 // @ts-ignore: decorator
 @inline
-function one(MASKED: bool, finish: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, k: u32, extra: usize, least: v128): void {
+function one(finish: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, k: u32, extra: usize, least: v128): void {
   const bias = finish == BIAS ? v128.load32_splat(extra) : f32x4.splat(-0.0);
   const length = <usize>k << 2;
   for (let i: u32 = 0; i < m; i += 4) {
@@ -230,7 +230,7 @@ function one(MASKED: bool, finish: i32, c: usize, a: usize, lda: usize, b: usize
       from += ldb;
     }
     const at = <usize>r << 2;
-    finishThin(MASKED, c + at, p, bias, least, extra + at, 4);
+    finishThin(false, c + at, p, bias, least, extra + at, 4);
   }
 }
 
@@ -252,11 +252,8 @@ export function thinRows(
   work: usize,
 ): void {
   const least = f32x4.splat(relu ? 0 : -Infinity);
-  if (n == 1 && ldc == 4) {
-    const down: usize = turned ? 4 : ldb;
-    if (finish == MASK) one(true, finish, c, a, lda, b, down, m, k, extra, least);
-    else one(false, finish, c, a, lda, b, down, m, k, extra, least);
-    return;
+  if (n == 1 && ldc == 4 && finish != MASK) {
+    return one(finish, c, a, lda, b, turned ? 4 : ldb, m, k, extra, least);
   }
   packThin(turned, work, b, ldb, n, k);
   if (finish == MASK) {
