@@ -80,7 +80,14 @@ const MaxPoolVjp: Op<MaxGeometry> = {
   forward([gy, index], g) {
     const gx = empty(g.shape, "float32", "maxPool2d gradient", gy!.device);
     const [planes, oh, ow] = g.extents as [number, number, number];
-    launch("max_pool2d_vjp_f32", [gx], [gy!, index!], [planes, oh, ow], [...g.scalars, ...g.dilation, ...g.extents.slice(3)], "maxPool2d");
+    launch(
+      "max_pool2d_vjp_f32",
+      [gx],
+      [gy!, index!],
+      [planes, oh, ow],
+      [...g.scalars, ...g.dilation, ...g.extents.slice(3)],
+      "maxPool2d",
+    );
     return gx;
   },
   vjp: (h, { inputs: [, index], params: g }) => [gathered(h, index!, g), null],
