@@ -15,7 +15,7 @@ import { type Sample, Trial, tensorsOf } from "./calibrate/trial.ts";
 import { type Device, defaultDevice, deviceOf, setDefaultDevice } from "./core/device.ts";
 import { fail } from "./core/error.ts";
 import { show } from "./core/shape.ts";
-import { mode, Tensor } from "./core/tensor.ts";
+import { Tensor } from "./core/tensor.ts";
 import { note } from "./init.ts";
 import { known, positive } from "./nn/check.ts";
 import { Module } from "./nn/module.ts";
@@ -75,7 +75,6 @@ export async function calibrate<A extends unknown[], R>(
   sampleInput: Tensor | readonly Tensor[],
   options: CalibrateOptions<R> = {},
 ): Promise<Calibration> {
-  mode.recording?.refuse("calibrate", "measures: call it outside the captured function");
   if (!(model instanceof Module)) fail("calibrate", `model ${typeof model}: a module is expected`);
   const inputs = checkInputs(sampleInput);
   const all = checkOptions(options, inputs[0]!.shape[0]!);

@@ -50,7 +50,7 @@ function refusal(...argv: string[]): string {
 }
 
 const KNOWN =
-  "--epochs, --batch, --lr, --optimizer, --threads, --seed, --data, --save, --json, --limit, --simd, --capture, --deterministic, --help";
+  "--epochs, --batch, --lr, --optimizer, --device, --threads, --seed, --data, --save, --json, --limit, --simd, --capture, --deterministic, --help";
 
 test("options: an error names the option, the value and the rule", () => {
   assert.is(refusal("--speed", "9"), `option --speed is unknown: known are ${KNOWN}`);

@@ -19,10 +19,8 @@ import { Staging } from "./staging.ts";
 
 /** Rows after which a batch is submitted without anyone reading. */
 const MOST_ROWS = 512;
-/** Submits that may wait for the GPU before callers are asked to wait. */
-const MOST_IN_FLIGHT = 16;
-/** Submits after which work is refused. */
-const MOST_WAITING = 1 << 12;
+/** Submits that may wait for the GPU before callers are asked to wait, and before work is refused. */
+const [MOST_IN_FLIGHT, MOST_WAITING] = [16, 1 << 12];
 /** Kernels whose effect lasts: they run only while no fault is set. */
 const LASTING = /^(sgd|adam|tick|random_take)/;
 
@@ -421,6 +419,9 @@ export class WebGpuDevice implements Device {
 
   async dispose(): Promise<void> {
     if (this.failed === null) this.fail("it was disposed of");
+    // A driver may still be compiling or running what it would lose.
+    await this.pipelines.settled();
+    await this.gpu.queue.onSubmittedWorkDone().catch(() => {});
     this.gpu.destroy();
   }
 

@@ -58,6 +58,11 @@ export class Pipelines {
     this.failed = failed;
   }
 
+  /** When nothing is being compiled any more. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.compiled.values()].map((c) => c.ready));
+  }
+
   has(name: string): boolean {
     return name in this.registry;
   }
