@@ -5,6 +5,7 @@ import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, Type
 import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { canBlock, collector } from "../host/probe.ts";
+import { Arenas } from "../program/arenas.ts";
 import { improve } from "../program/passes/index.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
 import {
@@ -53,6 +54,10 @@ export class WasmDevice implements Device {
   readonly counters = { appended: 0, allocations: 0, rows: 0 };
   readonly deterministic: boolean;
   readonly winograd: boolean;
+  readonly arenas = new Arenas<WasmStorage>(
+    (bytes) => this.alloc(bytes, "captured program") as WasmStorage,
+    (storage) => this.free(storage),
+  );
   failed: string | null = null;
   private readonly pool: Pool;
   private readonly runner: Runner;
@@ -68,7 +73,6 @@ export class WasmDevice implements Device {
   private torn: number[] | null = null;
   private recorded: Row[] | null = null;
   private suspended = false;
-  private arenas: { storage: WasmStorage; users: number }[] = [];
 
   private constructor(
     exports: Exports,
@@ -172,24 +176,6 @@ export class WasmDevice implements Device {
   /** A storage without bytes, for the results of a program. */
   placeholder(bytes: number): WasmStorage {
     return new WasmStorage(this, bytes, "result", null);
-  }
-
-  /** Bytes for a program's temporaries. Programs share them: only state and results outlive a run. */
-  arena(bytes: number): WasmStorage {
-    let found = this.arenas.find((a) => a.storage.bytes >= bytes);
-    if (found === undefined) {
-      found = { storage: this.alloc(bytes, "captured program") as WasmStorage, users: 0 };
-      this.arenas.push(found);
-    }
-    found.users++;
-    return found.storage;
-  }
-
-  releaseArena(storage: WasmStorage): void {
-    const found = this.arenas.find((a) => a.storage === storage)!;
-    if (--found.users > 0) return;
-    this.arenas = this.arenas.filter((a) => a !== found);
-    this.free(storage);
   }
 
   // ---------------------------------------------------------------------------------------------------------- rows

@@ -2,8 +2,8 @@
 //
 // Freed blocks wait in bins of their exact size, so a loop finds in the second turn what it freed in the first. When no
 // bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
-import type { Device, MemoryUse, Storage } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import type { Device, Storage } from "../core/device.ts";
+import { Usage } from "../program/usage.ts";
 
 const ALIGN = 64;
 const PAGE = 65536;
@@ -36,15 +36,14 @@ export class WasmStorage implements Storage {
   }
 }
 
-export class Memory {
+export class Memory extends Usage {
+  protected readonly what = "memory";
   readonly memory: WebAssembly.Memory;
   readonly maximum: number;
   /** Views over the whole memory; made anew after growth. */
   i32: Int32Array;
   u32: Uint32Array;
   f32: Float32Array;
-  liveBytes = 0;
-  storages = 0;
   /** Bytes of the memory now; asking the memory itself is a call of the host. */
   reservedBytes: number;
   private top: number;
@@ -52,10 +51,10 @@ export class Memory {
   private topLast = 0;
   private bins = new Map<number, Block[]>();
   private freeBytes = 0;
-  private readonly live = new Map<string, { bytes: number; storages: number }>();
 
   /** Reserves as much address space as the host gives, at most 4 GiB, less for `maximumBytes`. */
   constructor(base: number, maximumBytes: number) {
+    super();
     let pages = Math.max(16, Math.min(PAGE, Math.floor(maximumBytes / PAGE)));
     for (;;) {
       try {
@@ -158,35 +157,4 @@ export class Memory {
     else bin.push(block);
     this.freeBytes += block.size;
   }
-
-  /** Books a storage in and out, for `memory()`. */
-  account(label: string, bytes: number, sign: 1 | -1): void {
-    this.liveBytes += sign * bytes;
-    this.storages += sign;
-    const entry = this.live.get(label) ?? { bytes: 0, storages: 0 };
-    if (entry.storages === 0) this.live.set(label, entry);
-    entry.bytes += sign * bytes;
-    entry.storages += sign;
-  }
-
-  use(): MemoryUse {
-    const byOp: MemoryUse["byOp"] = {};
-    for (const [label, entry] of [...this.live].sort((a, b) => b[1].bytes - a[1].bytes)) {
-      if (entry.storages > 0) byOp[label] = { ...entry };
-    }
-    return { liveBytes: this.liveBytes, reservedBytes: this.reservedBytes, storages: this.storages, byOp };
-  }
-
-  /** The sentence for memory that ran out. */
-  exhausted(label: string, bytes: number): never {
-    const most = Object.entries(this.use().byOp).slice(0, 4);
-    const holds = most.map(([op, e]) => `${op} ${mib(e.bytes)} in ${e.storages}`).join(", ");
-    return fail(
-      label,
-      `${mib(bytes)} asked for, ${mib(this.liveBytes)} of ${mib(this.maximum)} in use: memory has run out; most is held by ${holds}; ` +
-        "awaiting in the loop (data(), item(), the loader) frees more, so do scope() and dispose()",
-    );
-  }
 }
-
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

@@ -69,7 +69,7 @@ export class WasmProgram implements Program {
       version: -1,
     }));
     const { offsets, bytes } = plan(this.encoded, temporary);
-    if (bytes > 0) this.arena = device.arena(bytes);
+    if (bytes > 0) this.arena = device.arenas.take(bytes);
     const address = (b: Buffer): number => {
       const storage = real(b.storage as WasmStorage);
       const base =
@@ -137,7 +137,7 @@ export class WasmProgram implements Program {
   dispose(): void {
     this.device.free(this.code);
     for (const { copy } of this.turned) this.device.free(copy);
-    if (this.arena !== null) this.device.releaseArena(this.arena);
+    if (this.arena !== null) this.device.arenas.release(this.arena);
     this.arena = null;
   }
 }

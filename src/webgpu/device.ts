@@ -6,6 +6,7 @@ import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, Type
 import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { findGpu } from "../host/gpu.ts";
+import { Arenas } from "../program/arenas.ts";
 import { improve } from "../program/passes/index.ts";
 import { Batch, EAGER } from "./batch.ts";
 import { FAULT_BYTES, Faults } from "./faults.ts";
@@ -45,6 +46,10 @@ export class WebGpuDevice implements Device {
   readonly faults: Faults;
   /** For tests. */
   readonly counters = { submits: 0, dispatches: 0 };
+  readonly arenas = new Arenas<GpuStorage>(
+    (bytes) => this.lasting(bytes, "captured program"),
+    (storage) => this.free(storage),
+  );
   failed: string | null = null;
   private readonly queue = new Queue();
   private readonly staging: Staging;
@@ -63,7 +68,6 @@ export class WebGpuDevice implements Device {
   private inFlight = 0;
   private recorded: Row[] | null = null;
   private suspended = false;
-  private arenas: { storage: GpuStorage; users: number }[] = [];
 
   private constructor(gpu: GPUDevice, info: DeviceInfo, limits: Limits, options: WebGpuOptions) {
     this.gpu = gpu;
@@ -156,24 +160,6 @@ export class WebGpuDevice implements Device {
     const { block } = storage;
     storage.block = null;
     this.queue.push({ waits: () => [], run: () => this.memoryOf.destroy(block!) });
-  }
-
-  /** Bytes for a program's temporaries. Programs share them: only state and results outlive a run. */
-  arena(bytes: number): GpuStorage {
-    let found = this.arenas.find((a) => a.storage.bytes >= bytes);
-    if (found === undefined) {
-      found = { storage: this.lasting(bytes, "captured program"), users: 0 };
-      this.arenas.push(found);
-    }
-    found.users++;
-    return found.storage;
-  }
-
-  releaseArena(storage: GpuStorage): void {
-    const found = this.arenas.find((a) => a.storage === storage)!;
-    if (--found.users > 0) return;
-    this.arenas = this.arenas.filter((a) => a !== found);
-    this.free(storage);
   }
 
   // ---------------------------------------------------------------------------------------------------------- rows

@@ -2,8 +2,9 @@
 //
 // A freed buffer is at once free for later rows: everything runs in the order in which it was handed over. The host
 // writes through the queue, in the same order.
-import type { Device, MemoryUse, Storage } from "../core/device.ts";
+import type { Device, Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
+import { mib, Usage } from "../program/usage.ts";
 
 const LEAST = 256;
 
@@ -49,9 +50,8 @@ interface Owner {
   settled(): boolean;
 }
 
-export class Memory {
-  liveBytes = 0;
-  storages = 0;
+export class Memory extends Usage {
+  protected readonly what = "GPU memory";
   /** Bytes of all buffers, live or free. */
   reservedBytes = 0;
   /** Most bytes of all buffers together. */
@@ -61,11 +61,11 @@ export class Memory {
   private readonly gpu: GPUDevice;
   private readonly largest: number;
   private readonly bins = new Map<number, Block[]>();
-  private readonly live = new Map<string, { bytes: number; storages: number }>();
   private ids = 0;
   private readonly owner: Owner;
 
   constructor(gpu: GPUDevice, maximum: number, owner: Owner) {
+    super();
     this.gpu = gpu;
     this.maximum = maximum;
     this.largest = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
@@ -118,35 +118,4 @@ export class Memory {
     for (const bin of this.bins.values()) for (const block of bin) this.destroy(block);
     this.bins.clear();
   }
-
-  /** Books a storage in and out, for `memory()`. */
-  account(label: string, bytes: number, sign: 1 | -1): void {
-    this.liveBytes += sign * bytes;
-    this.storages += sign;
-    const entry = this.live.get(label) ?? { bytes: 0, storages: 0 };
-    if (entry.storages === 0) this.live.set(label, entry);
-    entry.bytes += sign * bytes;
-    entry.storages += sign;
-  }
-
-  use(): MemoryUse {
-    const byOp: MemoryUse["byOp"] = {};
-    for (const [label, entry] of [...this.live].sort((a, b) => b[1].bytes - a[1].bytes)) {
-      if (entry.storages > 0) byOp[label] = { ...entry };
-    }
-    return { liveBytes: this.liveBytes, reservedBytes: this.reservedBytes, storages: this.storages, byOp };
-  }
-
-  /** The sentence for memory that ran out. */
-  exhausted(label: string, bytes: number): never {
-    const most = Object.entries(this.use().byOp).slice(0, 4);
-    const holds = most.map(([op, e]) => `${op} ${mib(e.bytes)} in ${e.storages}`).join(", ");
-    return fail(
-      label,
-      `${mib(bytes)} asked for, ${mib(this.liveBytes)} of ${mib(this.maximum)} in use: GPU memory has run out; most is held by ${holds}; ` +
-        "awaiting in the loop (data(), item(), the loader) frees more, so do scope() and dispose()",
-    );
-  }
 }
-
-export const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

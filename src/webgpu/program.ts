@@ -69,7 +69,7 @@ export class GpuProgram implements Program {
     const improved = device.improve([...rows, ...copies], temporary).filter((r) => !copies.includes(r));
     const encoded = device.expand(improved, (elements) => device.placeholder(elements * 4));
     const { offsets, bytes } = plan(encoded, temporary, ALIGN);
-    if (bytes > 0) this.arena = device.arena(bytes);
+    if (bytes > 0) this.arena = device.arenas.take(bytes);
     this.uniforms = device.uniforms(Math.max(1, encoded.length));
     this.batch = new Batch(device.pipelines, device.faults.word, encoded.length);
     const written = new Set<GpuStorage>();
@@ -131,7 +131,7 @@ export class GpuProgram implements Program {
   dispose(): void {
     for (const s of this.owned) this.device.free(s);
     this.device.freeUniforms(this.uniforms);
-    if (this.arena !== null) this.device.releaseArena(this.arena);
+    if (this.arena !== null) this.device.arenas.release(this.arena);
     this.arena = null;
     this.device.faults.forget(this.numbers);
   }

@@ -1,0 +1,45 @@
+// What a device's memory is used for, by the op that asked: shared by the devices.
+import type { MemoryUse } from "../core/device.ts";
+import { fail } from "../core/error.ts";
+
+export abstract class Usage {
+  liveBytes = 0;
+  storages = 0;
+  /** Bytes taken from the host, and the most that may be. */
+  abstract readonly reservedBytes: number;
+  abstract readonly maximum: number;
+  /** In the sentence for memory that ran out: "memory". */
+  protected abstract readonly what: string;
+  private readonly live = new Map<string, { bytes: number; storages: number }>();
+
+  /** Books a storage in and out, for `memory()`. */
+  account(label: string, bytes: number, sign: 1 | -1): void {
+    this.liveBytes += sign * bytes;
+    this.storages += sign;
+    const entry = this.live.get(label) ?? { bytes: 0, storages: 0 };
+    if (entry.storages === 0) this.live.set(label, entry);
+    entry.bytes += sign * bytes;
+    entry.storages += sign;
+  }
+
+  use(): MemoryUse {
+    const byOp: MemoryUse["byOp"] = {};
+    for (const [label, entry] of [...this.live].sort((a, b) => b[1].bytes - a[1].bytes)) {
+      if (entry.storages > 0) byOp[label] = { ...entry };
+    }
+    return { liveBytes: this.liveBytes, reservedBytes: this.reservedBytes, storages: this.storages, byOp };
+  }
+
+  /** The sentence for memory that ran out. */
+  exhausted(label: string, bytes: number): never {
+    const most = Object.entries(this.use().byOp).slice(0, 4);
+    const holds = most.map(([op, e]) => `${op} ${mib(e.bytes)} in ${e.storages}`).join(", ");
+    return fail(
+      label,
+      `${mib(bytes)} asked for, ${mib(this.liveBytes)} of ${mib(this.maximum)} in use: ${this.what} has run out; most is held by ${holds}; ` +
+        "awaiting in the loop (data(), item(), the loader) frees more, so do scope() and dispose()",
+    );
+  }
+}
+
+export const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
