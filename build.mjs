@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { bundle } from "./bundle.mjs";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 process.chdir(root);
@@ -36,21 +36,11 @@ if (test) {
   compile("simd-test", "dist/test/simd.wasm");
   compile("relaxed-test", "dist/test/relaxed.wasm");
 } else if (!wasmOnly) {
-  for (const file of readdirSync("dist")) if (/^(chunk-|index|data).*\.js$/.test(file)) rmSync(`dist/${file}`);
-  await build({
-    entryPoints: { index: "src/index.ts", data: "src/data/index.ts" },
-    outdir: "dist",
-    splitting: true,
-    chunkNames: "chunk-[hash]",
-    bundle: true,
-    format: "esm",
-    platform: "neutral",
-    target: "es2022",
-    external: ["node:*"],
-    minify: false,
-    sourcemap: false,
-    logLevel: "warning",
-  });
+  for (const file of readdirSync("dist")) if (/\.js$/.test(file)) rmSync(`dist/${file}`);
+  await bundle(
+    { index: "src/index.ts", data: "src/data/index.ts", io: "src/io/safetensors.ts" },
+    { dir: "dist", minify: false },
+  );
   rmSync("dist/types", { recursive: true, force: true });
   execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
     stdio: "inherit",

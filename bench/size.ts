@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { bundle } from "../bundle.mjs";
 import { digits, type Grid, table } from "./timing.ts";
 
 export interface SizeRow {
@@ -21,32 +21,22 @@ const LIMITS: Record<string, number> = {
   "wide.wasm": 45,
 };
 
-/** A file's bytes and those of its static imports; the chunks that are imported on demand lie outside. */
-interface Bundle {
+/** What index.js imports at once, and what is loaded on demand. */
+interface Parts {
   readonly core: readonly Uint8Array[];
   readonly onDemand: readonly Uint8Array[];
 }
 
-async function bundle(entry: string, minify: boolean): Promise<Bundle> {
-  const { outputFiles, metafile } = await build({
-    entryPoints: [entry],
-    ...{ bundle: true, splitting: true, minify, format: "esm", platform: "neutral", external: ["node:*"] },
-    ...{ outdir: "out", write: false, metafile: true, logLevel: "error" },
-  });
-  const { outputs } = metafile;
-  const closure = (name: string): string[] => [
-    name,
-    ...outputs[name]!.imports.filter((i) => i.kind === "import-statement" && !i.external).flatMap((i) =>
-      closure(i.path),
-    ),
-  ];
-  const core = new Set(
-    closure(Object.keys(outputs).find((name) => outputs[name]!.entryPoint?.endsWith("dist/index.js"))!),
-  );
+async function parts(entry: string, minify: boolean): Promise<Parts> {
+  const files = await bundle({ index: entry }, { minify });
+  const core = new Set<string>();
+  const visit = (name: string): void => {
+    core.add(name);
+    for (const i of files.find((f) => f.fileName === name)?.imports ?? []) if (!core.has(i)) visit(i);
+  };
+  visit("index.js");
   const of = (inCore: boolean): Uint8Array[] =>
-    Object.keys(outputs)
-      .filter((name) => core.has(name) === inCore)
-      .map((name) => outputFiles.find((f) => f.path.replaceAll("\\", "/").endsWith(`/${name}`))!.contents);
+    files.filter((f) => core.has(f.fileName) === inCore).map((f) => new TextEncoder().encode(f.code));
   return { core: of(true), onDemand: of(false) };
 }
 
@@ -58,7 +48,7 @@ const row = (name: string, parts: readonly Uint8Array[]): SizeRow => ({
 
 export async function sizeSection(): Promise<SizeRow[]> {
   const dist = fileURLToPath(new URL("../dist/", import.meta.url));
-  const [plain, small] = [await bundle(`${dist}index.js`, false), await bundle(`${dist}index.js`, true)];
+  const [plain, small] = [await parts("dist/index.js", false), await parts("dist/index.js", true)];
   return [
     row("index.js and what it imports", plain.core),
     row("index.js, minified", small.core),

@@ -4,6 +4,7 @@
 import * as assert from "uvu/assert";
 import * as w from "../src/index.ts";
 import * as nn from "../src/nn/index.ts";
+import { randomState } from "../src/ops/random.ts";
 import { Adam, SGD } from "../src/optim/index.ts";
 
 export class Net extends nn.Module {
@@ -127,7 +128,7 @@ export async function run(kind: Kind, captured: boolean, extent: Extent): Promis
     losses: await Promise.all(losses.map((l) => l.item())),
     parameters: await values(model.parameters()),
     state: JSON.stringify(await stateValues(optimizer.stateDict())),
-    random: (await values([w.randomState()]))[0]!,
+    random: (await values([randomState()]))[0]!,
     evaluation: await values(evaluation),
     between: await values(between),
   };

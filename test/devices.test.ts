@@ -1,9 +1,9 @@
 // The comparison of devices in bench/: what it says about given times, that pages can load it, and a small run of it.
-import { build } from "esbuild";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { crossoverText, devicesChart, devicesGrid, devicesText } from "../bench/crossover.ts";
 import { agree, crossover, type DevicePoint, type DevicesData, measureDevices } from "../bench/devices.ts";
+import { bundle } from "../bundle.mjs";
 import * as w from "../src/index.ts";
 
 const span = (t: number) => ({ median: t, min: 0.9 * t, max: 1.1 * t });
@@ -60,18 +60,10 @@ test("losses that differ are noticed", () => {
 });
 
 test("pages can load it: there is no module of a host in it", async () => {
-  const { outputFiles } = await build({
-    ...{
-      entryPoints: ["bench/devices.ts", "bench/crossover.ts"],
-      outdir: "nowhere",
-      bundle: true,
-      platform: "browser",
-      format: "esm",
-    },
-    ...{ write: false, logLevel: "silent" },
-  });
-  assert.is(outputFiles.length, 2);
-  for (const { text } of outputFiles) assert.not.match(text, /["']node:/);
+  for (const entry of ["bench/devices.ts", "bench/crossover.ts"]) {
+    const [script] = await bundle({ page: entry });
+    assert.not.match(script!.code, /["']node:/);
+  }
 });
 
 test("a small run: every point, the same losses, sizes that end where a device does", async () => {

@@ -13,6 +13,7 @@ import { download } from "../src/host/fetch.ts";
 import { gunzip, readFile, writeFile } from "../src/host/files.ts";
 import * as w from "../src/index.ts";
 import * as io from "../src/io/index.ts";
+import * as format from "../src/io/safetensors.ts";
 import * as nn from "../src/nn/index.ts";
 import * as optim from "../src/optim/index.ts";
 import { formatTensor } from "../src/print.ts";
@@ -577,19 +578,19 @@ function file(header: unknown, data = 8): Uint8Array {
   all.set(text, 8);
   return all;
 }
-const parse = (header: unknown, data?: number) => io.parseSafetensors(file(header, data), "net.safetensors");
+const parse = (header: unknown, data?: number) => format.parseSafetensors(file(header, data), "net.safetensors");
 const entry = (change: object) => parse({ w: { dtype: "F32", shape: [2], data_offsets: [0, 8], ...change } });
 
 const safetensors: Cases = {
   "saveSafetensors: released": () => io.saveSafetensors({ w: released() }),
-  "saveSafetensors: metadata": () => io.encodeSafetensors({ w: host }, { epoch: 3 as Any }),
-  "saveSafetensors: name": () => io.encodeSafetensors({ __metadata__: host }),
-  "saveSafetensors: dtype": () => io.encodeSafetensors({ w: { ...host, dtype: "float64" as Any } }),
-  "saveSafetensors: number of values": () => io.encodeSafetensors({ w: { ...host, shape: [3] } }),
-  "safetensors: no header": () => io.parseSafetensors(bytes(1, 2), "net.safetensors"),
-  "safetensors: header too long": () => io.parseSafetensors(new Uint8Array(16).fill(255), "net.safetensors"),
-  "safetensors: cut short": () => io.parseSafetensors(bytes(9, 0, 0, 0, 0, 0, 0, 0, 1), "net.safetensors"),
-  "safetensors: UTF-8": () => io.parseSafetensors(bytes(1, 0, 0, 0, 0, 0, 0, 0, 255), "net.safetensors"),
+  "saveSafetensors: metadata": () => format.encodeSafetensors({ w: host }, { epoch: 3 as Any }),
+  "saveSafetensors: name": () => format.encodeSafetensors({ __metadata__: host }),
+  "saveSafetensors: dtype": () => format.encodeSafetensors({ w: { ...host, dtype: "float64" as Any } }),
+  "saveSafetensors: number of values": () => format.encodeSafetensors({ w: { ...host, shape: [3] } }),
+  "safetensors: no header": () => format.parseSafetensors(bytes(1, 2), "net.safetensors"),
+  "safetensors: header too long": () => format.parseSafetensors(new Uint8Array(16).fill(255), "net.safetensors"),
+  "safetensors: cut short": () => format.parseSafetensors(bytes(9, 0, 0, 0, 0, 0, 0, 0, 1), "net.safetensors"),
+  "safetensors: UTF-8": () => format.parseSafetensors(bytes(1, 0, 0, 0, 0, 0, 0, 0, 255), "net.safetensors"),
   "safetensors: no brace": () => parse("[1, 2]"),
   "safetensors: no JSON": () => parse("{x"),
   "safetensors: a key twice": () => parse('{"w":{},"w":{}}'),

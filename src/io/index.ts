@@ -1,2 +1,61 @@
-// The room of files.
-export * from "./safetensors.ts";
+// Tensors to files and back. The format itself is loaded when it is first needed.
+import type { Device } from "../core/device.ts";
+import { contiguous } from "../core/op.ts";
+import { noGrad } from "../core/tape.ts";
+import { alive, mode, Tensor } from "../core/tensor.ts";
+import { readFile, writeFile } from "../host/files.ts";
+import { fromData } from "../ops/data.ts";
+import type { HostTensor } from "./safetensors.ts";
+
+const format = () => import("./safetensors.ts");
+
+/**
+ * The bytes of a file with these tensors, as they are when this is called, and text of your own as metadata.
+ * Errors: a released tensor, a name or metadata that the format does not allow.
+ */
+export async function saveSafetensors(
+  tensors: Readonly<Record<string, Tensor | HostTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<Uint8Array> {
+  const reads = Object.entries(tensors).map(async ([name, x]): Promise<[string, HostTensor]> => {
+    return [name, x instanceof Tensor ? await fetched(name, x) : x];
+  });
+  const values = Object.fromEntries(await Promise.all(reads));
+  return (await format()).encodeSafetensors(values, metadata);
+}
+
+async function fetched(name: string, x: Tensor): Promise<HostTensor> {
+  alive(`saveSafetensors (${name})`, x);
+  mode.recording?.refuse("saveSafetensors", "reads values: save outside the captured function");
+  const dense = noGrad(() => contiguous(x));
+  const reading = x.device.read(dense, x.numel, x.dtype);
+  if (dense !== x) dense.release("saveSafetensors");
+  const data = await reading;
+  return { dtype: x.dtype, shape: x.shape, data: data instanceof Float64Array ? Float32Array.from(data) : data };
+}
+
+/** Writes a state dict to a file, whole or not at all. https://pytorch.org/docs/stable/generated/torch.save.html */
+export async function save(
+  file: string,
+  tensors: Readonly<Record<string, Tensor | HostTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await writeFile(file, await saveSafetensors(tensors, metadata));
+}
+
+/**
+ * The tensors of a safetensors file, or of its bytes (in a page, those of a `fetch`), for `loadStateDict`.
+ * https://pytorch.org/docs/stable/generated/torch.load.html
+ */
+export async function load(
+  file: string | Uint8Array,
+  options: { device?: Device } = {},
+): Promise<Record<string, Tensor>> {
+  const { parseSafetensors } = await format();
+  const { tensors } = typeof file === "string" ? parseSafetensors(await readFile(file), file) : parseSafetensors(file);
+  return Object.fromEntries(
+    Object.entries(tensors).map(([key, { data, shape, dtype }]) => {
+      return [key, fromData(data, shape, dtype, { device: options.device, label: key })];
+    }),
+  );
+}

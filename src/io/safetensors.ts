@@ -1,14 +1,8 @@
 // The safetensors format (https://huggingface.co/docs/safetensors): an 8-byte length, a JSON header that gives each tensor's
 // dtype, shape and place, and the bytes. Reading checks every length and offset before anything is used.
-import type { Device } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
-import { noGrad } from "../core/tape.ts";
-import { alive, mode, Tensor } from "../core/tensor.ts";
-import { readFile, writeFile } from "../host/files.ts";
-import { fromData } from "../ops/data.ts";
 
 /** A tensor's values on the host. bool is 0 or 1 in an Int32Array. */
 export interface HostTensor {
@@ -27,30 +21,6 @@ const LONGEST_HEADER = 100_000_000;
 const SIZES: Readonly<Record<string, number>> = { F32: 4, I32: 4, I64: 8, F16: 2, BF16: 2, BOOL: 1 };
 const NAMES: Readonly<Record<DType, string>> = { float32: "F32", int32: "I32", bool: "BOOL" };
 const METADATA = "__metadata__";
-
-/**
- * The bytes of a file with these tensors, as they are when this is called, and text of your own as metadata.
- * Errors: a released tensor, a name or metadata that the format does not allow.
- */
-export async function saveSafetensors(
-  tensors: Readonly<Record<string, Tensor | HostTensor>>,
-  metadata: Readonly<Record<string, string>> = {},
-): Promise<Uint8Array> {
-  const reads = Object.entries(tensors).map(async ([name, x]): Promise<[string, HostTensor]> => {
-    return [name, x instanceof Tensor ? await fetched(name, x) : x];
-  });
-  return encodeSafetensors(Object.fromEntries(await Promise.all(reads)), metadata);
-}
-
-async function fetched(name: string, x: Tensor): Promise<HostTensor> {
-  alive(`saveSafetensors (${name})`, x);
-  mode.recording?.refuse("saveSafetensors", "reads values: save outside the captured function");
-  const dense = noGrad(() => contiguous(x));
-  const reading = x.device.read(dense, x.numel, x.dtype);
-  if (dense !== x) dense.release("saveSafetensors");
-  const data = await reading;
-  return { dtype: x.dtype, shape: x.shape, data: data instanceof Float64Array ? Float32Array.from(data) : data };
-}
 
 /** The bytes of a file with these tensors. */
 export function encodeSafetensors(
@@ -251,23 +221,4 @@ const word = new DataView(new ArrayBuffer(4));
 function brain(bits: number): number {
   word.setUint32(0, bits << 16);
   return word.getFloat32(0);
-}
-
-/** Writes a state dict to a file, whole or not at all. https://pytorch.org/docs/stable/generated/torch.save.html */
-export async function save(
-  file: string,
-  tensors: Readonly<Record<string, Tensor | HostTensor>>,
-  metadata: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  await writeFile(file, await saveSafetensors(tensors, metadata));
-}
-
-/** The tensors of a safetensors file, for `loadStateDict`. https://pytorch.org/docs/stable/generated/torch.load.html */
-export async function load(file: string, options: { device?: Device } = {}): Promise<Record<string, Tensor>> {
-  const { tensors } = parseSafetensors(await readFile(file), file);
-  return Object.fromEntries(
-    Object.entries(tensors).map(([key, { data, shape, dtype }]) => {
-      return [key, fromData(data, shape, dtype, { device: options.device, label: key })];
-    }),
-  );
 }

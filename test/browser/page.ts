@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { chromium, type Page } from "playwright-core";
+import { bundle } from "../../bundle.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -31,19 +31,10 @@ export interface OpenPage {
 
 /** Bundles `entry` (a path from the project's root), serves it with the wasm files, and opens the page. */
 export async function openPage(executablePath: string, entry: string): Promise<OpenPage> {
-  const { outputFiles } = await build({
-    entryPoints: [`${root}${entry}`],
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    external: ["node:*"],
-    logLevel: "error",
-  });
+  const [script] = await bundle({ test: entry });
   const files: Record<string, [string, () => string | Uint8Array]> = {
     "/": ["text/html", () => '<!doctype html><title>tests</title><script type="module" src="/test.js"></script>'],
-    "/test.js": ["text/javascript", () => outputFiles[0]!.contents],
+    "/test.js": ["text/javascript", () => script!.code],
   };
   files["/favicon.ico"] = ["image/x-icon", () => ""];
   for (const name of ["simd", "relaxed", "wide"]) {
