@@ -100,8 +100,9 @@ export async function availableParallelism(): Promise<number> {
 
 /** A way to ask for a garbage collection: the host's own, or pressure by buffers that are dropped at once. */
 export async function collector(): Promise<() => void> {
-  const own = (globalThis as { gc?: () => void }).gc;
+  const { gc: own, Bun } = globalThis as { gc?: () => void; Bun?: { gc(now: boolean): void } };
   if (own !== undefined) return own;
+  if (Bun !== undefined) return () => Bun.gc(true);
   if (isNode()) {
     const v8 = await import("node:v8");
     const vm = await import("node:vm");

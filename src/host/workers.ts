@@ -1,5 +1,5 @@
 // Workers of any host behind one face. The source is a string, so that one file carries everything.
-import { isNode } from "./probe.ts";
+import { nodeProcess } from "./probe.ts";
 
 export interface HostWorker {
   post(message: unknown): void;
@@ -12,15 +12,21 @@ export interface WorkerEvents {
   exit(reason: string): void;
 }
 
-/** In Node `self` is made of worker_threads' port; elsewhere it is there. */
+/** Workers of worker_threads, which Deno and Bun have too: they let the program end, and tell of every death. */
+const threads = (): boolean => nodeProcess()?.versions?.node !== undefined;
+
+/** There `self` is made of the port; elsewhere it is there. */
 const NODE_SELF = `
 import { parentPort } from "node:worker_threads";
 const self = { postMessage: (m) => parentPort.postMessage(m) };
 parentPort.on("message", (data) => self.onmessage({ data }));
 `;
 
+/** True where a worker that ended raises an event, whatever ended it; web workers have none for that. */
+export const tellsOfDeath = threads;
+
 export async function spawn(source: string, name: string, events: WorkerEvents): Promise<HostWorker> {
-  if (isNode()) {
+  if (threads()) {
     const { Worker } = await import("node:worker_threads");
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(NODE_SELF + source)}`), { name });
     worker.on("message", (data) => events.message(data));

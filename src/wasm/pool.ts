@@ -1,7 +1,7 @@
 // The worker pool: starts workers, counts those that are ready, and learns of those that died.
-import { availableParallelism, canShare } from "../host/probe.ts";
-import { type HostWorker, spawn } from "../host/workers.ts";
-import { MAX_THREADS, READY, SPINS } from "./control.ts";
+import { availableParallelism, canBlock, canShare } from "../host/probe.ts";
+import { type HostWorker, spawn, tellsOfDeath } from "../host/workers.ts";
+import { AWAKE, MAX_THREADS, READY, SPINS } from "./control.ts";
 import { WORKER } from "./worker.ts";
 
 /** Looks at a shared word before sleeping: some 30 µs, since a wake-up costs 10 µs and a hand-off 0.4 µs. */
@@ -9,6 +9,8 @@ const SPIN_LOOKS = 20000;
 
 export class Pool {
   readonly threads: number;
+  /** Every death comes in as an event. */
+  readonly tellsOfDeath = tellsOfDeath();
   private readonly words: Int32Array;
   private workers: HostWorker[] = [];
   private readyCount = 1;
@@ -27,6 +29,7 @@ export class Pool {
   ): Promise<void> {
     const cores = await availableParallelism();
     this.words[SPINS >> 2] = this.threads > cores ? 0 : SPIN_LOOKS;
+    this.words[AWAKE >> 2] = canBlock() ? 0 : 1;
     for (let ith = 1; ith < this.threads; ith++) {
       const gone = (why: string) => {
         if (!this.ended) lost(`worker ${ith} is gone: ${why}`);

@@ -1,7 +1,8 @@
 // Runs scripts: thread 0's walk beside the workers, what happens when they are late, and faults.
 //
 // Thread 0 comes back from wasm when it has waited a slice at a barrier ("stalled"). An awaited run then lets the event
-// loop turn, so that the host may learn of a worker's death; a synchronous one judges by time.
+// loop turn, so that the host may learn of a worker's death; where no event tells of it, and while nothing is awaited,
+// time judges.
 import { WasmgradError } from "../core/error.ts";
 import { faultMessage } from "../program/fault.ts";
 import { FAULT_CLAIM, FAULT_INDEX, FAULT_ROW, FAULT_VALUE, SHARE_BEGAN } from "./control.ts";
@@ -96,7 +97,7 @@ export class Runner {
       const run = this.run;
       await new Promise((resolve) => setTimeout(resolve, 1));
       if (this.run !== run) continue;
-      this.judge(run, false);
+      this.judge(run, !this.pool.tellsOfDeath);
       this.walk(run, run.stalledAt, true);
     }
   }

@@ -1,0 +1,66 @@
+// The same tests in other hosts: a newer Node, Deno and Bun (`npm install --prefix test/runtimes` brings them). Each file
+// runs there as it does here, threads and all; the cases themselves, which take minutes, by `--all` only.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const bin = `${root}test/runtimes/node_modules/.bin/`;
+
+/** Where each is, and its arguments before a file of TypeScript. */
+const RUNTIMES: Record<string, readonly [string, ...string[]]> = {
+  "Node 24": [`${bin}node`, "--import", "tsx"],
+  Deno: [`${bin}deno`, "run", "--allow-all", "--node-modules-dir=manual"],
+  Bun: [`${bin}bun`],
+};
+/** What leans most on a host: workers, the collector, files, the event loop. */
+const FILES = ["threads", "capture", "memory", "safetensors", "data", "optim"];
+/** Bun's collector scans the stack by guesswork, so what lives is bounded there but not the same to the byte. */
+const LEFT_OUT: Record<string, readonly string[]> = { Bun: ["memory"] };
+if (process.env.WEBGPU_CASES === "all") FILES.push("cases", "goldens");
+
+interface Ended {
+  readonly code: number | null;
+  readonly text: string;
+}
+
+/** Runs a program to its end; what does not end by itself is ended, and says so. */
+function run([command, ...args]: readonly string[], limit: number): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command!, args, { cwd: root });
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part));
+    const timer = setTimeout(() => {
+      text += `\nit had not ended after ${limit / 1000} s`;
+      child.kill("SIGKILL");
+    }, limit);
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, text: stripVTControlCharacters(text) });
+    });
+  });
+}
+
+for (const [name, command] of Object.entries(RUNTIMES)) {
+  if (!existsSync(command[0])) {
+    console.log(`skipped: ${name}, which is not installed: npm install --prefix test/runtimes`);
+    test.skip(name, () => {});
+    continue;
+  }
+  for (const file of FILES.filter((f) => !LEFT_OUT[name]?.includes(f))) {
+    test(`${name}: ${file}.test.ts`, async () => {
+      const { code, text } = await run([...command, `test/${file}.test.ts`], 600_000);
+      const number = (word: string): number => Number(new RegExp(`^\\s*${word}:\\s+(\\d+)`, "m").exec(text)?.[1]);
+      const end = text.slice(-3000);
+      assert.ok(number("Total") > 0, `no test ran:\n${end}`);
+      assert.is(number("Passed"), number("Total"), end);
+      assert.is(code, 0, end);
+    });
+  }
+}
+
+test.run();
