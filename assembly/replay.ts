@@ -16,6 +16,8 @@ const RUN_END: usize = CONTROL + 136;
 const ASLEEP: usize = CONTROL + 140;
 /** How often a waiting thread looks before it sleeps; the host sets 0 where threads outnumber cores. */
 const SPINS: usize = CONTROL + 144;
+/** 1 where thread 0 may not sleep: it is a page's own thread, on which wait traps. */
+const AWAKE: usize = CONTROL + 148;
 const ARRIVED: usize = CONTROL + 192;
 const GENERATION: usize = CONTROL + 256;
 const BARRIER_ASLEEP: usize = CONTROL + 260;
@@ -33,6 +35,9 @@ const PARALLEL: u32 = 1;
 const BARRIER: u32 = 2;
 /** Thread 0 returns to the host after waiting this long, in nanoseconds. */
 const SLICE: i64 = 20_000_000;
+const SLICE_MS: f64 = 20;
+/** Looks of a thread that may not sleep before it looks at the clock. */
+const LOOKS: u32 = 1000;
 
 /**
  * Sleeps while `word` is `value`, which is handed over through memory: V8's baseline compiler (Node 20) loses a local that
@@ -44,6 +49,17 @@ function sleep(word: usize, value: i32, ith: u32, timeout: i64): void {
   const awaited = AWAITED + ((<usize>ith) << 6);
   store<i32>(awaited, value);
   atomic.wait<i32>(word, load<i32>(awaited), timeout);
+}
+
+/** Looks for a slice, without sleeping, whether the generation has changed. */
+function watch(generation: i32): bool {
+  const end = now() + SLICE_MS;
+  do {
+    for (let i: u32 = 0; i < LOOKS; i++) {
+      if (atomic.load<i32>(GENERATION) != generation) return true;
+    }
+  } while (now() < end);
+  return false;
 }
 
 /**
@@ -68,9 +84,13 @@ function barrier(ith: u32, nth: u32, again: bool): bool {
     }
   }
   while (true) {
-    atomic.add<u32>(BARRIER_ASLEEP, 1);
-    sleep(GENERATION, generation, ith, ith == 0 ? SLICE : -1);
-    atomic.sub<u32>(BARRIER_ASLEEP, 1);
+    if (ith == 0 && load<u32>(AWAKE) != 0) {
+      if (watch(generation)) return true;
+    } else {
+      atomic.add<u32>(BARRIER_ASLEEP, 1);
+      sleep(GENERATION, generation, ith, ith == 0 ? SLICE : -1);
+      atomic.sub<u32>(BARRIER_ASLEEP, 1);
+    }
     if (atomic.load<i32>(GENERATION) != generation) return true;
     if (ith == 0) {
       store<i32>(SHARE_BEGAN + 8, generation);

@@ -3,6 +3,7 @@
 // this is a process of its own.
 import { suite } from "uvu";
 import { init } from "../src/init.ts";
+import { AWAKE } from "../src/wasm/control.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import type { Build } from "../src/wasm/load.ts";
 import { type Case, f } from "./cases/case.ts";
@@ -18,9 +19,10 @@ const LONG: Case = {
 for (const build of ["simd", "relaxed"] as Build[]) {
   const all = suite(`barrier, ${build}`);
   let one: Outcome;
-  for (const threads of [1, 3, 2]) {
-    all(`long shares: ${build}, ${threads} threads`, async () => {
+  for (const [threads, awake] of [[1], [3], [2], [2, true]] as [number, boolean?][]) {
+    all(`long shares: ${build}, ${threads} threads${awake ? ", thread 0 may not sleep" : ""}`, async () => {
       const device: WasmDevice = await ready(await init({ simd: build, threads }));
+      if (awake) device.memoryOf.u32[AWAKE >> 2] = 1;
       try {
         for (let round = 0; round < (threads === 1 ? 1 : 8); round++) {
           const got = execute(LONG, device);

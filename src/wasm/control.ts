@@ -10,6 +10,7 @@ export const FAULT_INDEX = CONTROL + 72;
 export const FAULT_VALUE = CONTROL + 76;
 export const EPOCH = CONTROL + 128;
 export const SPINS = CONTROL + 144;
+export const AWAKE = CONTROL + 148;
 export const GENERATION = CONTROL + 256;
 export const TRAPPED = CONTROL + 320;
 export const SHARE_BEGAN = CONTROL + 328;
