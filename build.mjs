@@ -38,7 +38,7 @@ if (test) {
 } else if (!wasmOnly) {
   for (const file of readdirSync("dist")) if (/\.js$/.test(file)) rmSync(`dist/${file}`);
   await bundle(
-    { index: "src/index.ts", data: "src/data/index.ts", io: "src/io/safetensors.ts" },
+    { index: "src/index.ts", data: "src/data/index.ts", amp: "src/amp/index.ts", io: "src/io/safetensors.ts" },
     { dir: "dist", minify: false },
   );
   rmSync("dist/types", { recursive: true, force: true });

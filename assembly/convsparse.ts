@@ -128,7 +128,7 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
           for (let q: u32 = 0; q < every; ++q) {
             const rows = work + IMAGES + q * dw * record;
             const to = sums + perRun * q;
-            gather(vectors, rows, dh * wide * record, work, listed, to, perRun * every, runs / every, tail);
+            gather(vectors, rows, dh * wide * record, work, listed, 0, to, perRun * every, runs / every, tail, true);
           }
         }
       }
@@ -239,7 +239,7 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
               if (begin == end) continue;
               for (let q: u32 = 0; q < every; ++q) {
                 const weights = work + WEIGHTS + perRow * y + perRun * q;
-                gather(vectors, weights, 0, begin, end, to + down * y + q * dw * record, 0, 1, tail);
+                gather(vectors, weights, 0, begin, end, 0, to + down * y + q * dw * record, 0, 1, tail, true);
               }
             }
           } else {
@@ -250,7 +250,7 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
               for (let q: u32 = 0; q < every; ++q) {
                 const weights = work + WEIGHTS + perRun * q;
                 const at = to + down * (oy * sh) + q * dw * record;
-                gather(vectors, weights, perRow, begin, end, at, down * dh, kh, tail);
+                gather(vectors, weights, perRow, begin, end, 0, at, down * dh, kh, tail, true);
               }
             }
           }

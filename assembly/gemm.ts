@@ -185,6 +185,12 @@ function stripe(
   }
 }
 
+/** Length of the blocks of k: as few as KC allows, about the same, multiples of 4. */
+export function chain(k: u32): u32 {
+  const blocks = max<u32>((k + KC - 1) / KC, 1);
+  return ((k + blocks - 1) / blocks + 3) & ~3;
+}
+
 /**
  * C[m, n] = A B, strides in bytes. AT: A is stored [k, m]; BT: B is stored [n, k]. With nothing to add up (k = 0) C
  * gets zeros. How B is read never changes what an element of C gets: one chain over k within each block of KC.
@@ -206,8 +212,7 @@ export function gemm(
   if (m == 0 || n == 0) return;
   const vectors = (n + 3) >> 2;
   const panels = (vectors + NR - 1) / NR;
-  const blocks = max<u32>((k + KC - 1) / KC, 1);
-  const kc = ((k + blocks - 1) / blocks + 3) & ~3;
+  const kc = chain(k);
   // Few rows, or B small enough for the first cache: read B where it lies. A panel with an odd end is always packed.
   const inPlace = !BT && (m <= 32 || (n <= 64 && k <= KC));
 

@@ -2,8 +2,8 @@
 // Threads share the rows of the whole batch, or the columns where there are more of them.
 import { extent, first, last, pointer, scratch } from "./args";
 import { gemm, KC } from "./gemm";
-import { read, write } from "./lanes";
-import { hsum, madd } from "./simd";
+import { listed } from "./listed";
+import { BITS256, hsum, madd } from "./simd";
 import { BIAS, MASK, PLAIN, THIN, thinRows } from "./thin";
 import { thinColumns } from "./thincolumns";
 
@@ -115,18 +115,43 @@ function addBias(c: usize, ldc: usize, bias: usize, m: u32, n: u32, relu: bool):
 function mask(c: usize, ldc: usize, y: usize, m: u32, n: u32): void {
   const zero = f32x4.splat(0);
   for (let i: u32 = 0; i < m; ++i) {
-    for (let j: u32 = 0; j < n; j += 4) {
-      const left = n - j;
+    let j: u32 = 0;
+    for (; j + 4 <= n; j += 4) {
       const at = <usize>j << 2;
-      write(c + at, v128.andnot(read(c + at, left), f32x4.le(read(y + at, left), zero)), left);
+      v128.store(c + at, v128.andnot(v128.load(c + at), f32x4.le(v128.load(y + at), zero)));
+    }
+    for (; j < n; ++j) {
+      const at = <usize>j << 2;
+      if (load<f32>(y + at) <= 0) store<f32>(c + at, 0);
     }
     c += ldc;
     y += ldc;
   }
 }
 
+// Share of nonzeros up to which lists pay, for many columns (bench/lab, 155): a dense tile loads less for each madd, and
+// the three builds' tiles differ in speed. Few columns have less use of a list.
+const MOST_LISTED: f32 = BITS256 ? 0.58 : ASC_FEATURE_RELAXED_SIMD ? 0.7 : 0.85;
+const PER_COLUMN: f32 = 10;
+
+/** True when so much of a is zero that lists pay, by 16 to 31 of its rows: all threads find the same. */
+function listable(a: usize, rows: u32, columns: u32, n: u32): bool {
+  const step = max<u32>(rows >>> 4, 1);
+  const whole = columns & ~3;
+  const zero = f32x4.splat(0);
+  let nonzero = i32x4.splat(0);
+  let seen: u32 = 0;
+  for (let i: u32 = 0; i < rows; i += step) {
+    let x = a + <usize>i * columns * 4;
+    for (const end = x + (whole << 2); x < end; x += 16) nonzero = i32x4.sub(nonzero, f32x4.ne(v128.load(x), zero));
+    seen += whole;
+  }
+  const found = hsum(f32x4.convert_i32x4_s(nonzero));
+  return found <= <f32>seen * (MOST_LISTED - PER_COLUMN / <f32>n);
+}
+
 /** One function for all forms, told apart as it runs: specialized for each they were a tenth of the file. */
-function product(turnA: bool, turnB: bool, finish: i32, args: usize, ith: u32, nth: u32): void {
+function product(turnA: bool, turnB: bool, finish: i32, skip: bool, args: usize, ith: u32, nth: u32): void {
   const c = pointer(args, 0);
   const a = pointer(args, 1);
   const b = pointer(args, 2);
@@ -169,11 +194,12 @@ function product(turnA: bool, turnB: bool, finish: i32, args: usize, ith: u32, n
     const rows = i1 - i0;
     const columns = j1 - j0;
     const at = finish == BIAS ? extra + (j0 << 2) : finish == MASK ? extra + (cg - c) : 0;
-    if (!turnA && columns <= THIN && k <= (turnB ? 15 : KC) && rows >= 4) {
+    if (skip && !narrow && listable(a + g * sa, turnA ? k : m, turnA ? m : k, n)) {
+      listed(turnA, turnB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
+    } else if (!turnA && columns <= THIN && k <= (turnB ? 15 : KC) && rows >= 4) {
       thinRows(turnB, finish, cg, ldc, ag, lda, bg, ldb, rows, columns, k, at, relu, work);
       continue;
-    }
-    if (turnA && rows <= THIN && columns <= THIN && k > 0) {
+    } else if (turnA && rows <= THIN && columns <= THIN && k > 0) {
       thinColumns(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
     } else if (narrow) dots(cg, ldc, ag, bg, rows, columns, k);
     else gemm(turnA, turnB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
@@ -184,24 +210,45 @@ function product(turnA: bool, turnB: bool, finish: i32, args: usize, ith: u32, n
 
 /** c | a b | batch m n k | strides of a and b from one product to the next, in elements (0: the same for all) */
 export function matmul_nn_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, PLAIN, args, ith, nth);
+  product(false, false, PLAIN, false, args, ith, nth);
 }
 export function matmul_nt_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, true, PLAIN, args, ith, nth);
+  product(false, true, PLAIN, false, args, ith, nth);
 }
 export function matmul_tn_f32(args: usize, ith: u32, nth: u32): void {
-  product(true, false, PLAIN, args, ith, nth);
+  product(true, false, PLAIN, false, args, ith, nth);
 }
 
 /** c | a b bias | batch m n k | strides of a and b, relu: c = a b + bias[n], then max(0, .) if relu */
 export function matmul_nn_bias_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, BIAS, args, ith, nth);
+  product(false, false, BIAS, false, args, ith, nth);
 }
 export function matmul_nt_bias_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, true, BIAS, args, ith, nth);
+  product(false, true, BIAS, false, args, ith, nth);
 }
 
 /** c | a b y | batch m n k | strides of a, b: c = a b where y > 0 (or NaN), else 0: the gradient of y = relu(.) */
 export function matmul_nn_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, MASK, args, ith, nth);
+  product(false, false, MASK, false, args, ith, nth);
+}
+
+// The same for captured programs, where a zero of a stands for nothing, even against an infinity or a NaN of b: only there
+// the results differ. Where much of a is zero the rest is listed (listed.ts).
+export function matmul_nn_sparse_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, false, PLAIN, true, args, ith, nth);
+}
+export function matmul_nt_sparse_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, true, PLAIN, true, args, ith, nth);
+}
+export function matmul_tn_sparse_f32(args: usize, ith: u32, nth: u32): void {
+  product(true, false, PLAIN, true, args, ith, nth);
+}
+export function matmul_nn_sparse_bias_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, false, BIAS, true, args, ith, nth);
+}
+export function matmul_nt_sparse_bias_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, true, BIAS, true, args, ith, nth);
+}
+export function matmul_nn_sparse_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, false, MASK, true, args, ith, nth);
 }

@@ -51,7 +51,6 @@ function finishThin(MASKED: bool, c: usize, v: v128, bias: v128, least: v128, y:
 // @ts-ignore: decorator
 @inline
 function rows(
-  MASKED: bool,
   finish: i32,
   WIDE: bool,
   c: usize,
@@ -69,6 +68,7 @@ function rows(
   const bias0 = finish == BIAS ? read(extra, n) : f32x4.splat(-0.0);
   let bias1 = bias0;
   if (WIDE && finish == BIAS) bias1 = v128.load(extra + rest);
+  const masked = finish == MASK;
   const length = <usize>k << 2;
   for (let i: u32 = 0; i < m; i += 4) {
     const r = min<u32>(i, m - 4);
@@ -174,15 +174,28 @@ function rows(
     const at = ldc * r;
     const to = c + at;
     const y = extra + at;
-    finishThin(MASKED, to, p0, bias0, least, y, n);
-    finishThin(MASKED, to + ldc, q0, bias0, least, y + ldc, n);
-    finishThin(MASKED, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
-    finishThin(MASKED, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
-    if (WIDE) {
-      finishThin(MASKED, to + rest, p1, bias1, least, y + rest, 4);
-      finishThin(MASKED, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
-      finishThin(MASKED, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
-      finishThin(MASKED, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
+    if (masked) {
+      finishThin(true, to, p0, bias0, least, y, n);
+      finishThin(true, to + ldc, q0, bias0, least, y + ldc, n);
+      finishThin(true, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
+      finishThin(true, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
+      if (WIDE) {
+        finishThin(true, to + rest, p1, bias1, least, y + rest, 4);
+        finishThin(true, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
+        finishThin(true, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
+        finishThin(true, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
+      }
+    } else {
+      finishThin(false, to, p0, bias0, least, y, n);
+      finishThin(false, to + ldc, q0, bias0, least, y + ldc, n);
+      finishThin(false, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
+      finishThin(false, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
+      if (WIDE) {
+        finishThin(false, to + rest, p1, bias1, least, y + rest, 4);
+        finishThin(false, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
+        finishThin(false, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
+        finishThin(false, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
+      }
     }
   }
 }
@@ -256,9 +269,6 @@ export function thinRows(
     return one(finish, c, a, lda, b, turned ? 4 : ldb, m, k, extra, least);
   }
   packThin(turned, work, b, ldb, n, k);
-  if (finish == MASK) {
-    if (n > 4) rows(true, finish, true, c, ldc, a, lda, work, m, n, k, extra, least);
-    else rows(true, finish, false, c, ldc, a, lda, work, m, n, k, extra, least);
-  } else if (n > 4) rows(false, finish, true, c, ldc, a, lda, work, m, n, k, extra, least);
-  else rows(false, finish, false, c, ldc, a, lda, work, m, n, k, extra, least);
+  if (n > 4) rows(finish, true, c, ldc, a, lda, work, m, n, k, extra, least);
+  else rows(finish, false, c, ldc, a, lda, work, m, n, k, extra, least);
 }

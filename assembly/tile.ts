@@ -235,18 +235,48 @@ function body(
     if (N > 4) put(c1 + load<usize>(places, 16), q4, ADD);
     if (N > 5) put(c1 + load<usize>(places, 20), q5, ADD);
   } else {
-    put(c0, p0, mode);
-    if (N > 1) put(c0 + 16, p1, mode);
-    if (N > 2) put(c0 + 32, p2, mode);
-    if (N > 3) put(c0 + 48, p3, mode);
-    if (N > 4) put(c0 + 64, p4, mode);
-    if (N > 5) put(c0 + 80, p5, mode);
-    put(c1, q0, mode);
-    if (N > 1) put(c1 + 16, q1, mode);
-    if (N > 2) put(c1 + 32, q2, mode);
-    if (N > 3) put(c1 + 48, q3, mode);
-    if (N > 4) put(c1 + 64, q4, mode);
-    if (N > 5) put(c1 + 80, q5, mode);
+    // Mode by mode: a branch for each vector instead costs as much as two steps of k.
+    if (mode & ADD) {
+      p0 = f32x4.add(v128.load(c0), p0);
+      if (N > 1) p1 = f32x4.add(v128.load(c0, 16), p1);
+      if (N > 2) p2 = f32x4.add(v128.load(c0, 32), p2);
+      if (N > 3) p3 = f32x4.add(v128.load(c0, 48), p3);
+      if (N > 4) p4 = f32x4.add(v128.load(c0, 64), p4);
+      if (N > 5) p5 = f32x4.add(v128.load(c0, 80), p5);
+      q0 = f32x4.add(v128.load(c1), q0);
+      if (N > 1) q1 = f32x4.add(v128.load(c1, 16), q1);
+      if (N > 2) q2 = f32x4.add(v128.load(c1, 32), q2);
+      if (N > 3) q3 = f32x4.add(v128.load(c1, 48), q3);
+      if (N > 4) q4 = f32x4.add(v128.load(c1, 64), q4);
+      if (N > 5) q5 = f32x4.add(v128.load(c1, 80), q5);
+    }
+    if (mode & RELU) {
+      const zero = f32x4.splat(0);
+      p0 = f32x4.pmax(p0, zero);
+      if (N > 1) p1 = f32x4.pmax(p1, zero);
+      if (N > 2) p2 = f32x4.pmax(p2, zero);
+      if (N > 3) p3 = f32x4.pmax(p3, zero);
+      if (N > 4) p4 = f32x4.pmax(p4, zero);
+      if (N > 5) p5 = f32x4.pmax(p5, zero);
+      q0 = f32x4.pmax(q0, zero);
+      if (N > 1) q1 = f32x4.pmax(q1, zero);
+      if (N > 2) q2 = f32x4.pmax(q2, zero);
+      if (N > 3) q3 = f32x4.pmax(q3, zero);
+      if (N > 4) q4 = f32x4.pmax(q4, zero);
+      if (N > 5) q5 = f32x4.pmax(q5, zero);
+    }
+    v128.store(c0, p0);
+    if (N > 1) v128.store(c0, p1, 16);
+    if (N > 2) v128.store(c0, p2, 32);
+    if (N > 3) v128.store(c0, p3, 48);
+    if (N > 4) v128.store(c0, p4, 64);
+    if (N > 5) v128.store(c0, p5, 80);
+    v128.store(c1, q0);
+    if (N > 1) v128.store(c1, q1, 16);
+    if (N > 2) v128.store(c1, q2, 32);
+    if (N > 3) v128.store(c1, q3, 48);
+    if (N > 4) v128.store(c1, q4, 64);
+    if (N > 5) v128.store(c1, q5, 80);
   }
 }
 

@@ -12,13 +12,13 @@ import {
   down,
   evaluate,
   moment,
-  moments,
   OFFSETS,
   plan,
   PLAN,
   SCALE,
   TILES,
   touch,
+  TOUCHED,
 } from "./winogradtile";
 
 const ROWS: u32 = 16; // channels of y that are transformed back at a time
@@ -26,12 +26,12 @@ const INPUTS: usize = 1408 << 10; // bytes of transformed inputs
 
 // @ts-ignore: decorator
 @inline
-function gather(p0: usize, p1: usize, p2: usize, p3: usize): v128 {
+export function gather(p0: usize, p1: usize, p2: usize, p3: usize): v128 {
   const v = v128.load32_lane(p1, v128.load32_zero(p0), 1);
   return v128.load32_lane(p3, v128.load32_lane(p2, v, 2), 3);
 }
 
-function evaluateN(n: u32, d: usize, stride: usize, s: usize, from: usize): void {
+export function evaluateN(n: u32, d: usize, stride: usize, s: usize, from: usize): void {
   const c2 = v128.load(s + 2 * from);
   const c3 = n > 3 ? v128.load(s + 3 * from) : c2;
   evaluate(n, d, stride, v128.load(s), v128.load(s + from), c2, c3, n > 3 ? v128.load(s + 4 * from) : c2);
@@ -93,10 +93,28 @@ export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
 // Where a tile goes in y: offset in bytes, rows, columns; with the first of four whether all of them are whole, of 4 x 4.
 const PLACE: usize = 16;
 
-/** Four tiles of one channel of y from 36 vectors: m x m pixels each, plus the bias. */
+/**
+ * Four tiles of one channel of y from 36 vectors: m x m pixels each, plus the bias. Where m is 2 four are made of which two
+ * are stored: a branch at each sum costs tiles of 4 x 4 more. What differs is where the leading coefficient goes.
+ */
 function back(m: u32, s: usize, stride: usize, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
+  const two = i32x4.splat(m == 2 ? -1 : 0);
   for (let j: usize = 0; j < 6; ++j) {
-    moments(m, temp + (j << 4), 96, s, 6 * stride);
+    const v0 = v128.load(s);
+    const v1 = v128.load(s + 6 * stride);
+    const v2 = v128.load(s + 12 * stride);
+    const v3 = v128.load(s + 18 * stride);
+    const v4 = v128.load(s + 24 * stride);
+    const v5 = v128.load(s + 30 * stride);
+    const s1 = f32x4.add(v1, v2);
+    const d1 = f32x4.sub(v1, v2);
+    const s2 = f32x4.add(v3, v4);
+    const d2 = f32x4.sub(v3, v4);
+    const to = temp + (j << 4);
+    v128.store(to, moment(0, false, v0, s1, d1, s2, d2, v5));
+    v128.store(to, moment(1, true, v0, s1, d1, s2, d2, v128.and(v5, two)), 96);
+    v128.store(to, moment(2, false, v0, s1, d1, s2, d2, v5), 192);
+    v128.store(to, moment(3, true, v0, s1, d1, s2, d2, v5), 288);
     s += stride;
   }
   const y0 = y + load<usize>(places);
@@ -119,17 +137,13 @@ function back(m: u32, s: usize, stride: usize, temp: usize, y: usize, line: usiz
     const v0 = v128.load(temp);
     const v5 = v128.load(temp, 80);
     const w0 = f32x4.pmax(f32x4.add(b, moment(0, false, v0, s1, d1, s2, d2, v5)), low);
-    const w1 = f32x4.pmax(f32x4.add(b, moment(1, m == 2, v0, s1, d1, s2, d2, v5)), low);
+    const w1 = f32x4.pmax(f32x4.add(b, moment(1, true, v0, s1, d1, s2, d2, v128.and(v5, two))), low);
+    const w2 = f32x4.pmax(f32x4.add(b, moment(2, false, v0, s1, d1, s2, d2, v5)), low);
+    const w3 = f32x4.pmax(f32x4.add(b, moment(3, true, v0, s1, d1, s2, d2, v5)), low);
     const t0 = i32x4.shuffle(w0, w1, 0, 4, 1, 5);
+    const t1 = i32x4.shuffle(w2, w3, 0, 4, 1, 5);
     const t2 = i32x4.shuffle(w0, w1, 2, 6, 3, 7);
-    let t1 = t0;
-    let t3 = t2;
-    if (m == 4) {
-      const w2 = f32x4.pmax(f32x4.add(b, moment(2, false, v0, s1, d1, s2, d2, v5)), low);
-      const w3 = f32x4.pmax(f32x4.add(b, moment(3, true, v0, s1, d1, s2, d2, v5)), low);
-      t1 = i32x4.shuffle(w2, w3, 0, 4, 1, 5);
-      t3 = i32x4.shuffle(w2, w3, 2, 6, 3, 7);
-    }
+    const t3 = i32x4.shuffle(w2, w3, 2, 6, 3, 7);
     const r0 = i64x2.shuffle(t0, t1, 0, 2);
     const r1 = i64x2.shuffle(t0, t1, 1, 3);
     const r2 = i64x2.shuffle(t2, t3, 0, 2);
@@ -159,6 +173,23 @@ function put(place: usize, i: u32, y: usize, v: v128): void {
     v128.store32_lane(y, v, 0);
     if (columns > 1) v128.store32_lane(y, v, 1, 4);
     if (columns > 2) v128.store32_lane(y, v, 2, 8);
+  }
+}
+
+/**
+ * Stores to the lines of one channel of y that `back` will write: they come while products run. A load would hold up what
+ * comes after it, a store waits in its queue. Where tiles lie side by side, the first and the last of four reach all lines.
+ */
+function ahead(y: usize, places: usize, across: u32, line: usize): void {
+  for (const end = places + 4 * PLACE * across; places < end; places += 4 * PLACE) {
+    let p = y + load<usize>(places);
+    let q = y + load<usize>(places, 3 * PLACE);
+    for (let r = min<u32>(load<u32>(places, 4), load<u32>(places, 3 * PLACE + 4)); r > 0; --r) {
+      store<u32>(p, 0);
+      store<u32>(q, 0);
+      p += line;
+      q += line;
+    }
   }
 }
 
@@ -225,7 +256,9 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
     }
     memory.fill(buffer, 0, BUFFER);
     for (let c: u32 = 0; c < ci; ++c) {
-      if ((c & 7) == 0) touched |= touch(segments, count, plane * c, plane, min<u32>(8, ci - c), <usize>w << 2);
+      if (c % TOUCHED == 0) {
+        touched |= touch(segments, count, plane * c, plane, min<u32>(TOUCHED, ci - c), <usize>w << 2);
+      }
       down(6, buffer, segments, count, plane * c, <usize>w << 2, zero);
       let d = v + row * c;
       for (let q = segments + OFFSETS, f = q + ld; q < f; q += 16) {
@@ -238,6 +271,7 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
       for (let i: u32 = 0; i < 36; ++i) {
         let a = u + pitch(co, ci) * i + lda * c0;
         let s = sums + ld * i;
+        if (c0 + i < c1) ahead(y + pixels * (c0 + i), places, across, <usize>ow << 2);
         for (let c = c0; c < c1; c += 2) {
           const single = c + 1 == co;
           tile(across, a, single ? a : a + lda, 4, 0, v + ld * i, row, ci, 1, s, single ? spare : s + row, 0, 0, STORE);

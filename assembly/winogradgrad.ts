@@ -6,12 +6,13 @@
 //   transform back: size x size taps for each pair of channels
 import { extent, first, last, pointer, scratch } from "./args";
 import { ADD, NR, STORE, tile } from "./tile";
-import { acrossGrad, BUFFER, down, moments, OFFSETS, plan, PLAN, SCALE, across6, TILES, touch } from "./winogradtile";
+import { acrossGrad, BUFFER, down, moments, OFFSETS, plan, PLAN, SCALE, across6, TILES, touch, TOUCHED } from "./winogradtile";
 
 const CHANNELS: u32 = 64;
 const MOST: u32 = 48; // tiles
-const SUMS: usize = 36 * 4 * CHANNELS * CHANNELS;
-const SLABS: usize = 36 * (4 * CHANNELS * MOST + 64);
+const PAD: usize = 16; // bytes behind each row: rows 256 bytes apart would meet in a few banks of the cache
+const SUMS: usize = 36 * (4 * CHANNELS + PAD) * CHANNELS;
+const SLABS: usize = 36 * ((4 * CHANNELS + PAD) * MOST + 64);
 
 /** Tiles [t0, t1) of channels [c0, c1), transformed: 36 slabs, rows of ld bytes for each tile. */
 function turn(
@@ -44,7 +45,7 @@ function turn(
     const count = plan(segments, x, plane * channels, t0, end, high, wide, m, size, h, w, ph, pw);
     memory.fill(buffer, 0, 4 * BUFFER + 64 + 512);
     for (let c = c0; c < c1; c += 4) {
-      if (((c - c0) & 7) == 0) seen |= touch(segments, count, plane * c, plane, min<u32>(8, c1 - c), line);
+      if ((c - c0) % TOUCHED == 0) seen |= touch(segments, count, plane * c, plane, min<u32>(TOUCHED, c1 - c), line);
       for (let i: u32 = 0; i < 4; ++i) {
         down(size, buffer + BUFFER * i, segments, count, plane * min<u32>(c + i, c1 - 1), line, zero);
       }
@@ -94,8 +95,8 @@ export function conv2d_winograd_vjp_w_f32(args: usize, ith: u32, nth: u32): void
     const i1 = min<u32>(i + CHANNELS, ci);
     const o1 = min<u32>(o + CHANNELS, co);
     const vectors = (i1 - i + 3) >> 2;
-    const ldv = (<usize>vectors) << 4;
-    const ldd = (<usize>((o1 - o + 3) & ~3)) << 2;
+    const ldv = ((<usize>vectors) << 4) + PAD;
+    const ldd = ((<usize>((o1 - o + 3) & ~3)) << 2) + PAD;
     const slabv = ldv * MOST + 64;
     const slabd = ldd * MOST + 64;
     const slab = ldv * (o1 - o);
@@ -166,13 +167,9 @@ function back(size: u32, s: usize, slab: usize, temp: usize): void {
   }
   // Down the columns in place: what is stored has been loaded.
   for (let j: u32 = 0; j < 6; ++j) {
-    momentsOf(size, temp + (j << 4), 96, temp + (j << 4), 96);
+    moments(size, temp + (j << 4), 96, temp + (j << 4), 96);
   }
   for (let r: u32 = 0; r < size; ++r) {
-    momentsOf(size, temp + 1024 + ((size * r) << 4), 16, temp + 96 * r, 16);
+    moments(size, temp + 1024 + ((size * r) << 4), 16, temp + 96 * r, 16);
   }
-}
-
-function momentsOf(n: u32, d: usize, to: usize, s: usize, from: usize): void {
-  moments(n, d, to, s, from);
 }

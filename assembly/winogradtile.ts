@@ -17,6 +17,8 @@ export const TILES: u32 = 24;
 /** Bytes of the plan of a panel: its segments, then an offset for each tile. */
 export const OFFSETS: usize = 20 * TILES;
 export const PLAN: usize = OFFSETS + 4 * TILES;
+/** Channels that are touched before they are transformed: fewer than a cache has ways, planes are often whole pages. */
+export const TOUCHED: u32 = 8;
 
 const A: f32 = 0.75;
 const B: f32 = 1.5;
@@ -38,7 +40,7 @@ export const SCALE = memory.data<f32>([S0, SA, SA, SB, SB, 1]);
 // Six to six, `stride` bytes apart.
 // @ts-ignore: decorator
 @inline
-function spread(d: usize, stride: usize, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128): void {
+export function spread(d: usize, stride: usize, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128): void {
   const aa = v128.load(POINTS, 128);
   const bb = v128.load(POINTS, 144);
   const sum = v128.load(POINTS, 160);
@@ -88,9 +90,7 @@ export function moment(k: u32, last: bool, v0: v128, s1: v128, d1: v128, s2: v12
   return madd(high, y, last ? madd(low, x, v5) : f32x4.mul(low, x));
 }
 
-/** Six values, `from` bytes apart, to n sums, `to` bytes apart. */
-// @ts-ignore: decorator
-@inline
+/** Six values, `from` bytes apart, to n sums, 3 or 5, `to` bytes apart; in place where they are as far apart. */
 export function moments(n: u32, d: usize, to: usize, s: usize, from: usize): void {
   const v0 = v128.load(s);
   const v1 = v128.load(s + from);
@@ -103,10 +103,11 @@ export function moments(n: u32, d: usize, to: usize, s: usize, from: usize): voi
   const s2 = f32x4.add(v3, v4);
   const d2 = f32x4.sub(v3, v4);
   v128.store(d, moment(0, false, v0, s1, d1, s2, d2, v5));
-  v128.store(d + to, moment(1, n == 2, v0, s1, d1, s2, d2, v5));
-  if (n > 2) v128.store(d + 2 * to, moment(2, n == 3, v0, s1, d1, s2, d2, v5));
-  if (n > 3) v128.store(d + 3 * to, moment(3, n == 4, v0, s1, d1, s2, d2, v5));
-  if (n > 4) v128.store(d + 4 * to, moment(4, n == 5, v0, s1, d1, s2, d2, v5));
+  v128.store(d + to, moment(1, false, v0, s1, d1, s2, d2, v5));
+  v128.store(d + 2 * to, moment(2, n == 3, v0, s1, d1, s2, d2, v5));
+  if (n == 3) return;
+  v128.store(d + 3 * to, moment(3, false, v0, s1, d1, s2, d2, v5));
+  v128.store(d + 4 * to, moment(4, true, v0, s1, d1, s2, d2, v5));
 }
 
 /**
@@ -249,14 +250,14 @@ export function acrossGrad(m: u32, d: usize, stride: usize, q0: usize, q1: usize
 
 /**
  * Loads a word of each line of memory that `down` will read in n channels: caches fetch them at once, where reading them
- * row by row waits for one after the other.
+ * row by row waits for one after the other. Channel by channel within a line's place, so that n runs are fetched side by side.
  */
 export function touch(segments: usize, count: u32, channel: usize, plane: usize, n: u32, line: usize): u32 {
   let seen: u32 = 0;
-  for (const end = channel + plane * n; channel < end; channel += plane) {
-    for (let s = segments, f = s + 20 * count; s < f; s += 20) {
-      let p = load<usize>(s, 4) + channel + line * load<u32>(s, 8);
-      for (const q = p + line * (load<u32>(s, 12) - 1) + 4; p < q; p += 64) seen |= load<u32>(p);
+  for (let s = segments, f = s + 20 * count; s < f; s += 20) {
+    let p = load<usize>(s, 4) + channel + line * load<u32>(s, 8);
+    for (const q = p + line * (load<u32>(s, 12) - 1) + 4; p < q; p += 64) {
+      for (let r = p, end = p + plane * n; r < end; r += plane) seen |= load<u32>(r);
     }
   }
   return seen;

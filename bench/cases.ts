@@ -103,7 +103,7 @@ export const models = {
 } satisfies Record<string, Model>;
 
 /** Operations of one input's way through the model; with training also those of both gradients. */
-function modelFlops(model: Model, train: boolean): number {
+export function modelFlops(model: Model, train: boolean): number {
   let [, , size] = model.input as [number, number?, number?];
   let flops = 0;
   let first = true;

@@ -56,7 +56,7 @@ export interface DevicesOptions {
   budget?: number;
   /** A point whose steps would take longer is left out, with all larger ones. */
   cap?: number;
-  onPoint?(point: DevicePoint, done: number, total: number): void;
+  onPoint?(point: DevicePoint, done: number, total: number): unknown;
 }
 
 /** wasm with one thread and with all, and WebGPU where it is there; else why not. */
@@ -118,7 +118,7 @@ export async function measureDevices(
         for (const [entrant, s] of Object.entries(ms)) last.set(entrant, { batch, ms: s.median });
         if (Object.keys(ms).length === 0) continue;
         points.push({ model: name, kind, batch, ms, difference });
-        onPoint?.(points.at(-1)!, done, total);
+        await onPoint?.(points.at(-1)!, done, total);
       }
     }
   }

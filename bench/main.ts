@@ -9,9 +9,11 @@ import { all } from "./all.ts";
 import { cases, type Section } from "./cases.ts";
 import { devicesGrid } from "./crossover.ts";
 import { agree, BATCHES, entrants, measureDevices } from "./devices.ts";
+import { gpuLines, measureGpu, productGrid, stepGrid } from "./gpu.ts";
 import { guard } from "./guard.ts";
 import { measure, type Row, type Settings, tableOf } from "./measure.ts";
 import { memoryGrid, memorySection } from "./memory.ts";
+import { devicesInPage, serveDevices } from "./page.ts";
 import { write } from "./report.ts";
 import { load, machine, merge, nodeVersions, today } from "./results.ts";
 import { sizeGrid, sizeSection } from "./size.ts";
@@ -31,6 +33,7 @@ const SECTIONS = [
   "scaling",
   "wide",
   "devices",
+  "gpu",
   "guard",
   "report",
   "all",
@@ -47,10 +50,15 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --out DIR               memory, start, size, threads, scaling, wide and devices go into RESULTS.md and results.json in DIR
   --batches LIST          devices: batch sizes, such as 1,64,4096; powers of two to 8192 by default
   --cap MS                devices: a step that would take longer is left out, 2000 by default
+  --page                  devices: in a page, in the Chromium that is installed (CHROMIUM names one, CHROMIUM_FLAGS adds flags)
+  --serve                 devices: serves that page for any browser
+  --small                 gpu: small sizes, to see that it works
   --update                with guard: writes bench/guard.json
 Without sections: ${DEFAULT.join(" ")}.
 threads: two against one. scaling: 4, 8 and so on against one, where there are as many cores. wide: the build 256.
 devices: models on wasm with one thread and all, and on WebGPU, over the batch size; 5 rounds.
+gpu: for a machine with a GPU: products and training steps on WebGPU beside PyTorch on the same card and beside wasm, with
+the floors of their operations and bytes and the crossover; on a software adapter it is printed, and not kept.
 guard: shares of the peak against bench/guard.json. report: RESULTS.md and charts from results.json (--out, bench/ by
 default). all: everything that RESULTS.md shows, into --out, bench/ by default.`;
 
@@ -74,6 +82,9 @@ function parse() {
         out: { type: "string" },
         batches: { type: "string" },
         cap: { type: "string", default: "2000" },
+        page: { type: "boolean", default: false },
+        serve: { type: "boolean", default: false },
+        small: { type: "boolean", default: false },
         update: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -114,6 +125,10 @@ for (const name of only) {
 }
 // V8's flag for 256 bits holds for all that is compiled afterwards: that section comes last.
 const sections = (positionals.length > 0 ? positionals : DEFAULT).sort((a, b) => +(a === "wide") - +(b === "wide"));
+if (values.serve) {
+  console.log(`open ${await serveDevices()} (Ctrl+C ends)`);
+  await new Promise(() => {});
+}
 const home = fileURLToPath(new URL(".", import.meta.url));
 if (sections.includes("all") || sections.includes("report")) {
   if (sections.length > 1) fail("all and report stand alone");
@@ -170,18 +185,47 @@ const others: Record<string, () => void | Promise<void>> = {
     const batches = (values.batches?.split(",") ?? BATCHES).map((n) => integer("batches", String(n)));
     const bar = new Bar({ format: "devices {bar} {value}/{total} {what}", hideCursor: true }, Presets.rect);
     bar.start(1, 0, { what: "" });
-    const found = await measureDevices(w, await entrants(w), {
-      ...{ batches, rounds: roundsOr(5), budget, cap: integer("cap", values.cap) },
-      onPoint({ model, kind, batch }, done, total) {
-        bar.setTotal(total);
-        bar.update(done, { what: `${model}, ${kind}, batch ${batch}` });
-      },
-    }).finally(() => bar.stop());
+    const options = { batches, rounds: roundsOr(5), budget, cap: integer("cap", values.cap) };
+    const tell = (what: string, done: number, total: number): void => {
+      bar.setTotal(total);
+      bar.update(done, { what });
+    };
+    const measured = values.page
+      ? devicesInPage(options, tell)
+      : measureDevices(w, await entrants(w), {
+          ...options,
+          onPoint: ({ model, kind, batch }, done, total) => tell(`${model}, ${kind}, batch ${batch}`, done, total),
+        }).then((data) => ({ data, browser: null }));
+    const { data: found, browser } =
+      (await measured.finally(() => bar.stop())) ?? fail("--page: no Chromium is installed");
     const software = found.entrants.some((e) => e.software);
-    keep(software ? "devices-software" : "devices", found, devicesGrid(found), roundsOr(5));
+    if (browser === null) keep(software ? "devices-software" : "devices", found, devicesGrid(found), roundsOr(5));
+    else {
+      // RESULTS.md has Node's figures.
+      results["devices, page"] = { browser, ...found };
+      console.log(`${browser}\n${found.entrants.map((e) => `${e.name}: ${e.why}`).join("\n")}`);
+      console.log(`${table(...devicesGrid(found))}\n`);
+    }
     for (const line of found.ended) console.log(`left out: ${line}`);
     if (found.missing !== null) console.log(`no WebGPU: ${found.missing}`);
     if (!agree(found)) {
+      console.log("the losses of the devices differ by more than 1e-3");
+      good = false;
+    }
+  },
+  async gpu() {
+    const options = { small: values.small, rounds: roundsOr(9), budget, cap: integer("cap", values.cap) };
+    const found = await measureGpu(w, { ...options, tell: (what) => console.log(`  ${what}`) });
+    if ("missing" in found) {
+      good = false;
+      return console.log(`gpu: no WebGPU: ${found.missing}\n`);
+    }
+    console.log(`\n${gpuLines(found).join("\n")}\n\n${table(...productGrid(found))}\n`);
+    if (found.software || values.small) {
+      results.gpu = found;
+      console.log(`${table(...stepGrid(found))}\n`);
+    } else keep("gpu", found, stepGrid(found), rounds);
+    if (!agree(found.devices)) {
       console.log("the losses of the devices differ by more than 1e-3");
       good = false;
     }

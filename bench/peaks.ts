@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { instantiateSync } from "@assemblyscript/loader";
 import type { Work } from "./timing.ts";
 
 export type Build = "simd" | "relaxed" | "256";
@@ -101,7 +102,7 @@ export class Peaks {
     const module = new WebAssembly.Module(readFileSync(compilePeak(build)));
     this.build = build;
     this.threads = threads;
-    this.exports = new WebAssembly.Instance(module, { env: { memory } }).exports as Exports;
+    this.exports = instantiateSync<Exports>(module, { env: { memory } }).exports;
     this.words = new Int32Array(memory.buffer, 0, 16);
     new Float32Array(memory.buffer, DATA, 3 * floats).fill(1);
     // biome-ignore lint/security/noGlobalEval: the same text runs in the workers

@@ -5,6 +5,7 @@ import { titles } from "./cases.ts";
 import { bars, curves, rates } from "./chart.ts";
 import { devicesChart, devicesText } from "./crossover.ts";
 import type { DevicesData } from "./devices.ts";
+import { type GpuData, gpuText } from "./gpu.ts";
 import { type MemoryRow, memoryGrid } from "./memory.ts";
 import { type Kept, type Measured, type Results, type Run, save } from "./results.ts";
 import { type SizeRow, sizeGrid } from "./size.ts";
@@ -39,6 +40,13 @@ crossover is against the faster of the wasm columns.`;
 const OTHERS: Record<string, Other> = {
   devices: devices("devices", "wasm and WebGPU"),
   "devices-software": devices("devices-software", "wasm and WebGPU on a software adapter"),
+  gpu: {
+    title: "On a GPU",
+    about:
+      "Products and captured training steps on WebGPU, in turns with PyTorch on the same card. The floor is the longer of operations over the rate of multiply-adds and bytes over that of a copy.",
+    show: (data) => gpuText(data as GpuData, "charts/gpu.svg"),
+    chart: (data, run) => devicesChart((data as GpuData).devices, `${place(run)}; ${run.date}`),
+  },
   wide: {
     title: "256 bits",
     about:

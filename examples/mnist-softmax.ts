@@ -1,5 +1,6 @@
 // Softmax regression on handwritten digits: one linear layer, 784 pixels to 10 digits.
 // node --import tsx examples/mnist-softmax.ts --help
+import { autocast, GradScaler } from "../src/amp/index.ts";
 import { capture, crossEntropy, nn, optim, type Tensor } from "../src/index.ts";
 import { start } from "./shared/run.ts";
 
@@ -28,14 +29,15 @@ const optimizer =
     ? new optim.Adam(model.parameters(), { lr })
     : new optim.SGD(model.parameters(), { lr, momentum: 0.9 });
 const decay = new optim.lrScheduler.LinearLR(optimizer, { startFactor: 1, endFactor: 0, totalIters: run.steps });
+const scaler = new GradScaler({ enabled: options.amp });
 run.describe(model);
 
 function trainStep(x: Tensor, y: Tensor): Tensor {
   optimizer.zeroGrad();
-  const logits = model.forward(x);
-  const loss = crossEntropy(logits, y);
-  loss.backward();
-  optimizer.step();
+  const loss = autocast(() => crossEntropy(model.forward(x), y), { enabled: options.amp });
+  scaler.scale(loss).backward();
+  scaler.step(optimizer);
+  scaler.update();
   return loss;
 }
 const step = options.capture ? capture(trainStep) : trainStep;

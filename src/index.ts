@@ -1,5 +1,5 @@
-// The public names, nothing else. Entries of their own: datasets and loaders, `wasmgrad/data`; the bytes of
-// safetensors files, `wasmgrad/io`.
+// The public names, nothing else. Entries of their own: datasets and loaders, `wasmgrad/data`; mixed precision,
+// `wasmgrad/amp`; the bytes of safetensors files, `wasmgrad/io`.
 import "./methods.ts";
 
 export type { BatchTime, CalibrateOptions, CalibrateProgress, Calibration, Choice } from "./calibrate.ts";

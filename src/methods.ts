@@ -1,5 +1,6 @@
 // The one place that gives tensors their methods: each is the function of the same name with the tensor in front.
 import { type Device, defaultDevice, type TypedData } from "./core/device.ts";
+import type { DType } from "./core/dtype.ts";
 import type { Shape } from "./core/shape.ts";
 import { type BackwardOptions, backward } from "./core/tape.ts";
 import { mode, Tensor } from "./core/tensor.ts";
@@ -36,6 +37,8 @@ declare module "./core/tensor.ts" {
     sign(): Tensor;
     /** As float32. */
     float(): Tensor;
+    /** As float16, which some WebGPU devices have. */
+    half(): Tensor;
     /** As int32. */
     int(): Tensor;
     /** As bool. */
@@ -83,6 +86,8 @@ declare module "./core/tensor.ts" {
     /** The value of a tensor of one element. */
     item(): Promise<number>;
     itemSync(): number;
+    /** The values in another dtype. */
+    to(dtype: DType): Tensor;
     /** The values on another device, off the tape: "wasm", "webgpu", or a device. */
     to(device: Device | "wasm" | "webgpu"): Promise<Tensor>;
     /** As PyTorch prints it, where this thread may wait for the values; else what it is. */
@@ -97,7 +102,16 @@ const named: Record<string, AnyFunction> = {
   ...{ add: ops.add, sub: ops.sub, mul: ops.mul, div: ops.div, maximum: ops.maximum, minimum: ops.minimum },
   ...{ eq: ops.eq, ne: ops.ne, lt: ops.lt, le: ops.le, gt: ops.gt, ge: ops.ge },
   ...{ neg: ops.neg, exp: ops.exp, log: ops.log, sqrt: ops.sqrt, tanh: ops.tanh, sigmoid: ops.sigmoid, relu: ops.relu },
-  ...{ abs: ops.abs, sin: ops.sin, cos: ops.cos, sign: ops.sign, float: ops.toFloat, int: ops.toInt, bool: ops.toBool },
+  ...{
+    abs: ops.abs,
+    sin: ops.sin,
+    cos: ops.cos,
+    sign: ops.sign,
+    float: ops.toFloat,
+    half: ops.toHalf,
+    int: ops.toInt,
+    bool: ops.toBool,
+  },
   ...{ clone: ops.clone, detach: ops.detach, sum: ops.sum, mean: ops.mean, max: ops.max, min: ops.min },
   ...{ amax: ops.amax, amin: ops.amin, argmax: ops.argmax, argmin: ops.argmin },
   ...{ softmax: ops.softmax, logSoftmax: ops.logSoftmax, flatten: ops.flatten, squeeze: ops.squeeze },

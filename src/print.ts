@@ -1,5 +1,5 @@
 // Tensors as PyTorch prints them: torch/_tensor_str.py with its default options.
-import type { DType } from "./core/dtype.ts";
+import { type DType, isFloat } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
 import { numel, type Shape, show } from "./core/shape.ts";
 
@@ -33,6 +33,7 @@ export function formatTensor(shape: Shape, dtype: DType, data: ArrayLike<number>
     if (shape.length !== 1) suffixes.push(`size=(${shape.join(", ")})`);
     if (dtype !== "float32") suffixes.push(`dtype=${dtype}`);
   } else {
+    if (dtype === "float16") suffixes.push("dtype=float16");
     const short = n > THRESHOLD;
     const shown: number[] = [];
     collect(shape, 0, 0, short, data, shown);
@@ -102,7 +103,7 @@ function nested(
 const padded = (format: Format, value: number): string => format.text(value).padStart(format.width);
 
 function formatter(dtype: DType, values: readonly number[]): Format {
-  if (dtype !== "float32") {
+  if (!isFloat(dtype)) {
     const text = dtype === "bool" ? (v: number) => (v ? "True" : "False") : (v: number) => String(v);
     return { text, width: longest(values, text) };
   }

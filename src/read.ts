@@ -1,12 +1,15 @@
 // Reading values back, and moving tensors between devices.
 import { type Device, deviceOf, type TypedData } from "./core/device.ts";
+import type { DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
 import { tick } from "./core/memory.ts";
 import { contiguous } from "./core/op.ts";
 import { show } from "./core/shape.ts";
 import { noGrad } from "./core/tape.ts";
 import { alive, mode, type Tensor } from "./core/tensor.ts";
+import { DTYPES } from "./ops/create.ts";
 import { fromData } from "./ops/data.ts";
+import { toDtype } from "./ops/unary.ts";
 
 function readable(op: string, x: Tensor): Tensor {
   alive(op, x);
@@ -52,8 +55,17 @@ export function itemSync(x: Tensor): number {
   return dataSync(x)[0]!;
 }
 
-/** The values on another device, off the tape; the tensor itself when it is there already. */
-export async function to(x: Tensor, target: Device | "wasm" | "webgpu"): Promise<Tensor> {
+/**
+ * The values in another dtype; or, off the tape, on another device, as a promise. The tensor itself where it has them.
+ * https://pytorch.org/docs/stable/generated/torch.Tensor.to.html
+ */
+export function to(x: Tensor, target: DType): Tensor;
+export function to(x: Tensor, target: Device | "wasm" | "webgpu"): Promise<Tensor>;
+export function to(x: Tensor, target: Device | string): Tensor | Promise<Tensor> {
+  return DTYPES.includes(target as DType) ? toDtype(x, target as DType) : move(x, target);
+}
+
+async function move(x: Tensor, target: Device | string): Promise<Tensor> {
   const device = await deviceOf(target);
   if (x.device === device) return x;
   const values = await data(x);

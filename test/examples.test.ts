@@ -50,7 +50,7 @@ function refusal(...argv: string[]): string {
 }
 
 const KNOWN =
-  "--epochs, --batch, --lr, --optimizer, --device, --threads, --seed, --data, --save, --json, --limit, --simd, --capture, --deterministic, --help";
+  "--epochs, --batch, --lr, --optimizer, --device, --threads, --seed, --data, --save, --json, --limit, --simd, --capture, --deterministic, --amp, --help";
 
 test("options: an error names the option, the value and the rule", () => {
   assert.is(refusal("--speed", "9"), `option --speed is unknown: known are ${KNOWN}`);
@@ -69,6 +69,7 @@ test("options: an error names the option, the value and the rule", () => {
   assert.is(refusal("--limit", "0"), "--limit 0: an integer of at least 1 is expected");
   assert.is(refusal("--simd", "avx"), "--simd avx: simd or relaxed is expected");
   assert.is(refusal("--capture=yes"), "--capture=yes: it is a switch without a value");
+  assert.is(refusal("--amp"), "--amp: it is an option of --device webgpu");
   assert.is(refusal("--save"), "--save: a value (FILE) is expected");
   assert.is(refusal("--save", "--json", "x"), "--save: a value (FILE) is expected, --json came instead");
 });
@@ -123,7 +124,7 @@ async function learn(name: string, mark: string, ...args: string[]) {
 
 for (const name of ["mnist-softmax", "mnist-cnn"]) {
   test(`${name}: eager and captured learn the same bits; files and report agree`, async () => {
-    const eager = await learn(name, "eager");
+    const eager = await learn(name, "eager", "--deterministic");
     const { results, out, err } = eager;
 
     // Never passed off as MNIST.

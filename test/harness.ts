@@ -1,6 +1,7 @@
 // Runs a case on a device and on the f64 reference and compares: the result, its gradients, on the reference the gradients
 // with central differences, and the gradients of gradients likewise.
 import { type Device, type Storage, setDefaultDevice, type TypedData } from "../src/core/device.ts";
+import { type DType, isFloat } from "../src/core/dtype.ts";
 import { contiguous } from "../src/core/op.ts";
 import { numel, type Shape, show } from "../src/core/shape.ts";
 import { grad, noGrad, scope } from "../src/core/tape.ts";
@@ -34,12 +35,12 @@ export const reference = new ReferenceDevice();
 
 /** What is known about the sums behind a tensor of the reference. */
 function behind(dense: Tensor): Pick<Value, "scale" | "terms"> {
-  if (dense.device !== reference) return { scale: null, terms: 0 };
+  if (!(dense.device instanceof ReferenceDevice)) return { scale: null, terms: 0 };
   const { place } = dense.storage as ReferenceStorage;
   return { scale: place.scale?.slice(dense.offset, dense.offset + dense.numel) ?? null, terms: place.terms };
 }
 
-function read(x: Tensor): Value {
+export function read(x: Tensor): Value {
   return noGrad(() => {
     const dense = contiguous(x);
     return { shape: x.shape, data: dataSync(dense), ...behind(dense) };
@@ -47,14 +48,14 @@ function read(x: Tensor): Value {
 }
 
 /** The inputs of a case on a device, as leaves. With `guard` they lie in the middle of NaN, off the grid of 16 bytes. */
-function place(c: Case, device: Device, data: readonly TypedData[], guard = false): Tensor[] {
+function place(c: Case, device: Device, data: readonly TypedData[], guard = false, float: DType = "float32"): Tensor[] {
   return c.inputs.map((input, i) => {
     const { shape } = input;
-    const dtype = dtypeOf(input);
+    const dtype = dtypeOf(input) === "float32" ? float : dtypeOf(input);
     const n = numel(shape);
     let x: Tensor;
     if (guard) {
-      const wide = dtype === "float32" ? new Float32Array(n + 6).fill(Number.NaN) : new Int32Array(n + 6).fill(-999);
+      const wide = isFloat(dtype) ? new Float32Array(n + 6).fill(Number.NaN) : new Int32Array(n + 6).fill(-999);
       wide.set(data[i]!, 3);
       x = noGrad(() => view(narrow(tensor(wide, { dtype, device }), 0, 3, n), shape));
     } else {
@@ -73,22 +74,23 @@ const inputData = (c: Case): TypedData[] => c.inputs.map((x, i) => values(x, SEE
 /** The gradient that comes in from behind, the same for every device. */
 const incoming = (shape: Shape): Float32Array => values({ shape, fill: "away" }, SEED - 1) as Float32Array;
 
-/** Runs a case and takes the result and the gradients of sum(result * incoming) with `take`. */
+/** Runs a case, its floats of width `float`, and takes the result and the gradients of sum(result * incoming) with `take`. */
 export function perform<R>(
   c: Case,
   device: Device,
   take: (x: Tensor) => R,
   guard = false,
+  float: DType = "float32",
 ): { out: R; grads: (R | null)[] } {
   setDefaultDevice(device);
   manualSeed(SEED, device);
   return scope(() => {
-    const xs = place(c, device, inputData(c), guard);
+    const xs = place(c, device, inputData(c), guard, float);
     const y = c.run(...xs);
     const out = take(y);
     const leaves = xs.filter((x) => x.requiresGrad);
     if (leaves.length === 0 || !y.requiresGrad) return { out, grads: xs.map(() => null) };
-    const gradient = tensor(incoming(y.shape), { shape: y.shape, device });
+    const gradient = tensor(incoming(y.shape), { shape: y.shape, dtype: y.dtype, device });
     const found = grad(y, leaves, { gradient });
     const of = new Map(leaves.map((x, i) => [x, found[i] ?? null]));
     return {
@@ -171,7 +173,7 @@ const ATOL = 2 ** -122;
 const EPS = 2 ** -24;
 
 /** How far element i may be off. */
-function bound(tolerance: Tolerance, ref: Value, i: number): number {
+export function bound(tolerance: Tolerance, ref: Value, i: number): number {
   const value = ref.data[i]!;
   if (tolerance === "exact") return 0;
   if (tolerance === "sum") {
@@ -183,7 +185,7 @@ function bound(tolerance: Tolerance, ref: Value, i: number): number {
 
 const same = (a: number, b: number): boolean => a === b || (Number.isNaN(a) && Number.isNaN(b));
 
-function at(i: number, shape: Shape): string {
+export function at(i: number, shape: Shape): string {
   const index: number[] = [];
   for (let d = shape.length - 1, rest = i; d >= 0; d--) {
     index.unshift(rest % shape[d]!);

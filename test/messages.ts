@@ -5,6 +5,7 @@ import { createServer, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { autocast, GradScaler } from "../src/amp/index.ts";
 import { launch } from "../src/core/op.ts";
 import { parseIdx } from "../src/data/idx.ts";
 import * as datasets from "../src/data/index.ts";
@@ -23,9 +24,11 @@ export type Cases = Record<string, () => unknown>;
 type Any = never;
 
 const reference = new ReferenceDevice();
+const half = new ReferenceDevice(true);
 const { tensor, zeros, ones } = w;
 const leaf = (...shape: number[]): w.Tensor => ones(shape, { requiresGrad: true });
 const ints = (...list: number[]): w.Tensor => tensor(list, { dtype: "int32" });
+const there16 = (...shape: number[]): w.Tensor => ones(shape, { device: half });
 const there = (...shape: number[]): w.Tensor => ones(shape, { device: reference });
 const released = (): w.Tensor => {
   const x = ones([2, 3]);
@@ -608,6 +611,91 @@ const safetensors: Cases = {
   "safetensors: BOOL": () => parse({ w: { dtype: "BOOL", shape: [8], data_offsets: [0, 8] } }),
 };
 
+/** A model whose loss is on the tape, its optimizer, and a scaler. */
+function scaled(device: w.Device = w.defaultDevice()) {
+  const p = ones([2], { device, requiresGrad: true });
+  const optimizer = new optim.SGD([p], { lr: 1 });
+  const scaler = new GradScaler();
+  const step = (): void => {
+    scaler.scale(p.sum()).backward();
+    scaler.step(optimizer);
+  };
+  return { p, optimizer, scaler, step };
+}
+
+const amp: Cases = {
+  "float16: on wasm": () => zeros([2], { dtype: "float16" }),
+  "float16: half() on wasm": () => ones([2, 3]).half(),
+  "float16: products of two widths": () => there16(2, 2).half().matmul(there16(2, 2)),
+  "autocast: dtype": () => autocast(() => 1, { dtype: "bfloat16" as Any }),
+  "autocast: a promise": () => autocast(async () => 1),
+  "autocast: on wasm": () => autocast(() => ones([2, 2]).matmul(ones([2, 2]))),
+  "autocast: unsafe": () => autocast(() => w.binaryCrossEntropy(ones([2]), ones([2]))),
+  "GradScaler: unknown option": () => new GradScaler({ scale: 1 } as Any),
+  "GradScaler: no loss": () => new GradScaler().scale(1 as Any),
+  "GradScaler: no optimizer": () => new GradScaler().step(ones([2]) as Any),
+  "GradScaler: parameters of two devices": () => {
+    const list = [leaf(2), there(3).requiresGrad_()];
+    for (const p of list) p.sum().backward();
+    new GradScaler().unscale_(new optim.SGD(list, { lr: 1 }));
+  },
+  "GradScaler: growthFactor": () => new GradScaler({ growthFactor: 1 }),
+  "GradScaler: unscaled twice": () => {
+    const { p, optimizer, scaler } = scaled();
+    scaler.scale(p.sum()).backward();
+    scaler.unscale_(optimizer);
+    scaler.unscale_(optimizer);
+  },
+  "GradScaler: unscaled behind the step": () => {
+    const { optimizer, scaler, step } = scaled();
+    step();
+    scaler.unscale_(optimizer);
+  },
+  "GradScaler: two steps": () => {
+    const { optimizer, scaler, step } = scaled();
+    step();
+    scaler.step(optimizer);
+  },
+  "GradScaler: no gradients": () => {
+    const { optimizer, scaler } = scaled();
+    scaler.step(optimizer);
+  },
+  "GradScaler: float16 gradients": () => {
+    const p = there16(2).half().detach().requiresGrad_();
+    p.sum().backward();
+    new GradScaler().unscale_({ paramGroups: [{ params: [p] }], step() {} });
+  },
+  "GradScaler: update first": () => new GradScaler().update(),
+  "GradScaler: two devices": () => {
+    const { scaler } = scaled();
+    scaler.scale(ones([]));
+    scaler.scale(there());
+  },
+  "GradScaler: captured on wasm": () => {
+    const { scaler, step } = scaled();
+    return recorded(() => {
+      step();
+      scaler.update();
+    });
+  },
+  "GradScaler: asked inside capture": async () => {
+    const { scaler, step } = scaled();
+    step();
+    let asked: Promise<number> | undefined;
+    await recorded(() => {
+      asked = scaler.getScale();
+      asked.catch(() => {});
+    });
+    await asked;
+  },
+  "GradScaler: loaded inside capture": async () => {
+    const { scaler } = scaled();
+    const state = (await scaler.stateDict()) as Any;
+    return recorded(() => scaler.loadStateDict(state));
+  },
+  "GradScaler: state": () => new GradScaler().loadStateDict({ scale: -1 } as Any),
+};
+
 export const cases: Cases = {
   ...core,
   ...init,
@@ -616,6 +704,7 @@ export const cases: Cases = {
   ...ops,
   ...modules,
   ...optimizers,
+  ...amp,
   ...files,
   ...safetensors,
 };

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import type { Row, Storage } from "../src/core/device.ts";
 import * as w from "../src/index.ts";
 import { activation } from "../src/program/passes/activation.ts";
+import { poolBeforeRelu } from "../src/program/passes/order.ts";
 import { poolBackward, poolForward } from "../src/program/passes/pool.ts";
 import type { Pass } from "../src/program/passes/rows.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
@@ -14,7 +15,7 @@ interface Plan {
   readonly w: number[];
   readonly conv?: { stride?: w.Pair; padding?: w.Pair; dilation?: w.Pair; groups?: number };
   readonly pool: [size: w.Pair, options?: w.PoolOptions];
-  readonly relu: boolean;
+  readonly relu: boolean | "first";
 }
 
 /** Shapes by property: the MNIST layers, one channel, groups, strides, padding, dilation, overlapping windows, primes. */
@@ -30,6 +31,12 @@ const plans: Plan[] = [
   { x: [2, 31, 8, 8], w: [3, 31, 3, 3], conv: { padding: 1 }, pool: [[2, 4]], relu: false },
   { x: [4, 15, 14, 14], w: [32, 15, 3, 3], conv: { padding: 1 }, pool: [2], relu: true },
   { x: [2, 64, 7, 7], w: [13, 64, 7, 7], conv: { padding: 3 }, pool: [2], relu: true },
+  // By Winograd's algorithm where it is not the sparse gradient.
+  { x: [2, 16, 14, 14], w: [17, 16, 3, 3], conv: { padding: 1 }, pool: [2], relu: true },
+  { x: [2, 16, 15, 14], w: [16, 16, 5, 5], conv: { padding: [2, 1] }, pool: [2], relu: "first" },
+  // relu in front of the pool, as most models have it.
+  { x: [17, 10, 12, 12], w: [20, 10, 5, 5], pool: [2], relu: "first" },
+  { x: [2, 3, 11, 13], w: [5, 3, 3, 3], conv: { padding: 1 }, pool: [3, { stride: 2, padding: 1 }], relu: "first" },
 ];
 
 /** Kernels of the last program that ran. */
@@ -55,8 +62,9 @@ async function outcome(
   const bias = w.randn([plan.w[0]!], { requiresGrad: true });
   const step = w.capture((shift: w.Tensor) => {
     for (const p of [source, weight, bias]) p.grad = null;
-    const pooled = w.maxPool2d(w.conv2d(w.add(source, shift), weight, bias, plan.conv), ...plan.pool);
-    const y = plan.relu ? w.relu(pooled) : pooled;
+    const convolved = w.conv2d(w.add(source, shift), weight, bias, plan.conv);
+    const pooled = w.maxPool2d(plan.relu === "first" ? w.relu(convolved) : convolved, ...plan.pool);
+    const y = plan.relu === true ? w.relu(pooled) : pooled;
     w.sum(w.mul(y, y)).backward();
     return y;
   });
@@ -91,6 +99,8 @@ for (const simd of ["simd", "relaxed"] as const) {
       assert.is(fused.kernels.includes("max_pool2d_vjp_f32"), dense);
       assert.is(fused.kernels.includes("conv2d_pool_vjp_x_f32"), !dense);
       assert.ok(fused.kernels.includes("conv2d_pool_vjp_w_f32"));
+      const [pooled, masked] = ["pool", "relu"].map((op) => fused.kernels.findIndex((k) => k.includes(op)));
+      assert.ok(masked! < 0 || pooled! < masked!, `relu in front of the pool: ${fused.kernels}`);
       for (const [i, what] of ["y", "input gradient", "weight gradient", "bias gradient"].entries()) {
         close(plain.values[i]!, fused.values[i]!, what);
       }
@@ -154,6 +164,42 @@ test("activation: rows stay when the product is read twice, or lasts, or the res
   assert.is(activation.run(kept, isTemporary), kept);
   const written = [linear(h), elementwise("exp_f32", y, z), elementwise("relu_f32", y, h)];
   assert.is(activation.run(written, isTemporary), written);
+});
+
+test("relu changes places with the pool behind it, and its mask with the pool's gradient", () => {
+  const [a, b, y, index, g, gy, ga] = ["a", "b", "y", "i", "g", "gy", "ga"].map((l) => storage(l, true)) as Storage[];
+  const pool: Row = {
+    kernel: "max_pool2d_f32",
+    buffers: [y!, index!, b!].map(buffer),
+    outputs: 2,
+    extents: [1, 2, 3, 2, 2],
+    scalars: [4, 6, 2, 2, 0, 0, 1, 1],
+    op: "maxPool2d",
+  };
+  const back: Row = {
+    kernel: "max_pool2d_vjp_f32",
+    buffers: [g!, gy!, index!].map(buffer),
+    outputs: 1,
+    extents: [1, 2, 3],
+    scalars: [4, 6, 2, 2, 0, 0, 1, 1, 2, 2],
+    op: "maxPool2d",
+  };
+  const mask: Row = { ...elementwise("relu_vjp_f32", ga!, g!), buffers: [ga!, g!, b!].map(buffer) };
+  const rows = [elementwise("relu_f32", b!, a!), pool, back, mask];
+  const better = poolBeforeRelu.run(rows, isTemporary);
+  const named = better.map((r) => [r.kernel, ...r.buffers.map((x) => x.storage.label)].join(" "));
+  assert.equal(named, ["max_pool2d_f32 b i a", "relu_f32 y b", "relu_vjp_f32 g gy y", "max_pool2d_vjp_f32 ga g i"]);
+  assert.equal(
+    better.map((r) => r.extents),
+    [pool.extents, [6], [6], back.extents],
+  );
+  // Another reader of relu's result, of the scattered gradient, or a mask that is not relu's: as they were.
+  const other = storage("z", true);
+  for (const more of [elementwise("exp_f32", other, b!), elementwise("exp_f32", other, g!)]) {
+    assert.is(poolBeforeRelu.run([...rows, more], isTemporary).length, 5);
+    assert.equal(kernels(poolBeforeRelu, [...rows, more]).slice(0, 2), ["relu_f32", "max_pool2d_f32"]);
+  }
+  assert.equal(kernels(poolBeforeRelu, [...rows.slice(0, 3), { ...mask, kernel: "tanh_vjp_f32" }])[0], "relu_f32");
 });
 
 test("pool passes leave rows alone that have another reader or another shape", () => {

@@ -1,7 +1,7 @@
 // The reference: a device that runs each launch at once as a naive f64 loop, written from the definition of the kernel
 // (reference/*.ts). What every other device is checked against. Faults are thrown at the launch.
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../src/core/device.ts";
-import type { DType } from "../src/core/dtype.ts";
+import { type DType, isFloat } from "../src/core/dtype.ts";
 import { WasmgradError } from "../src/core/error.ts";
 import { dense } from "./reference/dense.ts";
 import { elementwise } from "./reference/elementwise.ts";
@@ -18,7 +18,7 @@ export const kernels: Kernels = { ...elementwise, ...reduce, ...dense, ...norm, 
 function run({ kernel: name, buffers, outputs, extents, scalars, op }: Row): void {
   const kernel = kernels[name];
   if (!kernel) throw new WasmgradError(`${op}: the reference has no kernel ${name}`);
-  const views = buffers.map((b) => new View(b));
+  const views = buffers.map((b, i) => new View(b, i >= outputs));
   kernel(views.slice(0, outputs), views.slice(outputs), extents, scalars, op);
 }
 
@@ -30,6 +30,7 @@ export class ReferenceDevice implements Device {
   readonly info: DeviceInfo = { device: "reference", build: "f64", threads: 1, why: "naive loops, to compare with" };
   readonly canBlock = true;
   readonly winograd = true;
+  readonly float16: boolean;
   failed: string | null = null;
   liveBytes = 0;
   readonly reservedBytes = 2 ** 32;
@@ -42,8 +43,12 @@ export class ReferenceDevice implements Device {
     return this.#suspended ? null : this.#recording;
   }
 
-  alloc(bytes: number, label: string): Storage {
-    const storage = new ReferenceStorage(this, bytes, label, this.#rows !== null);
+  constructor(float16 = false) {
+    this.float16 = float16;
+  }
+
+  alloc(bytes: number, label: string, half = false): Storage {
+    const storage = new ReferenceStorage(this, bytes, label, this.#rows !== null, half);
     if (!storage.virtual) {
       this.#live.add(storage);
       this.liveBytes += bytes;
@@ -84,7 +89,7 @@ export class ReferenceDevice implements Device {
   readSync({ storage, offset }: Buffer, count: number, dtype: DType): TypedData {
     if (this.#rows) throw new WasmgradError("read: nothing has run yet while a program is recorded");
     const values = (storage as ReferenceStorage).place.data.slice(offset, offset + count);
-    return dtype === "float32" ? values : Int32Array.from(values);
+    return isFloat(dtype) ? values : Int32Array.from(values);
   }
 
   async flush(): Promise<void> {}
@@ -103,7 +108,7 @@ export class ReferenceDevice implements Device {
   bind(storage: Storage, target: Storage | null): Storage {
     const virtual = storage as ReferenceStorage;
     if (!target) {
-      target = new ReferenceStorage(this, virtual.bytes, virtual.label, false);
+      target = new ReferenceStorage(this, virtual.bytes, virtual.label, false, virtual.half);
       this.#live.add(target);
       this.liveBytes += target.bytes;
     }

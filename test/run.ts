@@ -1,10 +1,10 @@
 // The runner behind `npm test`: each test file is a process of its own, two at a time. Ends with `N passed, N failed`.
 // Arguments are parts of file names; with `--all` WebGPU has every case, not only the small ones. A line that a file prints as `skipped: NAME` names a test that it skipped.
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
+import { withDriver } from "./drivers.ts";
 
 const AT_A_TIME = 2;
 const folder = fileURLToPath(new URL(".", import.meta.url));
@@ -28,18 +28,9 @@ function total(text: string, word: string): number | null {
   return found.length === 0 ? null : found.reduce((sum, match) => sum + Number(match[1]), 0);
 }
 
-/**
- * WebGPU in Node needs a Vulkan loader and a driver. Where the host names no driver, Debian's chromium brings both: the
- * software adapter SwiftShader. The loader's path must be there before the process starts.
- */
 function environment(file: string): NodeJS.ProcessEnv {
   const env = process.argv.includes("--all") ? { ...process.env, WEBGPU_CASES: "all" } : process.env;
-  const chromium = env.CHROMIUM_DIR ?? "/usr/lib/chromium";
-  const driver = join(chromium, "vk_swiftshader_icd.json");
-  const named = env.VK_ICD_FILENAMES !== undefined || env.VK_DRIVER_FILES !== undefined;
-  if (!file.startsWith("webgpu") || named || !existsSync(driver)) return env;
-  const paths = [chromium, ...(env.LD_LIBRARY_PATH ? [env.LD_LIBRARY_PATH] : [])];
-  return { ...env, VK_ICD_FILENAMES: driver, LD_LIBRARY_PATH: paths.join(":") };
+  return withDriver(env, file);
 }
 
 function run(file: string): Promise<Result> {

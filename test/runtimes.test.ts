@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { lavapipe, withDriver } from "./drivers.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = `${root}test/runtimes/node_modules/.bin/`;
@@ -21,6 +22,10 @@ const FILES = ["threads", "capture", "memory", "safetensors", "data", "optim"];
 /** Bun's collector scans the stack by guesswork, so what lives is bounded there but not the same to the byte. */
 const LEFT_OUT: Record<string, readonly string[]> = { Bun: ["memory"] };
 if (process.env.WEBGPU_CASES === "all") FILES.push("cases", "goldens");
+/** Deno's own WebGPU has float16 on every lavapipe, Node's on newer ones only. */
+const OWN: Record<string, readonly string[]> = {
+  Deno: lavapipe(process.env) === null ? [] : ["webgpu-half", "webgpu-amp"],
+};
 
 interface Ended {
   readonly code: number | null;
@@ -28,9 +33,9 @@ interface Ended {
 }
 
 /** Runs a program to its end; what does not end by itself is ended, and says so. */
-function run([command, ...args]: readonly string[], limit: number): Promise<Ended> {
+function run([command, ...args]: readonly string[], file: string, limit: number): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command!, args, { cwd: root });
+    const child = spawn(command!, [...args, `test/${file}`], { cwd: root, env: withDriver(process.env, file) });
     let text = "";
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part));
     const timer = setTimeout(() => {
@@ -51,9 +56,9 @@ for (const [name, command] of Object.entries(RUNTIMES)) {
     test.skip(name, () => {});
     continue;
   }
-  for (const file of FILES.filter((f) => !LEFT_OUT[name]?.includes(f))) {
+  for (const file of [...FILES.filter((f) => !LEFT_OUT[name]?.includes(f)), ...(OWN[name] ?? [])]) {
     test(`${name}: ${file}.test.ts`, async () => {
-      const { code, text } = await run([...command, `test/${file}.test.ts`], 600_000);
+      const { code, text } = await run(command, `${file}.test.ts`, 600_000);
       const number = (word: string): number => Number(new RegExp(`^\\s*${word}:\\s+(\\d+)`, "m").exec(text)?.[1]);
       const end = text.slice(-3000);
       assert.ok(number("Total") > 0, `no test ran:\n${end}`);

@@ -2,21 +2,24 @@
 import { test } from "uvu";
 import { WebGpuDevice } from "../src/webgpu/device.ts";
 
-async function look(): Promise<string | null> {
+/** What is missing for any test, and for those with float16; or null. */
+async function look(): Promise<[lack: string | null, lackHalf: string | null]> {
   try {
-    await (await WebGpuDevice.create()).dispose();
-    return null;
+    const device = await WebGpuDevice.create();
+    await device.dispose();
+    const [name] = device.info.why.split(",");
+    return [null, device.float16 ? null : `${name} has no shader-f16`];
   } catch (error) {
-    return (error as Error).message;
+    const { message } = error as Error;
+    return [message, message];
   }
 }
 
-/** What is missing, or null. */
-export const lack = await look();
+export const [lack, lackHalf] = await look();
 
 /** A test that needs a device; WEBGPU_TIMES=1 prints how long it took. */
-export function gpuTest(name: string, f: () => Promise<void>): void {
-  if (lack === null) {
+export function gpuTest(name: string, f: () => Promise<void>, missing = lack): void {
+  if (missing === null) {
     test(name, async () => {
       const begin = performance.now();
       await f();
@@ -24,17 +27,26 @@ export function gpuTest(name: string, f: () => Promise<void>): void {
     });
   } else {
     test.skip(name);
-    console.log(`skipped: ${name}: ${lack}`);
+    console.log(`skipped: ${name}: ${missing}`);
   }
 }
 
+/** A test that needs a device with float16. */
+export const halfTest = (name: string, f: () => Promise<void>): void => gpuTest(name, f, lackHalf);
+
 let entry: GPU | undefined;
+/** As src/host/gpu.ts: SwiftShader would unroll the clearing of workgroup memory. */
+const FLAGS = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
+
+/** The host's adapter. */
+export async function adapter(): Promise<GPUAdapter> {
+  const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  const name = "webgpu";
+  entry ??= own ?? ((await import(name)) as { create(flags: string[]): GPU }).create(FLAGS);
+  return (await entry.requestAdapter())!;
+}
 
 /** A device with no more than what every WebGPU has: eight storage buffers, no subgroups. */
 export async function leastDevice(): Promise<WebGpuDevice> {
-  const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
-  const name = "webgpu";
-  entry ??= own ?? ((await import(name)) as { create(flags: string[]): GPU }).create([]);
-  const gpu = await (await entry.requestAdapter())!.requestDevice();
-  return WebGpuDevice.create({ gpu });
+  return WebGpuDevice.create({ gpu: await (await adapter()).requestDevice() });
 }

@@ -1,6 +1,6 @@
 // Cases on WebGPU against the reference, forward, gradients and gradients of gradients: the small ones, or with
 // WEBGPU_CASES=all every one (`npm run test-webgpu`), and those again with guards around inputs and
-// storages, and on a device with the least limits.
+// storages. And on a device with the least limits and without subgroups: all, or those of families that use subgroups.
 import { suite, test } from "uvu";
 import * as assert from "uvu/assert";
 import { init } from "../src/init.ts";
@@ -14,7 +14,7 @@ import { gpuTest, lack, leastDevice } from "./webgpu-adapter.ts";
 import { checkCase, guard } from "./webgpu-harness.ts";
 
 /** Kernels that passes alone launch, and those of an algorithm that a device may offer: without them others do the work. */
-const OPTIONAL = /^(conv2d_pool|matmul_nn_relu_vjp)|winograd/;
+const OPTIONAL = /^(conv2d_pool|matmul_nn_relu_vjp|matmul_.._sparse)|winograd/;
 
 /** Kernels that cases launch on the reference. */
 function launchedBy(list: readonly Case[]): Set<string> {
@@ -51,6 +51,7 @@ test("the small cases launch every kernel that cases launch", () => {
   );
 });
 
+const SUBGROUPS = /softmax|reduce|norm|loss/;
 const full = process.env.WEBGPU_CASES === "all";
 const list = full ? cases : small(cases);
 const deviations: string[] = [];
@@ -58,20 +59,22 @@ gpuTest("a driver's own way with special values is reported", async () => {
   for (const line of deviations) console.log(`deviation: ${line}`);
 });
 
-for (const build of full ? ["webgpu", "webgpu, guarded", "webgpu, least limits"] : ["webgpu"]) {
+for (const build of ["webgpu", ...(full ? ["webgpu, guarded"] : []), "webgpu, least limits"]) {
   const guarded = build.includes("guarded");
+  const least = build.includes("least");
+  const those = least && !full ? list.filter((c) => SUBGROUPS.test(c.family)) : list;
   const all = suite(build);
   let device: WebGpuDevice | undefined;
   let look: (() => Promise<void>) | undefined;
   all.after(() => device?.dispose());
   if (lack !== null) {
-    console.log(`skipped: ${list.length} cases on ${build}: ${lack}`);
-    all.skip(`${list.length} cases on ${build}`);
+    console.log(`skipped: ${those.length} cases on ${build}: ${lack}`);
+    all.skip(`${those.length} cases on ${build}`);
   }
-  for (const c of lack === null ? list : []) {
+  for (const c of lack === null ? those : []) {
     all(`${c.family}: ${c.name}: ${build}`, async () => {
       if (device === undefined || device.failed !== null) {
-        device = build.includes("least") ? await leastDevice() : await WebGpuDevice.create();
+        device = least ? await leastDevice() : await WebGpuDevice.create();
         if (guarded) look = guard(device);
       }
       try {

@@ -1,7 +1,5 @@
 // The parent's side of a comparison: starts a child for each library and lets them take turns, one round each, case by
 // case; then writes results.json, RESULTS.md and the charts.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Case, type Mode, select, titles } from "../cases.ts";
@@ -10,6 +8,7 @@ import { GROWTH, write } from "../report.ts";
 import { type Entrant, load, type Measured, machine, merge, today } from "../results.ts";
 import { caseGrid, ratios } from "../tables.ts";
 import { show, span, table } from "../timing.ts";
+import { Child, python, script } from "./child.ts";
 
 const PEERS = ["torch", "tfjs", "jax", "ort"];
 const USAGE = `node bench/peers/run.mjs [options]
@@ -55,51 +54,6 @@ function parse() {
 
 const list = (text: string): string[] => text.split(",").filter((s) => s !== "");
 
-/** A child that answers one request at a time. */
-class Child {
-  versions: Record<string, string> = {};
-  private readonly process: ChildProcess;
-  private readonly lines: AsyncIterableIterator<string>;
-  private readonly reader: Interface;
-  readonly name: string;
-
-  constructor(name: string, command: string, args: string[]) {
-    this.name = name;
-    this.process = spawn(command, args, { stdio: ["pipe", "pipe", process.env.BENCH_DEBUG ? "inherit" : "ignore"] });
-    this.reader = createInterface({ input: this.process.stdout! });
-    this.lines = this.reader[Symbol.asyncIterator]() as AsyncIterableIterator<string>;
-  }
-
-  async start(): Promise<this> {
-    this.versions = (await this.next()).versions as Record<string, string>;
-    return this;
-  }
-
-  async ask(request: object): Promise<Record<string, unknown>> {
-    this.process.stdin!.write(`${JSON.stringify(request)}\n`);
-    return await this.next();
-  }
-
-  private async next(): Promise<Record<string, unknown>> {
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error(`${this.name} ended (BENCH_DEBUG=1 shows what it says)`);
-    return JSON.parse(value) as Record<string, unknown>;
-  }
-
-  end(): void {
-    this.process.stdin!.end();
-    this.process.kill();
-  }
-}
-
-/** A Python that has torch. */
-function python(): string | null {
-  for (const command of ["/usr/bin/python3", "python3"]) {
-    if (spawnSync(command, ["-c", "import torch"], { stdio: "ignore" }).status === 0) return command;
-  }
-  return null;
-}
-
 const options = parse();
 if (options.help) {
   console.log(USAGE);
@@ -124,7 +78,6 @@ try {
 }
 
 compilePeak(build);
-const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const onNode = (name: string, file: string, ...args: string[]): Child =>
   new Child(name, process.execPath, [...process.execArgv, script(file), ...args]);
 const ours = await onNode("wasmgrad", "ours.ts", build, String(threads)).start();

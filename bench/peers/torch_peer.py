@@ -1,4 +1,4 @@
-# PyTorch on the CPU, eager: the same requests and answers as adapter.ts. Argument: threads.
+# PyTorch, eager: the same requests and answers as adapter.ts. Arguments: threads; `cuda` for the card instead of the CPU.
 import json, math, os, statistics, sys, time
 
 threads = sys.argv[1] if len(sys.argv) > 1 else "1"
@@ -11,6 +11,12 @@ import torch.nn.functional as F
 torch.set_num_threads(int(threads))
 torch.manual_seed(0)
 now = time.perf_counter
+card = sys.argv[2:] == ["cuda"]
+if card:
+    # All that follows makes its tensors there. float32 is float32: no TF32.
+    torch.set_default_device("cuda")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 
 # As in timing.ts and adapter.ts.
 SAMPLE, WARM, WARM_CALLS, LONGEST_WARM, LONG, LONGEST, BATCHES = 2e-3, 0.3, 12, 3.0, 0.25, 3.0, 8
@@ -112,8 +118,9 @@ def prepare(task):
     kind = task["kind"]
     if kind == "matmul":
         m, n, k, form = task["m"], task["n"], task["k"], task["form"]
-        a = torch.rand(k, m).t() if form == "tn" else torch.rand(m, k)
-        b = torch.rand(n, k).t() if form == "nt" else torch.rand(k, n)
+        dtype = torch.float16 if task.get("half") else torch.float32
+        a = torch.rand(k, m, dtype=dtype).t() if form == "tn" else torch.rand(m, k, dtype=dtype)
+        b = torch.rand(n, k, dtype=dtype).t() if form == "nt" else torch.rand(k, n, dtype=dtype)
         return inference(lambda: a @ b)
     if kind == "map":
         return elementwise(task)
@@ -128,6 +135,8 @@ def prepare(task):
 def timed(run, calls):
     begin = now()
     run(calls)
+    if card:
+        torch.cuda.synchronize()
     return now() - begin
 
 
@@ -176,7 +185,10 @@ def say(message):
     print(json.dumps(message), flush=True)
 
 
-say({"versions": {"torch": torch.__version__, "python": sys.version.split()[0]}})
+versions = {"torch": torch.__version__, "python": sys.version.split()[0]}
+if card:
+    versions["card"] = torch.cuda.get_device_name()
+say({"versions": versions})
 for line in sys.stdin:
     try:
         say(answer(json.loads(line)))

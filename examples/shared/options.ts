@@ -17,6 +17,7 @@ export interface Options {
   save: string | undefined;
   json: string | undefined;
   capture: boolean;
+  amp: boolean;
   deterministic: boolean;
   simd: "simd" | "relaxed" | undefined;
   /** Train and test with the first images only. */
@@ -56,6 +57,7 @@ const KNOWN = {
   simd: ["BUILD", "simd or relaxed (default: relaxed where the machine has it)"],
   capture: [null, "record the training step once, then replay it"],
   deterministic: [null, "with --capture: the same bits as without it"],
+  amp: [null, "with --device webgpu: products in float16, where the GPU has it"],
   help: [null, "show this"],
 } as const satisfies Record<string, readonly [string | null, string]>;
 
@@ -70,6 +72,7 @@ export function parseOptions(argv: readonly string[], defaults: Defaults): Optio
   for (const name of ["threads", "simd"] as const) {
     if (device === "webgpu" && given.has(name)) throw new UsageError(`--${name}: it is an option of --device wasm`);
   }
+  if (device === "wasm" && given.has("amp")) throw new UsageError("--amp: it is an option of --device webgpu");
   return {
     epochs: integer(given, "epochs", 1) ?? defaults.epochs,
     batch: integer(given, "batch", 1) ?? defaults.batch,
@@ -82,6 +85,7 @@ export function parseOptions(argv: readonly string[], defaults: Defaults): Optio
     save: text(given, "save"),
     json: text(given, "json"),
     capture: given.has("capture"),
+    amp: given.has("amp"),
     deterministic: given.has("deterministic"),
     simd: oneOf(given, "simd", ["simd", "relaxed"]),
     limit: integer(given, "limit", 1),

@@ -2,11 +2,10 @@
 // are afterwards what they were, with their gradients.
 import { type Captured, capture } from "../core/capture.ts";
 import type { Device, Storage, TypedData } from "../core/device.ts";
-import { BYTES } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { backward, releaseSpent, scope } from "../core/tape.ts";
-import { handToNet, Tensor, unhold } from "../core/tensor.ts";
+import { handToNet, room, Tensor, unhold } from "../core/tensor.ts";
 import type { AnyModule, Module } from "../nn/module.ts";
 import { fromData } from "../ops/data.ts";
 import { mean, mul, randomState } from "../ops/index.ts";
@@ -60,7 +59,7 @@ export class Trial<A extends unknown[], R> {
     try {
       for (const x of tensorsOf(model)) {
         const data = await x.device.read(x, x.numel, x.dtype);
-        const storage = device.alloc((x.offset + x.numel) * BYTES, x.storage.label);
+        const storage = room(x.offset + x.numel, x.dtype, x.storage.label, device);
         storage.holders++;
         copies.set(x, storage);
         device.write({ storage, offset: x.offset }, data);

@@ -110,6 +110,7 @@ export function lastingState<T>(make: () => T): T {
 interface Variant {
   /** What it holds for, besides its guards. */
   readonly grad: boolean;
+  readonly autocast: typeof mode.autocast;
   readonly inputs: readonly { readonly dtype: Tensor["dtype"]; readonly shape: readonly number[] }[];
   /** Not run yet; run eagerly once; recorded once; recorded twice and found the same. */
   stage: "new" | "eager" | "recorded" | "kept";
@@ -164,7 +165,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   };
 
   const choose = (dense: readonly Tensor[]): Variant => {
-    const same = variants.filter((v) => v.grad === mode.grad && sameInputs(v.inputs, dense));
+    const { grad, autocast } = mode;
+    const same = variants.filter((v) => v.grad === grad && v.autocast === autocast && sameInputs(v.inputs, dense));
     const held = same.find((v) => v.program !== null && holds(v)) ?? same.find((v) => v.program === null);
     if (held !== undefined) return held;
     if (variants.length >= MOST_PROGRAMS) {
@@ -174,7 +176,7 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     }
     const nothing = { guards: [], program: null, held: [], grads: [], results: [], rebuild: () => undefined };
     const inputs = dense.map(({ dtype, shape }) => ({ dtype, shape }));
-    const variant: Variant = { grad: mode.grad, inputs, stage: "new", used: 0, ...nothing };
+    const variant: Variant = { grad, autocast, inputs, stage: "new", used: 0, ...nothing };
     variants.push(variant);
     return variant;
   };

@@ -6,6 +6,8 @@ import { fail } from "./error.ts";
 export interface Storage {
   readonly device: Device;
   readonly bytes: number;
+  /** Its elements are float16. */
+  readonly half?: boolean;
   /** Bumped by every write, so that saved values and packed copies notice. */
   version: number;
   /** Recorded in-place writes: a view that was taken before has another history. */
@@ -20,7 +22,10 @@ export interface Storage {
   readonly alias: Storage | null;
 }
 
-/** What a launch takes: a dense run of 32-bit elements in a storage, from element `offset` on. Tensors are buffers. */
+/** How many elements a storage has room for. */
+export const elementsOf = ({ bytes, half }: Storage): number => bytes / (half ? 2 : 4);
+
+/** What a launch takes: a dense run of elements in a storage, from element `offset` on. Tensors are buffers. */
 export interface Buffer {
   readonly storage: Storage;
   readonly offset: number;
@@ -79,9 +84,11 @@ export interface Device {
   readonly reservedBytes: number;
   /** Convolutions may go by Winograd's algorithm: there are kernels for it, and sums need not be added up term by term. */
   readonly winograd?: boolean;
+  /** It has float16, and rows that last can be skipped by a word on the device (`amp_skip_i32`). */
+  readonly float16: boolean;
 
   /** A storage with undefined contents; virtual while recording. Throws when memory runs out, with nothing appended. */
-  alloc(bytes: number, label: string): Storage;
+  alloc(bytes: number, label: string, half?: boolean): Storage;
   /** Gives the block back: at once for later rows, to the host after the last row that names it. */
   free(storage: Storage): void;
   /** Appends a row to the current program, or to the recording. Outputs come first in `buffers`. */

@@ -1,11 +1,12 @@
-// Element types. Every element is one 32-bit word; bool is 0 or 1 in an int32.
+// Element types. Every element is one 32-bit word, but for float16, which some WebGPU devices have: kernels see its elements
+// as float32. bool is 0 or 1 in an int32.
 
-export type DType = "float32" | "int32" | "bool";
+export type DType = "float32" | "float16" | "int32" | "bool";
 
-export const BYTES = 4;
+export const isFloat = (dtype: DType): dtype is "float32" | "float16" => dtype === "float32" || dtype === "float16";
 
 /** Suffix of kernel names. */
-export const suffix = (dtype: DType): "f32" | "i32" => (dtype === "float32" ? "f32" : "i32");
+export const suffix = (dtype: DType): "f32" | "i32" => (isFloat(dtype) ? "f32" : "i32");
 
 const buffer = new ArrayBuffer(8);
 const f32 = new Float32Array(buffer);

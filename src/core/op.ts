@@ -1,5 +1,6 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
 import type { Buffer } from "./device.ts";
+import { type DType, isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
 import { show } from "./shape.ts";
 import { type Entry, releaseSpent, sameHistory, serial } from "./tape.ts";
@@ -23,7 +24,8 @@ export interface Op<P = unknown> {
   readonly strided?: boolean;
 }
 
-export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tensor {
+export function apply<P>(op: Op<P>, given: readonly Tensor[], params: P): Tensor {
+  const inputs = mode.autocast?.(op.name, given) ?? given;
   const device = inputs.length > 0 ? inputs[0]!.device : null;
   let dense: Tensor[] | null = null;
   let grad = false;
@@ -42,12 +44,11 @@ export function apply<P>(op: Op<P>, inputs: readonly Tensor[], params: P): Tenso
   const xs = dense ?? inputs;
   const saved: Tensor[] = [];
   const out = op.forward(xs, params, saved);
-  if (grad && mode.grad && op.vjp !== undefined && out.dtype === "float32") {
+  if (grad && mode.grad && op.vjp !== undefined && isFloat(out.dtype)) {
     record(op, xs, params, saved, out);
-  } else {
-    for (const s of saved) s.release(`${op.name}, which was not recorded`);
-    if (dense !== null) for (let i = 0; i < xs.length; i++) if (xs[i] !== inputs[i]) xs[i]!.release(op.name);
-  }
+  } else for (const s of saved) s.release(`${op.name}, which was not recorded`);
+  // Dense copies and casts that nobody else has seen.
+  for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);
   return out;
 }
 
@@ -94,11 +95,6 @@ export function launch(
 }
 const NONE: readonly number[] = [];
 
-/** Releases helpers of a forward that nobody else has seen. */
-export function done(...temporaries: Tensor[]): void {
-  for (const t of temporaries) t.release("the op that made it");
-}
-
 const Contiguous: Op = {
   name: "contiguous",
   strided: true,
@@ -118,7 +114,22 @@ export function contiguous(x: Tensor): Tensor {
   return x.transposed ? apply(Contiguous, [x], null) : x;
 }
 
-/** Checks a dtype and names the rule. */
-export function expectDtype(op: string, x: Tensor, dtype: Tensor["dtype"], what = "input"): void {
-  if (x.dtype !== dtype) fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);
+const Cast: Op<DType> = {
+  name: "to",
+  strided: true,
+  forward([x], dtype) {
+    const y = empty(x!.shape, dtype, "to", x!.device, x!.transposed);
+    launch("copy_f32", [y], [x!], [x!.numel], undefined, "to");
+    return y;
+  },
+  vjp: (g) => [g],
+};
+
+/** `x` itself, or its values in the other width of float. Backward brings gradients to the dtype of what they belong to. */
+export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : apply(Cast, [x], dtype));
+
+/** Checks a dtype and names the rule. Where float32 is expected, float16 will do. */
+export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input"): void {
+  if (x.dtype !== dtype && !(dtype === "float32" && isFloat(x.dtype)))
+    fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);
 }

@@ -4,9 +4,9 @@
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
 import { leavesIn, rebuilder } from "../program/leaves.ts";
-import { BYTES } from "./dtype.ts";
+import { elementsOf } from "./device.ts";
 import { fail } from "./error.ts";
-import { apply, contiguous, launch, type Op, OUT } from "./op.ts";
+import { apply, cast, contiguous, launch, type Op, OUT } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, mode, Tensor } from "./tensor.ts";
 
@@ -148,8 +148,9 @@ function differentiate(
   const { createGraph: create = false, retainGraph: retain = create } = options;
   const order = gather(root);
   const found = new Map<Tensor, Tensor>();
-  const outerGrad = mode.grad;
+  const { grad: outerGrad, autocast } = mode;
   mode.grad = create;
+  mode.autocast = null;
   try {
     add(root, root.entry, gradient === null ? ones(root) : own(gradient, create), found, wanted, create);
     for (const entry of order) {
@@ -171,6 +172,7 @@ function differentiate(
     }
   } finally {
     mode.grad = outerGrad;
+    mode.autocast = autocast;
     for (const entry of order) entry.grad = null;
   }
   if (!retain) consume(order, root);
@@ -238,15 +240,17 @@ function transient(f: () => (Tensor | null)[]): (Tensor | null)[] {
   }
 }
 
-/** Adds a contribution to the gradient of `x`: on the entry that made it, or among the leaves. */
+/** Adds a contribution, in x's dtype, to the gradient of `x`: on the entry that made it, or among the leaves. */
 function add(
   x: Tensor,
   edge: Entry | null,
-  g: Tensor,
+  given: Tensor,
   found: Map<Tensor, Tensor>,
   wanted: ReadonlySet<Tensor> | null,
   create: boolean,
 ): void {
+  const g = cast(given, x.dtype);
+  if (g !== given && !create) given.release("backward()");
   if (wanted?.has(x) && edge === x.entry) {
     const before = found.get(x);
     const mine = edge === null || create ? g : alias(g);
@@ -266,7 +270,7 @@ function sum(a: Tensor, b: Tensor, create: boolean): Tensor {
   if (create) return apply(Add, [a, b], null);
   const x = settled(a);
   const y = settled(b);
-  const out = x.storage.holders === 1 && !x.kept ? x : empty(x.shape, "float32", "gradient", x.device);
+  const out = x.storage.holders === 1 && !x.kept ? x : empty(x.shape, x.dtype, "gradient", x.device);
   launch("add_f32", [out], [x, y], [x.numel], undefined, "backward");
   if (out !== x) x.release("backward()");
   y.release("backward()");
@@ -284,7 +288,7 @@ function settled(g: Tensor): Tensor {
 const Add: Op = {
   name: "add",
   forward([a, b]) {
-    const y = empty(a!.shape, "float32", "add", a!.device);
+    const y = empty(a!.shape, a!.dtype, "add", a!.device);
     launch("add_f32", [y], [a!, b!], [a!.numel]);
     return y;
   },
@@ -292,7 +296,7 @@ const Add: Op = {
 };
 
 function ones(root: Tensor): Tensor {
-  const g = empty(root.shape, "float32", "gradient", root.device);
+  const g = empty(root.shape, root.dtype, "gradient", root.device);
   launch("fill_f32", [g], [], [g.numel], [ONE], "backward");
   return g;
 }
@@ -317,7 +321,7 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
     g.release("backward()");
     return;
   }
-  const whole = g.offset === 0 && g.numel * BYTES === g.storage.bytes && g.storage.holders === 1;
+  const whole = g.offset === 0 && g.numel === elementsOf(g.storage) && g.storage.holders === 1;
   if (recording !== null && whole) {
     // The program writes straight into the leaf's home.
     const bound = g.device.bind(g.storage, leaf.home?.storage ?? null);
@@ -329,11 +333,11 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
   } else {
     if (leaf.home === null && recording !== null) {
       recording.outside(() => {
-        leaf.home = empty(leaf.shape, "float32", "gradient", leaf.device).keep();
+        leaf.home = empty(leaf.shape, leaf.dtype, "gradient", leaf.device).keep();
       });
     }
     const own =
-      leaf.home === null ? empty(g.shape, "float32", "gradient", g.device) : lasting(leaf.home.storage, leaf.shape);
+      leaf.home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(leaf.home.storage, leaf.shape);
     launch("copy_f32", [own], [g], [g.numel], undefined, "backward");
     g.release("backward()");
     leaf.setGrad(own);

@@ -6,7 +6,7 @@
 
 import type { Recording } from "./capture.ts";
 import { type Buffer, type Device, defaultDevice, type Storage } from "./device.ts";
-import { BYTES, type DType } from "./dtype.ts";
+import { type DType, isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
 import { numel, type Shape, sameShape, show } from "./shape.ts";
 import type { Entry } from "./tape.ts";
@@ -19,11 +19,13 @@ interface Hold {
 }
 
 /** Modes of the thread of execution. All are synchronous, so plain variables do. */
-export const mode: { grad: boolean; scope: Tensor[] | null; recording: Recording | null } = {
-  grad: true,
-  scope: null,
-  recording: null,
-};
+export const mode: {
+  grad: boolean;
+  scope: Tensor[] | null;
+  recording: Recording | null;
+  /** The inputs of an op of this name in the dtypes that `autocast` wants. */
+  autocast: ((op: string, inputs: readonly Tensor[]) => readonly Tensor[]) | null;
+} = { grad: true, scope: null, recording: null, autocast: null };
 
 /** Live tensors, of all devices. */
 export const count = { tensors: 0, made: 0 };
@@ -55,7 +57,7 @@ export function handToNet(): void {
   young = [];
 }
 
-/** A dense, row-major array of 32-bit elements on a device. */
+/** A dense, row-major array on a device. */
 export class Tensor implements Buffer {
   readonly shape: Shape;
   readonly dtype: DType;
@@ -126,7 +128,7 @@ export class Tensor implements Buffer {
   }
 
   set requiresGrad(on: boolean) {
-    if (on && this.dtype !== "float32") {
+    if (on && !isFloat(this.dtype)) {
       fail("requiresGrad", `${show(this.shape)} of ${this.dtype}: only float32 tensors can require gradients`);
     }
     if (this.entry !== null && !on) {
@@ -233,8 +235,16 @@ export function alive(op: string, x: Tensor): void {
 }
 
 /** A tensor with undefined contents. */
-export function empty(shape: Shape, dtype: DType, label: string, device: Device = defaultDevice()): Tensor {
-  return new Tensor(device.alloc(numel(shape) * BYTES, label), 0, shape, dtype);
+export function empty(shape: Shape, dtype: DType, label: string, device = defaultDevice(), transposed = false): Tensor {
+  return new Tensor(room(numel(shape), dtype, label, device), 0, shape, dtype, transposed);
+}
+
+/** A storage for so many elements. */
+export function room(elements: number, dtype: DType, label: string, device: Device): Storage {
+  const half = dtype === "float16";
+  if (half && !device.float16)
+    fail(label, `float16 on ${device.type}: a WebGPU device with shader-f16 is expected, others take float32`);
+  return device.alloc(elements * (half ? 2 : 4), label, half);
 }
 
 /** A tensor over a lasting storage: neither scope nor recording owns it. */
@@ -242,7 +252,7 @@ export function lasting(storage: Storage, shape: Shape): Tensor {
   const { scope, recording } = mode;
   mode.scope = null;
   mode.recording = null;
-  const t = new Tensor(storage, 0, shape, "float32").keep();
+  const t = new Tensor(storage, 0, shape, storage.half ? "float16" : "float32").keep();
   mode.scope = scope;
   mode.recording = recording;
   return t;

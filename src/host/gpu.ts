@@ -19,6 +19,8 @@ export interface FoundGpu {
   readonly why: string;
   /** Renders on the CPU: right results, and speeds that say nothing about a GPU. */
   readonly software: boolean;
+  /** Has subgroups, numbered (`subgroup_id`), and all sizes that they may have divide 256. */
+  readonly subgroups: boolean;
 }
 
 interface Package {
@@ -31,8 +33,10 @@ let packaged: { module: Package; gpu: GPU } | null = null;
 /** SwiftShader unrolls the clearing of workgroup memory that this extension asks for: seconds a pipeline. A loop clears it too. */
 const SOFTWARE_FLAGS = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
 
+const ownGpu = (): GPU | undefined => (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+
 async function entry(): Promise<{ gpu: GPU; from: string }> {
-  const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  const own = ownGpu();
   if (own !== undefined) return { gpu: own, from: "navigator.gpu" };
   if (packaged === null) {
     // Not a literal, so that bundlers leave the optional package alone.
@@ -61,7 +65,8 @@ export const isSoftware = (info: GPUAdapterInfo): boolean =>
 export async function findGpu(given: GPUDevice | undefined, powerPreference: GPUPowerPreference): Promise<FoundGpu> {
   if (given !== undefined) {
     const software = given.adapterInfo !== undefined && isSoftware(given.adapterInfo);
-    return { gpu: given, why: `${describe(given.adapterInfo, software)}: the device was given`, software };
+    const why = `${describe(given.adapterInfo, software)}: the device was given`;
+    return { gpu: given, why, software, subgroups: hasSubgroups(given, given.adapterInfo) };
   }
   const { gpu, from } = await entry();
   let adapter = await gpu.requestAdapter({ powerPreference });
@@ -80,7 +85,14 @@ export async function findGpu(given: GPUDevice | undefined, powerPreference: GPU
   for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
   const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
   const software = isSoftware(adapter.info);
-  return { gpu: device, why: `${describe(adapter.info, software)}, by ${from}`, software };
+  const why = `${describe(adapter.info, software)}, by ${from}`;
+  return { gpu: device, why, software, subgroups: hasSubgroups(device, adapter.info) };
+}
+
+function hasSubgroups(device: GPUDevice, info: GPUAdapterInfo | undefined): boolean {
+  const language = (ownGpu() ?? packaged?.gpu)?.wgslLanguageFeatures;
+  const { subgroupMaxSize: most = 0 } = info ?? {};
+  return device.features.has("subgroups") && language?.has("subgroup_id") === true && most > 0 && 256 % most === 0;
 }
 
 function describe(info: GPUAdapterInfo | undefined, software: boolean): string {

@@ -19,7 +19,7 @@ export interface Safetensors {
 /** Longest header, as in the format's own reader. */
 const LONGEST_HEADER = 100_000_000;
 const SIZES: Readonly<Record<string, number>> = { F32: 4, I32: 4, I64: 8, F16: 2, BF16: 2, BOOL: 1 };
-const NAMES: Readonly<Record<DType, string>> = { float32: "F32", int32: "I32", bool: "BOOL" };
+const NAMES: Readonly<Record<DType, string>> = { float32: "F32", float16: "F16", int32: "I32", bool: "BOOL" };
 const METADATA = "__metadata__";
 
 /** The bytes of a file with these tensors. */
@@ -32,9 +32,9 @@ export function encodeSafetensors(
     if (typeof text !== "string") fail(subject, `metadata ${key} is ${typeof text}: the format takes strings only`);
   }
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[METADATA, metadata]] : [];
-  // One-byte elements last, so that the others lie aligned.
-  const rank = ([, x]: [string, HostTensor]): number => Number(x.dtype === "bool");
-  const list = Object.entries(tensors).sort((a, b) => rank(a) - rank(b));
+  // Small elements last, so that the others lie aligned.
+  const size = ([, x]: [string, HostTensor]): number => SIZES[NAMES[x.dtype]!] ?? 4;
+  const list = Object.entries(tensors).sort((a, b) => size(b) - size(a));
   let end = 0;
   for (const [name, { dtype, shape, data }] of list) {
     if (name === METADATA) fail(subject, `name ${METADATA}: the format keeps it for metadata`);
@@ -57,7 +57,10 @@ export function encodeSafetensors(
   for (const [, { dtype, data }] of list) {
     for (let i = 0; i < data.length; i++) {
       if (dtype === "bool") bytes[at++] = Number(data[i] !== 0);
-      else {
+      else if (dtype === "float16") {
+        view.setUint16(at, halfBits(data[i]!), true);
+        at += 2;
+      } else {
         if (dtype === "float32") view.setFloat32(at, data[i]!, true);
         else view.setInt32(at, data[i]!, true);
         at += 4;
@@ -216,6 +219,18 @@ function half(bits: number): number {
 }
 
 const word = new DataView(new ArrayBuffer(4));
+
+/** The nearest float16, ties to even. */
+function halfBits(value: number): number {
+  word.setFloat32(0, value);
+  const sign = (word.getUint8(0) & 0x80) << 8;
+  const size = Math.abs(value);
+  if (!(size < 65520)) return sign | (Number.isNaN(value) ? 0x7e00 : 0x7c00);
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  // Steps of 2^(exponent - 10): beside 2^52 only whole ones are left.
+  const steps = size * 2 ** (10 - exponent) + 2 ** 52 - 2 ** 52;
+  return sign | (steps + (exponent + 14) * 1024);
+}
 
 /** The upper half of a float32. */
 function brain(bits: number): number {

@@ -1,12 +1,12 @@
 // Elementwise functions of two tensors with broadcasting. https://pytorch.org/docs/stable/notes/broadcasting.html
-import { type DType, suffix } from "../core/dtype.ts";
+import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { apply, launch, type Op } from "../core/op.ts";
-import { broadcast, sameShape, show } from "../core/shape.ts";
+import { sameShape, show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
-import { broadcastStrides, walk } from "./strides.ts";
+import { broadcast, broadcastStrides, walk } from "./strides.ts";
 import {
   addScalar,
   type Comparison,
@@ -43,11 +43,14 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
   launch(kernels.broadcast[kernel]!, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
 }
 
-function checkDtypes(name: string, a: Tensor, b: Tensor): void {
-  if (a.dtype !== b.dtype) {
+/** Throws where a dtype is not that of the first. */
+export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
+  for (let i = 1; i < inputs.length; i++) {
+    const [a, b] = [inputs[0]!, inputs[i]!];
+    if (b.dtype === a.dtype) continue;
     fail(
-      name,
-      `${show(a.shape)} of ${a.dtype} and ${show(b.shape)} of ${b.dtype}: the dtypes must be the same, use float() or int()`,
+      op,
+      `${show(a.shape)} of ${a.dtype} and ${show(b.shape)} of ${b.dtype}: the dtypes must be the same, use float(), half() or int()`,
     );
   }
 }
@@ -57,11 +60,13 @@ function binary(name: string, result: (dtype: DType) => DType, options: Pick<Op,
     name,
     ...options,
     forward([a, b]) {
-      checkDtypes(name, a!, b!);
+      // float16 and float32 give float32
+      if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);
       if (a!.dtype === "bool" && result("bool") === "bool" && !COMPARISONS.has(name)) {
         fail(name, `${show(a!.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
       }
-      const y = empty(broadcast(name, a!.shape, b!.shape), result(a!.dtype), name, a!.device);
+      const wide = a!.dtype === b!.dtype ? a!.dtype : "float32";
+      const y = empty(broadcast(name, a!.shape, b!.shape), result(wide), name, a!.device);
       launchBinary(name, name, a!, b!, y);
       return y;
     },
@@ -156,11 +161,11 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
 /** a / b for float32. */
 export function div(a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) {
-    if (a.dtype !== "float32") return compose(() => div(toFloat(a), toFloat(b)));
+    if (!isFloat(a.dtype)) return compose(() => div(toFloat(a), toFloat(b)));
     return apply(Div, [a, b], null);
   }
   expectNumber("div", b, a);
-  return a.dtype === "float32" ? divScalar(a, b) : compose(() => divScalar(toFloat(a), b));
+  return isFloat(a.dtype) ? divScalar(a, b) : compose(() => divScalar(toFloat(a), b));
 }
 
 /** b / a */

@@ -1,9 +1,11 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, expectDtype, launch, type Op } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
+import { sameDtypes } from "./binary.ts";
+import { done, like } from "./compose.ts";
 import { sum } from "./reduce.ts";
 
 /** One number for both dims, or [height, width]. */
@@ -116,7 +118,7 @@ function convWinograd(
 function conv(x: Tensor, w: Tensor, b: Tensor | undefined, g: Geometry): Tensor {
   const [n, , h, wide] = g.x as [number, number, number, number];
   const [co, ci, kh, kw] = g.w as [number, number, number, number];
-  const y = empty([n, co, g.oh, g.ow], "float32", "conv2d", x.device);
+  const y = like(x, "conv2d", [n, co, g.oh, g.ow]);
   if (winograd(x.device, g, ci, co, [g.oh, g.ow])) return convWinograd(y, x, w, b, false, [...g.padding]);
   const kernel = b === undefined ? "conv2d_f32" : "conv2d_bias_f32";
   const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups, 0];
@@ -127,7 +129,11 @@ function conv(x: Tensor, w: Tensor, b: Tensor | undefined, g: Geometry): Tensor 
 const Conv2d: Op<Geometry> = {
   name: "conv2d",
   reads: [0, 1],
-  forward: ([x, w, b], g) => conv(x!, w!, b, g),
+  forward(inputs, g) {
+    sameDtypes("conv2d", inputs);
+    const [x, w, b] = inputs;
+    return conv(x!, w!, b, g);
+  },
   vjp(gy, { inputs: [x, w, b], params: g }) {
     return [
       x!.requiresGrad ? apply(VjpX, [gy, w!], g) : null,
@@ -144,7 +150,7 @@ const VjpX: Op<Geometry> = {
   forward([gy, w], g) {
     const [n, c, h, wide] = g.x as [number, number, number, number];
     const [co, , kh, kw] = g.w as [number, number, number, number];
-    const gx = empty(g.x, "float32", "conv2d gradient", gy!.device);
+    const gx = like(gy!, "conv2d gradient", g.x);
     if (winograd(gx.device, g, co, c, [h, wide])) {
       return convWinograd(gx, gy!, w!, undefined, true, [kh - 1 - g.padding[0], kw - 1 - g.padding[1]]);
     }
@@ -166,7 +172,7 @@ const VjpW: Op<Geometry> = {
     const [n, , h, wide] = g.x as [number, number, number, number];
     const [co, ci, kh, kw] = g.w as [number, number, number, number];
     const chunks = Math.max(1, Math.min(MOST_CHUNKS, Math.ceil(n / IMAGES)));
-    const gw = empty(g.w, "float32", "conv2d gradient", gy!.device);
+    const gw = like(x!, "conv2d gradient", g.w);
     const partial = chunks === 1 ? gw : empty([chunks, ...g.w], "float32", "conv2d gradient", gy!.device);
     if (winograd(gw.device, g, ci, co, [g.oh, g.ow])) {
       const scalars = [h, wide, ...g.padding];

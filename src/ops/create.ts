@@ -1,6 +1,6 @@
 // Tensors from nothing: filled, counted, random. https://pytorch.org/docs/stable/torch.html#creation-ops
 import { type Device, defaultDevice, type TypedData } from "../core/device.ts";
-import { type DType, suffix, word } from "../core/dtype.ts";
+import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { launch } from "../core/op.ts";
 import { checkShape, type Shape, show } from "../core/shape.ts";
@@ -18,7 +18,7 @@ export type Nested = number | boolean | readonly Nested[];
 
 /** The word of `value` in a dtype. */
 export function wordOf(value: number, dtype: DType): number {
-  if (dtype === "float32") return word(value);
+  if (isFloat(dtype)) return word(value);
   return dtype === "bool" ? Number(value !== 0) : Math.trunc(value) | 0;
 }
 
@@ -42,7 +42,7 @@ function dtypeOf(op: string, options: TensorOptions, usual: DType): DType {
   if (!DTYPES.includes(dtype)) fail(op, `dtype ${String(dtype)}: one of ${DTYPES.join(", ")} is expected`);
   return dtype;
 }
-const DTYPES: readonly DType[] = ["float32", "int32", "bool"];
+export const DTYPES: readonly DType[] = ["float32", "float16", "int32", "bool"];
 
 function filled(label: string, shape: Shape, value: number, options: TensorOptions): Tensor {
   checkShape(label, shape);
@@ -128,7 +128,7 @@ export function tensor(data: Nested | TypedData | Uint8Array, options: TensorOpt
 }
 
 function convert(data: ArrayLike<number>, dtype: DType, device: Device): TypedData {
-  if (dtype === "float32") {
+  if (isFloat(dtype)) {
     if (data instanceof Float32Array) return data;
     return device.type === "reference" ? Float64Array.from(data) : Float32Array.from(data);
   }

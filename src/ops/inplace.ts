@@ -1,12 +1,14 @@
 // Writes in place. Every write bumps the storage's version, so backward notices a saved value that changed.
-import { BYTES, suffix, word } from "../core/dtype.ts";
+import { elementsOf } from "../core/device.ts";
+import { isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { launch, mixed, type Op, record } from "../core/op.ts";
-import { broadcast, sameShape, show } from "../core/shape.ts";
+import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, mode, type Tensor } from "../core/tensor.ts";
-import { launchBinary, mul } from "./binary.ts";
+import { launchBinary, mul, sameDtypes } from "./binary.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
+import { broadcast } from "./strides.ts";
 import { mulScalar, neg } from "./unary.ts";
 
 /** The kernels see the storage: a transposed view is written through its dense form only for whole fills. */
@@ -35,7 +37,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
       `${show(x.shape)}: a leaf variable that requires grad is being used in an in-place operation; use noGrad`,
     );
   }
-  if (grad && x.numel * BYTES !== x.storage.bytes) {
+  if (grad && x.numel !== elementsOf(x.storage)) {
     fail(
       op.name,
       `${show(x.shape)} is a part of a tensor: such a write in place is not recorded, use noGrad or clone()`,
@@ -69,18 +71,13 @@ function binaryInPlace(name: "add" | "sub" | "mul", vjp: Op["vjp"], reads: reado
   return (x: Tensor, other: Tensor | number): Tensor => {
     dense(op.name, x);
     if (typeof other === "number") {
-      if (x.dtype !== "float32") fail(op.name, `${show(x.shape)} of ${x.dtype} and a number: float32 is expected`);
+      if (!isFloat(x.dtype)) fail(op.name, `${show(x.shape)} of ${x.dtype} and a number: float32 is expected`);
       const kernel = name === "mul" ? "mul_scalar_f32" : "add_scalar_f32";
       return inPlace(scalar, x, [], other, () => {
         launch(kernel, [x], [x], [x.numel], [word(name === "sub" ? -other : other)], op.name);
       });
     }
-    if (other.dtype !== x.dtype) {
-      fail(
-        op.name,
-        `${show(x.shape)} of ${x.dtype} and ${show(other.shape)} of ${other.dtype}: the dtypes must be the same`,
-      );
-    }
+    sameDtypes(op.name, [x, other]);
     if (!sameShape(broadcast(op.name, x.shape, other.shape), x.shape)) {
       fail(op.name, `${show(x.shape)} and ${show(other.shape)}: the result does not fit into the first`);
     }

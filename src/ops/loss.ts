@@ -4,7 +4,7 @@ import { apply, expectDtype, launch, type Op, OUT } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, mode, type Tensor } from "../core/tensor.ts";
 import { add, div, eq, mul, sub } from "./binary.ts";
-import { compose } from "./compose.ts";
+import { compose, like } from "./compose.ts";
 import { mean, sum } from "./reduce.ts";
 import { permute, reshape } from "./shape.ts";
 import { logSoftmax, softmaxVjp } from "./softmax.ts";
@@ -44,7 +44,7 @@ const RowLoss: Op<Rows> = {
   name: "crossEntropy",
   forward([x, target], p, saved) {
     const [rows, classes] = x!.shape as [number, number];
-    const loss = empty([rows], "float32", p.name, x!.device);
+    const loss = empty([rows], p.reduction === "none" ? x!.dtype : "float32", p.name, x!.device);
     const outputs = [loss];
     if (p.kernel === "cross_entropy") {
       const probs = empty([rows, classes], "float32", p.name, x!.device);
@@ -53,7 +53,7 @@ const RowLoss: Op<Rows> = {
     }
     launch(`${p.kernel}_f32`, outputs, [x!, target!], [rows, classes], [p.ignore], p.name);
     if (p.reduction === "none") return loss;
-    const y = empty([], "float32", p.name, x!.device);
+    const y = like(x!, p.name, []);
     if (p.reduction === "sum") launch("sum_f32", [y], [loss], [1, rows, 1], undefined, p.name);
     else {
       const count = empty([], "float32", p.name, x!.device);
@@ -67,7 +67,7 @@ const RowLoss: Op<Rows> = {
   vjp(g, { inputs: [x, target], params: p, saved }) {
     if (mode.grad) return [differentiable(g, x!, target!, p, saved), null];
     const [rows, classes] = x!.shape as [number, number];
-    const gx = empty(x!.shape, "float32", `${p.name} gradient`, x!.device);
+    const gx = like(x!, `${p.name} gradient`);
     const count = p.reduction === "mean" ? saved[saved.length - 1]! : one(x!);
     const inputs = p.kernel === "cross_entropy" ? [g, saved[0]!, target!, count] : [g, target!, count];
     launch(`${p.kernel}_vjp_f32`, [gx], inputs, [rows, classes], [p.ignore, Number(p.reduction === "none")], p.name);
@@ -220,7 +220,8 @@ export function mseLoss(x: Tensor, target: Tensor, options: LossOptions = {}): T
   samePair("mseLoss", x, target);
   const r = reductionOf("mseLoss", options);
   return compose(() => {
-    const d = sub(x, target);
+    const [a, b] = mode.autocast?.("mseLoss", [x, target]) ?? [x, target];
+    const d = sub(a!, b!);
     return reduce(mul(d, d), r);
   });
 }
@@ -229,7 +230,7 @@ const Bce: Op = {
   name: "binaryCrossEntropy",
   reads: [0, 1],
   forward([p, y]) {
-    const loss = empty(p!.shape, "float32", "binaryCrossEntropy", p!.device);
+    const loss = like(p!, "binaryCrossEntropy");
     launch("bce_f32", [loss], [p!, y!], [p!.numel], undefined, "binaryCrossEntropy");
     return loss;
   },
@@ -241,7 +242,7 @@ const BceVjp: Op = {
   name: "binaryCrossEntropyVjp",
   reads: [0, 1, 2],
   forward([g, p, y]) {
-    const gp = empty(p!.shape, "float32", "binaryCrossEntropy gradient", p!.device);
+    const gp = like(p!, "binaryCrossEntropy gradient");
     launch("bce_vjp_f32", [gp], [g!, p!, y!], [p!.numel], undefined, "binaryCrossEntropy");
     return gp;
   },

@@ -1,11 +1,13 @@
 // Products of matrices. Transposed operands are absorbed by the kernel's form: nn, nt, tn.
 import { fail } from "../core/error.ts";
 import { apply, contiguous, expectDtype, launch, type Op } from "../core/op.ts";
-import { broadcast, numel, type Shape, sameShape, show } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
-import { compose } from "./compose.ts";
+import { numel, type Shape, sameShape, show } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { sameDtypes } from "./binary.ts";
+import { compose, like } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
 import { expand, reshape, t, transpose } from "./shape.ts";
+import { broadcast } from "./strides.ts";
 
 /** Launches c = a b over [batch, m, n, k]; `a` and `b` may be transposed views, not both. */
 function launchMatmul(a: Tensor, b: Tensor, c: Tensor, batch: number, aStride: number, bStride: number): void {
@@ -20,11 +22,17 @@ const Matmul: Op = {
   name: "matmul",
   strided: true,
   reads: [0, 1],
-  forward([a0, b0]) {
-    let [a, b] = [a0!, b0!];
+  forward(inputs) {
+    sameDtypes("matmul", inputs);
+    let [a, b] = inputs as [Tensor, Tensor];
     const [m, k] = a.shape.slice(-2) as [number, number];
     const [k2, n] = b.shape.slice(-2) as [number, number];
     if (k !== k2) fail("matmul", `${show(a.shape)} and ${show(b.shape)}: inner dimensions differ (${k} and ${k2})`);
+    if (a.ndim === 2 && b.ndim === 2 && !(a.transposed && b.transposed)) {
+      const c = like(a, "matmul", [m, n]);
+      launchMatmul(a, b, c, 1, m * k, k * n);
+      return c;
+    }
     const [aBatch, bBatch] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
     const lead = broadcast("matmul", aBatch, bBatch);
     const helpers: Tensor[] = [];
@@ -38,7 +46,7 @@ const Matmul: Op = {
     const whole = (s: Shape): boolean => numel(s) === 1 || sameShape(s, lead);
     if (!whole(aBatch)) a = own(expand(contiguous(a), [...lead, m, k]));
     if (!whole(bBatch)) b = own(expand(contiguous(b), [...lead, k, n]));
-    const c = empty([...lead, m, n], "float32", "matmul", a.device);
+    const c = like(a, "matmul", [...lead, m, n]);
     const stride = (x: Tensor, size: number): number => (numel(x.shape.slice(0, -2)) === 1 && batch !== 1 ? 0 : size);
     // Rows of all batches against one b are one tall product.
     if (bBatch.length === 0 && !a.transposed && batch > 1) {
@@ -90,10 +98,12 @@ export function mm(a: Tensor, b: Tensor): Tensor {
 const Linear: Op = {
   name: "linear",
   reads: [0, 1],
-  forward([x, w, b]) {
+  forward(inputs) {
+    sameDtypes("linear", inputs);
+    const [x, w, b] = inputs;
     const [n, k] = w!.shape as [number, number];
     const rows = numel(x!.shape.slice(0, -1));
-    const y = empty([...x!.shape.slice(0, -1), n], "float32", "linear", x!.device);
+    const y = like(x!, "linear", [...x!.shape.slice(0, -1), n]);
     if (b === undefined) launch("matmul_nt_f32", [y], [x!, w!], [1, rows, n, k], [0, 0], "linear");
     else launch("matmul_nt_bias_f32", [y], [x!, w!, b], [1, rows, n, k], [0, 0, 0], "linear");
     return y;

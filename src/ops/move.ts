@@ -1,8 +1,7 @@
 // Moving tensors that must stay the same objects to another device: parameters, buffers, gradients, and what follows them.
-import { type Device, deviceOf } from "../core/device.ts";
-import { BYTES } from "../core/dtype.ts";
+import { type Device, deviceOf, elementsOf } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { alive, lasting, mode, type Tensor } from "../core/tensor.ts";
+import { alive, lasting, mode, room, type Tensor } from "../core/tensor.ts";
 
 /** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
 const followers = new WeakMap<Tensor, WeakRef<Tensor>[]>();
@@ -31,7 +30,7 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
   const tensors = [...all].filter((x) => x.device !== device);
   for (const x of tensors) {
     alive(op, x);
-    if (x.offset !== 0 || x.transposed || x.numel * BYTES !== x.storage.bytes) {
+    if (x.offset !== 0 || x.transposed || x.numel !== elementsOf(x.storage)) {
       fail(op, `${x.describe()} is a view: move its base`);
     }
   }
@@ -45,17 +44,17 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
       return { x, data, gradient };
     }),
   );
-  const place = (data: Parameters<Device["write"]>[1], label: string) => {
-    const storage = device.alloc(data.length * BYTES, label);
+  const place = (data: Parameters<Device["write"]>[1], { dtype }: Tensor, label: string) => {
+    const storage = room(data.length, dtype, label, device);
     device.write({ storage, offset: 0 }, data);
     return storage;
   };
   const placed: { storage: ReturnType<typeof place>; gradient: ReturnType<typeof place> | null }[] = [];
   try {
     for (const { x, data, gradient } of read) {
-      const storage = place(data, x.storage.label);
+      const storage = place(data, x, x.storage.label);
       placed.push({ storage, gradient: null });
-      if (gradient !== null) placed[placed.length - 1]!.gradient = place(gradient, "gradient");
+      if (gradient !== null) placed[placed.length - 1]!.gradient = place(gradient, x, "gradient");
     }
   } catch (error) {
     for (const { storage, gradient } of placed) {

@@ -1,11 +1,11 @@
 // Layer normalisation: each row, over the last dims, to mean 0 and variance 1, then times a weight, plus a bias.
 import { words64 } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, expectDtype, launch, type Op } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { empty, mode, type Tensor } from "../core/tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
-import { compose } from "./compose.ts";
+import { compose, done, like } from "./compose.ts";
 import { launchSum, mean, sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 import { addScalar, sqrt } from "./unary.ts";
@@ -27,7 +27,7 @@ const CHUNK = 64;
 /** Saves the mean and 1 / sqrt(variance + eps) of each row. */
 function normalized(inputs: readonly Tensor[], { rows, n, eps }: Rows, saved: Tensor[]): Tensor {
   const x = inputs[0]!;
-  const y = empty(x.shape, "float32", "layerNorm", x.device);
+  const y = like(x, "layerNorm");
   for (let i = 0; i < 2; i++) saved.push(empty([rows], "float32", "layerNorm", x.device));
   const kernel = inputs.length === 1 ? "layer_norm_f32" : "layer_norm_affine_f32";
   launch(kernel, [y, ...saved], inputs, [rows, n], words64(eps), "layerNorm");
@@ -68,7 +68,7 @@ const AffineLayerNorm: Op<Rows> = {
 const VjpX: Op<Rows> = {
   name: "layerNormVjpX",
   forward(inputs, { rows, n }) {
-    const gx = empty(inputs[1]!.shape, "float32", "layerNorm gradient", inputs[1]!.device);
+    const gx = like(inputs[1]!, "layerNorm gradient");
     const kernel = inputs.length === 4 ? "layer_norm_vjp_f32" : "layer_norm_affine_vjp_f32";
     launch(kernel, [gx], inputs, [rows, n], undefined, "layerNorm");
     return gx;

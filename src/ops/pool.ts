@@ -1,9 +1,10 @@
 // Max and average pooling over windows of [n, c, h, w].
 import { fail } from "../core/error.ts";
-import { apply, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, cast, expectDtype, launch, type Op } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { eq } from "./binary.ts";
+import { like } from "./compose.ts";
 import { type Pair, pair } from "./conv.ts";
 import { matmul } from "./matmul.ts";
 import { reshape } from "./shape.ts";
@@ -66,7 +67,7 @@ type MaxGeometry = Geometry & { dilation: [number, number] };
 const MaxPool: Op<MaxGeometry> = {
   name: "maxPool2d",
   forward([x], g, saved) {
-    const y = empty(g.out, "float32", "maxPool2d", x!.device);
+    const y = like(x!, "maxPool2d", g.out);
     const index = empty(g.out, "int32", "maxPool2d index", x!.device);
     saved.push(index);
     launch("max_pool2d_f32", [y, index], [x!], g.extents, [...g.scalars, ...g.dilation], "maxPool2d");
@@ -78,7 +79,7 @@ const MaxPool: Op<MaxGeometry> = {
 const MaxPoolVjp: Op<MaxGeometry> = {
   name: "maxPool2dVjp",
   forward([gy, index], g) {
-    const gx = empty(g.shape, "float32", "maxPool2d gradient", gy!.device);
+    const gx = like(gy!, "maxPool2d gradient", g.shape);
     const [planes, oh, ow] = g.extents as [number, number, number];
     launch(
       "max_pool2d_vjp_f32",
@@ -100,7 +101,7 @@ function gathered(h: Tensor, index: Tensor, g: MaxGeometry): Tensor {
   const size = height * width;
   const positions = empty([size], "int32", "maxPool2d", h.device);
   launch("arange_i32", [positions], [], [size], [0, 1], "maxPool2d");
-  const hot = toFloat(eq(reshape(index, [planes, oh * ow, 1]), positions));
+  const hot = cast(toFloat(eq(reshape(index, [planes, oh * ow, 1]), positions)), h.dtype);
   return reshape(matmul(hot, reshape(h, [planes, size, 1])), g.out);
 }
 
@@ -119,7 +120,7 @@ interface AvgGeometry extends Geometry {
 const AvgPool: Op<AvgGeometry> = {
   name: "avgPool2d",
   forward([x], g) {
-    const y = empty(g.out, "float32", "avgPool2d", x!.device);
+    const y = like(x!, "avgPool2d", g.out);
     launch("avg_pool2d_f32", [y], [x!], g.extents, [...g.scalars, ...g.counting], "avgPool2d");
     return y;
   },
@@ -129,7 +130,7 @@ const AvgPool: Op<AvgGeometry> = {
 const AvgPoolVjp: Op<AvgGeometry> = {
   name: "avgPool2dVjp",
   forward([gy], g) {
-    const gx = empty(g.shape, "float32", "avgPool2d gradient", gy!.device);
+    const gx = like(gy!, "avgPool2d gradient", g.shape);
     launch("avg_pool2d_vjp_f32", [gx], [gy!], g.extents, [...g.scalars, ...g.counting], "avgPool2d");
     return gx;
   },

@@ -3,11 +3,11 @@ import { lastingState } from "../core/capture.ts";
 import { type Device, defaultDevice } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, expectDtype, launch, type Op } from "../core/op.ts";
 import { checkShape, type Shape, show } from "../core/shape.ts";
 import { alive, empty, mode, type Tensor } from "../core/tensor.ts";
 import { mul } from "./binary.ts";
-import { compose } from "./compose.ts";
+import { compose, done, like } from "./compose.ts";
 import type { TensorOptions } from "./create.ts";
 
 /** State [4]: key and counter, each of two words. */
@@ -51,9 +51,9 @@ function draw(kernel: string, out: Tensor, scalars: readonly number[], op: strin
   return out;
 }
 
-function fresh(op: string, shape: Shape, options: TensorOptions, dtype: "float32" | "int32"): Tensor {
+function fresh(op: string, shape: Shape, { device, dtype }: TensorOptions): Tensor {
   checkShape(op, shape);
-  return empty(shape, dtype, op, options.device ?? defaultDevice());
+  return empty(shape, op === "randint" ? "int32" : dtype === "float16" ? dtype : "float32", op, device);
 }
 
 function finish(x: Tensor, options: TensorOptions): Tensor {
@@ -63,18 +63,18 @@ function finish(x: Tensor, options: TensorOptions): Tensor {
 
 /** Uniform in [0, 1). https://pytorch.org/docs/stable/generated/torch.rand.html */
 export const rand = (shape: Shape, options: TensorOptions = {}): Tensor =>
-  finish(draw("uniform_f32", fresh("rand", shape, options, "float32"), [word(0), word(1)], "rand"), options);
+  finish(draw("uniform_f32", fresh("rand", shape, options), [word(0), word(1)], "rand"), options);
 
 /** Standard normal. https://pytorch.org/docs/stable/generated/torch.randn.html */
 export const randn = (shape: Shape, options: TensorOptions = {}): Tensor =>
-  finish(draw("normal_f32", fresh("randn", shape, options, "float32"), [word(0), word(1)], "randn"), options);
+  finish(draw("normal_f32", fresh("randn", shape, options), [word(0), word(1)], "randn"), options);
 
 /** Integers in [low, high), int32. https://pytorch.org/docs/stable/generated/torch.randint.html */
 export function randint(low: number, high: number, shape: Shape, options: TensorOptions = {}): Tensor {
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low || high - low > 2 ** 31) {
     fail("randint", `low ${low}, high ${high}: integers with low < high are expected`);
   }
-  return draw("randint_i32", fresh("randint", shape, options, "int32"), [low, high], "randint");
+  return draw("randint_i32", fresh("randint", shape, options), [low, high], "randint");
 }
 
 export const randLike = (x: Tensor, options: TensorOptions = {}): Tensor =>
@@ -108,7 +108,7 @@ export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
 const Mask: Op<number> = {
   name: "dropout",
   forward([x], p) {
-    const mask = empty(x!.shape, "float32", "dropout mask", x!.device);
+    const mask = like(x!, "dropout mask");
     return draw("dropout_mask_f32", mask, [word(p), word(p < 1 ? 1 / (1 - p) : 0)], "dropout");
   },
 };

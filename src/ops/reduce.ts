@@ -1,12 +1,13 @@
 // Reductions over all, one or several dims. A dim is seen as [outer, n, inner].
-import { suffix } from "../core/dtype.ts";
+import { isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, done, expectDtype, launch, type Op } from "../core/op.ts";
-import { dimension, numel, type Shape, sameShape, show } from "../core/shape.ts";
+import { apply, cast, expectDtype, launch, type Op } from "../core/op.ts";
+import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { div, eq, mul } from "./binary.ts";
-import { compose } from "./compose.ts";
+import { compose, done, like } from "./compose.ts";
 import { expand, reshape } from "./shape.ts";
+import { dimension } from "./strides.ts";
 import { divScalar, toFloat } from "./unary.ts";
 
 export interface ReduceOptions {
@@ -23,6 +24,8 @@ const CHUNK = 4096;
 interface Reduction {
   readonly dims: readonly number[];
   readonly keepdim: boolean;
+  /** The sum of float16 is float32. */
+  readonly wide?: boolean;
 }
 
 function reduction(op: string, x: Tensor, options: ReduceOptions): Reduction {
@@ -56,9 +59,14 @@ export function launchSum(x: Tensor, y: Tensor, outer: number, n: number, inner:
 
 const Sum: Op<Reduction> = {
   name: "sum",
-  forward([x], { dims, keepdim }) {
-    const dtype = x!.dtype === "float32" ? "float32" : "int32";
-    const y = empty(reducedShape(x!.shape, dims, keepdim), dtype, "sum", x!.device);
+  forward([x], { dims, keepdim, wide }) {
+    const dtype = isFloat(x!.dtype) ? "float32" : "int32";
+    const y = empty(
+      reducedShape(x!.shape, dims, keepdim),
+      wide || dtype === "int32" ? dtype : x!.dtype,
+      "sum",
+      x!.device,
+    );
     // Runs of neighbouring dims are summed one after the other, from the last.
     let source = x!;
     let shape = [...x!.shape];
@@ -83,11 +91,15 @@ const Sum: Op<Reduction> = {
 /** Sum of the elements; int32 for int32 and bool. https://pytorch.org/docs/stable/generated/torch.sum.html */
 export const sum = (x: Tensor, options: ReduceOptions = {}): Tensor => apply(Sum, [x], reduction("sum", x, options));
 
+/** The sum behind a mean, which autocast leaves alone. */
+const Total: Op<Reduction> = { ...Sum, name: "mean" };
+
 /** Mean of float32 elements; NaN over nothing. https://pytorch.org/docs/stable/generated/torch.mean.html */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   expectDtype("mean", x, "float32");
   const r = reduction("mean", x, options);
-  return compose(() => divScalar(apply(Sum, [x], r), numel(r.dims.map((d) => x.shape[d]!))));
+  const n = numel(r.dims.map((d) => x.shape[d]!));
+  return compose(() => cast(divScalar(apply(Total, [x], { ...r, wide: true }), n), x.dtype));
 }
 
 /** Sums a gradient over the dims in which `shape` was broadcast. */
@@ -126,7 +138,7 @@ function along(name: Extreme, x: Tensor, { dim, keepdim }: Along): { values: Ten
       const nested = nest(t!, dim);
       notEmpty(name, t!, nested[1]);
       const shape = reducedShape(t!.shape, [dim], keepdim);
-      const values = empty(shape, "float32", name, t!.device);
+      const values = like(t!, name, shape);
       found = empty(shape, "int32", name, t!.device);
       launch(`${name}_f32`, [values, found], [t!], nested, undefined, name);
       return values;
@@ -141,7 +153,7 @@ const ExtremeVjp: Op<{ shape: Shape; dim: number }> = {
   name: "maxVjp",
   reads: [1],
   forward([g, index], { shape, dim }) {
-    const gx = empty(shape, "float32", "max gradient", g!.device);
+    const gx = like(g!, "max gradient", shape);
     launch("max_vjp_f32", [gx], [g!, index!], nest(gx, dim), undefined, "max");
     return gx;
   },
@@ -175,7 +187,7 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
       let source = t!;
       for (const d of [...dims].reverse()) {
         const shape = reducedShape(source.shape, [d], true);
-        const values = empty(shape, "float32", label, t!.device);
+        const values = like(t!, label, shape);
         const index = empty(shape, "int32", label, t!.device);
         launch(`${name}_f32`, [values, index], [source], nest(source, d), undefined, label);
         done(index);
@@ -183,7 +195,7 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
         source = values;
       }
       if (source === t) {
-        source = empty(t.shape, "float32", label, t.device);
+        source = like(t, label);
         launch("copy_f32", [source], [t!], [source.numel], undefined, label);
       }
       if (keepdim) return source;

@@ -1,10 +1,11 @@
 // Views and rearrangements. view, reshape, t and slices of the leading dim share storage; permute and expand copy.
 import { fail } from "../core/error.ts";
 import { apply, contiguous, launch, type Op } from "../core/op.ts";
-import { dimension, numel, type Shape, sameShape, show } from "../core/shape.ts";
-import { alias, empty, type Tensor } from "../core/tensor.ts";
+import { numel, type Shape, sameShape, show } from "../core/shape.ts";
+import { alias, type Tensor } from "../core/tensor.ts";
+import { like } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
-import { broadcastStrides, walk } from "./strides.ts";
+import { broadcastStrides, dimension, walk } from "./strides.ts";
 
 /** `shape` with its one -1 worked out. */
 function resolve(op: string, x: Tensor, shape: Shape): Shape {
@@ -88,11 +89,10 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
 const Permute: Op<readonly number[]> = {
   name: "permute",
   forward([x], dims) {
-    const y = empty(
-      dims.map((d) => x!.shape[d]!),
-      x!.dtype,
+    const y = like(
+      x!,
       "permute",
-      x!.device,
+      dims.map((d) => x!.shape[d]!),
     );
     const dense = denseStrides(x!.shape);
     const { extents, strides } = walk("permute", y.shape, [dims.map((d) => dense[d]!), denseStrides(y.shape)]);
@@ -136,7 +136,7 @@ export function permute(x: Tensor, dims: readonly number[]): Tensor {
 const Expand: Op<Shape> = {
   name: "expand",
   forward([x], shape) {
-    const y = empty(shape, x!.dtype, "expand", x!.device);
+    const y = like(x!, "expand", shape);
     const { extents, strides } = walk("expand", shape, [broadcastStrides(x!.shape, shape), denseStrides(shape)]);
     launch("permute_f32", [y], [x!], extents, strides[0]!, "expand");
     return y;
@@ -187,7 +187,7 @@ const Narrow: Op<{ from: number; length: number }> = {
 const NarrowVjp: Op<{ from: number; length: number; shape: Shape }> = {
   name: "narrowVjp",
   forward([g], { from, length, shape }) {
-    const gx = empty(shape, "float32", "narrow gradient", g!.device);
+    const gx = like(g!, "narrow gradient", shape);
     launch("fill_f32", [gx], [], [gx.numel], [0], "narrow");
     const rows = alias(gx, [length, ...shape.slice(1)], from * numel(shape.slice(1)));
     launch("copy_f32", [rows], [g!], [rows.numel], undefined, "narrow");

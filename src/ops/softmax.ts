@@ -1,9 +1,11 @@
 // softmax and its logarithm along a dim.
 import { apply, expectDtype, launch, type Op, OUT } from "../core/op.ts";
-import { dimension, numel } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import { numel } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { mul, sub } from "./binary.ts";
+import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
+import { dimension } from "./strides.ts";
 import { exp, neg } from "./unary.ts";
 
 function nest(x: Tensor, dim: number): [number, number, number] {
@@ -18,7 +20,7 @@ function along(name: string, kernel: string, vjp: Vjp): Op<number> {
     reads: [OUT],
     forward([x], dim) {
       expectDtype(name, x!, "float32");
-      const y = empty(x!.shape, "float32", name, x!.device);
+      const y = like(x!, name);
       launch(`${kernel}_f32`, [y], [x!], nest(x!, dim), undefined, name);
       return y;
     },
@@ -36,7 +38,7 @@ function vjpOp(
     name,
     reads: [0, 1],
     forward([g, y], dim) {
-      const gx = empty(g!.shape, "float32", `${name} gradient`, g!.device);
+      const gx = like(y!, `${name} gradient`);
       launch(`${kernel}_vjp_f32`, [gx], [g!, y!], nest(y!, dim), undefined, name);
       return gx;
     },

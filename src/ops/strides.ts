@@ -1,6 +1,31 @@
-// Strides for the kernels that walk dims one by one: broadcasting, permute, expand.
+// Dims, and strides for the kernels that walk them one by one: broadcasting, permute, expand.
 import { fail } from "../core/error.ts";
-import { type Shape, show } from "../core/shape.ts";
+import { type Shape, sameShape, show } from "../core/shape.ts";
+
+/** `dim` counted from the front; negative ones count from the end, as in PyTorch. */
+export function dimension(op: string, dim: number, shape: Shape): number {
+  const rank = Math.max(1, shape.length);
+  if (!Number.isInteger(dim) || dim < -rank || dim >= rank) {
+    fail(op, `${show(shape)}: dim ${dim} is out of range, expected ${-rank} to ${rank - 1}`);
+  }
+  return dim < 0 ? dim + rank : dim;
+}
+
+/** The shape that `a` and `b` broadcast to (https://pytorch.org/docs/stable/notes/broadcasting.html). */
+export function broadcast(op: string, a: Shape, b: Shape): Shape {
+  if (sameShape(a, b)) return a;
+  const rank = Math.max(a.length, b.length);
+  const out = new Array<number>(rank);
+  for (let i = 1; i <= rank; i++) {
+    const x = a[a.length - i] ?? 1;
+    const y = b[b.length - i] ?? 1;
+    if (x !== y && x !== 1 && y !== 1) {
+      fail(op, `${show(a)} and ${show(b)}: sizes ${x} and ${y} of dim -${i} differ and neither is 1`);
+    }
+    out[rank - i] = x === 1 ? y : x;
+  }
+  return out;
+}
 
 /** Strides in elements of a dense tensor of `shape`, zero where it is broadcast to `out`; aligned at the end. */
 export function broadcastStrides(shape: Shape, out: Shape): number[] {

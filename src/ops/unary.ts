@@ -1,11 +1,11 @@
 // Elementwise functions of one tensor, and of a tensor and a number.
-import { suffix, word } from "../core/dtype.ts";
+import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, expectDtype, launch, type Op, OUT } from "../core/op.ts";
+import { apply, cast, expectDtype, launch, type Op, OUT } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { div, mul } from "./binary.ts";
-import { compose } from "./compose.ts";
+import { compose, like } from "./compose.ts";
 
 type Vjp = NonNullable<Op["vjp"]>;
 
@@ -17,7 +17,7 @@ function unary(name: string, reads: readonly number[], vjp: Vjp): (x: Tensor) =>
     reads,
     forward([x]) {
       expectDtype(name, x!, "float32");
-      const y = empty(x!.shape, "float32", name, x!.device);
+      const y = like(x!, name);
       launch(kernel, [y], [x!], [x!.numel], undefined, name);
       return y;
     },
@@ -36,7 +36,7 @@ function unaryVjp(
     name: `${name}Vjp`,
     reads: [0, 1],
     forward([g, y]) {
-      const gx = empty(g!.shape, "float32", `${name} gradient`, g!.device);
+      const gx = like(y!, `${name} gradient`);
       launch(kernel, [gx], [g!, y!], [g!.numel], undefined, name);
       return gx;
     },
@@ -70,10 +70,11 @@ const sqrtVjp = unaryVjp("sqrt", (gg, g, y) => [sqrtVjp(gg, y), neg(div(sqrtVjp(
 
 const Sign: Op = {
   name: "sign",
-  forward: ([x]) => compose(() => scalarSub(toFloat(compareScalar("gt", x!, 0)), toFloat(compareScalar("lt", x!, 0)))),
+  forward: ([x]) =>
+    compose(() => cast(scalarSub(toFloat(compareScalar("gt", x!, 0)), toFloat(compareScalar("lt", x!, 0))), x!.dtype)),
   vjp: (g) => [mulScalar(g, 0)],
 };
-/** -1, 0 or 1, as float32; its gradient is 0. */
+/** -1, 0 or 1; its gradient is 0. */
 export const sign = (x: Tensor): Tensor => {
   expectDtype("sign", x, "float32");
   return apply(Sign, [x], null);
@@ -98,7 +99,7 @@ function scalarOp(
     reads,
     forward([x], s) {
       expectDtype(name, x!, "float32");
-      const y = empty(x!.shape, "float32", name, x!.device);
+      const y = like(x!, name);
       launch(scalar, [y], [x!], [x!.numel], [word(s)], name);
       return y;
     },
@@ -113,7 +114,7 @@ export const divScalar = scalarOp("div", "div", (g, s) => divScalar(g, s));
 /** s - x */
 export const rsubScalar = scalarOp("sub", "rsub", (g) => neg(g));
 /** s / x */
-export const rdivScalar = scalarOp("div", "rdiv", (g, s, x) => mulScalar(div(g, mul(x, x)), -s), [0]);
+export const rdivScalar = scalarOp("rdiv", "rdiv", (g, s, x) => mulScalar(div(g, mul(x, x)), -s), [0]);
 
 export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 
@@ -131,20 +132,22 @@ export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
   return apply(op, [x], null);
 }
 
-/** float32 of an int32 or bool tensor; a float32 one is returned as it is. */
-export function toFloat(x: Tensor): Tensor {
-  return x.dtype === "float32" ? x : cast(x, "float32");
-}
+/** As float32; like the others, a tensor that is so already is returned as it is. */
+export const toFloat = (x: Tensor): Tensor => toDtype(x, "float32");
 
-/** int32: float32 is cut towards zero. */
-export function toInt(x: Tensor): Tensor {
-  if (x.dtype === "int32") return x;
-  return x.dtype === "bool" ? apply(Relabel, [x], null) : cast(x, "int32");
-}
+/** As float16, on devices that have it: 11 bits of precision, infinity from 65520 on. Kernels compute with float32. */
+export const toHalf = (x: Tensor): Tensor => toDtype(x, "float16");
+
+/** int32: floats are cut towards zero. */
+export const toInt = (x: Tensor): Tensor => toDtype(x, "int32");
 
 /** True where not zero. */
-export function toBool(x: Tensor): Tensor {
-  return x.dtype === "bool" ? x : cast(x, "bool");
+export const toBool = (x: Tensor): Tensor => toDtype(x, "bool");
+
+export function toDtype(x: Tensor, dtype: DType): Tensor {
+  if (x.dtype === dtype) return x;
+  if (isFloat(dtype)) return cast(isFloat(x.dtype) ? x : convert(x, "float32"), dtype);
+  return dtype === "int32" && x.dtype === "bool" ? apply(Relabel, [x], null) : convert(x, dtype);
 }
 
 const Relabel: Op = {
@@ -156,7 +159,7 @@ const Relabel: Op = {
   },
 };
 
-function cast(x: Tensor, dtype: Tensor["dtype"]): Tensor {
+function convert(x: Tensor, dtype: DType): Tensor {
   const name = dtype === "float32" ? "float" : dtype === "int32" ? "int" : "bool";
   const kernel =
     dtype === "float32" ? "cast_f32_i32" : dtype === "int32" ? "cast_i32_f32" : `cast_bool_${suffix(x.dtype)}`;
@@ -185,7 +188,7 @@ export const detach = (x: Tensor): Tensor => {
 const Clone: Op = {
   name: "clone",
   forward([x]) {
-    const y = empty(x!.shape, x!.dtype, "clone", x!.device);
+    const y = like(x!, "clone");
     launch("copy_f32", [y], [x!], [x!.numel], undefined, "clone");
     return y;
   },

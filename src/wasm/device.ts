@@ -36,7 +36,7 @@ export interface WasmOptions {
   debug?: boolean;
   /**
    * Captured steps equal eager ones bit for bit: only passes that keep the bits improve a program. Convolutions add up term
-   * by term, without Winograd's algorithm.
+   * by term, without Winograd's algorithm, and a zero counts against an infinity or a NaN, where captured steps may skip it.
    */
   deterministic?: boolean;
   /** Most memory in bytes, up to 4 GiB. */
@@ -49,6 +49,7 @@ export class WasmDevice implements Device {
   readonly type = "wasm";
   readonly info: DeviceInfo;
   readonly canBlock = canBlock();
+  readonly float16 = false;
   readonly memoryOf: Memory;
   /** For tests and benchmarks: rows appended, blocks handed out, rows run. */
   readonly counters = { appended: 0, allocations: 0, rows: 0 };

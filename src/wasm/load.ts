@@ -1,5 +1,4 @@
 // Fetches and compiles a build, and instantiates it for thread 0.
-import { instantiateSync } from "@assemblyscript/loader";
 import { fail } from "../core/error.ts";
 import {
   enableRelaxedSimd,
@@ -96,10 +95,10 @@ export function kernelNames(module: WebAssembly.Module): string[] {
 export function instantiateOn(module: WebAssembly.Module, memory: WebAssembly.Memory, names: string[]): Exports {
   const table = new WebAssembly.Table({ initial: names.length + FIRST_KERNEL, element: "anyfunc" });
   const env = { memory, table, now: () => performance.now(), exit: () => {} };
-  // The loader's `instantiate` asks for the global `Response` first, for which Node loads all of its fetch: 30 ms.
-  const { instance } = instantiateSync(module, { env });
-  const exports = instance.exports as unknown as Exports;
-  const functions = instance.exports as unknown as Record<string, () => void>;
+  // Not by AssemblyScript's loader: what it adds, strings and arrays in wasm, is 2 kB of every download that no kernel uses.
+  const { exports: found } = new WebAssembly.Instance(module, { env });
+  const exports = found as unknown as Exports;
+  const functions = found as unknown as Record<string, () => void>;
   for (const [i, name] of names.entries()) table.set(i + FIRST_KERNEL, functions[name]!);
   return exports;
 }

@@ -1,6 +1,6 @@
 // Rows made ready for an encoder: compiled kernels, bind groups, workgroups, and their uniform blocks side by side.
 import type { Buffer, Row, Storage } from "../core/device.ts";
-import { bindingsOf } from "./kernel.ts";
+import { bindingsOf, isHalf } from "./kernel.ts";
 import type { GpuStorage } from "./memory.ts";
 import { BLOCK, type Compiled, type Pipelines, type Range } from "./pipelines.ts";
 
@@ -47,7 +47,7 @@ export class Batch {
   /** Appends a row of the registry; nothing when it has no work. `number` names it in faults. */
   append(row: Row, place: Place, guarded: boolean, number: number): void {
     const { map, unique } = bindingsOf(row.buffers.map((b) => b.storage.alias ?? b.storage));
-    const compiled = this.pipelines.of(row, map, unique.length, guarded);
+    const compiled = this.pipelines.of(row, map, unique.map(isHalf), guarded);
     const groups = this.pipelines.groupsOf(compiled, row);
     if (groups.some((g) => g === 0)) return;
     const ranges = unique.map((s) => place.range(s));

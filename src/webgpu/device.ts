@@ -3,13 +3,14 @@
 // Nothing here waits: everything goes through a queue in order, and only reads and `flush()` are promises. Errors of the
 // GPU come late; they are thrown at the next wait.
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../core/device.ts";
-import type { DType } from "../core/dtype.ts";
+import { type DType, isFloat } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { findGpu } from "../host/gpu.ts";
 import { Arenas } from "../program/arenas.ts";
 import { improve } from "../program/passes/index.ts";
 import { Batch, EAGER } from "./batch.ts";
 import { FAULT_BYTES, Faults } from "./faults.ts";
+import { readHalf, writeHalf } from "./half.ts";
 import type { Limits } from "./kernel.ts";
 import { lib, registry } from "./kernels/index.ts";
 import { type Block, GpuStorage, Memory } from "./memory.ts";
@@ -23,7 +24,7 @@ const MOST_ROWS = 512;
 /** Submits that may wait for the GPU before callers are asked to wait, and before work is refused. */
 const [MOST_IN_FLIGHT, MOST_WAITING] = [16, 1 << 12];
 /** Kernels whose effect lasts: they run only while no fault is set. */
-const LASTING = /^(sgd|adam|tick|random_take)/;
+const LASTING = /^(sgd|adam|tick|random_take|amp_u)/;
 
 export interface WebGpuOptions {
   /** The adapter to prefer: "high-performance" by default. */
@@ -40,6 +41,7 @@ export class WebGpuDevice implements Device {
   readonly type = "webgpu";
   readonly info: DeviceInfo;
   readonly canBlock = false;
+  readonly float16: boolean;
   readonly gpu: GPUDevice;
   readonly memoryOf: Memory;
   readonly pipelines: Pipelines;
@@ -71,6 +73,7 @@ export class WebGpuDevice implements Device {
 
   private constructor(gpu: GPUDevice, info: DeviceInfo, limits: Limits, options: WebGpuOptions) {
     this.gpu = gpu;
+    this.float16 = gpu.features.has("shader-f16");
     this.info = info;
     this.deterministic = options.deterministic ?? false;
     this.debug = options.debug ?? false;
@@ -93,12 +96,12 @@ export class WebGpuDevice implements Device {
   }
 
   static async create(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
-    const { gpu, why } = await findGpu(options.gpu, options.powerPreference ?? "high-performance");
-    const { limits, features } = gpu;
+    const { gpu, why, subgroups } = await findGpu(options.gpu, options.powerPreference ?? "high-performance");
+    const { limits } = gpu;
     const cut: Limits = {
       bindings: limits.maxStorageBuffersPerShaderStage - 1,
       invocations: limits.maxComputeInvocationsPerWorkgroup,
-      subgroups: features.has("subgroups"),
+      subgroups,
     };
     const build = cut.subgroups ? "wgsl, subgroups" : "wgsl";
     return new WebGpuDevice(gpu, { device: "webgpu", build, threads: 1, why }, cut, options);
@@ -118,12 +121,12 @@ export class WebGpuDevice implements Device {
 
   // ------------------------------------------------------------------------------------------------------ storages
 
-  alloc(bytes: number, label: string): Storage {
+  alloc(bytes: number, label: string, half = false): Storage {
     this.check();
-    if (this.recorded !== null && !this.suspended) return this.placeholder(bytes, label);
+    if (this.recorded !== null && !this.suspended) return this.placeholder(bytes, label, half);
     const block = this.memoryOf.allocate(bytes, label);
     this.memoryOf.account(label, bytes, 1);
-    return new GpuStorage(this, bytes, label, block);
+    return new GpuStorage(this, bytes, label, block, half);
   }
 
   free(storage: Storage): void {
@@ -135,16 +138,16 @@ export class WebGpuDevice implements Device {
   }
 
   /** A storage without bytes: virtual ones, and the temporaries of a program. */
-  placeholder(bytes: number, label = "result"): GpuStorage {
-    return new GpuStorage(this, bytes, label, null);
+  placeholder(bytes: number, label = "result", half = false): GpuStorage {
+    return new GpuStorage(this, bytes, label, null, half);
   }
 
   /** A storage outside any recording. */
-  lasting(bytes: number, label: string): GpuStorage {
+  lasting(bytes: number, label: string, half = false): GpuStorage {
     const before = this.suspended;
     this.suspended = true;
     try {
-      return this.alloc(bytes, label) as GpuStorage;
+      return this.alloc(bytes, label, half) as GpuStorage;
     } finally {
       this.suspended = before;
     }
@@ -213,6 +216,10 @@ export class WebGpuDevice implements Device {
   write(buffer: Buffer, data: TypedData): void {
     this.check();
     const storage = buffer.storage as GpuStorage;
+    if (storage.half) {
+      writeHalf(this, buffer, data);
+      return;
+    }
     storage.version++;
     if (storage.block!.last > this.submitted) this.submit();
     const words = data instanceof Float64Array ? Float32Array.from(data) : data;
@@ -291,10 +298,11 @@ export class WebGpuDevice implements Device {
 
   async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
     this.check();
+    if (buffer.storage.half) return readHalf(this, buffer, count, dtype);
     this.submit();
     const { block } = buffer.storage as GpuStorage;
     const bytes = await this.take(block!.buffer, buffer.offset * 4, count * 4);
-    return dtype === "float32" ? new Float32Array(bytes) : new Int32Array(bytes);
+    return isFloat(dtype) ? new Float32Array(bytes) : new Int32Array(bytes);
   }
 
   /** A copy of a range and, with it, of the fault word, which throws. */
@@ -382,7 +390,7 @@ export class WebGpuDevice implements Device {
 
   bind(storage: Storage, target: Storage | null): Storage {
     const virtual = storage as GpuStorage;
-    virtual.alias = (target ?? this.lasting(storage.bytes, storage.label)) as GpuStorage;
+    virtual.alias = (target ?? this.lasting(storage.bytes, storage.label, storage.half)) as GpuStorage;
     return virtual.alias;
   }
 

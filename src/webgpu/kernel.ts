@@ -7,11 +7,17 @@ import type { Row, Storage } from "../core/device.ts";
 
 export type Groups = readonly [number, number, number];
 
-/** How a kernel stands to the fault word: sets it, runs only while it is not set, or has nothing to do with it. */
+/**
+ * How a kernel stands to the fault word and, three words on, the word that skips rows that last (`amp_skip_i32`): sets one,
+ * runs only while neither is set, or has nothing to do with them.
+ */
 export type FaultUse = "sets" | "guarded" | "none";
 
 export interface Kernel {
-  /** Outputs first: `y x idx:i32`; f32 by default, i32, u32, and vec4 for runs of four floats at offsets that are multiples of four. */
+  /**
+   * Outputs first: `y x idx:i32`; f32 by default, i32, u32, atomic, and vec4 for runs of four floats at offsets that are
+   * multiples of four. Floats may lie as float16: then a load widens and a store rounds, and u32 means their bits.
+   */
   readonly buffers: string;
   /** Names of the extents, all u32. */
   readonly extents: string;
@@ -32,7 +38,10 @@ export interface Kernel {
   readonly faults?: boolean;
   /** Has barriers, so a guard at its entry is not allowed. */
   readonly barriers?: boolean;
-  /** Needs `enable subgroups;`. */
+  /**
+   * Uses subgroups: `team` is a subgroup's size, and `li` counts threads subgroup by subgroup, so that threads of a
+   * subgroup are neighbours. WGSL promises no such thing of local_invocation_index.
+   */
   readonly subgroups?: boolean;
   /** The scalars as the shader gets them, from those of the row. */
   readonly encode?: (words: readonly number[]) => readonly number[];
@@ -56,11 +65,35 @@ export interface Limits {
   readonly bindings: number;
   /** Invocations in a workgroup. */
   readonly invocations: number;
+  /** Kernels may use subgroups, and every subgroup of 256 invocations is full. */
   readonly subgroups: boolean;
 }
 
 export const SIZE = 256;
-const TYPES: Record<string, string> = { f32: "f32", i32: "i32", u32: "u32", vec4: "vec4<f32>" };
+const SUBGROUP_INPUTS =
+  "@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_size) team: u32, @builtin(subgroup_invocation_id) member: u32";
+const TYPES: Record<string, string> = { f32: "f32", i32: "i32", u32: "u32", vec4: "vec4<f32>", atomic: "atomic<u32>" };
+/** For buffers of float16: how elements lie, and the functions that they pass on their way. */
+const HALVES: Record<string, { type: string; load: string; store: string }> = {
+  f32: { type: "f16", load: "f32", store: "half_" },
+  u32: { type: "f16", load: "halfBits_", store: "halfOf_" },
+  vec4: { type: "vec4<f16>", load: "vec4<f32>", store: "halves_" },
+};
+// WGSL leaves open which way f16() rounds, and what becomes of what is too large: to nearest even, and infinity. Below 2^-14
+// the bits count steps of 2^-24; above, f32's exponent and upper bits, moved and with 15 for 127, are f16's. Bits become
+// f16 by way of the float that they are, since wgpu cannot bitcast to vec2<f16>.
+const HALF_LIB = `
+fn halfBits_(v: f16) -> u32 { return pack2x16float(vec2<f32>(f32(v), 0.0)); }
+fn halfOf_(bits: u32) -> f16 { return f16(unpack2x16float(bits).x); }
+fn half_(v: f32) -> f16 {
+  let bits = bitcast<u32>(v);
+  let size = bits & 0x7fffffffu;
+  var h = (size - 0x38000000u + 0xfffu + ((size >> 13u) & 1u)) >> 13u;
+  if (size >= 0x47800000u) { h = select(0x7c00u, 0x7e00u, size > 0x7f800000u); }
+  if (size < 0x38800000u) { h = u32(round(bitcast<f32>(size) * 16777216.0)); }
+  return halfOf_(h | ((bits >> 16u) & 0x8000u));
+}
+fn halves_(v: vec4<f32>) -> vec4<f16> { return vec4<f16>(half_(v.x), half_(v.y), half_(v.z), half_(v.w)); }`;
 
 interface Field {
   readonly name: string;
@@ -91,6 +124,8 @@ export function signature(k: Kernel): { buffers: Field[]; extents: Field[]; scal
   return s;
 }
 
+export const isHalf = (s: Storage): boolean => s.half === true;
+
 /** Binding of each buffer: the same storage has the same. `0,1,1` */
 export function bindingsOf(storages: readonly Storage[]): { map: number[]; unique: Storage[] } {
   const unique: Storage[] = [];
@@ -119,35 +154,60 @@ export function uniformWords(k: Kernel): number {
   return buffers.length + 1 + extents.length + scalars.length;
 }
 
-/** `x[a + b]` becomes `b1[P.o1 + (a + b)]` for each buffer x. */
-function bind(code: string, buffers: readonly Field[], map: readonly number[]): string {
+/** Where the expression ends that begins at `from`: the first of `ends` outside brackets. */
+function endOf(code: string, from: number, ends: string): number {
+  let depth = 0;
+  for (let i = from; i < code.length; i++) {
+    const c = code[i]!;
+    if (depth === 0 && ends.includes(c)) return i;
+    if ("([{".includes(c)) depth++;
+    else if (")]}".includes(c)) depth--;
+  }
+  throw new Error(`${code.slice(from, from + 40)}: ${ends} is missing`);
+}
+
+/** `x[a + b]` becomes `b1[P.o1 + (a + b)]` for each buffer x; of float16, `f32(b1[...])`, and `x[a] = v;` rounds v. */
+function bind(code: string, buffers: readonly Field[], map: readonly number[], halves: readonly boolean[]): string {
   const pattern = new RegExp(`(?<![\\w.])(${buffers.map((b) => b.name).join("|")})\\[`, "g");
   let out = "";
   let from = 0;
   for (let m = pattern.exec(code); m !== null; m = pattern.exec(code)) {
-    let depth = 1;
-    let end = pattern.lastIndex;
-    while (depth > 0) {
-      const c = code[end++];
-      if (c === undefined) throw new Error(`${m[1]}[ is not closed`);
-      depth += c === "[" ? 1 : c === "]" ? -1 : 0;
-    }
+    let end = endOf(code, pattern.lastIndex, "]");
     const n = buffers.findIndex((b) => b.name === m![1]);
-    const index = bind(code.slice(pattern.lastIndex, end - 1), buffers, map);
-    out += `${code.slice(from, m.index)}b${map[n]}[P.o${n} + (${index})]`;
+    const index = bind(code.slice(pattern.lastIndex, end++), buffers, map, halves);
+    let place = `b${map[n]}[P.o${n} + (${index})]`;
+    if (halves[map[n]!]) {
+      const { load, store } = HALVES[buffers[n]!.type]!;
+      const written = /^\s*([-+*/]?)=(?!=)/.exec(code.slice(end));
+      if (written === null) place = `${load}(${place})`;
+      else {
+        const begin = end + written[0].length;
+        end = endOf(code, begin, ";");
+        const value = bind(code.slice(begin, end), buffers, map, halves);
+        place += ` = ${store}(${written[1] === "" ? value : `${load}(${place}) ${written[1]} (${value})`})`;
+      }
+    }
+    out += code.slice(from, m.index) + place;
     from = end;
     pattern.lastIndex = end;
   }
   return out + code.slice(from);
 }
 
-/** The shader: `lib` is put before the kernel's own functions. */
-export function wgsl(k: Kernel, map: readonly number[], use: FaultUse, lib: string): string {
+/** The shader: `lib` is put before the kernel's own functions; `halves` says which bindings lie as float16. */
+export function wgsl(
+  k: Kernel,
+  map: readonly number[],
+  halves: readonly boolean[],
+  use: FaultUse,
+  lib: string,
+): string {
   const { buffers, extents, scalars } = signature(k);
   const size = k.size ?? [SIZE, 1, 1];
   const types: string[] = [];
   map.forEach((b, n) => {
-    const type = TYPES[buffers[n]!.type]!;
+    const type = halves[b] ? HALVES[buffers[n]!.type]?.type : TYPES[buffers[n]!.type];
+    if (type === undefined) throw new Error(`${buffers[n]!.name} is ${buffers[n]!.type} and lies as float16`);
     if (types[b] !== undefined && types[b] !== type) throw new Error(`one storage as ${types[b]} and as ${type}`);
     types[b] = type;
   });
@@ -172,22 +232,25 @@ export function wgsl(k: Kernel, map: readonly number[], use: FaultUse, lib: stri
     k.groups === undefined ? [`  if (i >= ${extents.map((e) => e.name).join(" * ") || "1u"}) { return; }`] : [];
   const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(k.body) || k.groups === undefined;
   return [
+    halves.includes(true) ? "enable f16;" : "",
     k.subgroups ? "enable subgroups;" : "",
     `struct Params { ${members.join(", ")} }`,
     "@group(0) @binding(0) var<uniform> P: Params;",
     ...bindings,
     use === "sets" ? report : "",
     lib,
-    bind(k.head ?? "", buffers, map),
+    halves.includes(true) ? HALF_LIB : "",
+    bind(k.head ?? "", buffers, map, halves),
     `@compute @workgroup_size(${size.join(", ")})`,
     "fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,",
-    "        @builtin(local_invocation_id) lid: vec3<u32>, @builtin(local_invocation_index) li: u32) {",
-    use === "guarded" ? "  if (faultWord[0] != 0u) { return; }" : "",
+    `        @builtin(local_invocation_id) lid: vec3<u32>, ${k.subgroups ? SUBGROUP_INPUTS : "@builtin(local_invocation_index) li: u32"}) {`,
+    k.subgroups ? "  let li = subgroup * team + member;" : "",
+    use === "guarded" ? "  if ((faultWord[0] | faultWord[3]) != 0u) { return; }" : "",
     used("group") || used("i") ? "  let group = wg.y * nwg.x + wg.x;" : "",
     used("i") ? `  let i = group * ${size[0] * size[1] * size[2]}u + li;` : "",
     ...locals,
     ...point,
-    bind(k.body, buffers, map),
+    bind(k.body, buffers, map, halves),
     "}",
   ]
     .filter((line) => line !== "")

@@ -27,6 +27,7 @@ export class GpuStorage implements Storage {
   readonly device: Device;
   readonly bytes: number;
   readonly label: string;
+  readonly half: boolean;
   readonly virtual: boolean;
   version = 0;
   holders = 0;
@@ -34,10 +35,11 @@ export class GpuStorage implements Storage {
   /** Null for virtual storages and for freed ones. */
   block: Block | null;
 
-  constructor(device: Device, bytes: number, label: string, block: Block | null) {
+  constructor(device: Device, bytes: number, label: string, block: Block | null, half = false) {
     this.device = device;
     this.bytes = bytes;
     this.label = label;
+    this.half = half;
     this.block = block;
     this.virtual = block === null;
   }

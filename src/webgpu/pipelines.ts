@@ -80,23 +80,30 @@ export class Pipelines {
   }
 
   /** The compiled kernel of a row; compiling begins at the first call. */
-  of(row: Row, map: readonly number[], bindings: number, guarded: boolean): Compiled {
+  of(row: Row, map: readonly number[], halves: readonly boolean[], guarded: boolean): Compiled {
     const entry = this.registry[row.kernel]!;
     const variant = entry.variant?.(row, this.limits) ?? "";
     const k = entry.kernels[variant]!;
     const fault: FaultUse = k.faults ? "sets" : guarded && !k.barriers ? "guarded" : "none";
-    const key = `${row.kernel}|${variant}|${map}|${fault}`;
+    const key = `${row.kernel}|${variant}|${map}|${fault}|${halves.map(Number)}`;
     let found = this.compiled.get(key);
     if (found === undefined) {
       const name = variant === "" ? row.kernel : `${row.kernel} (${variant})`;
-      found = this.compile(name, k, map, bindings, fault);
+      found = this.compile(name, k, map, halves, fault);
       this.compiled.set(key, found);
     }
     return found;
   }
 
-  private compile(name: string, kernel: Kernel, map: readonly number[], bindings: number, fault: FaultUse): Compiled {
+  private compile(
+    name: string,
+    kernel: Kernel,
+    map: readonly number[],
+    halves: readonly boolean[],
+    fault: FaultUse,
+  ): Compiled {
     const most = this.limits.bindings;
+    const bindings = halves.length;
     if (bindings > most) {
       throw new WasmgradError(`${name}: ${bindings} storage buffers in a launch: this GPU device allows ${most}`);
     }
@@ -108,7 +115,7 @@ export class Pipelines {
     const c: Compiled = { name, kernel, map, fault, layout, pipeline: null, ready };
     this.made.pipelines++;
     const begin = async (): Promise<void> => {
-      const code = wgsl(kernel, map, fault, this.lib);
+      const code = wgsl(kernel, map, halves, fault, this.lib);
       const module = this.gpu.createShaderModule({ code, label: name });
       try {
         c.pipeline = await this.gpu.createComputePipelineAsync({

@@ -1,6 +1,6 @@
 // A recorded program on the GPU: its dispatches made ready once. A run encodes them between the copies of inputs and
 // results, and submits once; it makes no buffer, bind group or pipeline.
-import type { Buffer, Program, Row, Storage } from "../core/device.ts";
+import { type Buffer, elementsOf, type Program, type Row, type Storage } from "../core/device.ts";
 import { plan } from "../program/plan.ts";
 import { Batch } from "./batch.ts";
 import type { WebGpuDevice } from "./device.ts";
@@ -9,6 +9,11 @@ import { BLOCK, type Range } from "./pipelines.ts";
 
 /** Storage bindings begin at multiples of this (the most that WebGPU lets a device ask for). */
 const ALIGN = 256;
+
+const width = ({ half }: Storage): number => (half ? 2 : 4);
+/** Copies of buffers begin and end at words. */
+const words = (bytes: number): number => Math.ceil(bytes / 4) * 4;
+const offWord = ({ storage, offset }: Buffer): boolean => storage.half === true && offset % 2 === 1;
 
 interface Copy {
   readonly slot: number;
@@ -49,24 +54,34 @@ export class GpuProgram implements Program {
     inputs.forEach(({ storage }, slot) => {
       const block = own(storage, "captured input");
       homes.set(storage, block);
-      this.inputs.push({ slot, block, offset: 0, bytes: storage.bytes });
+      this.inputs.push({ slot, block, offset: 0, bytes: words(storage.bytes) });
     });
-    outputs.forEach(({ buffer, count }, slot) => {
+    const copyTo = (storage: Storage, from: Buffer, count: number): Row => {
+      const buffers = [{ storage, offset: 0 }, from];
+      return { kernel: "copy_f32", buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
+    };
+    const shifted: Row[] = [];
+    outputs.forEach(({ buffer: result, count }, slot) => {
+      let buffer = result;
+      if (offWord(result)) {
+        buffer = { storage: device.placeholder(count * 2, "captured result", true), offset: 0 };
+        shifted.push(copyTo(buffer.storage, result, count));
+      }
       const s = real(buffer.storage);
       let block = s.block ?? homes.get(s);
       if (block === undefined) {
         block = own(s, "captured result");
         homes.set(s, block);
       }
-      this.outputs.push({ slot, block, offset: buffer.offset * 4, bytes: count * 4 });
+      this.outputs.push({ slot, block, offset: buffer.offset * width(s), bytes: words(count * width(s)) });
     });
     const temporary = (s: Storage): boolean => real(s).virtual && !homes.has(real(s)) && !homes.has(s);
     // Passes must see that results are read at the end; the copies themselves are the encoder's.
-    const copies = outputs.map(({ buffer, count }): Row => {
-      const buffers = [{ storage: device.placeholder(buffer.storage.bytes), offset: 0 }, buffer];
-      return { kernel: "copy_f32", buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
+    const copies = outputs.map(({ buffer, count }) => {
+      const { bytes, half } = buffer.storage;
+      return copyTo(device.placeholder(bytes, "result", half), buffer, count);
     });
-    const improved = device.improve([...rows, ...copies], temporary).filter((r) => !copies.includes(r));
+    const improved = device.improve([...rows, ...shifted, ...copies], temporary).filter((r) => !copies.includes(r));
     const encoded = device.expand(improved, (elements) => device.placeholder(elements * 4));
     const { offsets, bytes } = plan(encoded, temporary, ALIGN);
     if (bytes > 0) this.arena = device.arenas.take(bytes);
@@ -101,7 +116,16 @@ export class GpuProgram implements Program {
     device.upload(this.uniforms.block!, this.batch.words);
   }
 
-  run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
+  run(given: readonly Buffer[], outputs: readonly Buffer[]): void {
+    const dense: GpuStorage[] = [];
+    const inputs = given.map((b) => {
+      if (!offWord(b)) return b;
+      const storage = this.device.lasting(b.storage.bytes, "captured input", true);
+      const count = elementsOf(b.storage) - b.offset;
+      this.device.launch("copy_f32", [{ storage, offset: 0 }, b], 1, [count], [], "capture");
+      dense.push(storage);
+      return { storage, offset: 0 };
+    });
     // Rows that were launched before it run before it.
     this.device.submit();
     for (const s of this.written) s.version++;
@@ -113,19 +137,17 @@ export class GpuProgram implements Program {
       b: inputs[c.slot]!,
       at: (inputs[c.slot]!.storage as GpuStorage).block!,
     }));
-    const to = this.outputs.map((c) => ({
-      c,
-      b: outputs[c.slot]!,
-      at: (outputs[c.slot]!.storage as GpuStorage).block!,
-    }));
+    const to = this.outputs.map((c) => ({ c, at: (outputs[c.slot]!.storage as GpuStorage).block! }));
     this.device.enqueue(
       () => this.batch.waits(),
       (encoder) => {
-        for (const { c, b, at } of from) copy(encoder, at.buffer, b.offset * 4, c.block.buffer, 0, c.bytes);
+        for (const { c, b, at } of from)
+          copy(encoder, at.buffer, b.offset * width(b.storage), c.block.buffer, 0, c.bytes);
         this.batch.encode(encoder, uniforms);
-        for (const { c, b, at } of to) copy(encoder, c.block.buffer, c.offset, at.buffer, b.offset * 4, c.bytes);
+        for (const { c, at } of to) copy(encoder, c.block.buffer, c.offset, at.buffer, 0, c.bytes);
       },
     );
+    for (const s of dense) this.device.free(s);
   }
 
   dispose(): void {

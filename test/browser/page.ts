@@ -1,4 +1,5 @@
-// A page for tests: a bundle served on the loopback, isolated as threads need it, in a Chromium without a window.
+// A page for tests and benches: a bundle served on the loopback, isolated as threads need it, and a Chromium without a
+// window.
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -18,49 +19,81 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
   "--no-first-run",
+  ...(process.env.CHROMIUM_FLAGS?.split(" ") ?? []),
 ];
+
+/** What a page must be sent with to have shared memory. */
+const ISOLATION = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
 
 /** Where the browser is, or null. */
 export const findChromium = (): string | null =>
   [process.env.CHROMIUM ?? "", ...PLACES].find((path) => path !== "" && existsSync(path)) ?? null;
 
-export interface OpenPage {
-  readonly page: Page;
+export interface PageOptions {
+  /** HTML of the body. */
+  body?: string;
+  /** Without the headers that isolate a page it has no shared memory, so wasm has one thread. */
+  isolated?: boolean;
+}
+
+export interface Served {
+  readonly url: string;
   close(): Promise<void>;
 }
 
-/** Bundles `entry` (a path from the project's root), serves it with the wasm files, and opens the page. */
-export async function openPage(executablePath: string, entry: string): Promise<OpenPage> {
-  const [script] = await bundle({ test: entry });
+/** Bundles `entry` (a path from the project's root) and serves it with the wasm files. */
+export async function serve(entry: string, { body = "", isolated = true }: PageOptions = {}): Promise<Served> {
+  const [script] = await bundle({ page: entry });
+  const html = `<!doctype html><meta charset="utf-8"><title>wasmgrad</title><body>${body}<script type="module" src="/page.js"></script>`;
   const files: Record<string, [string, () => string | Uint8Array]> = {
-    "/": ["text/html", () => '<!doctype html><title>tests</title><script type="module" src="/test.js"></script>'],
-    "/test.js": ["text/javascript", () => script!.code],
+    "/": ["text/html", () => html],
+    "/page.js": ["text/javascript", () => script!.code],
   };
   files["/favicon.ico"] = ["image/x-icon", () => ""];
   for (const name of ["simd", "relaxed", "wide"]) {
     files[`/${name}.wasm`] = ["application/wasm", () => readFileSync(`${root}dist/${name}.wasm`)];
   }
   const server = createServer((request, response) => {
-    const found = files[request.url ?? ""];
+    const found = files[request.url?.split("?")[0] ?? ""];
     response.writeHead(found === undefined ? 404 : 200, {
       "content-type": found?.[0] ?? "text/plain",
-      "cross-origin-opener-policy": "same-origin",
-      "cross-origin-embedder-policy": "require-corp",
+      ...(isolated ? ISOLATION : {}),
     });
     response.end(found?.[1]());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close };
+}
+
+export interface OpenPage {
+  readonly page: Page;
+  close(): Promise<void>;
+}
+
+/** Serves `entry` and opens the page; `query` comes behind its address. */
+export async function openPage(
+  executablePath: string,
+  entry: string,
+  options: PageOptions & { query?: string } = {},
+): Promise<OpenPage> {
+  const served = await serve(entry, options);
   const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
   const close = async (): Promise<void> => {
     await browser.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await served.close();
   };
   try {
     const page = await browser.newPage();
     page.on("pageerror", (error) => console.log(`page: ${error.stack ?? error.message}`));
     page.on("console", (message) => message.type() === "error" && console.log(`page: ${message.text()}`));
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.goto(`${served.url}${options.query ?? ""}`);
     return { page, close };
   } catch (error) {
     await close();

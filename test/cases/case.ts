@@ -104,10 +104,10 @@ const FEW_ELEMENTS = 8704;
 const A_KIND = 3;
 
 /**
- * A subset for slow devices: cases with few elements, and of those whose names differ in numbers only at most three, spread
- * over the sizes (and three where the shapes of the inputs differ).
+ * A subset for slow devices: cases with few elements, and of those whose names differ in numbers only at most `each`, spread
+ * over the sizes (and as many where the shapes of the inputs differ).
  */
-export function small(cases: readonly Case[]): Case[] {
+export function small(cases: readonly Case[], each = A_KIND): Case[] {
   const kinds = new Map<string, Case[]>();
   for (const c of cases) {
     if (c.inputs.reduce((n, x) => n + numel(x.shape), 0) > FEW_ELEMENTS || /\d{5}/.test(c.name)) continue;
@@ -119,7 +119,7 @@ export function small(cases: readonly Case[]): Case[] {
   }
   const chosen = new Set<Case>();
   for (const list of kinds.values()) {
-    for (let i = 1; i <= A_KIND; i++) chosen.add(list[Math.ceil((list.length * i) / A_KIND) - 1]!);
+    for (let i = 1; i <= each; i++) chosen.add(list[Math.ceil((list.length * i) / each) - 1]!);
   }
   return cases.filter((c) => chosen.has(c));
 }

@@ -20,6 +20,7 @@ const SIZES = [
   // shared by threads
   [2003, 10],
   [67, 301],
+  [3, 2503],
 ];
 for (const reduction of REDUCTIONS) {
   for (const [rows, classes] of SIZES as [number, number][]) {

@@ -33,6 +33,7 @@ const SHAPES: [number[], number][] = [
   [[131, 33], 1],
   [[2003, 10], 1],
   [[61, 301], 1],
+  [[3, 2503], 1],
   [[300, 8, 9], 2],
 ];
 for (const [shape, k] of SHAPES) {

@@ -1,10 +1,20 @@
 // What a reference kernel works on: views of f64 storages, the words of its scalars, and the scale of a sum.
 import type { Buffer, Device, Storage } from "../../src/core/device.ts";
 
-/** One f64 a 32-bit element, whatever its dtype. */
+/** The nearest float16 of the nearest float32, ties to even: what a kernel that computes with floats leaves in float16. */
+export function roundHalf(x: number): number {
+  const value = Math.fround(x);
+  const size = Math.abs(value);
+  if (!(size < 65520)) return Number.isNaN(value) ? value : Math.sign(value) * Number.POSITIVE_INFINITY;
+  const step = 2 ** (Math.max(-14, Math.floor(Math.log2(size))) - 10);
+  return Math.sign(value) * step * (size / step + 2 ** 52 - 2 ** 52);
+}
+
+/** One f64 an element, whatever its dtype. What is written as float16 is rounded when a kernel reads it. */
 export class ReferenceStorage implements Storage {
   readonly device: Device;
   readonly bytes: number;
+  readonly half: boolean;
   version = 0;
   holders = 0;
   readonly label: string;
@@ -16,13 +26,14 @@ export class ReferenceStorage implements Storage {
   /** k, the number of terms: the largest of its elements. */
   terms = 0;
 
-  constructor(device: Device, bytes: number, label: string, virtual: boolean) {
+  constructor(device: Device, bytes: number, label: string, virtual: boolean, half = false) {
     this.device = device;
     this.bytes = bytes;
+    this.half = half;
     this.label = label;
     this.virtual = virtual;
     // Contents are undefined: NaN shows who relies on them.
-    this.data = new Float64Array(Math.ceil(bytes / 4)).fill(Number.NaN);
+    this.data = new Float64Array(Math.ceil(bytes / (half ? 2 : 4))).fill(Number.NaN);
   }
 
   /** Where its elements lie: a storage of a recording may have been bound to a lasting one. */
@@ -37,10 +48,11 @@ export class View {
   /** The elements from the buffer's offset on. */
   readonly v: Float64Array;
 
-  constructor(buffer: Buffer) {
+  constructor(buffer: Buffer, input = false) {
     this.storage = (buffer.storage as ReferenceStorage).place;
     this.offset = buffer.offset;
-    this.v = this.storage.data.subarray(buffer.offset);
+    const values = this.storage.data.subarray(buffer.offset);
+    this.v = input && this.storage.half ? values.map(roundHalf) : values;
   }
 
   /** Writes element i, and its scale and terms where it is a sum. */

@@ -1,6 +1,6 @@
 // What is filled with one number and then divided, scaled or spread is filled with the result instead: the gradient
 // that a mean begins with. Keeps the bits: f32 arithmetic is exact in f64, rounded once.
-import type { Row, Storage } from "../../core/device.ts";
+import { elementsOf, type Row, type Storage } from "../../core/device.ts";
 import { compact, type Pass, uses } from "./rows.ts";
 
 const floats = new Float32Array(1);
@@ -34,9 +34,11 @@ export const constants: Pass = {
     const once = (s: Storage): boolean => isTemporary(s) && s.alias === null && table.get(s)!.writers.length === 1;
     rows.forEach((row, i) => {
       const to = row.buffers[0]!;
-      const whole = to.offset === 0 && once(to.storage);
+      // What is read from float16 has been rounded.
+      const whole = to.offset === 0 && !to.storage.half && once(to.storage);
       if (row.kernel === "fill_f32") {
-        if (whole && row.extents[0]! * 4 === to.storage.bytes) filled.set(to.storage, { at: i, word: row.scalars[0]! });
+        if (whole && row.extents[0]! === elementsOf(to.storage))
+          filled.set(to.storage, { at: i, word: row.scalars[0]! });
         return;
       }
       const from = row.buffers.length === 2 ? filled.get(row.buffers[1]!.storage) : undefined;
@@ -48,7 +50,7 @@ export const constants: Pass = {
       const word = value === undefined ? from.word : wordOf(value);
       const n = (compute === undefined ? row.extents : row.extents.slice(0, 1)).reduce((a, b) => a * b, 1);
       out[i] = { kernel: "fill_f32", buffers: [to], outputs: 1, extents: [n], scalars: [word], op: row.op };
-      if (whole && n * 4 === to.storage.bytes) filled.set(to.storage, { at: i, word });
+      if (whole && n === elementsOf(to.storage)) filled.set(to.storage, { at: i, word });
       found = true;
     });
     if (!found) return rows;

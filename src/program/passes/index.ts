@@ -3,10 +3,20 @@ import type { Row, Storage } from "../../core/device.ts";
 import { activation } from "./activation.ts";
 import { constants } from "./constants.ts";
 import { reluGradient } from "./gradient.ts";
+import { poolBeforeRelu } from "./order.ts";
 import { poolBackward, poolForward } from "./pool.ts";
 import type { Pass } from "./rows.ts";
+import { zeros } from "./zeros.ts";
 
-export const passes: readonly Pass[] = [constants, poolForward, poolBackward, activation, reluGradient];
+export const passes: readonly Pass[] = [
+  constants,
+  poolBeforeRelu,
+  poolForward,
+  poolBackward,
+  activation,
+  reluGradient,
+  zeros,
+];
 
 /** The rows after the passes; under `deterministic` only those that keep the bits. */
 export function improve(

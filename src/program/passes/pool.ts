@@ -7,16 +7,16 @@
 // them. The sparse kernels take the pooled gradient and the windows' indices as they are: a quarter of the work or less.
 // The sums come in another order, and zeros are skipped, which shows where an operand is not finite.
 import type { Row, Storage } from "../../core/device.ts";
-import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
+import { compact, onlyReader, type Pass, type Uses, untouched, uses } from "./rows.ts";
 
-/** Bytes of a convolution's output for one image up to which the fused kernel keeps it in scratch; above it is slower. */
+/** Bytes of a convolution's output for one image that the fused kernel keeps in scratch: there is no room for more. */
 const FUSED_BYTES = 236000;
 /** Pixels up to which the sparse gradient of the input pays (measured: 22.9 ms against 8.3 dense at 224 x 224). */
 const SPARSE_PIXELS = 16384;
 /** Floats of a kernel row, kw * ci, below which it does not pay. */
 const SPARSE_RUN = 8;
 
-/** conv2d_bias scalars: h w sh sw ph pw dh dw groups relu; max_pool2d: extents planes oh ow kh kw, scalars h w sh sw ph pw dh dw. */
+/** conv2d_bias scalars: h w sh sw ph pw dh dw groups how; max_pool2d: extents planes oh ow kh kw, scalars h w sh sw ph pw dh dw. */
 export const poolForward: Pass = {
   name: "poolForward",
   exact: true,
@@ -25,7 +25,7 @@ export const poolForward: Pass = {
     const out: (Row | null)[] = [...rows];
     let found = false;
     rows.forEach((conv, i) => {
-      if (conv.kernel !== "conv2d_bias_f32" || conv.scalars[9] !== 0) return;
+      if (conv.kernel !== "conv2d_bias_f32" || (conv.scalars[9]! & 1) !== 0) return;
       const j = onlyReader(rows, table, i, isTemporary);
       const pool = rows[j];
       if (pool?.kernel !== "max_pool2d_f32") return;
@@ -39,14 +39,22 @@ export const poolForward: Pass = {
       if (!untouched(rows, touched, i, j) || (relu !== null && !untouched(rows, [result.storage], j, k))) return;
       const [n, co, oh, ow, ci, kh, kw] = conv.extents as number[];
       const [, ph, pw, pkh, pkw] = pool.extents as number[];
-      if (co! * oh! * ow! * 4 > FUSED_BYTES) return;
+      // As float16 the output would be rounded before its maxima are looked for.
+      if (co! * oh! * ow! * 4 > FUSED_BYTES || conv.buffers[0]!.storage.half === true) return;
       out[i] = out[j] = out[last] = null;
       out[last] = {
         kernel: "conv2d_pool_f32",
         buffers: [result, pool.buffers[1]!, ...conv.buffers.slice(1)],
         outputs: 2,
         extents: [n!, co!, oh!, ow!, ci!, kh!, kw!, ph!, pw!],
-        scalars: [...conv.scalars.slice(0, 9), pkh!, pkw!, pool.scalars[2]!, pool.scalars[3]!, relu === null ? 0 : 1],
+        scalars: [
+          ...conv.scalars.slice(0, 9),
+          pkh!,
+          pkw!,
+          pool.scalars[2]!,
+          pool.scalars[3]!,
+          conv.scalars[9]! | (relu ? 1 : 0),
+        ],
         op: conv.op,
       };
       found = true;
@@ -70,7 +78,10 @@ export const poolBackward: Pass = {
       if (writers.length !== 1) return;
       const [planes, ph, pw] = pool.extents as [number, number, number];
       const [oh, ow] = pool.scalars as [number, number];
-      const replaced = readers.map((j) => sparse(rows[j]!, gx.storage, g, index, planes, [ph, pw], [oh, ow]));
+      const replaced = readers.map((j) => {
+        const row = direct(rows, table, j);
+        return row === null ? null : sparse(row, gx.storage, g, index, planes, [ph, pw], [oh, ow]);
+      });
       if (!readers.every((j) => untouched(rows, [g.storage, index.storage], i, j))) return;
       readers.forEach((j, n) => {
         if (replaced[n] !== null) out[j] = replaced[n]!;
@@ -79,9 +90,53 @@ export const poolBackward: Pass = {
       // The scattered gradient goes when nobody reads it any more.
       if (replaced.every((r) => r !== null)) out[i] = null;
     });
-    return found ? compact(out) : rows;
+    return found ? withoutUnread(compact(out), isTemporary) : rows;
   },
 };
+
+/** Without transformed weights that nobody reads any more. */
+function withoutUnread(rows: readonly Row[], isTemporary: (s: Storage) => boolean): readonly Row[] {
+  const table = uses(rows);
+  return rows.filter(
+    ({ kernel, buffers: [u] }) =>
+      kernel !== "winograd_weight_f32" || !isTemporary(u!.storage) || table.get(u!.storage)!.readers.length > 0,
+  );
+}
+
+/**
+ * The row itself; for a gradient by Winograd's algorithm the direct row that stands for it, which takes the pooled gradient
+ * 0.4 to 0.9 times as long (bench/lab, 192). Null where the weight was written since it was transformed.
+ */
+function direct(rows: readonly Row[], table: ReadonlyMap<Storage, Uses>, j: number): Row | null {
+  const row = rows[j]!;
+  if (row.kernel === "conv2d_winograd_vjp_w_f32") {
+    const k = row.extents[6]!;
+    const [h, w, ph, pw] = row.scalars as number[];
+    return {
+      ...row,
+      kernel: "conv2d_vjp_w_f32",
+      extents: [...row.extents, k],
+      scalars: [h!, w!, 1, 1, ph!, pw!, 1, 1, 1],
+    };
+  }
+  if (row.kernel !== "conv2d_winograd_f32") return row;
+  // The convolution of the gradient with the turned weight, whose padding is that of a full one less the forward's.
+  const [gx, g, u] = row.buffers as [Row["buffers"][0], Row["buffers"][0], Row["buffers"][0]];
+  const i = table.get(u.storage)?.writers[0] ?? -1;
+  const transform = rows[i];
+  if (row.buffers.length > 3 || transform?.kernel !== "winograd_weight_f32" || transform.scalars[0] !== 1) return null;
+  const w = transform.buffers[1]!;
+  if (!untouched(rows, [w.storage], i, j)) return null;
+  const k = row.extents[5]!;
+  const [h, wide, ph, pw] = row.scalars as number[];
+  return {
+    ...row,
+    kernel: "conv2d_vjp_x_f32",
+    buffers: [gx, g, w],
+    extents: [...row.extents, k],
+    scalars: [h!, wide!, 1, 1, k - 1 - ph!, k - 1 - pw!, 1, 1, 1],
+  };
+}
 
 /** The row on the pooled gradient that does what `row` does on the scattered one. */
 function sparse(

@@ -7,6 +7,8 @@ import { uses } from "./rows.ts";
 const TURNED: Record<string, string> = {
   matmul_nt_f32: "matmul_nn_f32",
   matmul_nt_bias_f32: "matmul_nn_bias_f32",
+  matmul_nt_sparse_f32: "matmul_nn_sparse_f32",
+  matmul_nt_sparse_bias_f32: "matmul_nn_sparse_bias_f32",
 };
 /** Rows up to which it gains more than 5 % (bench/lab, 142 to 144: 23 % at 5, 8 % at 16, 2 % at 64). */
 const MOST_ROWS = 16;

@@ -4,9 +4,10 @@
 //   by x     gx[ci, (image, y, x)]  = sum over (co, ky, kx)     w[co, ci, ky, kx] * gy[co, (y + ph - ky dh) / sh, ...]
 //   by w     gw[co, (ci, ky, kx)]   = sum over (image, oy, ox)  gy[co, ...] * x[...], for each chunk of images
 // Places are u32: one left of or above an image wraps, and is beyond its end like the others.
-import type { Row } from "../../core/device.ts";
-import type { Registry } from "../kernel.ts";
+import type { Buffer, Row } from "../../core/device.ts";
+import type { Entry, Registry } from "../kernel.ts";
 import { matrix } from "./matmul.ts";
+import { BEFORE } from "./pool.ts";
 import { type Product, product } from "./product.ts";
 import type { Operand } from "./tile.ts";
 
@@ -105,6 +106,95 @@ const forward: Product = {
   }),
 };
 
+// Convolution, max-pool of windows of 2 x 2 side by side, and perhaps relu. The columns are those of `forward` window by
+// window, so the four of a window are one vec4 of a thread, and the convolution's output is never written. Of each of its
+// elements the three rows move 12 bytes (conv 4; pool 4 + 1 + 1, of y and idx; relu 1 + 1) and this one 2, and loads and
+// products are the same: on a GPU that does 10 flops a byte, what is saved is worth ci kh kw = 50.
+//
+// The gradients stay dense (conv2d_pool_vjp_w and _x, which the CPU has, are not here). Sums over the windows' maxima
+// alone would do a quarter of the products, but each with a load of its own at a place that idx names, and a GPU has a
+// quarter as many loads as products; and products that look up g and idx where they load gy would move 5 bytes for 18, but
+// do some 12 integer operations more an element in loads that bound them already where ci kh kw is small.
+const WINDOWS = "(P.ph * P.pw)";
+const pooled: Product = {
+  outputs: "y idx:u32",
+  inputs: "b a bias",
+  extents: "n co oh ow ci kh kw ph pw",
+  scalars:
+    "h:u32 w:u32 sh:u32 sw:u32 padh:u32 padw:u32 dh:u32 dw:u32 groups:u32 pkh:u32 pkw:u32 psh:u32 psw:u32 relu:u32",
+  size: ([n, co, , , ci, kh, kw, ph, pw], { 8: groups }) =>
+    sizes(co! / groups!, n! * ph! * pw! * 4, groups!, ci! * kh! * kw!),
+  widest: { a: true, b: false },
+  wide: (_, { depth }) => ({ a: depth % 4 === 0, b: false }),
+  vectors: [],
+  source: (_, wide) => ({
+    rows: OUT,
+    columns: `(P.n * ${WINDOWS} * 4u)`,
+    count: "P.groups",
+    depth: `P.ci * ${TAPS}`,
+    a: matrix("a", "k", [OUT, `P.ci * ${TAPS}`], `which * ${OUT} * P.ci * ${TAPS}`, wide.a),
+    b: gather(
+      "lines",
+      `p < end && line < P.n * ${WINDOWS} * 4u`,
+      `
+    let plane = which * P.ci + p / ${TAPS};
+    let dy = p % ${TAPS} / P.kw * P.dh - P.padh;
+    let dx = p % P.kw * P.dw - P.padw;
+    let image = line / 4u / ${WINDOWS};
+    var py = line / 4u / P.pw % P.ph * 2u;
+    var px = line / 4u % P.pw * 2u;`,
+      () => SEEN,
+      X,
+      "px ^= 1u; py += 1u - (px & 1u);",
+    ),
+    at: "",
+    four: `
+    let window = column / 4u % ${WINDOWS};
+    let corner = window / P.pw * 2u * P.ow + window % P.pw * 2u;
+    let channel = which * ${OUT} + row;
+    var best = four.x + bias[channel];
+    var found = corner;
+    for (var e = 1u; e < 4u; e++) {
+      let v = four[e] + bias[channel];
+      if (${BEFORE}) { best = v; found = corner + e / 2u * P.ow + e % 2u; }
+    }
+    if (P.relu != 0u) { best = relu_(best); }
+    let to = (column / 4u / ${WINDOWS} * P.co + channel) * ${WINDOWS} + window;
+    y[to] = best;
+    idx[to] = found;`,
+  }),
+};
+
+/** The rows that conv2d_pool stands for, where windows are others, or the convolution alone sums in another order. */
+const apart: Entry["expand"] = (row, make, limits) => {
+  const [n, co, oh, ow, ci, kh, kw, ph, pw] = row.extents as number[];
+  const [h, w, sh, sw, padh, padw, dh, dw, groups, pkh, pkw, psh, psw, relu] = row.scalars as number[];
+  const [y, idx, ...inputs] = row.buffers as [Buffer, Buffer, ...Buffer[]];
+  const { op } = row;
+  const convolve = (full: Buffer): Row => ({
+    ...{ kernel: "conv2d_bias_f32", buffers: [full, ...inputs], outputs: 1, op },
+    extents: [n!, co!, oh!, ow!, ci!, kh!, kw!],
+    scalars: [h!, w!, sh!, sw!, padh!, padw!, dh!, dw!, groups!, 0],
+  });
+  const inTiles = co !== groups && entries.conv2d_bias_f32!.expand!(convolve(y), () => y.storage, limits) === null;
+  if (inTiles && [pkh, pkw, psh, psw].every((s) => s === 2)) return null;
+  const full = { storage: make(n! * co! * oh! * ow!), offset: 0 };
+  const pool: Row = {
+    ...{ kernel: "max_pool2d_f32", buffers: [y, idx, full], outputs: 2, op },
+    extents: [n! * co!, ph!, pw!, pkh!, pkw!],
+    scalars: [oh!, ow!, psh!, psw!, 0, 0, 1, 1],
+  };
+  const floor: Row = {
+    kernel: "relu_f32",
+    buffers: [y, y],
+    outputs: 1,
+    extents: [n! * co! * ph! * pw!],
+    scalars: [],
+    op,
+  };
+  return [convolve(full), pool, ...(relu === 0 ? [] : [floor])];
+};
+
 const ROWS = "(P.channels / P.groups)";
 const byX: Product = {
   inputs: "b a",
@@ -198,8 +288,11 @@ const byW: Product = {
   }),
 };
 
+const entries = product("conv2d", forward);
+
 export const conv: Registry = {
-  ...product("conv2d", forward),
+  ...entries,
   ...product("conv2d_vjp_x", byX),
   ...product("conv2d_vjp_w", byW),
+  conv2d_pool_f32: { ...product("conv2d_pool", pooled).conv2d_pool_f32!, expand: apart },
 };

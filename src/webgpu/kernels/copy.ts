@@ -1,6 +1,7 @@
-// Moving 32-bit words of any dtype: copies, fills, ranges, strided gathers and transposes. Words travel as u32, so that
-// no float of theirs is touched.
-import { one, type Registry } from "../kernel.ts";
+// Moving elements of any dtype: copies, fills, ranges, strided gathers and transposes. Words travel as u32, so that no float
+// of theirs is touched, but where a row leads from one width of float to the other.
+import type { Row } from "../../core/device.ts";
+import { isHalf, one, type Registry } from "../kernel.ts";
 
 export const DIMS = "d0 d1 d2 d3 d4 d5";
 export const strides = (name: string): string => [0, 1, 2, 3, 4, 5].map((d) => `${name}${d}:i32`).join(" ");
@@ -19,8 +20,20 @@ export const strided = (index: string, names: readonly string[]): string => `
 const TILE = 16;
 
 export const copy: Registry = {
-  copy_f32: one({ buffers: "y:u32 x:u32", extents: "n", body: "y[i] = x[i];" }),
-  fill_f32: one({ buffers: "y:u32", extents: "n", scalars: "word:u32", body: "y[i] = word;" }),
+  copy_f32: {
+    kernels: {
+      "": { buffers: "y:u32 x:u32", extents: "n", body: "y[i] = x[i];" },
+      cast: { buffers: "y x", extents: "n", body: "y[i] = x[i];" },
+    },
+    variant: ({ buffers: [y, x] }: Row) => (isHalf(y!.storage) === isHalf(x!.storage) ? "" : "cast"),
+  },
+  fill_f32: {
+    kernels: {
+      "": { buffers: "y:u32", extents: "n", scalars: "word:u32", body: "y[i] = word;" },
+      cast: { buffers: "y", extents: "n", scalars: "value", body: "y[i] = value;" },
+    },
+    variant: ({ buffers: [y] }: Row) => (isHalf(y!.storage) ? "cast" : ""),
+  },
   fill_i32: one({ buffers: "y:u32", extents: "n", scalars: "word:u32", body: "y[i] = word;" }),
   // fma rounds once, as the f64 of the wasm kernel does for whole steps.
   arange_f32: one({ buffers: "y", extents: "n", scalars: "start step", body: "y[i] = fma(f32(i), step, start);" }),

@@ -1,5 +1,6 @@
 // The kernels of the WebGPU device, by the names that launches use.
 import type { Registry } from "../kernel.ts";
+import { amp } from "./amp.ts";
 import { binary } from "./binary.ts";
 import { conv } from "./conv.ts";
 import { copy } from "./copy.ts";
@@ -16,6 +17,7 @@ import { unary } from "./unary.ts";
 export { lib } from "./lib.ts";
 
 export const registry: Registry = {
+  ...amp,
   ...binary,
   ...conv,
   ...copy,

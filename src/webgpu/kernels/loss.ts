@@ -1,7 +1,7 @@
 // Losses: cross-entropy on logits[rows, classes], negative log-likelihood, and binary cross-entropy of probabilities.
 import type { Row } from "../../core/device.ts";
-import { type Entry, one, type Registry } from "../kernel.ts";
-import { groupsFor, LAYOUTS, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
+import { type Entry, type Kernel, one, type Registry } from "../kernel.ts";
+import { groupsFor, LAYOUTS, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
 import { softmaxHead, softmaxSums } from "./softmax.ts";
 
 /** loss[rows] probs | logits labels | rows classes | ignore: loss = log sum exp x - x[label], 0 where it is ignored */
@@ -35,7 +35,7 @@ const crossEntropy: Entry = {
   }`,
     };
   }),
-  variant: ({ extents }: Row) => layoutOf(extents[0]!, extents[1]!, 1),
+  variant: ({ extents }: Row, limits) => layoutOf(limits, extents[0]!, extents[1]!, 1),
 };
 
 /** What a row's gradient is multiplied by: g[row], or g[0] / count. */
@@ -45,22 +45,21 @@ const ROW_SCALE = `
   var scale = 0.0;
   if (perRow != 0) { scale = g[row]; } else { scale = g[0] / count[0]; }`;
 
-const ALL = LAYOUTS.long;
-
 /** y[1] count[1] | loss labels | rows | ignore: count of labels != ignore, y = sum of loss / count */
-const nllMean: Entry = one({
+const nllMean = (layout: Layout): Kernel => ({
   buffers: "y count loss labels:i32",
   extents: "rows",
   scalars: "ignore:i32",
   groups: () => 1,
   barriers: true,
-  head: `${tree("sum_", ALL)}\n${tree("counted_", ALL, "i32")}`,
+  subgroups: layout.subgroups ?? false,
+  head: `${tree("sum_", layout)}\n${tree("counted_", layout, "i32")}`,
   body: (() => {
-    const walk = new Walk(ALL, { v: "loss[j]" });
-    return `${place(ALL, "1u", "0u", "rows")}
+    const walk = new Walk(layout, { v: "loss[j]" });
+    return `${place(layout, "1u", "0u", "rows")}
   ${walk.sums("s c:i32", (k) => `s${k} += v${k}; c${k} += i32(labels[j${k}] != ignore);`)}
-  let total = sum_(li, s);
-  let number = counted_(li, c);
+  let total = sum_(li, team, s);
+  let number = counted_(li, team, c);
   if (first) {
     count[0] = f32(number);
     var mean = nan_();
@@ -122,7 +121,10 @@ export const loss: Registry = {
     body: `${ROW_SCALE}
   gx[i] = select(0.0, -scale, label != ignore && i % classes == u32(label));`,
   }),
-  nll_mean_f32: nllMean,
+  nll_mean_f32: {
+    kernels: { plain: nllMean(LAYOUTS.long), subgroups: nllMean(LAYOUTS["long, subgroups"]) },
+    variant: (_, { subgroups }) => (subgroups ? "subgroups" : "plain"),
+  },
   // -(t max(log p, -100) + (1 - t) max(log(1 - p), -100)); a p outside [0, 1] is a fault
   bce_f32: one({
     buffers: "y p t",

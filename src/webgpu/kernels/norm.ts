@@ -12,7 +12,7 @@ const rows = (make: (layout: Layout) => Partial<Kernel> & Pick<Kernel, "buffers"
     head: tree("sum_", layout),
     ...make(layout),
   })),
-  variant: ({ extents }: Row) => layoutOf(extents[0]!, extents[1]!, 1),
+  variant: ({ extents }: Row, limits) => layoutOf(limits, extents[0]!, extents[1]!, 1),
 });
 
 /** y mean[rows] rstd[rows] | x, or x weight[n] bias[n] | rows n | eps (f64) */
@@ -27,10 +27,10 @@ const forward = (affine: boolean): Entry =>
       body: `${place(layout, "rows", "line * n")}
   ${walk.begin()}
   ${walk.sums("s", (k) => `s${k} += v${k};`)}
-  let rough = sum_(li, s) / f32(n);
+  let rough = sum_(li, team, s) / f32(n);
   ${walk.sums("d q", (k) => `let d${k}v = v${k} - rough; d${k} += d${k}v; q${k} += d${k}v * d${k}v;`)}
-  let off = sum_(li, d) / f32(n);
-  let square = sum_(li, q) / f32(n) - off * off;
+  let off = sum_(li, team, d) / f32(n);
+  let square = sum_(li, team, q) / f32(n) - off * off;
   let variance = select(square, 0.0, square < 0.0);
   let scale = inverseSqrt(variance + eps);
   ${walk.each(`let z = ((v - rough) - off) * scale; y[base + j] = ${result};`)}
@@ -53,8 +53,8 @@ const backward = (affine: boolean): Entry =>
   if (line < rows) { m = mean[line]; r = rstd[line]; }
   ${walk.begin()}
   ${walk.sums("s t", (k) => `s${k} += h${k}; t${k} += h${k} * z${k};`)}
-  let a = sum_(li, s) / f32(n);
-  let b = sum_(li, t) / f32(n);
+  let a = sum_(li, team, s) / f32(n);
+  let b = sum_(li, team, t) / f32(n);
   ${walk.each("gx[base + j] = ((h - a) - z * b) * r;")}`,
     };
   });

@@ -1,8 +1,8 @@
 // Max and average pooling over planes [h, w] to [oh, ow]; the gradients gather: each element of gx looks at the windows
 // that hold it, which may overlap.
-import type { Row } from "../../core/device.ts";
+import type { Buffer, Row } from "../../core/device.ts";
 import { word } from "../../core/dtype.ts";
-import { type Entry, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
+import { type Entry, isHalf, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
 
 const WINDOWS = "planes oh ow kh kw";
 const GEOMETRY = "h:i32 w:i32 sh:i32 sw:i32 ph:i32 pw:i32";
@@ -23,6 +23,9 @@ const INPUT = `
   let iy = i32(i) / w % h;
   let ix = i32(i) % w;
   let start = i32(plane * oh * ow);`;
+
+/** WGSL: v before best in a window: the first maximum; a NaN before any number, of several the last, as PyTorch has it. */
+export const BEFORE = "(isNan_(v) || (order_(v) > order_(best) && !isNan_(best)))";
 
 /** PyTorch's: the window clipped to the padded plane if padding counts, else to the plane; or a number given. */
 const DIVISOR = `
@@ -104,14 +107,16 @@ const byWindow: Kernel = {
 };
 
 /** A window that is the whole plane is a line to sum. */
-const ofPlane: Entry["expand"] = ({ buffers, extents, scalars, op }) => {
+const ofPlane: Entry["expand"] = ({ buffers, extents, scalars, op }, make) => {
   const [planes, oh, ow, kh, kw] = extents as [number, number, number, number, number];
   const [h, w, , , ph, pw, , given] = scalars as [number, number, number, number, number, number, number, number];
   if (oh * ow !== 1 || kh !== h || kw !== w || (ph | pw) !== 0 || h * w <= 32) return null;
-  const y = buffers[0]!;
+  const [y, x] = buffers as [Buffer, Buffer];
+  // A sum may be too large for float16 where the mean is not.
+  const sum = isHalf(y.storage) ? { storage: make(planes), offset: 0 } : y;
   return [
-    { kernel: "sum_f32", buffers, outputs: 1, extents: [planes, h * w, 1], scalars: [], op },
-    { kernel: "div_scalar_f32", buffers: [y, y], outputs: 1, extents: [planes], scalars: [word(given || h * w)], op },
+    { kernel: "sum_f32", buffers: [sum, x], outputs: 1, extents: [planes, h * w, 1], scalars: [], op },
+    { kernel: "div_scalar_f32", buffers: [y, sum], outputs: 1, extents: [planes], scalars: [word(given || h * w)], op },
   ];
 };
 
@@ -121,7 +126,6 @@ const maxVjp: Entry = {
 };
 
 export const pool: Registry = {
-  // The first maximum of a window; a NaN before any number, of several the last, as PyTorch has it.
   max_pool2d_f32: one({
     buffers: "y idx:i32 x",
     extents: WINDOWS,
@@ -139,7 +143,7 @@ export const pool: Registry = {
         let ix = left + q * dw;
         if (ix < 0 || ix >= w) { continue; }
         let v = x[u32(start + iy * w + ix)];
-        if (found < 0 || isNan_(v) || (order_(v) > order_(best) && !isNan_(best))) {
+        if (found < 0 || ${BEFORE}) {
           best = v;
           found = iy * w + ix;
         }

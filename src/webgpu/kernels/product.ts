@@ -20,7 +20,9 @@ export interface Wide {
 }
 
 export interface Product {
-  /** C, then the inputs as they are launched; they are called a, b and bias. */
+  /** Instead of c. */
+  readonly outputs?: string;
+  /** The inputs as they are launched; they are called a, b and bias. */
   readonly inputs: string;
   readonly extents: string;
   /** Without `relu`, which is the last of kernels that have it. */
@@ -105,7 +107,7 @@ function kernel(p: Product, shape: Shape, wide: Wide, kind: Kind): Kernel {
   const inputs = p.inputs.replace("a", wide.a ? "a:vec4" : "a").replace("b", wide.b ? "b:vec4" : "b");
   return {
     ...made,
-    buffers: `c ${inputs}${INPUT[kind] ?? ""}`,
+    buffers: `${p.outputs ?? "c"} ${inputs}${INPUT[kind] ?? ""}`,
     extents: parts ? `${p.extents} parts` : p.extents,
     scalars: `${p.scalars} ${parts ? PART_SCALARS : relu ? "relu:u32" : ""}`,
     groups: (extents, scalars) =>
@@ -149,7 +151,8 @@ function alone(row: Row, wanted: Wide, at: (name: string) => number): Wide {
  */
 export function product(name: string, p: Product): Registry {
   const inputs = p.inputs.split(" ");
-  const at = (input: string): number => 1 + inputs.indexOf(input);
+  const outputs = (p.outputs ?? "c").split(" ").length;
+  const at = (input: string): number => outputs + inputs.indexOf(input);
   const sizeOf = (row: Row): Size => p.size(row.extents, row.scalars);
   const variant = (row: Row): string => {
     const size = sizeOf(row);

@@ -1,8 +1,8 @@
 // Sums and extremes of x[outer, n, inner] over n, and the gradient of an extreme. Long lines with few results go in two
 // rows: chunks of a line, then what the chunks gave.
 import type { Buffer, Row, Storage } from "../../core/device.ts";
-import { type Entry, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
-import { BASE, groupsFor, joining, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
+import { type Entry, type Kernel, type Limits, one, type Registry } from "../kernel.ts";
+import { BASE, groupsFor, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
 
 const NEST = "outer n inner";
 const SOURCE = "x[base + j * inner]";
@@ -28,9 +28,9 @@ const whole = (make: (elements: number) => Storage, elements: number): Buffer =>
 });
 
 const nest = (row: Row): [number, number, number] => row.extents.slice(0, 3) as [number, number, number];
-const variant = (row: Row): string => {
+const variant = (row: Row, limits: Limits): string => {
   const [outer, n, inner] = nest(row);
-  return layoutOf(outer * inner, n, inner);
+  return layoutOf(limits, outer * inner, n, inner);
 };
 const lineGroups =
   (layout: Layout) =>
@@ -45,9 +45,9 @@ const partGroups =
   (layout: Layout) =>
   ([outer, , inner, chunks]: readonly number[]): number =>
     groupsFor(layout, outer! * inner! * chunks!);
-const partVariant = (row: Row): string => {
+const partVariant = (row: Row, limits: Limits): string => {
   const [outer, , inner, chunks] = row.extents as [number, number, number, number];
-  return layoutOf(outer * chunks * inner, row.scalars[0]!, inner);
+  return layoutOf(limits, outer * chunks * inner, row.scalars[0]!, inner);
 };
 
 // ---------------------------------------------------------------------------------------------------------------- sums
@@ -57,7 +57,7 @@ const summed = (layout: Layout, type: string): string => {
   return `
   ${walk.begin()}
   ${walk.sums(`s:${type}`, (k) => `s${k} += v${k};`)}
-  let total = sum_(li, s);
+  let total = sum_(li, team, s);
   if (first) { y[line] = total; }`;
 };
 
@@ -116,28 +116,9 @@ fn key_(v: f32) -> u32 {
   return ${least ? "~k" : "k"};
 }`;
 
-/** Joins (best, found) of the lanes of a line: the larger key, the first of a tie. Like `tree`. */
-function pairTree(layout: Layout): string {
-  if (layout.lanes === 1) return "";
-  const { lane, lead, steps } = joining(
-    layout,
-    (p, q) => `{
-    let k = bests[${q}];
-    let f = founds[${q}];
-    if (k > bests[${p}] || (k == bests[${p}] && f < founds[${p}])) { bests[${p}] = k; founds[${p}] = f; }
-  }`,
-  );
-  return `var<workgroup> bests: array<u32, ${SIZE}>;
-var<workgroup> founds: array<u32, ${SIZE}>;
-fn join_(li: u32, best: u32, found: u32) -> u32 {
-  let lane = ${lane};
-  bests[li] = best;
-  founds[li] = found;
-  workgroupBarrier();
-  ${steps}
-  return founds[${lead}];
-}`;
-}
+/** Joins (key, index) of the lanes of a line: the larger key, the first of a tie. */
+const pairTree = (layout: Layout): string =>
+  tree("join_", layout, "vec2<u32>", "select(p, q, q.x > p.x || (q.x == p.x && q.y < p.y))");
 
 type Sort = "max" | "min" | "argmax" | "argmin";
 const OUTPUTS: Record<Sort, string> = { max: "y idx:u32", min: "y idx:u32", argmax: "idx:u32", argmin: "idx:u32" };
@@ -157,7 +138,7 @@ function extreme(sort: Sort, layout: Layout, parts: boolean): string {
   var best = 0u;
   var found = 0u;
   ${walk.each(`${value} let k = key_(v); if (k > best) { best = k; found = f; }`)}
-  let winner = ${layout.lanes === 1 ? "found" : "join_(li, best, found)"};
+  let winner = join_(li, team, vec2<u32>(best, found)).y;
   if (first) { idx[line] = winner; ${write} }`;
 }
 

@@ -3,7 +3,7 @@
 //
 // Inside the bodies a line has a number `line`; its element j lies at `base + j * inner`, j < `end`. Lanes of a line take
 // every lanes-th element; `lane` is a thread's own. Sums are chains of at most 16, joined in chains and trees.
-import { type Kernel, SIZE } from "../kernel.ts";
+import { type Kernel, type Limits, SIZE } from "../kernel.ts";
 
 export interface Layout {
   /** Threads to a line. */
@@ -12,6 +12,8 @@ export interface Layout {
   readonly held: number;
   /** Neighbouring threads take neighbouring lines, for inner > 1: so they read neighbouring floats. */
   readonly across?: true;
+  /** Lanes are joined by shuffles. Not across: there a subgroup holds a few lanes of a line at most, or none. */
+  readonly subgroups?: true;
 }
 
 export const LAYOUTS = {
@@ -21,13 +23,19 @@ export const LAYOUTS = {
   long: { lanes: SIZE, held: 0 },
   band: { lanes: 8, held: 0, across: true },
   tile: { lanes: 32, held: 0, across: true },
+  "narrow, subgroups": { lanes: 32, held: 8, subgroups: true },
+  "wide, subgroups": { lanes: SIZE, held: 8, subgroups: true },
+  "long, subgroups": { lanes: SIZE, held: 0, subgroups: true },
 } as const satisfies Record<string, Layout>;
 export type LayoutName = keyof typeof LAYOUTS;
 
 /** The layout for so many lines of n elements. */
-export function layoutOf(lines: number, n: number, inner: number): LayoutName {
+export function layoutOf({ subgroups }: Limits, lines: number, n: number, inner: number): LayoutName {
   if (n <= 32) return "thread";
-  if (inner === 1) return n <= 8 * 32 ? "narrow" : n <= 8 * SIZE ? "wide" : "long";
+  if (inner === 1) {
+    const name = n <= 8 * 32 ? "narrow" : n <= 8 * SIZE ? "wide" : "long";
+    return subgroups ? `${name}, subgroups` : name;
+  }
   if (lines >= 65536) return "thread";
   return inner >= 32 && lines >= 4096 ? "band" : "tile";
 }
@@ -36,7 +44,7 @@ export function layoutOf(lines: number, n: number, inner: number): LayoutName {
 export const groupsFor = ({ lanes }: Layout, lines: number): number => Math.ceil((lines * lanes) / SIZE);
 
 /** The place of a thread: `lines`, `base` and `n` are expressions, the last two may use `line`. */
-export function place({ lanes, across }: Layout, lines: string, base: string, n = "n"): string {
+export function place({ lanes, across, subgroups }: Layout, lines: string, base: string, n = "n"): string {
   const beside = SIZE / lanes; // lines to a workgroup
   const [slot, lane] = across
     ? [`li % ${beside}u`, `li / ${beside}u`]
@@ -49,7 +57,8 @@ export function place({ lanes, across }: Layout, lines: string, base: string, n 
   let lines = ${lines};
   let base = ${base};
   let end = select(0u, ${n}, line < lines);
-  let first = line < lines && lane == 0u;`;
+  let first = line < lines && lane == 0u;
+  ${subgroups ? "" : "let team = 1u;"}`;
 }
 
 /** Where the line of [outer, n, inner] begins. */
@@ -159,50 +168,73 @@ export class Walk {
   }
 }
 
-/** How the lanes of a line are joined, four at a time: `join(p, q)` joins what threads p and q found into p. */
-export function joining({ lanes, across }: Layout, join: (p: string, q: string) => string) {
+/**
+ * A function `name(li, team, v)`: the values of a line's lanes joined by `join` of p and q, for each of them. Threads of a
+ * workgroup call it together. `join` must not care which of the two is p.
+ */
+export function tree(name: string, layout: Layout, type = "f32", join = "p + q"): string {
+  const { lanes, subgroups } = layout;
+  const steps = lanes === 1 ? "return v;" : subgroups ? shuffled(name, lanes, type, join) : shared(name, layout, join);
+  // The least subgroup has four threads.
+  const memory = `var<workgroup> ${name}all: array<${type}, ${subgroups ? SIZE / 4 : SIZE}>;\n`;
+  return `${lanes === 1 ? "" : memory}fn ${name}(li: u32, team: u32, v: ${type}) -> ${type} {
+  ${steps}
+}`;
+}
+
+/** Through workgroup memory, four at a time. */
+function shared(name: string, { lanes, across }: Layout, join: string): string {
+  const all = `${name}all`;
   const step = across ? SIZE / lanes : 1;
   const steps: string[] = [];
   for (let left: number = lanes; left > 1; ) {
     const to = Math.ceil(left / 4);
-    const joins = range(left / to - 1).map((k) => join("li", `li + ${(k + 1) * to * step}u`));
-    steps.push(`if (lane < ${to}u) { ${joins.join(" ")} }\n  workgroupBarrier();`);
+    const joins = range(left / to - 1).map((k) => `{ let q = ${all}[li + ${(k + 1) * to * step}u]; p = ${join}; }`);
+    steps.push(`if (lane < ${to}u) { ${joins.join(" ")} ${all}[li] = p; }\n  workgroupBarrier();`);
     left = to;
   }
-  return {
-    lane: across ? `li / ${step}u` : `li % ${lanes}u`,
-    /** The thread that has it all in the end. */
-    lead: across ? `li % ${step}u` : `li - li % ${lanes}u`,
-    steps: steps.join("\n  "),
-  };
+  return `let lane = ${across ? `li / ${step}u` : `li % ${lanes}u`};
+  var p = v;
+  workgroupBarrier();
+  ${all}[li] = p;
+  workgroupBarrier();
+  ${steps.join("\n  ")}
+  return ${all}[${across ? `li % ${step}u` : "li - lane"}];`;
 }
 
 /**
- * A function `name(li, v)`: the values of a line's lanes joined by `join` of p and q, for each of them. Threads of a
- * workgroup call it together.
+ * Lanes of a subgroup by shuffles, then what the subgroups of a line found: a value each through workgroup memory, and
+ * shuffles again. A subgroup of a whole line, or of several, needs no memory and no barrier. Sums are by shuffles and not
+ * by subgroupAdd, which promises no order, and maxima not by subgroupMax, which may do anything with NaN.
  */
-export function tree(name: string, layout: Layout, type = "f32", join = "p + q"): string {
-  if (layout.lanes === 1) return `fn ${name}(li: u32, v: ${type}) -> ${type} { return v; }`;
+function shuffled(name: string, lanes: number, type: string, join: string): string {
   const all = `${name}all`;
-  const { lane, lead, steps } = joining(
-    layout,
-    (p, q) => `{ let p = ${all}[${p}]; let q = ${all}[${q}]; ${all}[${p}] = ${join}; }`,
-  );
-  return `var<workgroup> ${all}: array<${type}, ${SIZE}>;
-fn ${name}(li: u32, v: ${type}) -> ${type} {
-  let lane = ${lane};
+  const butterfly = (width: string): string =>
+    range(Math.min(Math.log2(lanes), 7))
+      .map((k) => `if (${1 << k}u < ${width}) { let q: ${type} = subgroupShuffleXor(p, ${1 << k}u); p = ${join}; }`)
+      .join("\n  ");
+  return `var p = v;
+  ${butterfly("team")}
+  if (team >= ${lanes}u) { return p; }
+  let parts = ${lanes}u / team;
+  let width = min(parts, team);
   workgroupBarrier();
-  ${all}[li] = v;
+  if (li % team == 0u) { ${all}[li / team] = p; }
   workgroupBarrier();
-  ${steps}
-  return ${all}[${lead}];
-}`;
+  let start = li / ${lanes}u * parts + li % width;
+  p = ${all}[start];
+  for (var k = width; k < parts; k += width) { let q = ${all}[start + k]; p = ${join}; }
+  ${butterfly("width")}
+  return p;`;
 }
 
 /** One kernel for each layout. */
 export function layouts(make: (layout: Layout) => Kernel): Record<LayoutName, Kernel> {
   return Object.fromEntries(
-    Object.entries(LAYOUTS).map(([name, layout]) => [name, { barriers: layout.lanes > 1, ...make(layout) }]),
+    Object.entries<Layout>(LAYOUTS).map(([name, layout]) => {
+      const { lanes, subgroups = false } = layout;
+      return [name, { barriers: lanes > 1, subgroups, ...make(layout) }];
+    }),
   ) as Record<LayoutName, Kernel>;
 }
 

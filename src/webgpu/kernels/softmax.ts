@@ -13,9 +13,9 @@ const lines = (make: (layout: Layout) => Pick<Kernel, "buffers" | "head" | "body
     groups: ([outer, , inner]) => groupsFor(layout, outer! * inner!),
     ...make(layout),
   })),
-  variant: ({ extents }: Row) => {
+  variant: ({ extents }: Row, limits) => {
     const [outer, n, inner] = extents as [number, number, number];
-    return layoutOf(outer * inner, n, inner);
+    return layoutOf(limits, outer * inner, n, inner);
   },
 });
 
@@ -28,9 +28,9 @@ export const softmaxSums = (walk: Walk): string => `
   ${walk.begin()}
   var lane_most = -0x1.fffffep127f;
   ${walk.each("lane_most = select(lane_most, v, v > lane_most);")}
-  let most = max_(li, lane_most);
+  let most = max_(li, team, lane_most);
   ${walk.sums("s", (k) => `s${k} += exp_(v${k} - most);`)}
-  let total = sum_(li, s);`;
+  let total = sum_(li, team, s);`;
 
 /** y | x; `result` of v, most and what `before` makes of total */
 const forward = (before: string, result: string): Entry =>
@@ -56,7 +56,7 @@ const backward = (term: (k: string) => string, result: string): Entry =>
       body: `${place(layout, "outer * inner", BASE)}
   ${walk.begin()}
   ${walk.sums("s", (k) => `s${k} += ${term(k)};`)}
-  let total = sum_(li, s);
+  let total = sum_(li, team, s);
   ${walk.each(`gx[${AT}] = ${result};`)}`,
     };
   });

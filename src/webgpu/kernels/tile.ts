@@ -33,6 +33,11 @@ export interface Source {
   readonly functions?: string;
   /** WGSL: what is stored for `value`. */
   readonly value: string;
+  /**
+   * WGSL: stores `four`, the sums of a row and four columns side by side, in place of `at` and `value`. For `tile` with
+   * B along lines.
+   */
+  readonly four?: string;
 }
 
 export interface Tile {
@@ -52,7 +57,18 @@ const XYZW = "xyzw";
 const functions = (s: Source): string => `${s.functions ?? ""}
 fn loadA(which: u32, line: u32, p: u32, end: u32) -> vec4<f32> {${s.a.load}}
 fn loadB(which: u32, line: u32, p: u32, end: u32) -> vec4<f32> {${s.b.load}}
-fn store(which: u32, part: u32, row: u32, column: u32, sum: f32) {
+${s.four === undefined ? storeOne(s) : storeFour(s, s.four)}`;
+
+const storeFour = (
+  s: Source,
+  code: string,
+): string => `fn storeFour(which: u32, row: u32, column: u32, four: vec4<f32>) {
+  if (row < ${s.rows} && column < ${s.columns}) {
+    ${code}
+  }
+}`;
+
+const storeOne = (s: Source): string => `fn store(which: u32, part: u32, row: u32, column: u32, sum: f32) {
   if (row < ${s.rows} && column < ${s.columns}) {
     var value = sum;
     ${s.value}
@@ -207,10 +223,18 @@ ${functions(s)}`,
     workgroupBarrier();
   }
   var sums = array<vec4<f32>, ${(tm * tn) / 4}>(${each((i, j) => `sum${i}${j},`)});
-  for (var e = 0u; e < ${tm * tn}u; e++) {
+  ${
+    s.four === undefined
+      ? `for (var e = 0u; e < ${tm * tn}u; e++) {
     let i = e / ${tn}u;
     let j = e % ${tn}u;
     store(which, part, m0 + ${a.line("i")}, n0 + ${b.line("j")}, sums[e / 4u][e % 4u]);
+  }`
+      : `for (var e = 0u; e < ${(tm * tn) / 4}u; e++) {
+    let i = e * 4u / ${tn}u;
+    let j = e * 4u % ${tn}u;
+    storeFour(which, m0 + ${a.line("i")}, n0 + ${b.line("j")}, sums[e]);
+  }`
   }`,
   };
 }

@@ -1,0 +1,159 @@
+// Products that skip the zeros of A. What is not zero in a row of A is listed, each value with where its row of B begins in
+// a panel, and the tile of sparse.ts runs over the list. A row with few zeros is left to the tile of tile.ts.
+//
+//   for columns by as many panels as fit, for k by <= KC: pack B into panels of <= 48 columns, as wide but for the last
+//     for rows of A by <= 64: list them; for panels: for rows: gather; for pairs of full rows: tile
+//
+// The blocks of k and the order of the madds are those of gemm.ts, so the bits are too, but where a zero meets an infinity
+// or a NaN.
+import { chain, KC, packRows, transpose, unstrip } from "./gemm";
+import { BITS256 } from "./simd";
+import { ENTRY, gather, listRow } from "./sparse";
+import { ADD, STORE, tile } from "./tile";
+
+/** Vectors of a panel: two tiles of tile.ts side by side. */
+const WIDE: u32 = 12;
+/** Share of nonzeros from which a row is left to the dense tile; in the build wide the tile over a list is as fast. */
+const FULL: f32 = ASC_FEATURE_RELAXED_SIMD ? 0.8 : 0.9;
+const MOST_ROWS: u32 = 64; // listed at a time
+const IN_PLACE: u32 = 32; // rows up to which B is read where it lies: fewer use a panel too seldom to pay for packing it
+
+// A thread's scratch: packed B, rows of a transposed A, two rows of a panel, where lists end, numbers of full rows, lists.
+const PANELS: usize = 480 << 10;
+const TURNED: usize = PANELS;
+const PITCH: usize = KC * 4 + 64;
+const STRIP: usize = TURNED + PITCH * MOST_ROWS;
+const ROW: usize = WIDE << 4;
+const ENDS: usize = STRIP + 2 * ROW;
+const FULLS: usize = ENDS + 512;
+const LISTS: usize = FULLS + 512;
+
+/** Lists rows of A, k columns, for rows of B ldb apart. A full row has an empty list and is noted; gives the notes' end. */
+function listRows(work: usize, a: usize, lda: usize, rows: u32, k: u32, ldb: u32): usize {
+  const most = <usize>(<f32>k * FULL) * ENTRY;
+  let full = work + FULLS;
+  let end = work + LISTS;
+  for (let i: u32 = 0; i < rows; ++i) {
+    const stop = listRow(end, a, k, ldb);
+    if (!BITS256 && stop - end > most) {
+      store<u32>(full, i);
+      full += 4;
+    } else end = stop;
+    store<usize>(work + ENDS + (i << 2), end);
+    a += lda;
+  }
+  return full;
+}
+
+/** One panel under the lists of `rows` rows. Where it ends within a vector, rows go through the strip. */
+function sparseRows(work: usize, b: usize, wide: u32, cols: u32, rows: u32, c: usize, ldc: usize, mode: i32): void {
+  const all = i32x4.splat(-1);
+  let ends = work + ENDS;
+  let from = work + LISTS;
+  if ((cols & 3) == 0) return gather(wide, b, 0, from, load<usize>(ends), ends + 4, c, ldc, rows, all, mode == ADD);
+  for (; rows > 0; --rows) {
+    const end = load<usize>(ends);
+    gather(wide, b, 0, from, end, 0, work + STRIP, 0, 1, all, false);
+    unstrip(work + STRIP, c, ldc, 1, cols, mode);
+    from = end;
+    ends += 4;
+    c += ldc;
+  }
+}
+
+/** One panel under the full rows, noted up to `full`, by pairs; without a partner a row stands for two. */
+function fullRows(
+  work: usize,
+  full: usize,
+  a: usize,
+  lda: usize,
+  b: usize,
+  ldb: usize,
+  k: u32,
+  wide: u32,
+  cols: u32,
+  c: usize,
+  ldc: usize,
+  mode: i32,
+): void {
+  const odd = (cols & 3) != 0;
+  const strip = work + STRIP;
+  const half = wide >> 1;
+  const right = <usize>half << 4;
+  for (let f = work + FULLS; f < full; f += 8) {
+    const two = f + 4 < full;
+    const r0 = load<u32>(f);
+    const r1 = two ? load<u32>(f, 4) : r0;
+    const c0 = odd ? strip : c + ldc * r0;
+    const c1 = odd || !two ? strip + ROW : c + ldc * r1;
+    const to = odd ? STORE : mode;
+    const a0 = a + lda * r0;
+    const a1 = a + lda * r1;
+    if (half) tile(half, a0, a1, 4, 0, b, ldb, k, 1, c0, c1, 0, 0, to);
+    tile(wide - half, a0, a1, 4, 0, b + right, ldb, k, 1, c0 + right, c1 + right, 0, 0, to);
+    if (odd) unstrip(strip, c + ldc * r0, ldc, 1, cols, mode);
+    if (odd && two) unstrip(strip + ROW, c + ldc * r1, ldc, 1, cols, mode);
+  }
+}
+
+/** C[m, n] = A B, strides in bytes. AT: A is stored [k, m]; BT: B is stored [n, k]. */
+export function listed(
+  AT: bool,
+  BT: bool,
+  c: usize,
+  ldc: usize,
+  a: usize,
+  lda: usize,
+  b: usize,
+  ldb: usize,
+  m: u32,
+  n: u32,
+  k: u32,
+  work: usize,
+): void {
+  const vectors = (n + 3) >> 2;
+  const panels = (vectors + WIDE - 1) / WIDE;
+  const widest = (vectors + panels - 1) / panels;
+  const kc = chain(k);
+  const inPlace = !BT && m <= IN_PLACE && (n & 3) == 0;
+  const ldp = inPlace ? <u32>ldb : widest << 4;
+  const size = max<u32>(kc * widest, 1) << 4;
+  const atOnce = inPlace ? panels : <u32>PANELS / size;
+
+  for (let first: u32 = 0; first < panels; first += atOnce) {
+    const last = min<u32>(first + atOnce, panels);
+    let pc: u32 = 0;
+    do {
+      const depth = min<u32>(kc, k - pc);
+      const mode = pc > 0 ? ADD : STORE;
+      for (let p = first; p < last && !inPlace; ++p) {
+        const v0 = p * widest;
+        const cols = min<u32>(widest << 2, n - (v0 << 2));
+        const to = work + (p - first) * size;
+        if (BT) transpose(to, ldp, b + ldb * (v0 << 2) + (pc << 2), ldb, cols, depth, true);
+        else packRows(to, b + ldb * pc + (v0 << 4), ldb, depth, cols, widest);
+      }
+      for (let i0: u32 = 0; i0 < m; i0 += MOST_ROWS) {
+        const rows = min<u32>(MOST_ROWS, m - i0);
+        let x = a + lda * i0 + (pc << 2);
+        let pitch = lda;
+        if (AT) {
+          x = work + TURNED;
+          pitch = PITCH;
+          transpose(x, pitch, a + lda * pc + (i0 << 2), lda, depth, rows, true);
+        }
+        const full = listRows(work, x, pitch, rows, depth, ldp);
+        for (let p = first; p < last; ++p) {
+          const v0 = p * widest;
+          const wide = min<u32>(widest, vectors - v0);
+          const cols = min<u32>(wide << 2, n - (v0 << 2));
+          const panel = inPlace ? b + ldb * pc + (v0 << 4) : work + (p - first) * size;
+          const to = c + ldc * i0 + (v0 << 4);
+          sparseRows(work, panel, wide, cols, rows, to, ldc, mode);
+          if (!BITS256) fullRows(work, full, x, pitch, panel, ldp, depth, wide, cols, to, ldc, mode);
+        }
+      }
+      pc += kc;
+    } while (pc < k);
+  }
+}

@@ -1,0 +1,60 @@
+// max_pool2d of relu becomes relu of max_pool2d: the same values from a quarter of the work, and the pool stands right behind
+// its convolution, where the passes of pool.ts find it. The maximum of what relu leaves is what relu leaves of the
+// maximum; where that is 0 the two may take another element of the window, and the mask stops its gradient either way.
+// A zero may change its sign.
+import { elementsOf, type Row } from "../../core/device.ts";
+import { type Pass, untouched, uses } from "./rows.ts";
+
+export const poolBeforeRelu: Pass = {
+  name: "poolBeforeRelu",
+  exact: false,
+  run(rows, isTemporary) {
+    const out = [...rows];
+    const table = uses(rows);
+    let found = false;
+    rows.forEach((relu, i) => {
+      if (relu.kernel !== "relu_f32") return;
+      const [b, a] = relu.buffers as [Row["buffers"][0], Row["buffers"][0]];
+      if (!isTemporary(b.storage) || b.offset !== 0 || relu.extents[0] !== elementsOf(b.storage)) return;
+      const { writers, readers } = table.get(b.storage)!;
+      const j = readers.find((r) => rows[r]!.kernel === "max_pool2d_f32") ?? -1;
+      if (writers.length !== 1 || j < 0) return;
+      const pool = rows[j]!;
+      const [y, index] = pool.buffers as [Row["buffers"][0], Row["buffers"][0]];
+      if (!untouched(rows, [index.storage], i, j)) return;
+      const pooled = pool.extents.slice(0, 3).reduce((n, e) => n * e, 1);
+      if (pooled > relu.extents[0]! || [a, b].some((x) => x.storage === y.storage)) return;
+      // Whoever else reads relu's result must be the mask of its gradient, on the way back through the pool.
+      const masks = readers.filter((r) => r !== j);
+      const ways = masks.map((k) => {
+        const [, g, of] = rows[k]!.buffers;
+        if (rows[k]!.kernel !== "relu_vjp_f32" || of!.storage !== b.storage || !isTemporary(g!.storage)) return null;
+        const scattered = table.get(g!.storage)!;
+        const m = scattered.writers[0]!;
+        const back = rows[m]!;
+        const fits =
+          scattered.writers.length === 1 &&
+          scattered.readers.length === 1 &&
+          back.kernel === "max_pool2d_vjp_f32" &&
+          back.buffers[2]!.storage === index.storage &&
+          back.buffers[2]!.offset === index.offset &&
+          g!.offset === 0 &&
+          pooled <= elementsOf(g!.storage);
+        return fits && untouched(rows, [y.storage], j, m) && untouched(rows, [index.storage], j, k) ? { k, m } : null;
+      });
+      if (ways.includes(null)) return;
+      // The pool's own result lies where relu's lay, its masked gradient where the scattered one lay: both are larger.
+      const row = { outputs: 1, extents: [pooled], scalars: [], op: relu.op };
+      out[i] = { ...pool, buffers: [b, index, a] };
+      out[j] = { ...row, kernel: "relu_f32", buffers: [y, b] };
+      for (const way of ways) {
+        const { k, m } = way!;
+        const [ga, g] = rows[k]!.buffers as [Row["buffers"][0], Row["buffers"][0]];
+        out[m] = { ...row, kernel: "relu_vjp_f32", buffers: [g, rows[m]!.buffers[1]!, y] };
+        out[k] = { ...rows[m]!, buffers: [ga, g, index] };
+      }
+      found = true;
+    });
+    return found ? out : rows;
+  },
+};

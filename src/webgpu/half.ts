@@ -1,0 +1,31 @@
+// float16 on its way to and from the host, which has no such numbers: kernels convert, by way of floats.
+import type { Buffer, TypedData } from "../core/device.ts";
+import type { DType } from "../core/dtype.ts";
+import type { WebGpuDevice } from "./device.ts";
+
+function throughFloats<R>(device: WebGpuDevice, count: number, f: (floats: Buffer) => R): R {
+  const storage = device.lasting(count * 4, "float16");
+  try {
+    return f({ storage, offset: 0 });
+  } finally {
+    device.free(storage); // for rows behind what `f` has appended
+  }
+}
+
+const copy = (device: WebGpuDevice, to: Buffer, from: Buffer, count: number): void =>
+  device.launch("copy_f32", [to, from], 1, [count], [], "float16");
+
+export function readHalf(device: WebGpuDevice, from: Buffer, count: number, dtype: DType): Promise<TypedData> {
+  return throughFloats(device, count, (floats) => {
+    copy(device, floats, from, count);
+    return device.read(floats, count, dtype);
+  });
+}
+
+export function writeHalf(device: WebGpuDevice, to: Buffer, data: TypedData): void {
+  to.storage.version++;
+  throughFloats(device, data.length, (floats) => {
+    device.write(floats, data);
+    copy(device, to, floats, data.length);
+  });
+}
