@@ -3,19 +3,19 @@
 // x (stride 1, ow a multiple of 8) the tile reads the image itself through a table of offsets; else the panel's
 // patches are packed.
 import { extent, first, last, pointer, scalar, scratch } from "./args";
+import { convolveLines, LINES } from "./convline";
 import { KC, unstrip } from "./gemm";
 import { ADD, NR, RELU, STORE, tile, tileTable } from "./tile";
 
 // A thread's scratch: a panel of patches, the second row of an unpaired channel, offsets of the table, the padded
 // image.
-const STRIP: usize = (KC * NR) << 4;
-const TABLE: usize = STRIP + 512;
+export const STRIP: usize = (KC * NR) << 4;
+export const TABLE: usize = STRIP + 512;
 const MAX_TABLE: u32 = 65536;
-const IMAGE: usize = 512 << 10;
+export const IMAGE: usize = 512 << 10;
 const IMAGE_BYTES: usize = 1536 << 10;
-/** Scratch memory that conv2d leaves alone. */
+/** Where scratch memory begins that conv2d leaves alone, up to IMAGE. */
 export const LEFT: usize = TABLE + (<usize>MAX_TABLE << 2);
-export const LEFT_BYTES: usize = IMAGE - LEFT;
 
 /** Copies planes of h rows of w words into the middle of zeroed planes of h + 2 ph rows of w + 2 pw. */
 export function padPlanes(dst: usize, src: usize, planes: u32, h: u32, w: u32, ph: u32, pw: u32): void {
@@ -197,6 +197,8 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const x = pointer(args, 1);
   const weight = pointer(args, 2);
   const e = args + (biased ? 16 : 12);
+  const how = extent(e, 16);
+  if (how & LINES) return convolveLines(args, e, biased ? pointer(args, 3) : 0, how, ith, nth);
   const n = extent(e, 0);
   const co = extent(e, 1);
   const oh = extent(e, 2);
@@ -213,7 +215,6 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const dh = extent(e, 13);
   const dw = extent(e, 14);
   const groups = extent(e, 15);
-  const relu = extent(e, 16);
 
   const work = scratch(ith);
   const plane = h * w; // of x as it lies in memory
@@ -272,7 +273,7 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
         packPatches(work, <usize>wide << 4, p0, p1, k0, k0 + depth, image, h, w, ow, kh, kw, sh, sw, ph, pw, dh, dw);
       }
       let mode = k0 > 0 ? ADD : STORE;
-      if (relu && k0 + kc >= k) mode |= RELU;
+      if (how & 1 && k0 + kc >= k) mode |= RELU;
       for (let c: u32 = 0; c < cg; c += 2) {
         const o = g * cg + c;
         const single = c + 1 == cg;
@@ -310,8 +311,8 @@ function corner(p: u32, ow: u32, row: u32): usize {
 }
 
 /**
- * y | x w | n co oh ow ci kh kw | h w sh sw ph pw dh dw groups relu: y[n, co, oh, ow], ci counts the channels of a
- * group
+ * y | x w | n co oh ow ci kh kw | h w sh sw ph pw dh dw groups how: y[n, co, oh, ow], ci counts the channels of a
+ * group; how: convline.ts
  */
 export function conv2d_f32(args: usize, ith: u32, nth: u32): void {
   convolve(false, args, ith, nth);

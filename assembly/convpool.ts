@@ -1,17 +1,17 @@
 // conv2d, max-pool and perhaps relu in one row: the convolution of a few images at a time goes to scratch by the kernel
 // of conv2d itself, so its bits are the same, and is pooled while it lies in the first cache.
 import { extent, first, last, pointer, scalar, scratch } from "./args";
-import { conv2d_bias_f32, LEFT, LEFT_BYTES } from "./conv";
-import { KC } from "./gemm";
-import { madd } from "./simd";
+import { conv2d_bias_f32, LEFT } from "./conv";
+import { AGAIN, LINES, RELU } from "./convline";
 
 const ARGS: usize = 256; // bytes for the arguments of conv2d
-const ROOM: u32 = <u32>(LEFT_BYTES - ARGS);
 const BLOCK_BYTES: u32 = 24 << 10; // of images convolved at a time, as long as they are smaller
 
 /**
- * y idx | x w bias | n co oh ow ci kh kw ph pw | h w sh sw padh padw dh dw groups pkh pkw psh psw relu: y, idx
- * [n, co, ph, pw], idx in the plane [oh, ow] as of max_pool2d; windows of pkh x pkw, psh and psw apart, not padded
+ * y idx | x w bias | n co oh ow ci kh kw ph pw | h w sh sw padh padw dh dw groups pkh pkw psh psw how: y, idx
+ * [n, co, ph, pw], idx in the plane [oh, ow] as of max_pool2d; windows of pkh x pkw, psh and psw apart, not padded;
+ * how: convline.ts. The convolution of an image fits into what conv2d leaves alone of scratch memory: the pass sees to
+ * it (FUSED_BYTES in src/program/passes/pool.ts).
  */
 export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {
   const e = args + 20;
@@ -29,22 +29,20 @@ export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {
   const pkw = extent(e, 19);
   const psh = extent(e, 20);
   const psw = extent(e, 21);
-  const relu = extent(e, 22) != 0;
+  const relu = (extent(e, 22) & RELU) != 0;
 
   if (co == 0) return;
   const cg = co / groups;
   const plane = (oh * ow) << 2;
   const pooled = (ph * pw) << 2;
-  if (plane > ROOM) return plain(args, ith, nth);
   // Whole images by the block, or some channels of one group and image.
-  const whole = n >= nth && <f64>co * plane <= <f64>ROOM;
+  const whole = n >= nth;
   let block: u32 = 1;
   let most = co;
   if (whole) {
     block = max<u32>(1, min<u32>(BLOCK_BYTES / max<u32>(co * plane, 1), n / (2 * nth)));
   } else {
-    most = (ROOM / max<u32>(plane, 1)) & ~1;
-    most = max<u32>(1, min<u32>(min<u32>(cg, most), (cg * n * groups) / (2 * nth) + 1));
+    most = min<u32>(cg, (cg * n * groups) / (2 * nth) + 1);
   }
   const shares = whole ? 1 : ((cg + most - 1) / most) * groups;
   const perGroup = shares / groups;
@@ -53,7 +51,7 @@ export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {
   const inner = scratch(ith) + LEFT;
   const full = inner + ARGS;
   for (let q: u32 = 0; q < 16; ++q) store<u32>(inner + 16 + (q << 2), extent(e, q < 7 ? q : q + 2));
-  store<u32>(inner, 0, 80); // relu comes after the pool
+  let how = extent(e, 22) & LINES; // relu comes after the pool
   store<usize>(inner, full);
   const units = ((n + block - 1) / block) * shares;
   const u1 = last(args, units, 1, ith, nth);
@@ -76,7 +74,9 @@ export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {
     store<usize>(inner, pointer(args, 4) + o * 4, 12);
     store<u32>(inner, images, 16);
     store<u32>(inner, channels, 20);
+    store<u32>(inner, how, 80);
     conv2d_bias_f32(inner, ith, 1);
+    if (whole && how) how |= AGAIN;
     let y = pointer(args, 0) + (i * co + o) * pooled;
     let idx = pointer(args, 1) + (i * co + o) * pooled;
     let x = full;
@@ -161,58 +161,6 @@ function pool(
       store<u32>(idx, where);
       y += 4;
       idx += 4;
-    }
-  }
-}
-
-/** Where a plane is too large for scratch: window by window, each element the same chain of madds as in conv2d. */
-function plain(args: usize, ith: u32, nth: u32): void {
-  const e = args + 20;
-  const co = extent(e, 1);
-  const ow = extent(e, 3);
-  const ci = extent(e, 4);
-  const kh = extent(e, 5);
-  const kw = extent(e, 6);
-  const pw = extent(e, 8);
-  const h = extent(e, 9);
-  const w = extent(e, 10);
-  const cg = co / extent(e, 17);
-  const taps = kh * kw;
-  const blocks = max<u32>((ci * taps + KC - 1) / KC, 1);
-  const kc = ((ci * taps + blocks - 1) / blocks + 3) & ~3;
-  const lines = extent(e, 0) * co * extent(e, 7);
-  const end = last(args, lines, 1, ith, nth);
-  for (let u = first(lines, 1, ith, nth); u < end; ++u) {
-    const plane = u / extent(e, 7);
-    const o = plane % co;
-    const x = pointer(args, 2) + (plane / cg) * ci * h * w * 4;
-    const filter = pointer(args, 3) + o * ci * taps * 4;
-    for (let px: u32 = 0; px < pw; ++px) {
-      const corner = (u % extent(e, 7)) * extent(e, 20) * ow + px * extent(e, 21);
-      let best: f32 = -Infinity;
-      let where = corner;
-      for (let p: u32 = 0; p < extent(e, 18) * extent(e, 19); ++p) {
-        const at = corner + (p / extent(e, 19)) * ow + (p % extent(e, 19));
-        let sum = f32x4.splat(0);
-        let chain = f32x4.splat(scalar(pointer(args, 4), o));
-        for (let k: u32 = 0; k < ci * taps; ++k) {
-          if (k > 0 && k % kc == 0) {
-            sum = k > kc ? f32x4.add(sum, chain) : chain;
-            chain = f32x4.splat(0);
-          }
-          const iy = (at / ow) * extent(e, 11) + ((k / kw) % kh) * extent(e, 15) - extent(e, 13);
-          const ix = (at % ow) * extent(e, 12) + (k % kw) * extent(e, 16) - extent(e, 14);
-          const v: f32 = iy < h && ix < w ? scalar(x, ((k / taps) * h + iy) * w + ix) : 0;
-          chain = madd(f32x4.splat(scalar(filter, k)), f32x4.splat(v), chain);
-        }
-        const v = f32x4.extract_lane(ci * taps > kc ? f32x4.add(sum, chain) : chain, 0);
-        if (v > best || v != v) {
-          best = v;
-          where = at;
-        }
-      }
-      store<f32>(pointer(args, 0) + ((u * pw + px) << 2), extent(e, 22) && best < 0 ? 0 : best);
-      store<u32>(pointer(args, 1) + ((u * pw + px) << 2), where);
     }
   }
 }

@@ -98,16 +98,16 @@ export async function availableParallelism(): Promise<number> {
   return globalThis.navigator?.hardwareConcurrency ?? 1;
 }
 
-/** A way to ask for a garbage collection: the host's own, or pressure by buffers that are dropped at once. */
+/** A way to ask for a garbage collection: the host's own (Node and Deno show it on demand), or pressure by buffers that are dropped at once. */
 export async function collector(): Promise<() => void> {
   const { gc: own, Bun } = globalThis as { gc?: () => void; Bun?: { gc(now: boolean): void } };
   if (own !== undefined) return own;
   if (Bun !== undefined) return () => Bun.gc(true);
-  if (isNode()) {
+  if (nodeProcess()?.versions?.node !== undefined) {
     const v8 = await import("node:v8");
     const vm = await import("node:vm");
     v8.setFlagsFromString("--expose-gc");
-    const gc = vm.runInNewContext("gc") as (() => void) | undefined;
+    const gc = vm.runInNewContext("globalThis.gc") as (() => void) | undefined;
     v8.setFlagsFromString("--no-expose-gc");
     if (typeof gc === "function") return gc;
   }

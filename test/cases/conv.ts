@@ -71,6 +71,18 @@ const SHAPES: Shape[] = [
   { x: [16, 17, 6, 6], w: [18, 17, 5, 5], options: { padding: 2 } },
   { x: [3, 16, 9, 8], w: [17, 16, 5, 5], options: { padding: 4 } },
   { x: [2, 18, 12, 11], w: [19, 18, 5, 5], options: { padding: [1, 3] } },
+  // Winograd along lines: fewer channels, kernels five wide. Outputs of a tile, of four, of a vector more; blocks of images.
+  { x: [9, 2, 5, 5], w: [3, 2, 5, 5] },
+  { x: [4, 3, 7, 6], w: [1, 3, 5, 5] },
+  { x: [7, 2, 9, 11], w: [2, 2, 5, 5] },
+  { x: [2, 4, 8, 13], w: [5, 4, 5, 5] },
+  { x: [31, 3, 6, 7], w: [4, 3, 5, 5] },
+  { x: [0, 10, 12, 12], w: [20, 10, 5, 5] },
+  { x: [1, 6, 31, 22], w: [7, 6, 5, 5] }, // threads share channels
+  { x: [3, 7, 11, 13], w: [5, 7, 5, 5], options: { padding: 2 } },
+  { x: [2, 5, 9, 4], w: [3, 5, 5, 5], options: { padding: [1, 4] } },
+  { x: [2, 4, 4, 9], w: [3, 4, 3, 5], options: { padding: [3, 4] } },
+  { x: [5, 11, 3, 12], w: [2, 11, 1, 5] },
 ];
 for (const { x, w, options = {} } of SHAPES) {
   const text = Object.keys(options).length === 0 ? "" : ` ${JSON.stringify(options)}`;

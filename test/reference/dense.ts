@@ -95,13 +95,13 @@ const sums = (count: number): Sum[] => Array.from({ length: count }, () => new S
 
 function conv2d(withBias: boolean): Kernel {
   return ([y], [x, weight, bias], [n, co, oh, ow, ci, kh, kw], scalars) => {
-    const [h, w, sh, sw, ph, pw, dh, dw, groups, relu] = scalars.map(i32);
+    const [h, w, sh, sw, ph, pw, dh, dw, groups, how] = scalars.map(i32);
     const d = { n, co, oh, ow, ci, kh, kw, h, w, sh, sw, ph, pw, dh, dw, groups };
     const out = sums(n * co * oh * ow);
     products(d, 0, n, (i, j, k) => out[i].add(x.v[j] * weight.v[k]));
     out.forEach((sum, i) => {
       if (withBias) sum.add(bias.v[Math.floor(i / (oh * ow)) % co]);
-      sum.store(y, i, relu === 1);
+      sum.store(y, i, (how & 1) === 1);
     });
   };
 }
