@@ -43,6 +43,8 @@ const EXTRA: Record<string, readonly string[]> = {
   // Compares recordings and takes results apart; programs know no more of core than the device's door.
   "src/core/capture.ts": ["program"],
   "src/core/tape.ts": ["program"],
+  // Asks when a collection is worth it.
+  "src/core/memory.ts": ["program"],
 };
 const HOST_MAY = "src/core/error.ts";
 

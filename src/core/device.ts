@@ -87,6 +87,8 @@ export interface Device {
   /** It has float16, and rows that last can be skipped by a word on the device (`amp_skip_i32`). */
   readonly float16: boolean;
 
+  /** Takes so many bytes from the host in advance, if it gives them. */
+  reserve?(bytes: number): void;
   /** A storage with undefined contents; virtual while recording. Throws when memory runs out, with nothing appended. */
   alloc(bytes: number, label: string, half?: boolean): Storage;
   /** Gives the block back: at once for later rows, to the host after the last row that names it. */

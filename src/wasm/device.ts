@@ -135,6 +135,10 @@ export class WasmDevice implements Device {
     return this.memoryOf.reservedBytes;
   }
 
+  reserve(bytes: number): void {
+    this.memoryOf.reserve(bytes);
+  }
+
   kernel(name: string): Kernel {
     return this.kernels.get(name) ?? fail("launch", `kernel ${name}: the wasm device has no such kernel`);
   }

@@ -86,7 +86,7 @@ export class Memory extends Usage {
       const found = this.split(size);
       if (found !== null) return found;
     }
-    if (this.top + size <= this.reservedBytes || this.grow(this.top + size)) return this.bump(size);
+    if (this.top + size <= this.reservedBytes || this.growFor(this.top + size)) return this.bump(size);
     return null;
   }
 
@@ -130,24 +130,28 @@ export class Memory extends Usage {
     } else this.give(run);
   }
 
+  /** Grows ahead, to `bytes` in all, if the host lets it. */
+  reserve(bytes: number): void {
+    if (bytes > this.reservedBytes) this.grow(bytes);
+  }
+
+  /** By a quarter, so that it happens seldom; by no more than is needed where that is too much. */
+  private growFor(end: number): boolean {
+    return this.grow(Math.max(end, Math.min(this.maximum, this.reservedBytes * 1.25))) || this.grow(end);
+  }
+
   private grow(end: number): boolean {
-    const now = this.reservedBytes;
-    const wanted = Math.min(this.maximum, Math.max(end, Math.ceil(now * 1.25)));
-    for (const target of [wanted, end]) {
-      const pages = Math.ceil((target - now) / PAGE);
-      if (target > this.maximum || now + pages * PAGE < end) continue;
-      try {
-        this.memory.grow(pages);
-      } catch {
-        continue;
-      }
-      this.reservedBytes = this.memory.buffer.byteLength;
-      this.i32 = new Int32Array(this.memory.buffer);
-      this.u32 = new Uint32Array(this.memory.buffer);
-      this.f32 = new Float32Array(this.memory.buffer);
-      return true;
+    if (end > this.maximum) return false;
+    try {
+      this.memory.grow(Math.ceil((end - this.reservedBytes) / PAGE));
+    } catch {
+      return false;
     }
-    return false;
+    this.reservedBytes = this.memory.buffer.byteLength;
+    this.i32 = new Int32Array(this.memory.buffer);
+    this.u32 = new Uint32Array(this.memory.buffer);
+    this.f32 = new Float32Array(this.memory.buffer);
+    return true;
   }
 
   /** Takes a block back. */
