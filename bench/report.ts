@@ -56,13 +56,13 @@ const OTHERS: Record<string, Other> = {
   threads: {
     title: "Two threads",
     about:
-      "The time on one thread over that on two. A round is quiet for a case when two plain loops of arithmetic, run next to it, scale at least 1.9 x.",
+      "The time on one thread over that on two. A round is quiet for a case when two plain loops of arithmetic scale at least 1.9 x both before it and behind it. They use registers alone, and hardly feel a neighbour on the same physical core that needs the arithmetic units little; two loops that add up floats in the first-level cache do, and are given beside them.",
     show: (data) => threadsText(data as ThreadsRow[]),
   },
   scaling: {
     title: "More threads",
     about:
-      "The time on one thread over that on more. A round is quiet when plain loops scale by 0.9375 of the threads.",
+      "The time on one thread over that on more. A round is quiet when plain loops scale by 0.9375 of the threads, before a case and behind it; see the section before for the loops that read.",
     show: (data) => threadsText(data as ThreadsRow[]),
   },
   start: {

@@ -13,13 +13,26 @@ export const MORE = ["W1 nn 2048", "W4 train 512"];
 export interface ThreadsRow {
   readonly name: string;
   readonly threads: number;
-  /** Time on one thread over time on all, round by round: of plain loops, and of the case right after them. */
-  readonly loops: readonly number[];
+  /**
+   * Time on one thread over time on all, times the threads where each does the whole work, round by round: of the case,
+   * and of plain loops before and behind it, the lesser of both. `loops` work on registers alone; `reads` add up what lies
+   * in the first-level cache, and feel a neighbour on the same core that leaves the arithmetic units alone.
+   */
   readonly scale: readonly number[];
+  readonly loops: readonly number[];
+  readonly reads: readonly number[];
 }
 
-/** A round counts when plain loops scale by so much of the number of threads: 1.9 of 2, 7.5 of 8. */
-const quiet = (r: ThreadsRow): boolean[] => r.loops.map((x) => x >= (r.threads === 2 ? 0.95 : 0.9375) * r.threads);
+/** Floats that each thread reads, again and again: half of a first-level cache at most. */
+const FLOATS = 4096;
+
+/** Scales well enough: 1.9 of 2, 7.5 of 8. */
+const enough = (r: ThreadsRow, x: number): boolean => x >= (r.threads === 2 ? 0.95 : 0.9375) * r.threads;
+
+/** A round counts when plain loops scale. */
+const quiet = (r: ThreadsRow): boolean[] => r.loops.map((x) => enough(r, x));
+/** The same, and loops that read scale too. */
+const alone = (r: ThreadsRow): boolean[] => r.loops.map((x, i) => enough(r, Math.min(x, r.reads[i]!)));
 
 /** One thread against each of `counts`. */
 export async function threadsSection(
@@ -32,25 +45,31 @@ export async function threadsSection(
   const devices: Device[] = [];
   for (const threads of all) devices.push(await w.init({ simd: build, threads }));
   for (const d of devices) await ready(d);
-  const peaks = all.map((threads) => new Peaks(build, threads, 1024));
+  const peaks = all.map((threads) => new Peaks(build, threads, FLOATS * threads));
   const found = select(names);
-  // The loops stand around each case, so that a round is judged case by case.
-  const works = found.flatMap((c) => [
+  // Loops stand before each case and behind the last, so that a round is judged case by case.
+  const loops = [
     ...peaks.map((p) => p.work("arithmetic")),
-    ...devices.map((device) => prepare(w, device, c, c.modes[0]!)!),
-  ]);
-  const ms = await interleave("threads", works, settings.rounds, budget);
+    ...peaks.map((p, i) => p.work("sum", FLOATS * all[i]!)), // as much for each thread
+  ];
+  const works = found.flatMap((c) => [...loops, ...devices.map((device) => prepare(w, device, c, c.modes[0]!)!)]);
+  const ms = await interleave("threads", [...works, ...loops], settings.rounds, budget);
   for (const work of works) work.dispose?.();
   for (const p of peaks) await p.dispose();
   for (const d of devices) await d.dispose();
   w.setDefaultDevice(settings.device);
+  const n = all.length;
   return found.flatMap((c, i) => {
-    const at = (j: number): number[] => ms[2 * all.length * i + j]!;
-    return counts.map((threads, k) => ({
-      ...{ name: c.name, threads },
-      loops: at(0).map((t, r) => (threads * t) / at(k + 1)[r]!),
-      scale: at(all.length).map((t, r) => t / at(all.length + k + 1)[r]!),
-    }));
+    const at = (kind: number, j: number): number[] => ms[3 * n * i + n * kind + j]!;
+    const gain = (kind: number, k: number, times: number): number[] =>
+      at(kind, 0).map((one, r) => (times * one) / at(kind, k + 1)[r]!);
+    return counts.map((threads, k) => {
+      const around = (kind: number): number[] => {
+        const behind = gain(kind + 3, k, threads);
+        return gain(kind, k, threads).map((x, r) => Math.min(x, behind[r]!));
+      };
+      return { name: c.name, threads, loops: around(0), reads: around(1), scale: gain(2, k, 1) };
+    });
   });
 }
 
@@ -58,11 +77,18 @@ const when = (values: readonly number[], is: readonly boolean[]): number[] => va
 const spread = (values: readonly number[]): string => (values.length === 0 ? "none" : show(span(values)));
 
 export const threadsGrid = (rows: readonly ThreadsRow[]): Grid => [
-  ["", "threads", "quiet rounds: one thread over all", "of rounds", "all rounds", "plain loops, all rounds"],
-  rows.map((r) => [
-    ...[r.name, String(r.threads), spread(when(r.scale, quiet(r)))],
-    ...[`${when(r.scale, quiet(r)).length} of ${r.scale.length}`, show(span(r.scale)), show(span(r.loops))],
-  ]),
+  [
+    ...["", "threads", "quiet rounds: one thread over all", "of rounds", "loops that read quiet too", "of rounds"],
+    ...["all rounds", "plain loops, all rounds", "loops that read, all rounds"],
+  ],
+  rows.map((r) => {
+    const [some, few] = [when(r.scale, quiet(r)), when(r.scale, alone(r))];
+    const of = (part: readonly number[]): string => `${part.length} of ${r.scale.length}`;
+    return [
+      ...[r.name, String(r.threads), spread(some), of(some), spread(few), of(few)],
+      ...[r.scale, r.loops, r.reads].map((values) => show(span(values))),
+    ];
+  }),
 ];
 
 /** The table, and every round of a case that had no quiet one. */

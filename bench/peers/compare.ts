@@ -1,5 +1,6 @@
-// The parent's side of a comparison: starts a child for each library and lets them take turns, one round each, case by
-// case; then writes results.json, RESULTS.md and the charts.
+// The parent's side of a comparison: for each workload it starts a child for each library, as an application would run
+// that workload alone, and lets them take turns, one round each, case by case; then it writes results.json, RESULTS.md
+// and the charts.
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Case, type Mode, select, titles } from "../cases.ts";
@@ -10,6 +11,7 @@ import { caseGrid, ratios } from "../tables.ts";
 import { show, span, table } from "../timing.ts";
 import { Child, python, script } from "./child.ts";
 
+const OURS = "wasmgrad";
 const PEERS = ["torch", "tfjs", "jax", "ort"];
 const USAGE = `node bench/peers/run.mjs [options]
   --only W4,W2         workloads (${Object.keys(titles).join(", ")}) or beginnings of cases' names, may be repeated;
@@ -78,25 +80,26 @@ try {
 }
 
 compilePeak(build);
+const torch = peers.includes("torch") ? python() : null;
+if (peers.includes("torch") && torch === null) {
+  console.log('torch is left out: no python3 here can `import torch` (Debian has it as "python3-torch")');
+}
 const onNode = (name: string, file: string, ...args: string[]): Child =>
   new Child(name, process.execPath, [...process.execArgv, script(file), ...args]);
-const ours = await onNode("wasmgrad", "ours.ts", build, String(threads)).start();
-const others: Child[] = [];
-for (const peer of peers) {
-  let child: Child;
-  if (peer === "torch") {
-    const command = python();
-    if (command === null) {
-      console.log('torch is left out: no python3 here can `import torch` (Debian has it as "python3-torch")');
-      continue;
-    }
-    child = new Child("torch", command, [script("torch_peer.py"), String(threads)]);
-  } else child = onNode(peer, `${peer}.ts`, String(threads));
-  console.log(`${peer} starts`);
-  others.push(await child.start());
+
+function childOf(peer: string): Child | null {
+  if (peer !== "torch") return onNode(peer, `${peer}.ts`, String(threads));
+  return torch === null ? null : new Child("torch", torch, [script("torch_peer.py"), String(threads)]);
 }
 
-const turns: { entrant: Entrant; child: Child; mode: Mode | "peak" }[] = [
+interface Turn {
+  readonly entrant: Entrant;
+  readonly child: Child;
+  readonly mode: Mode | "peak";
+}
+
+/** Who takes turns in a workload: ours three times. */
+const turnsOf = (ours: Child, others: readonly Child[]): Turn[] => [
   { entrant: "captured", child: ours, mode: "captured" },
   { entrant: "eager", child: ours, mode: "eager" },
   ...others.map((child) => ({ entrant: child.name as Entrant, child, mode: "eager" as const })),
@@ -108,11 +111,11 @@ const progress = (line: string): void => {
   if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line}`);
 };
 
-async function compare(c: Case): Promise<Omit<Measured, "run">> {
+async function compare(c: Case, turns: readonly Turn[]): Promise<Omit<Measured, "run">> {
   const errors: Record<string, string> = {};
-  const loaded: { turn: (typeof turns)[number]; work: number; ms: number[] }[] = [];
+  const loaded: { turn: Turn; work: number; ms: number[] }[] = [];
   for (const turn of turns) {
-    if (turn.child === ours && turn.mode !== "peak" && !c.modes.includes(turn.mode)) continue;
+    if (turn.child.name === OURS && turn.mode !== "peak" && !c.modes.includes(turn.mode)) continue;
     progress(`${c.name}: ${turn.entrant} warms up`);
     const answer = await turn.child.ask({ do: "load", case: c, mode: turn.mode });
     if (answer.error === undefined) loaded.push({ turn, work: answer.work as number, ms: [] });
@@ -135,20 +138,30 @@ async function compare(c: Case): Promise<Omit<Measured, "run">> {
 }
 
 const measured: Omit<Measured, "run">[] = [];
+const versions: Record<string, string> = {};
 const begin = performance.now();
 console.log(`${cases.length} cases, ${rounds} rounds, ${threads} thread${threads === 1 ? "" : "s"}, ${build}\n`);
-try {
-  for (const [i, c] of cases.entries()) {
-    const m = { ...(await compare(c)), run: "" };
-    measured.push(m);
-    console.log(`${m.name} (${i + 1} of ${cases.length}, ${((performance.now() - begin) / 60000).toFixed(1)} min)`);
-    console.log(table(...caseGrid(m)));
-    for (const r of ratios(m)) console.log(`  ${r.of}: our speed over ${r.over}'s ${show(span(r.values))}`);
-    console.log("");
+for (const workload of new Set(cases.map((c) => c.workload))) {
+  const ours = onNode(OURS, "ours.ts", build, String(threads));
+  const others = peers.map(childOf).filter((child) => child !== null);
+  const children = [ours, ...others];
+  try {
+    for (const child of children) {
+      progress(`${workload}: ${child.name} starts`);
+      Object.assign(versions, (await child.start()).versions);
+    }
+    for (const c of cases.filter((each) => each.workload === workload)) {
+      const m = { ...(await compare(c, turnsOf(ours, others))), run: "" };
+      measured.push(m);
+      const minutes = ((performance.now() - begin) / 60000).toFixed(1);
+      console.log(`${m.name} (${measured.length} of ${cases.length}, ${minutes} min)`);
+      console.log(table(...caseGrid(m)));
+      for (const r of ratios(m)) console.log(`  ${r.of}: our speed over ${r.over}'s ${show(span(r.values))}`);
+      console.log("");
+    }
+  } finally {
+    for (const child of children) child.end();
   }
-} finally {
-  for (const child of [ours, ...others]) child.end();
 }
-const versions = Object.assign({}, ...[ours, ...others].map((child) => child.versions)) as Record<string, string>;
 const run = { date: today(), machine: machine(), versions, rounds, budget };
 write(options.out, merge(load(options.out), run, { cases: measured }));
