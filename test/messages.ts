@@ -274,7 +274,7 @@ export const ops: Cases = {
     a.sum().backward();
   },
   "copy_: another shape": () => ones([2]).copy_(ones([3])),
-  "copy_: a transposed source": () => ones([2, 3]).copy_(ones([3, 2]).t()),
+  "copy_: a larger source": () => ones([3]).copy_(ones([2, 3])),
   "matmul: inner dimensions": () => ones([2, 3]).matmul(ones([4, 5])),
   "matmul: inner dimensions, a vector": () => ones([3]).matmul(ones([4, 5])),
   "matmul: a scalar": () => ones([]).matmul(ones([4, 5])),
@@ -355,11 +355,10 @@ const modules: Cases = {
   "registerBuffer: no tensor": () => linear().registerBuffer("scale", 3 as Any),
   "train: mode": () => linear().train(1 as Any),
   "loadStateDict: nothing": () => linear().loadStateDict(null as Any),
-  "loadStateDict: keys, shapes, dtypes": () =>
+  "loadStateDict: keys, shapes, devices": () =>
     new nn.Sequential(linear(), linear(), linear()).loadStateDict({
       "0.weight": ones([3, 3]),
-      "0.bias": ints(1, 2, 3),
-      "1.weight": ones([2, 3]).t(),
+      "0.bias": ints(1, 2),
       "1.bias": 3 as Any,
       "2.weight": there(3, 2),
       extra: ones([1]),

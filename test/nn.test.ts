@@ -10,7 +10,7 @@ import { backward, noGrad, scope } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
 import { init } from "../src/init.ts";
 import * as nn from "../src/nn/index.ts";
-import { fill_, manualSeed, ones, sum, tensor, zeros } from "../src/ops/index.ts";
+import { fill_, manualSeed, ones, sum, t, tensor, zeros } from "../src/ops/index.ts";
 import { Adam, SGD } from "../src/optim/index.ts";
 import { ReferenceDevice } from "./reference.ts";
 
@@ -95,6 +95,15 @@ test("state dicts share storage; loading copies in place", () => {
   assert.is(b.head.weight.requiresGrad, true);
 });
 
+test("loading converts dtypes and takes transposed views, as PyTorch does", () => {
+  const net = new nn.Linear(3, 2);
+  const weight = t(tensor([1, 4, 2, 5, 3, 6], { shape: [3, 2] }));
+  net.loadStateDict({ weight, bias: tensor([7, -8], { dtype: "int32" }) });
+  assert.equal(values(net.weight), [1, 2, 3, 4, 5, 6]);
+  assert.equal(values(net.bias!), [7, -8]);
+  assert.is(net.bias!.dtype, "float32");
+});
+
 test("a state dict that does not fit is refused with all reasons, and nothing is written", () => {
   const net = new nn.Sequential(new nn.Linear(3, 2), new nn.ReLU(), new nn.Linear(2, 1));
   const before = net.parameters().map(values);
@@ -103,14 +112,14 @@ test("a state dict that does not fit is refused with all reasons, and nothing is
     new nn.ReLU(),
     new nn.Linear(2, 1),
   ).stateDict();
-  const bad = { ...dict, "2.weight": zeros([1, 3]), "0.bias": zeros([2], { dtype: "int32" }), extra: zeros([1]) };
+  const bad = { ...dict, "2.weight": zeros([1, 3]), "0.bias": 3 as never, extra: zeros([1]) };
   refuses(
     () => net.loadStateDict(bad),
     [
       "loadStateDict: error(s) in loading the state dict for Sequential:",
       'missing key(s) in the state dict: "2.bias".',
       'unexpected key(s) in the state dict: "extra".',
-      "dtype mismatch for 0.bias: copying int32, the current model has float32.",
+      "0.bias is number: a tensor is expected.",
       "size mismatch for 2.weight: copying a tensor of shape [1,3], the shape in the current model is [1,2].",
     ].join("\n\t"),
   );

@@ -4,6 +4,7 @@ import { suite, test } from "uvu";
 import * as assert from "uvu/assert";
 import { autocast, GradScaler } from "../src/amp/index.ts";
 import * as w from "../src/index.ts";
+import * as nn from "../src/nn/index.ts";
 import { SGD } from "../src/optim/index.ts";
 import { WebGpuDevice } from "../src/webgpu/device.ts";
 import { type Case, small, special } from "./cases/case.ts";
@@ -124,6 +125,24 @@ halfTest("dtypes: casts both ways, promotion, gradients in the width of what the
   assert.equal([...(await leaf.grad!.data())], [2, 2]);
   const mean = w.full([70000], 2, { dtype: "float16" }).mean();
   assert.equal([mean.dtype, await mean.item()], ["float16", 2], "the sum alone would be infinite");
+  await device.dispose();
+});
+
+halfTest("copies and state dicts convert between the widths", async () => {
+  const device = (await w.init({ device: "webgpu" })) as WebGpuDevice;
+  const third = w.tensor([1 / 3, -2], { dtype: "float16" });
+  const wide = w.zeros([3, 2]);
+  wide.copy_(third);
+  assert.equal([...(await wide.data())], Array(3).fill([roundHalf(1 / 3), -2]).flat());
+  const narrow = w.zeros([2], { dtype: "float16" });
+  narrow.copy_(w.tensor([1 / 3, 1e6]));
+  assert.equal([...(await narrow.data())], [roundHalf(1 / 3), Number.POSITIVE_INFINITY]);
+  const [model, other] = [new nn.Linear(3, 2), new nn.Linear(3, 2)];
+  const halves = Object.fromEntries(Object.entries(other.stateDict()).map(([key, x]) => [key, x.half()]));
+  model.loadStateDict(halves);
+  assert.is(model.weight.dtype, "float32");
+  const rounded = [...(await other.weight.data())].map(roundHalf);
+  assert.equal([...(await model.weight.data())], rounded);
   await device.dispose();
 });
 

@@ -145,8 +145,9 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   }
 
   /**
-   * Copies the tensors of `dict` into parameters and buffers, in place. All keys, shapes and dtypes are checked first: when
-   * one is wrong the error lists them all and nothing is written. `strict: false` lets keys be missing or too many.
+   * Copies the tensors of `dict` into parameters and buffers, in place, converted to their dtypes. All keys, shapes and
+   * devices are checked first: when one is wrong the error lists them all and nothing is written. `strict: false` lets keys
+   * be missing or too many.
    * https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict
    */
   loadStateDict(
@@ -290,11 +291,8 @@ function misfit(key: string, given: unknown, x: Tensor): string | null {
   if (!sameShape(given.shape, x.shape)) {
     return `size mismatch for ${key}: copying a tensor of shape ${show(given.shape)}, the shape in the current model is ${show(x.shape)}.`;
   }
-  if (given.dtype !== x.dtype)
-    return `dtype mismatch for ${key}: copying ${given.dtype}, the current model has ${x.dtype}.`;
   if (given.device !== x.device)
     return `device mismatch for ${key}: the tensor is on ${given.device.type}, the model on ${x.device.type}.`;
-  if (given.transposed) return `${key} is a transposed view: clone() it.`;
   return null;
 }
 

@@ -8,8 +8,9 @@ import { alias, alive, mode, type Tensor } from "../core/tensor.ts";
 import { launchBinary, mul, sameDtypes } from "./binary.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
+import { expand } from "./shape.ts";
 import { broadcast } from "./strides.ts";
-import { mulScalar, neg } from "./unary.ts";
+import { clone, mulScalar, neg, toDtype } from "./unary.ts";
 
 /** The kernels see the storage: a transposed view is written through its dense form only for whole fills. */
 function dense(op: string, x: Tensor): void {
@@ -128,15 +129,17 @@ const Copy: Op = {
   vjp: (g, { inputs: [, b] }) => [mulScalar(g, 0), b!.requiresGrad ? g : null],
 };
 
-/** The elements of `source`, of the same shape and dtype, become those of `x`. */
+/**
+ * The elements of `source` become those of `x`: converted to its dtype and broadcast to its shape.
+ * https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
+ */
 export function copy_(x: Tensor, source: Tensor): Tensor {
   dense("copy_", x);
-  if (!sameShape(x.shape, source.shape) || x.dtype !== source.dtype) {
-    fail(
-      "copy_",
-      `${show(x.shape)} of ${x.dtype} from ${show(source.shape)} of ${source.dtype}: shape and dtype must be the same`,
-    );
+  alive("copy_", source);
+  if (!sameShape(x.shape, source.shape) && !sameShape(broadcast("copy_", x.shape, source.shape), x.shape)) {
+    fail("copy_", `${show(x.shape)} from ${show(source.shape)}: the source does not fit into the target`);
   }
-  if (source.transposed) fail("copy_", `source ${show(source.shape)} is a transposed view: clone() it`);
-  return inPlace(Copy, x, [source], null, () => launch("copy_f32", [x], [source], [x.numel], undefined, "copy_"));
+  const converted = toDtype(source.transposed ? clone(source) : source, x.dtype);
+  const from = sameShape(x.shape, source.shape) ? converted : expand(converted, x.shape);
+  return inPlace(Copy, x, [from], null, () => launch("copy_f32", [x], [from], [x.numel], undefined, "copy_"));
 }

@@ -40,6 +40,19 @@ const twoSteps = { tolerance: { ulp: 1, of: 4 }, gradTolerance: { ulp: 2, of: 8 
 add("mul_, then add_,", [f([17]), fixed([17]), f([17])], (x, y, z) => ops.add_(ops.mul_(ops.clone(x), y), z), twoSteps);
 add("two branches", [f([17])], (x) => ops.add(ops.add_(ops.mul(x, 2), 1), ops.add_(ops.mul(x, x), 1)), twoSteps);
 
+// The source of a copy is converted, broadcast, and may be a transposed view.
+for (const [a, b] of [
+  [[3, 6, 5], [5]],
+  [[7, 17], []],
+  [[0, 4], [1, 4]],
+]) {
+  add("copy_ broadcast", [f(a!), f(b!)], (x, y) => ops.copy_(ops.clone(x), y));
+}
+add("copy_ transposed", [f([5, 3]), f([3, 5])], (x, y) => ops.copy_(ops.clone(x), ops.t(y)), { gradTolerance: "exact" });
+add("copy_ a transposed row", [f([5, 3]), f([3, 1])], (x, y) => ops.copy_(ops.clone(x), ops.t(y)));
+add("copy_ of int32", [f([17]), ints([17])], (x, y) => ops.copy_(ops.clone(x), y), { order: 0 });
+add("copy_ into int32", [ints([17]), f([17])], (x, y) => ops.copy_(ops.clone(x), y), { order: 0 });
+
 // Into rows 3 to n - 2 of a storage: the others must not change.
 for (const n of [9, 21, 69, 20017]) {
   const inside = (x: Tensor, write: (y: Tensor) => void): Tensor =>
