@@ -1,10 +1,11 @@
 // A recorded program on the wasm device: its rows encoded once, inputs and outputs patched in at each run.
 import type { Buffer, Program, Row, Storage } from "../core/device.ts";
+import { meetings } from "../program/barriers.ts";
 import { turnWeights } from "../program/passes/turned.ts";
 import { plan } from "../program/plan.ts";
 import type { WasmDevice } from "./device.ts";
 import type { WasmStorage } from "./memory.ts";
-import { Script } from "./script.ts";
+import { isParallel, Script } from "./script.ts";
 
 /** A word of the script that holds the address of an input or output. */
 interface Patch {
@@ -30,6 +31,8 @@ export class WasmProgram implements Program {
   private readonly outputs: Patch[] = [];
   /** Lasting storages that the rows write. */
   private readonly written: WasmStorage[];
+  /** Lasting storages that threads rely on not to be an input: those written, or all where an input is written. */
+  private readonly apart: ReadonlySet<WasmStorage>;
   private readonly code: WasmStorage;
   private arena: WasmStorage | null = null;
   private readonly turned: Turned[];
@@ -68,7 +71,15 @@ export class WasmProgram implements Program {
       copy: copy!.storage as WasmStorage,
       version: -1,
     }));
-    const { offsets, bytes } = plan(this.encoded, temporary);
+    const { threads } = device.info;
+    // All inputs may be the same tensor; for one that is a tensor of the program see `run`.
+    const bytesOf = (row: Row, j: number): unknown => {
+      const storage = row.buffers[j]!.storage as WasmStorage;
+      return slots.has(storage) ? slots : real(storage);
+    };
+    const parallel = (r: Row): boolean => isParallel(device.kernel(r.kernel), r.extents, threads);
+    const meets = threads === 1 ? null : meetings(encoded, parallel, bytesOf);
+    const { offsets, bytes } = plan(encoded, temporary, meets);
     if (bytes > 0) this.arena = device.arenas.take(bytes);
     const address = (b: Buffer): number => {
       const storage = real(b.storage as WasmStorage);
@@ -83,25 +94,31 @@ export class WasmProgram implements Program {
     }
     this.code = device.allocForHost(words * 4, "captured program");
     this.code.holders = 1;
-    const { memoryOf, info } = device;
-    const append = (script: Script, r: Row): number => {
+    const { memoryOf } = device;
+    const append = (script: Script, r: Row, meet?: boolean): number => {
       const { buffers, outputs, extents, scalars } = r;
       const k = device.kernel(r.kernel);
-      return script.append(memoryOf, k, buffers, outputs, address, extents, scalars, info.threads);
+      return script.append(memoryOf, k, buffers, outputs, address, extents, scalars, threads, meet);
     };
     this.script.place(this.code.block!.address, words * 4);
     const written = new Set<WasmStorage>();
-    for (const r of encoded) {
-      const first = append(this.script, r);
+    const lasting = new Set<WasmStorage>();
+    let writesInput = false;
+    for (const [i, r] of encoded.entries()) {
+      const first = append(this.script, r, meets?.[i]);
       r.buffers.forEach((b, i) => {
         const storage = b.storage as WasmStorage;
         const [input, output] = [slots.get(storage), resultSlots.get(storage)];
         if (input !== undefined) this.inputs.push({ word: first + i, slot: input, offset: b.offset * 4 });
         if (output !== undefined) this.outputs.push({ word: first + i, slot: output, offset: b.offset * 4 });
-        if (i < r.outputs && !real(storage).virtual) written.add(real(storage));
+        if (i < r.outputs && input !== undefined) writesInput = true;
+        if (real(storage).virtual) return;
+        lasting.add(real(storage));
+        if (i < r.outputs) written.add(real(storage));
       });
     }
     this.written = [...written];
+    this.apart = threads === 1 ? new Set() : writesInput ? lasting : written;
     this.turning.place(this.script.limit, words * 4);
     for (const r of copies) append(this.turning, r);
   }
@@ -112,7 +129,19 @@ export class WasmProgram implements Program {
     this.patch(this.outputs, outputs);
     for (const s of this.written) s.version++;
     if (this.turns()) this.device.execute(this.turning, this.copies);
-    this.device.execute(this.script, this.encoded);
+    const { parallel } = this.script;
+    if (this.apart.size > 0 && this.overlaps(inputs)) this.script.parallel = false; // row by row, on thread 0
+    try {
+      this.device.execute(this.script, this.encoded);
+    } finally {
+      this.script.parallel = parallel;
+    }
+  }
+
+  /** True when an input is a tensor that the program itself writes: its rows share barriers as if it were not. */
+  private overlaps(inputs: readonly Buffer[]): boolean {
+    for (let i = 0; i < inputs.length; i++) if (this.apart.has(inputs[i]!.storage as WasmStorage)) return true;
+    return false;
   }
 
   /** True when a weight has changed since its copy was made. */

@@ -29,6 +29,18 @@ export const kernel = (name: string, index: number): Kernel => ({
   table: /^(sgd|adam)/.test(name),
 });
 
+/** Product of the extents, or for a table the sum of its lengths. */
+function workOf(k: Kernel, extents: readonly number[]): number {
+  let work = 1;
+  if (k.table) work = extents.reduce((sum, n, i) => (i === 0 ? 0 : sum + n), 0);
+  else for (let i = 0; i < extents.length; i++) work *= extents[i]!;
+  return work;
+}
+
+/** True where a row is worth waking the others. */
+export const isParallel = (k: Kernel, extents: readonly number[], threads: number): boolean =>
+  threads > 1 && workOf(k, extents) * k.weight >= PARALLEL_WORK;
+
 export class Script {
   /** First word. */
   private begin = 0;
@@ -69,7 +81,10 @@ export class Script {
     return this.cursor - this.begin + words <= this.capacity;
   }
 
-  /** Appends a row; returns the word index of its first buffer. */
+  /**
+   * Appends a row; returns the word index of its first buffer. The threads meet before it as `meet` says, else where it or
+   * the row before is parallel.
+   */
   append(
     memory: Memory,
     k: Kernel,
@@ -79,20 +94,17 @@ export class Script {
     extents: readonly number[],
     scalars: readonly number[],
     threads: number,
+    meet?: boolean,
   ): number {
     const words = memory.i32;
     const row = this.cursor;
     let at = row + HEADER;
     for (let i = 0; i < buffers.length; i++) words[at++] = address(buffers[i]!);
-    let work = 1;
-    for (let i = 0; i < extents.length; i++) {
-      work *= extents[i]!;
-      words[at++] = extents[i]!;
-    }
-    if (k.table) work = extents.reduce((sum, n, i) => (i === 0 ? 0 : sum + n), 0);
+    for (let i = 0; i < extents.length; i++) words[at++] = extents[i]!;
     for (let i = 0; i < scalars.length; i++) words[at++] = scalars[i]!;
+    const work = workOf(k, extents);
     const parallel = threads > 1 && work * k.weight >= PARALLEL_WORK;
-    const barrier = this.rows > 0 && (parallel || this.after);
+    const barrier = meet ?? (this.rows > 0 && (parallel || this.after));
     words[row] = k.index;
     words[row + 1] = (at - row) << 2;
     words[row + 2] = (parallel ? PARALLEL : 0) | (barrier ? BARRIER : 0) | (buffers.length << 8) | (outputs << 20);

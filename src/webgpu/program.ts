@@ -83,7 +83,7 @@ export class GpuProgram implements Program {
     });
     const improved = device.improve([...rows, ...shifted, ...copies], temporary).filter((r) => !copies.includes(r));
     const encoded = device.expand(improved, (elements) => device.placeholder(elements * 4));
-    const { offsets, bytes } = plan(encoded, temporary, ALIGN);
+    const { offsets, bytes } = plan(encoded, temporary, null, ALIGN);
     if (bytes > 0) this.arena = device.arenas.take(bytes);
     this.uniforms = device.uniforms(Math.max(1, encoded.length));
     this.batch = new Batch(device.pipelines, device.faults.word, encoded.length);

@@ -1,0 +1,117 @@
+// Which rows of a program share a barrier: as few meetings as the rows' reads and writes allow, and no fewer.
+import * as fc from "fast-check";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Row, Storage } from "../src/core/device.ts";
+import * as w from "../src/index.ts";
+import { SGD } from "../src/optim/index.ts";
+import { meetings } from "../src/program/barriers.ts";
+import { plan } from "../src/program/plan.ts";
+import { ready } from "./harness.ts";
+
+interface Touch {
+  readonly parallel: boolean;
+  readonly faulty: boolean;
+  readonly writes: readonly number[];
+  readonly reads: readonly number[];
+}
+
+const storages = Array.from({ length: 6 }, (_, i) => ({ bytes: 64 * (i + 1) }) as Storage);
+
+function rowOf({ faulty, writes, reads, parallel }: Touch): Row {
+  const buffers = [...writes, ...reads].map((s) => ({ storage: storages[s]!, offset: 0 }));
+  const kernel = faulty ? "nll_f32" : "add_f32";
+  return { kernel, buffers, outputs: writes.length, extents: [parallel ? 1 : 0], scalars: [], op: "" };
+}
+const isParallel = (row: Row): boolean => row.extents[0] === 1;
+const meetingsOf = (rows: readonly Row[]): boolean[] => meetings(rows, isParallel, (row, j) => row.buffers[j]!.storage);
+
+/** May thread 1 be in one of the rows while thread 0 is in the other? Not if they do this. */
+function clash(a: Touch, b: Touch): boolean {
+  if (!a.parallel && !b.parallel) return false; // thread 0 alone, in order
+  const shared = (x: readonly number[], y: readonly number[]): boolean => x.some((s) => y.includes(s));
+  return a.faulty || shared(a.writes, b.writes) || shared(a.writes, b.reads) || shared(a.reads, b.writes);
+}
+
+const touches = fc.array(
+  fc.record({
+    parallel: fc.boolean(),
+    faulty: fc.boolean(),
+    writes: fc.uniqueArray(fc.nat(5), { minLength: 1, maxLength: 2 }),
+    reads: fc.uniqueArray(fc.nat(5), { maxLength: 3 }),
+  }),
+  { minLength: 1, maxLength: 30 },
+);
+
+test("rows that clash never share a segment, and every meeting has a clash behind it", () => {
+  fc.assert(
+    fc.property(touches, (list) => {
+      const meets = meetingsOf(list.map(rowOf));
+      let begin = 0;
+      for (const [i, b] of list.entries()) {
+        const clashes = list.slice(begin, i).some((a) => clash(a, b));
+        assert.is(meets[i], clashes, `row ${i} of ${JSON.stringify(list)}`);
+        if (meets[i]) begin = i;
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("temporaries that live in one segment have bytes of their own", () => {
+  fc.assert(
+    fc.property(touches, (list) => {
+      const rows = list.map(rowOf);
+      const meets = meetingsOf(rows);
+      const { offsets, bytes } = plan(rows, () => true, meets);
+      const segment: number[] = [];
+      for (const [i, meet] of meets.entries()) segment.push(i === 0 ? 0 : segment[i - 1]! + Number(meet));
+      const life = (s: Storage): [number, number] => {
+        const at = rows.flatMap((r, i) => (r.buffers.some((b) => b.storage === s) ? [segment[i]!] : []));
+        return [Math.min(...at), Math.max(...at)];
+      };
+      const used = [...offsets.keys()];
+      for (const a of used) {
+        assert.ok(offsets.get(a)! + a.bytes <= bytes);
+        for (const b of used) {
+          if (a === b) continue;
+          const [[a0, a1], [b0, b1]] = [life(a), life(b)];
+          const [from, to] = [offsets.get(a)!, offsets.get(b)!];
+          const apart = from + a.bytes <= to || to + b.bytes <= from;
+          assert.ok(apart || a1 < b0 || b1 < a0, JSON.stringify(list));
+        }
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("an input that the program itself writes: the same bits on one thread and on three", async () => {
+  const run = async (threads: number): Promise<Float32Array[]> => {
+    const device = await ready(await w.init({ threads }));
+    w.manualSeed(4);
+    const weight = w.rand([512, 512], { requiresGrad: true });
+    const left = w.rand([24, 512]);
+    const optimizer = new SGD([weight], { lr: 0.125 });
+    const step = w.capture((x: w.Tensor) => {
+      optimizer.zeroGrad();
+      w.sum(w.mul(weight, weight)).backward();
+      optimizer.step();
+      return w.matmul(left, x); // behind the step; each thread reads what all of them wrote
+    });
+    const found: Float32Array[] = [];
+    for (let i = 0; i < 20; i++) found.push((await (await step(weight.detach())).data()) as Float32Array);
+    found.push((await weight.data()) as Float32Array);
+    await device.dispose();
+    return found;
+  };
+  const one = await run(1);
+  for (const threads of [2, 3, 3]) {
+    const several = await run(threads);
+    for (const [i, x] of several.entries()) {
+      assert.ok(Buffer.from(x.buffer).equals(Buffer.from(one[i]!.buffer)), `${threads} threads, result ${i}`);
+    }
+  }
+});
+
+test.run();
