@@ -6,8 +6,12 @@ import type { Memory, WasmStorage } from "./memory.ts";
 /** Rows of less work than this run on thread 0: waking the others would cost more. In units of `weight`. */
 export const PARALLEL_WORK = 16384;
 
-/** Work of a row in elementwise units: a multiply-add in a product costs about a sixteenth of one. */
+/**
+ * Work of a row in elementwise units: a multiply-add in a product costs about a sixteenth of one. Extents of
+ * winograd_weight are rows, channels and the kernel's size: each pair of the first two is a transform of some 100 operations.
+ */
 function weight(kernel: string): number {
+  if (kernel.startsWith("winograd_weight")) return 16;
   return kernel.startsWith("matmul") || kernel.startsWith("conv2d") ? 1 / 16 : 1;
 }
 
@@ -31,8 +35,8 @@ export const kernel = (name: string, index: number): Kernel => ({
 
 /** Product of the extents, or for a table the sum of its lengths. */
 function workOf(k: Kernel, extents: readonly number[]): number {
-  let work = 1;
-  if (k.table) work = extents.reduce((sum, n, i) => (i === 0 ? 0 : sum + n), 0);
+  let work = k.table ? 0 : 1;
+  if (k.table) for (let i = 1; i < extents.length; i++) work += extents[i]!;
   else for (let i = 0; i < extents.length; i++) work *= extents[i]!;
   return work;
 }
