@@ -551,6 +551,61 @@ program("scope, using and dispose release what they should", async (same) => {
   await same(p.grad, fixed(64, 1), "a gradient made in a scope");
 });
 
+program("what throws in a scope is released, also in a backward, and the scope around it goes on", async (same) => {
+  const [x, p, q] = [data([64], 1), leaf([64], 2), leaf([64], 3)];
+  const refused = (f: () => void): void => {
+    try {
+      f();
+    } catch {
+      return;
+    }
+    assert.unreachable("it should have thrown");
+  };
+  await collected();
+  const before = count.tensors;
+  const stop = (): w.Tensor => {
+    x.add(2).mul(3);
+    throw new Error("stop");
+  };
+  refused(() => w.scope(stop));
+  assert.is(count.tensors, before, "without a scope around it");
+  const out = w.scope(() => {
+    const y = x.add(1);
+    refused(() => w.scope(stop));
+    const z = p.mul(1);
+    z.mul_(q); // whose gradient is refused
+    refused(() => z.sum().backward());
+    return y.mul(w.scope(() => y.add(1)));
+  });
+  await collected(); // the gradient that was refused
+  assert.is(count.tensors, before + 1, "inside one");
+  await same(
+    out,
+    fixed(64, 1).map((v) => (v + 1) * (v + 2)),
+    "the scope around it",
+  );
+});
+
+program("what nobody releases is the collector's, whatever was released by name beside it", async (same) => {
+  await collected();
+  const before = count.tensors;
+  const make = (): w.Tensor[] => {
+    const list = Array.from({ length: 60 }, (_, i) => w.full([2], i));
+    for (const i of [59, 0, 30, 57, 1, 58, 29]) list[i]!.dispose();
+    w.scope(() => list[7]!.add(1)); // returned, and dropped
+    return [list[7]!, list[56]!];
+  };
+  const kept = make();
+  assert.is(count.tensors, before + 54);
+  await collected();
+  assert.is(count.tensors, before + 2);
+  await same(kept[0]!, [7, 7], "one that is held");
+  await same(kept[1]!, [56, 56], "another");
+  for (const t of kept) t.dispose();
+  await collected();
+  assert.is(count.tensors, before);
+});
+
 program("modes take synchronous functions, and end with them", async () => {
   for (const mode of [w.noGrad, w.enableGrad, w.scope] as ((f: () => unknown) => unknown)[]) {
     assert.match(

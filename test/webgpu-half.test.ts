@@ -133,7 +133,12 @@ halfTest("copies and state dicts convert between the widths", async () => {
   const third = w.tensor([1 / 3, -2], { dtype: "float16" });
   const wide = w.zeros([3, 2]);
   wide.copy_(third);
-  assert.equal([...(await wide.data())], Array(3).fill([roundHalf(1 / 3), -2]).flat());
+  assert.equal(
+    [...(await wide.data())],
+    Array(3)
+      .fill([roundHalf(1 / 3), -2])
+      .flat(),
+  );
   const narrow = w.zeros([2], { dtype: "float16" });
   narrow.copy_(w.tensor([1 / 3, 1e6]));
   assert.equal([...(await narrow.data())], [roundHalf(1 / 3), Number.POSITIVE_INFINITY]);

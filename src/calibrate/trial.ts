@@ -25,7 +25,10 @@ export interface Sample {
 }
 
 /** What a tensor has while it is at home. */
-type Home = Pick<Tensor, "hold" | "gradRead" | "home" | "spent" | "readers"> & { readonly grad: Tensor | null };
+type Home = Pick<Tensor, "gradRead" | "home" | "spent" | "readers"> & {
+  readonly own: Tensor["storage"];
+  readonly grad: Tensor | null;
+};
 
 /** A model's parameters and buffers on a device, as copies. */
 export class Trial<A extends unknown[], R> {
@@ -176,27 +179,27 @@ export class Trial<A extends unknown[], R> {
     handToNet(); // so that the net knows what each tensor holds at home
     const homes = new Map<Tensor, Home>();
     for (const [x, storage] of this.copies) {
-      const { hold, gradRead, home, spent, readers } = x;
-      homes.set(x, { hold, gradRead, home, spent, readers, grad: x.ownGrad });
+      const { storage: own, gradRead, home, spent, readers } = x;
+      homes.set(x, { own, gradRead, home, spent, readers, grad: x.ownGrad });
       x.gradRead = true; // it is not to be released
       x.home = null;
       x.setGrad(null);
       x.spent = null;
       storage.holders++;
-      x.hold = { storage, gone: null };
+      x.storage = storage;
     }
     return homes;
   }
 
   private leave(homes: Map<Tensor, Home>): void {
-    for (const [x, { hold, grad, ...rest }] of homes) {
+    for (const [x, { own, grad, ...rest }] of homes) {
       const { home, storage } = x;
       if (x.spent !== null) releaseSpent(x, "calibrate");
       x.gradRead = false;
       x.setGrad(null);
       home?.release("calibrate");
       unhold(storage);
-      x.hold = hold;
+      x.storage = own;
       x.home = null;
       if (grad !== null) x.setGrad(grad);
       Object.assign(x, rest);

@@ -55,13 +55,11 @@ export class Recording {
     guard(() => leaf.ownGrad?.storage ?? null);
   }
 
-  /** The function sets or drops a gradient. */
-  writesGrad(leaf: Tensor): void {
-    this.touches(leaf, true);
-  }
-
-  /** The gradient of before is held until the end: it comes back when the function throws. */
-  private touches(leaf: Tensor, written: boolean): void {
+  /**
+   * The function looks at a gradient, or sets or drops it. The one of before is held until the end: it comes back when the
+   * function throws.
+   */
+  touches(leaf: Tensor, written: boolean): void {
     const before = leaf.ownGrad;
     if (!this.grads.has(leaf)) {
       this.grads.set(leaf, { before, written });
@@ -84,7 +82,7 @@ export class Recording {
   /** Runs `f` outside the recording: what it makes lasts, what it launches runs before the program. */
   outside<T>(f: () => T): T {
     const { scope, recording } = mode;
-    mode.scope = null;
+    mode.scope = false;
     mode.recording = null;
     this.device.suspend(true);
     try {
@@ -96,9 +94,7 @@ export class Recording {
     }
   }
 
-  refuse(op: string, what: string): never {
-    return fail(op, `inside capture this ${what}`);
-  }
+  readonly refuse = (op: string, what: string): never => fail(op, `inside capture this ${what}`);
 }
 
 /** State that outlives a step, such as an optimizer's: made outside the recording when there is one. */
@@ -233,7 +229,7 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   const outerScope = mode.scope;
   device.record();
   mode.recording = recording;
-  mode.scope = null;
+  mode.scope = false;
   let program: Program | undefined;
   let result: unknown;
   let found: Tensor[];

@@ -3,7 +3,7 @@ import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
 import { show } from "./shape.ts";
-import { type Entry, releaseSpent, sameHistory, serial } from "./tape.ts";
+import { type Entry, nextSerial, releaseSpent, sameHistory } from "./tape.ts";
 import { alive, empty, mode, Tensor } from "./tensor.ts";
 
 /** Marks the output in `Op.reads`. */
@@ -32,7 +32,7 @@ export function apply<P>(op: Op<P>, given: readonly Tensor[], params: P): Tensor
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i]!;
     if (!(x instanceof Tensor)) fail(op.name, `argument ${i + 1} is ${typeof x}: a tensor is expected`);
-    alive(op.name, x);
+    if (x.gone !== null) alive(op.name, x);
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     grad ||= x.requiresGrad;
@@ -56,19 +56,17 @@ export function apply<P>(op: Op<P>, given: readonly Tensor[], params: P): Tensor
 export function record<P>(op: Op<P>, inputs: readonly Tensor[], params: P, saved: Tensor[], out: Tensor): void {
   for (const x of inputs) {
     if (x.spent !== null) releaseSpent(x, op.name);
-    sameHistory(op.name, x);
+    if (x.entry !== null) sameHistory(op.name, x);
     x.readers++;
   }
-  const reads = op.reads ?? [];
-  const versions: number[] = [];
-  for (const i of reads) versions.push((i === OUT ? out : inputs[i]!).storage.version);
+  const { reads = NONE } = op;
+  const versions = reads.length === 0 ? NONE : reads.map((i) => (i === OUT ? out : inputs[i]!).storage.version);
   out.requiresGrad = true;
   const edges = inputs.map((x) => x.entry);
   const { rebases } = out.storage;
-  out.entry = { op: op as Op, serial: serial(), out, inputs, edges, params, saved, versions, rebases, ...FRESH };
+  const [serial, consumed, grad, pass] = [nextSerial(), false, null, 0];
+  out.entry = { op: op as Op, serial, out, inputs, edges, params, saved, versions, rebases, consumed, grad, pass };
 }
-
-const FRESH = { consumed: false, grad: null };
 
 export function mixed(op: string, a: Tensor, b: Tensor): never {
   const [x, y] = [a, b].map((t) => `${show(t.shape)} on ${t.device.type}`);
@@ -84,14 +82,16 @@ export function launch(
   scalars: readonly number[] = NONE,
   op: string = kernel,
 ): void {
-  const buffers: Buffer[] = [];
-  for (const y of outputs) {
+  const n = outputs.length;
+  const buffers = new Array<Buffer>(n + inputs.length);
+  for (let i = 0; i < n; i++) {
+    const y = outputs[i]!;
     if (mode.recording !== null) mode.recording.reads(y);
     y.storage.version++;
-    buffers.push(y);
+    buffers[i] = y;
   }
-  for (const x of inputs) buffers.push(x);
-  outputs[0]!.device.launch(kernel, buffers, outputs.length, extents, scalars, op);
+  for (let i = 0; i < inputs.length; i++) buffers[n + i] = inputs[i]!;
+  buffers[0]!.storage.device.launch(kernel, buffers, n, extents, scalars, op);
 }
 const NONE: readonly number[] = [];
 

@@ -8,7 +8,7 @@ import { elementsOf } from "./device.ts";
 import { fail } from "./error.ts";
 import { apply, cast, contiguous, launch, type Op, OUT } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
-import { alias, alive, empty, lasting, mode, Tensor } from "./tensor.ts";
+import { alias, alive, empty, lasting, mode, owning, Tensor } from "./tensor.ts";
 
 export interface Entry<P = unknown> {
   readonly op: Op<P>;
@@ -29,17 +29,20 @@ export interface Entry<P = unknown> {
   consumed: boolean;
   /** The gradient of the output that has come together so far, during a backward. */
   grad: Tensor | null;
+  /** The last walk over the tape that came by. */
+  pass: number;
 }
 
 let serials = 0;
-export const serial = (): number => ++serials;
+export const nextSerial = (): number => ++serials;
 
 /** Releases what backward consumed on the way to this leaf: the next forward has begun. */
 export function releaseSpent(leaf: Tensor, reader: string): void {
   const lists = leaf.spent!;
   leaf.spent = null;
-  const by = `the next forward (${reader} read a parameter that backward() had reached)`;
   for (const spent of lists) {
+    if (spent.length === 0) continue; // by way of another leaf
+    const by = `the next forward (${reader} read a parameter that backward() had reached)`;
     for (const t of spent) if (!t.kept) t.release(by);
     spent.length = 0;
   }
@@ -50,14 +53,10 @@ function refuseSync(what: string, result: unknown): void {
 }
 
 /** Runs `f` without recording (https://pytorch.org/docs/stable/generated/torch.no_grad.html). */
-export function noGrad<T>(f: () => T): T {
-  return withGrad(false, f, "noGrad");
-}
+export const noGrad = <T>(f: () => T): T => withGrad(false, f, "noGrad");
 
 /** Runs `f` with recording, inside `noGrad`. */
-export function enableGrad<T>(f: () => T): T {
-  return withGrad(true, f, "enableGrad");
-}
+export const enableGrad = <T>(f: () => T): T => withGrad(true, f, "enableGrad");
 
 function withGrad<T>(on: boolean, f: () => T, name: string): T {
   const before = mode.grad;
@@ -80,22 +79,14 @@ export const replacing = (value: unknown): ((results: readonly Tensor[]) => unkn
 
 /** Runs `f` and releases what was made inside, but what it returns, what is kept, and gradients. */
 export function scope<T>(f: () => T): T {
-  const outer = mode.scope;
-  const made: Tensor[] = [];
-  mode.scope = made;
   let survivors = new Set<Tensor>();
-  try {
+  const run = (): T => {
     const result = f();
     refuseSync("scope", result);
     survivors = new Set(tensorsIn(result));
     return result;
-  } finally {
-    mode.scope = outer;
-    for (const t of made) {
-      if (survivors.has(t) || t.kept) outer?.push(t);
-      else t.release("the end of a scope()");
-    }
-  }
+  };
+  return owning(run, null, "the end of a scope()", (t) => survivors.has(t) || t.kept);
 }
 
 export interface BackwardOptions {
@@ -154,18 +145,21 @@ function differentiate(
   try {
     add(root, root.entry, gradient === null ? ones(root) : own(gradient, create), found, wanted, create);
     for (const entry of order) {
-      const { grad: g, out } = entry;
-      entry.grad = null;
+      const { grad: g, out, inputs, edges } = entry;
       if (g === null) continue;
       check(entry);
-      const grads = create ? entry.op.vjp!(g, entry, out) : transient(() => entry.op.vjp!(g, entry, out));
-      const owned = grads.map((x) => (x === null ? null : x === g || isInput(x, entry, out) ? own(x, create) : x));
+      const grads = create ? gradients(entry) : owning(gradients, entry, "backward()", isAmong, false);
+      entry.grad = null;
+      for (let i = 0; i < grads.length; i++) {
+        const x = grads[i]!;
+        if (x !== null && (x === g || x === out || inputs.includes(x))) grads[i] = own(x, create);
+      }
       if (!create) g.release("backward()");
-      for (let i = 0; i < entry.inputs.length; i++) {
-        const x = entry.inputs[i]!;
-        const gx = owned[i] ?? null;
+      for (let i = 0; i < inputs.length; i++) {
+        const x = inputs[i]!;
+        const gx = grads[i] ?? null;
         if (gx === null) continue;
-        const edge = entry.edges[i]!;
+        const edge = edges[i]!;
         if (edge !== null || (x.requiresGrad && x.isLeaf)) add(x, edge, gx, found, wanted, create);
         else if (!create) gx.release("backward()");
       }
@@ -179,11 +173,12 @@ function differentiate(
   return found;
 }
 
+const gradients = (entry: Entry): (Tensor | null)[] => entry.op.vjp!(entry.grad!, entry, entry.out);
+const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean => grads === null || grads.includes(t);
+
 /** A tensor of its own over the same storage; differentiable where gradients are. */
 const own = (x: Tensor, create: boolean): Tensor => (create ? apply(Alias, [x], null) : alias(x));
 const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), vjp: (g) => [g] };
-
-const isInput = (x: Tensor, entry: Entry, out: Tensor): boolean => x === out || entry.inputs.includes(x);
 
 /** A view of what was changed in place afterwards has a history that is not its own. */
 export function sameHistory(op: string, x: Tensor): void {
@@ -194,7 +189,8 @@ export function sameHistory(op: string, x: Tensor): void {
 /** Every entry that `root` reaches, by falling serial number. */
 function gather(root: Tensor): Entry[] {
   const order: Entry[] = root.entry === null ? [] : [root.entry];
-  const seen = new Set<Entry | null>(order).add(null);
+  const pass = nextSerial();
+  let sorted = true;
   for (const entry of order) {
     if (entry.consumed) {
       fail(
@@ -203,40 +199,26 @@ function gather(root: Tensor): Entry[] {
       );
     }
     for (const edge of entry.edges) {
-      if (seen.has(edge)) continue;
-      seen.add(edge);
-      order.push(edge!);
+      if (edge === null || edge.pass === pass) continue;
+      edge.pass = pass;
+      sorted &&= edge.serial < order[order.length - 1]!.serial;
+      order.push(edge);
     }
   }
-  return order.sort((a, b) => b.serial - a.serial);
+  return sorted ? order : order.sort((a, b) => b.serial - a.serial);
 }
 
 /** Saved values must be there, and unchanged since. */
 function check({ op, out, inputs, versions }: Entry): void {
-  const reads = op.reads ?? [];
-  for (let i = 0; i < reads.length; i++) {
-    const x = reads[i] === OUT ? out : inputs[reads[i]!]!;
-    alive(`backward of ${op.name}`, x);
+  for (let i = 0; i < versions.length; i++) {
+    const x = op.reads![i] === OUT ? out : inputs[op.reads![i]!]!;
+    if (x.gone !== null) alive(`backward of ${op.name}`, x);
     if (x.storage.version !== versions[i]) {
       fail(
         `backward of ${op.name}`,
         `${x.describe()} is at version ${x.storage.version}, expected version ${versions[i]}: one of the variables needed for gradient computation has been modified by an inplace operation`,
       );
     }
-  }
-}
-
-/** Runs a vjp and releases the helpers that it made. */
-function transient(f: () => (Tensor | null)[]): (Tensor | null)[] {
-  const outer = mode.scope;
-  const made: Tensor[] = [];
-  mode.scope = made;
-  try {
-    const grads = f();
-    for (const t of made) if (!grads.includes(t)) t.release("backward()");
-    return grads;
-  } finally {
-    mode.scope = outer;
   }
 }
 
@@ -281,7 +263,7 @@ function sum(a: Tensor, b: Tensor, create: boolean): Tensor {
 function settled(g: Tensor): Tensor {
   if (!g.transposed) return g;
   const dense = contiguous(g);
-  if (!mode.grad) g.release("backward()");
+  g.release("backward()");
   return dense;
 }
 
@@ -306,16 +288,13 @@ const ONE = 0x3f800000;
 function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
   const recording = mode.recording;
   recording?.readsGrad(leaf);
-  recording?.writesGrad(leaf);
+  recording?.touches(leaf, true);
   const before = leaf.ownGrad;
   if (create) {
     leaf.setGrad(before === null ? given : apply(Add, [before, given], null));
     return;
   }
-  const outer = mode.grad;
-  mode.grad = false;
   const g = settled(given);
-  mode.grad = outer;
   if (before !== null) {
     launch("add_f32", [before], [before, g], [g.numel], undefined, "backward");
     g.release("backward()");
@@ -352,18 +331,12 @@ function consume(order: readonly Entry[], root: Tensor): void {
     for (const s of entry.saved) s.release(`backward(), which was done with ${entry.op.name}`);
     entry.saved = NONE;
     for (const x of entry.inputs) {
-      if (x.entry === null && x.requiresGrad) reach(x, spent);
+      if (x.isLeaf && x.requiresGrad && x.spent?.at(-1) !== spent) x.spent = x.spent ? [...x.spent, spent] : [spent];
       if (--x.readers === 0 && x.releaseLater !== null) x.release(x.releaseLater);
     }
     entry.inputs = NONE;
-    entry.edges = [];
+    entry.edges = NONE;
     if (entry.out !== root) spent.push(entry.out);
   }
 }
-const NONE: Tensor[] = [];
-
-function reach(leaf: Tensor, spent: Tensor[]): void {
-  const lists = leaf.spent;
-  if (lists === null) leaf.spent = [spent];
-  else if (lists[lists.length - 1] !== spent) lists.push(spent);
-}
+const NONE: never[] = [];

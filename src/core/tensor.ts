@@ -11,50 +11,75 @@ import { fail } from "./error.ts";
 import { numel, type Shape, sameShape, show } from "./shape.ts";
 import type { Entry } from "./tape.ts";
 
-/** What the tensor holds, apart from the tensor, so that the registry's net can let go of it. */
+/** What a tensor in the registry's net holds, apart from the tensor; null once that was released. */
 interface Hold {
-  readonly storage: Storage;
-  /** What released it. */
-  gone: string | null;
+  storage: Storage | null;
 }
 
 /** Modes of the thread of execution. All are synchronous, so plain variables do. */
 export const mode: {
   grad: boolean;
-  scope: Tensor[] | null;
+  /** Inside a scope, which owns what is made. */
+  scope: boolean;
   recording: Recording | null;
   /** The inputs of an op of this name in the dtypes that `autocast` wants. */
   autocast: ((op: string, inputs: readonly Tensor[]) => readonly Tensor[]) | null;
-} = { grad: true, scope: null, recording: null, autocast: null };
+} = { grad: true, scope: false, recording: null, autocast: null };
 
 /** Live tensors, of all devices. */
 export const count = { tensors: 0, made: 0 };
-
-function letGo(hold: Hold, reason: string): void {
-  if (hold.gone !== null) return;
-  hold.gone = reason;
-  count.tensors--;
-  unhold(hold.storage);
-}
 
 /** One holder less; the last one frees. */
 export function unhold(storage: Storage): void {
   if (--storage.holders === 0) storage.device.free(storage);
 }
 
-const net = new FinalizationRegistry<Hold>((hold) => letGo(hold, "garbage collection"));
+const net = new FinalizationRegistry<Hold>(({ storage }) => {
+  if (storage === null) return;
+  count.tensors--;
+  unhold(storage);
+});
 
 /**
- * Tensors that the net does not know yet. Finalizers run only when the event loop turns, so it is early enough to
- * register then what is still alive; most have been released by name before, and registering is what costs.
+ * Live tensors that the net does not know yet. Finalizers run only when the event loop turns, so it is early enough to
+ * register then what is still alive. Most are released by name before: registering costs, and so does what a scavenge finds.
  */
 let young: Tensor[] = [];
 const MOST_YOUNG = 1 << 14;
+let turn: ReturnType<typeof setTimeout> | undefined;
 
-/** Gives the young that are still alive to the net: at every turn of the event loop. */
+/** Gives the young to the net: at every turn of the event loop. */
 export function handToNet(): void {
-  for (const t of young) if (t.gone === null) net.register(t, t.hold);
+  clearTimeout(turn);
+  turn = undefined;
+  for (const t of young) t.toNet();
   young = [];
+}
+
+/** What open scopes own: one list for all, the part of each behind that of the one around it. */
+const owned: Tensor[] = [];
+
+type Judge<T> = (t: Tensor, result: T | null) => boolean;
+
+/** `f(a)` as a scope: what it made is released but for what is to stay, which goes to the scope `around`, if any. */
+export function owning<A, T>(f: (a: A) => T, a: A, reason: string, stays: Judge<T>, around = mode.scope): T {
+  const { scope } = mode;
+  const begin = owned.length;
+  let result: T | null = null;
+  mode.scope = true;
+  try {
+    result = f(a);
+    return result;
+  } finally {
+    mode.scope = scope;
+    let end = begin;
+    for (let i = begin; i < owned.length; i++) {
+      const t = owned[i]!;
+      if (!stays(t, result)) t.release(reason);
+      else if (around) owned[end++] = t;
+    }
+    while (owned.length > end) owned.pop();
+  }
 }
 
 /** A dense, row-major array on a device. */
@@ -66,6 +91,10 @@ export class Tensor implements Buffer {
   readonly offset: number;
   /** The storage holds the last two dims transposed; matmul absorbs it, everything else copies first. */
   readonly transposed: boolean;
+  /** Another one only after `to(device)` of a module. */
+  storage: Storage;
+  /** What released it, or null. */
+  gone: string | null = null;
   /** The entry that made it: null for leaves. */
   entry: Entry | null = null;
   /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. */
@@ -83,13 +112,15 @@ export class Tensor implements Buffer {
   gradRead = false;
   /** Name in messages and printing, such as a parameter's. */
   name: string | null = null;
-  /** The engine's own. */
-  hold: Hold;
+  /** In the net; before, its place among the young. */
+  private hold: Hold | null = null;
+  private place: number;
+  /** The gradient, for the engine: does not count as read by user code. `setGrad` puts it in place. */
+  ownGrad: Tensor | null = null;
   private wantsGrad = false;
-  private gradient: Tensor | null = null;
 
   constructor(storage: Storage, offset: number, shape: Shape, dtype: DType, transposed = false) {
-    this.hold = { storage, gone: null };
+    this.storage = storage;
     this.offset = offset;
     this.shape = shape;
     this.dtype = dtype;
@@ -98,19 +129,15 @@ export class Tensor implements Buffer {
     storage.holders++;
     count.tensors++;
     count.made++;
-    if (young.length === 0) setTimeout(handToNet, 0);
-    else if (young.length === MOST_YOUNG) handToNet();
-    young.push(this);
-    if (mode.scope !== null) mode.scope.push(this);
+    if (young.length === MOST_YOUNG) handToNet();
+    turn ??= setTimeout(handToNet, 0);
+    this.place = young.push(this) - 1;
+    if (mode.scope) owned.push(this);
     if (mode.recording !== null) mode.recording.made.push(this);
   }
 
-  get storage(): Storage {
-    return this.hold.storage;
-  }
-
   get device(): Device {
-    return this.hold.storage.device;
+    return this.storage.device;
   }
 
   /** Number of dims. */
@@ -140,29 +167,24 @@ export class Tensor implements Buffer {
   /** The gradient that `backward()` accumulated into this leaf, or null. */
   get grad(): Tensor | null {
     mode.recording?.readsGrad(this);
-    this.gradRead ||= this.gradient !== null;
-    return this.gradient;
+    this.gradRead ||= this.ownGrad !== null;
+    return this.ownGrad;
   }
 
   set grad(value: Tensor | null) {
     if (value !== null && (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype)) {
       fail("grad", `${show(value.shape)} of ${value.dtype} for ${this.describe()}: shape and dtype must be the same`);
     }
-    mode.recording?.writesGrad(this);
+    mode.recording?.touches(this, true);
     this.setGrad(value);
-  }
-
-  /** The gradient, for the engine: does not count as read by user code. */
-  get ownGrad(): Tensor | null {
-    return this.gradient;
   }
 
   /** Puts a gradient in place; the one before is released unless user code has seen it. */
   setGrad(value: Tensor | null): void {
-    const old = this.gradient;
+    const old = this.ownGrad;
     if (old === value) return;
     if (value !== null) value.kept = true;
-    this.gradient = value;
+    this.ownGrad = value;
     if (old !== null) {
       old.kept = false;
       if (this.home !== null && old.storage === this.home.storage) {
@@ -174,14 +196,24 @@ export class Tensor implements Buffer {
     this.gradRead = false;
   }
 
-  /** What released it, or null. */
-  get gone(): string | null {
-    return this.hold.gone;
-  }
-
   /** Lets go of the storage at once. `reason` completes "it was released by ...". */
   release(reason: string): void {
-    letGo(this.hold, reason);
+    if (this.gone !== null) return;
+    this.gone = reason;
+    if (this.hold !== null) this.hold.storage = null;
+    else {
+      const last = young.pop()!;
+      last.place = this.place;
+      if (last !== this) young[this.place] = last;
+    }
+    count.tensors--;
+    unhold(this.storage);
+  }
+
+  /** Lets the net watch it. */
+  toNet(): void {
+    this.hold = { storage: this.storage };
+    net.register(this, this.hold);
   }
 
   /** Releases, but not before the graphs that read it are consumed: for batches, which belong to the loader. */
@@ -205,8 +237,9 @@ export class Tensor implements Buffer {
     storage.holders++;
     count.tensors++;
     this.release("to(device)");
-    this.hold = { storage, gone: null };
-    net.register(this, this.hold);
+    this.storage = storage;
+    this.gone = null;
+    this.toNet();
   }
 
   /** Keeps the value readable until `dispose()` or collection: steps and scopes leave it alone. */
@@ -250,7 +283,7 @@ export function room(elements: number, dtype: DType, label: string, device: Devi
 /** A tensor over a lasting storage: neither scope nor recording owns it. */
 export function lasting(storage: Storage, shape: Shape): Tensor {
   const { scope, recording } = mode;
-  mode.scope = null;
+  mode.scope = false;
   mode.recording = null;
   const t = new Tensor(storage, 0, shape, storage.half ? "float16" : "float32").keep();
   mode.scope = scope;

@@ -38,7 +38,6 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
   const { extents, strides } = walk(name, out.shape, [
     broadcastStrides(a.shape, out.shape),
     broadcastStrides(b.shape, out.shape),
-    broadcastStrides(out.shape, out.shape),
   ]);
   launch(kernels.broadcast[kernel]!, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
 }

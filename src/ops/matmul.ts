@@ -11,7 +11,8 @@ import { broadcast } from "./strides.ts";
 
 /** Launches c = a b over [batch, m, n, k]; `a` and `b` may be transposed views, not both. */
 function launchMatmul(a: Tensor, b: Tensor, c: Tensor, batch: number, aStride: number, bStride: number): void {
-  const [m, n] = [c.shape[c.ndim - 2]!, c.shape[c.ndim - 1]!];
+  const m = c.shape[c.ndim - 2]!;
+  const n = c.shape[c.ndim - 1]!;
   const k = a.shape[a.ndim - 1]!;
   const form = a.transposed ? "matmul_tn_f32" : b.transposed ? "matmul_nt_f32" : "matmul_nn_f32";
   launch(form, [c], [a, b], [batch, m, n, k], [aStride, bStride], "matmul");
@@ -25,8 +26,10 @@ const Matmul: Op = {
   forward(inputs) {
     sameDtypes("matmul", inputs);
     let [a, b] = inputs as [Tensor, Tensor];
-    const [m, k] = a.shape.slice(-2) as [number, number];
-    const [k2, n] = b.shape.slice(-2) as [number, number];
+    const m = a.shape[a.ndim - 2]!;
+    const k = a.shape[a.ndim - 1]!;
+    const k2 = b.shape[b.ndim - 2]!;
+    const n = b.shape[b.ndim - 1]!;
     if (k !== k2) fail("matmul", `${show(a.shape)} and ${show(b.shape)}: inner dimensions differ (${k} and ${k2})`);
     if (a.ndim === 2 && b.ndim === 2 && !(a.transposed && b.transposed)) {
       const c = like(a, "matmul", [m, n]);
@@ -56,15 +59,15 @@ const Matmul: Op = {
     return c;
   },
   vjp(g, { inputs: [a, b] }) {
-    const last = (x: Tensor): Tensor => transpose(x, -2, -1);
     // The gradient of a transposed view is computed in the layout that is stored, and comes back as such a view.
-    const ga = (): Tensor =>
-      a!.transposed ? last(apply(Matmul, [b!, last(g)], null)) : apply(Matmul, [g, last(b!)], null);
-    const gb = (): Tensor =>
-      b!.transposed ? last(apply(Matmul, [last(g), a!], null)) : apply(Matmul, [last(a!), g], null);
-    return [a!.requiresGrad ? sumTo(ga(), a!.shape) : null, b!.requiresGrad ? sumTo(gb(), b!.shape) : null];
+    return [
+      a!.requiresGrad ? sumTo(a!.transposed ? last(product(b!, last(g))) : product(g, last(b!)), a!.shape) : null,
+      b!.requiresGrad ? sumTo(b!.transposed ? last(product(last(g), a!)) : product(last(a!), g), b!.shape) : null,
+    ];
   },
 };
+const product = (a: Tensor, b: Tensor): Tensor => apply(Matmul, [a, b], null);
+const last = (x: Tensor): Tensor => transpose(x, -2, -1);
 
 /** The product of vectors, matrices or batches of them. https://pytorch.org/docs/stable/generated/torch.matmul.html */
 export function matmul(a: Tensor, b: Tensor): Tensor {
@@ -101,33 +104,52 @@ const Linear: Op = {
   forward(inputs) {
     sameDtypes("linear", inputs);
     const [x, w, b] = inputs;
-    const [n, k] = w!.shape as [number, number];
-    const rows = numel(x!.shape.slice(0, -1));
-    const y = like(x!, "linear", [...x!.shape.slice(0, -1), n]);
+    const n = w!.shape[0]!;
+    const k = w!.shape[1]!;
+    const shape = x!.shape.slice();
+    shape[shape.length - 1] = n;
+    const y = like(x!, "linear", shape);
+    const rows = rowsOf(shape);
     if (b === undefined) launch("matmul_nt_f32", [y], [x!, w!], [1, rows, n, k], [0, 0], "linear");
     else launch("matmul_nt_bias_f32", [y], [x!, w!, b], [1, rows, n, k], [0, 0, 0], "linear");
     return y;
   },
   vjp(g, { inputs: [x, w, b] }) {
-    const rows = numel(x!.shape.slice(0, -1));
-    const flat = (z: Tensor): Tensor => (z.ndim === 2 ? z : reshape(z, [rows, z.shape[z.ndim - 1]!]));
     return [
       x!.requiresGrad ? matmul(g, w!) : null,
-      w!.requiresGrad ? matmul(t(flat(g)), flat(x!)) : null,
+      w!.requiresGrad ? turned(flat(g), flat(x!)) : null,
       b?.requiresGrad ? sumTo(flat(g), b.shape) : null,
     ];
   },
 };
 
+/** aᵀ b of matrices, without a view of the first where that is dense. */
+const turned = (a: Tensor, b: Tensor): Tensor =>
+  a.transposed || b.transposed ? matmul(t(a), b) : apply(Turned, [a, b], null);
+const Turned: Op = {
+  name: "matmul",
+  reads: [0, 1],
+  forward([a, b]) {
+    const c = like(a!, "matmul", [a!.shape[1]!, b!.shape[1]!]);
+    launch("matmul_tn_f32", [c], [a!, b!], [1, c.shape[0]!, c.shape[1]!, a!.shape[0]!], [a!.numel, b!.numel], "matmul");
+    return c;
+  },
+  vjp: (g, { inputs: [a, b] }) => [a!.requiresGrad ? matmul(b!, t(g)) : null, b!.requiresGrad ? matmul(a!, g) : null],
+};
+
+function rowsOf(shape: Shape): number {
+  let n = 1;
+  for (let i = 0; i < shape.length - 1; i++) n *= shape[i]!;
+  return n;
+}
+
+const flat = (x: Tensor): Tensor => (x.ndim === 2 ? x : reshape(x, [rowsOf(x.shape), x.shape[x.ndim - 1]!]));
+
 /** x Wᵀ + b: x [..., in], weight [out, in], bias [out] or null. */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  for (const [what, v] of [
-    ["input", x],
-    ["weight", weight],
-    ...(bias === null ? [] : [["bias", bias] as const]),
-  ] as const) {
-    expectDtype("linear", v, "float32", what);
-  }
+  expectDtype("linear", x, "float32");
+  expectDtype("linear", weight, "float32", "weight");
+  if (bias !== null) expectDtype("linear", bias, "float32", "bias");
   if (weight.ndim !== 2) fail("linear", `weight ${show(weight.shape)}: [out,in] is expected`);
   if (x.ndim === 0 || x.shape[x.ndim - 1] !== weight.shape[1]) {
     fail(
@@ -135,7 +157,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): T
       `input ${show(x.shape)} and weight ${show(weight.shape)}: the input's last dim must be ${weight.shape[1]}`,
     );
   }
-  if (bias !== null && !sameShape(bias.shape, [weight.shape[0]!])) {
+  if (bias !== null && (bias.ndim !== 1 || bias.shape[0] !== weight.shape[0])) {
     fail("linear", `bias ${show(bias.shape)} and weight ${show(weight.shape)}: the bias must be [${weight.shape[0]}]`);
   }
   return apply(Linear, bias === null ? [x, weight] : [x, weight, bias], null);

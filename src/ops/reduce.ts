@@ -25,17 +25,17 @@ interface Reduction {
   readonly dims: readonly number[];
   readonly keepdim: boolean;
   /** The sum of float16 is float32. */
-  readonly wide?: boolean;
+  readonly wide: boolean;
 }
 
-function reduction(op: string, x: Tensor, options: ReduceOptions): Reduction {
-  const given = options.dim;
-  const all = given === undefined || (Array.isArray(given) && given.length === 0);
-  const dims = all
-    ? x.shape.map((_, i) => i)
-    : (typeof given === "number" ? [given] : [...given!]).map((d) => dimension(op, d, x.shape));
+function reduction(op: string, x: Tensor, options: ReduceOptions, wide = false): Reduction {
+  const { dim: given, keepdim = false } = options;
+  if (given === undefined || (Array.isArray(given) && given.length === 0)) {
+    return { dims: x.shape.map((_, i) => i), keepdim, wide };
+  }
+  const dims = (typeof given === "number" ? [given] : [...given]).map((d) => dimension(op, d, x.shape));
   if (new Set(dims).size !== dims.length) fail(op, `${show(x.shape)}, dim [${dims}]: a dim appears twice`);
-  return { dims: dims.sort((a, b) => a - b), keepdim: options.keepdim ?? false };
+  return { dims: dims.sort((a, b) => a - b), keepdim, wide };
 }
 
 /** The shape after reducing: without the dims, or with size 1 there. */
@@ -43,7 +43,11 @@ function reducedShape(shape: Shape, dims: readonly number[], keepdim: boolean): 
   return keepdim ? shape.map((n, i) => (dims.includes(i) ? 1 : n)) : shape.filter((_, i) => !dims.includes(i));
 }
 
-const part = (shape: Shape, from: number, to: number): number => numel(shape.slice(from, to));
+function part(shape: Shape, from: number, to: number): number {
+  let n = 1;
+  for (let i = from; i < to && i < shape.length; i++) n *= shape[i]!;
+  return n;
+}
 
 /** Launches the sum of x seen as [outer, n, inner] into y. */
 export function launchSum(x: Tensor, y: Tensor, outer: number, n: number, inner: number, op: string): void {
@@ -69,23 +73,27 @@ const Sum: Op<Reduction> = {
     );
     // Runs of neighbouring dims are summed one after the other, from the last.
     let source = x!;
-    let shape = [...x!.shape];
-    const left = [...dims];
-    if (left.length === 0) launch("copy_f32", [y], [x!], [x!.numel], undefined, "sum");
-    while (left.length > 0) {
-      const to = left.pop()! + 1;
+    let inner = 1;
+    let behind = x!.ndim;
+    if (dims.length === 0) launch("copy_f32", [y], [x!], [x!.numel], undefined, "sum");
+    for (let left = dims.length; left > 0; ) {
+      const to = dims[--left]! + 1;
       let from = to - 1;
-      while (left.length > 0 && left[left.length - 1] === from - 1) from = left.pop()!;
-      const [outer, n, inner] = [part(shape, 0, from), part(shape, from, to), part(shape, to, shape.length)];
-      const next = left.length === 0 ? y : empty([outer, inner], dtype, "sum", x!.device);
-      launchSum(source, next, outer, n, inner, "sum");
+      while (left > 0 && dims[left - 1] === from - 1) from = dims[--left]!;
+      inner *= part(x!.shape, to, behind);
+      behind = from;
+      const outer = part(x!.shape, 0, from);
+      const next = left === 0 ? y : empty([outer, inner], dtype, "sum", x!.device);
+      launchSum(source, next, outer, part(x!.shape, from, to), inner, "sum");
       if (source !== x) done(source);
       source = next;
-      shape = [...shape.slice(0, from), ...shape.slice(to)];
     }
     return y;
   },
-  vjp: (g, { inputs: [x], params }) => [expand(reshape(g, reducedShape(x!.shape, params.dims, true)), x!.shape)],
+  vjp(g, { inputs: [x], params: { dims, keepdim } }) {
+    const fits = keepdim || dims.length === x!.ndim;
+    return [expand(fits ? g : reshape(g, reducedShape(x!.shape, dims, true)), x!.shape)];
+  },
 };
 
 /** Sum of the elements; int32 for int32 and bool. https://pytorch.org/docs/stable/generated/torch.sum.html */
@@ -97,17 +105,19 @@ const Total: Op<Reduction> = { ...Sum, name: "mean" };
 /** Mean of float32 elements; NaN over nothing. https://pytorch.org/docs/stable/generated/torch.mean.html */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   expectDtype("mean", x, "float32");
-  const r = reduction("mean", x, options);
-  const n = numel(r.dims.map((d) => x.shape[d]!));
-  return compose(() => cast(divScalar(apply(Total, [x], { ...r, wide: true }), n), x.dtype));
+  const r = reduction("mean", x, options, true);
+  let n = 1;
+  for (const d of r.dims) n *= x.shape[d] ?? 1; // a scalar has a dim 0 too
+  return compose(() => cast(divScalar(apply(Total, [x], r), n), x.dtype));
 }
 
 /** Sums a gradient over the dims in which `shape` was broadcast. */
 export function sumTo(g: Tensor, shape: Shape): Tensor {
   if (sameShape(g.shape, shape)) return g;
   const lead = g.ndim - shape.length;
-  const dims = g.shape.map((_, i) => i).filter((i) => i < lead || (shape[i - lead] === 1 && g.shape[i] !== 1));
-  const s = apply(Sum, [g], { dims, keepdim: false });
+  const dims: number[] = [];
+  for (let i = 0; i < g.ndim; i++) if (i < lead || (shape[i - lead] === 1 && g.shape[i] !== 1)) dims.push(i);
+  const s = apply(Sum, [g], { dims, keepdim: false, wide: false });
   return sameShape(s.shape, shape) ? s : reshape(s, shape);
 }
 

@@ -10,14 +10,19 @@ import { broadcastStrides, dimension, walk } from "./strides.ts";
 /** `shape` with its one -1 worked out. */
 function resolve(op: string, x: Tensor, shape: Shape): Shape {
   const unknown = shape.indexOf(-1);
-  const known = numel(shape.filter((n) => n !== -1));
-  const bad = shape.some((n, i) => !Number.isInteger(n) || (n < 0 && i !== unknown));
-  if (bad) fail(op, `${show(x.shape)} as ${show(shape)}: sizes are non-negative integers, one may be -1`);
-  const full = unknown < 0 ? shape : shape.map((n) => (n === -1 ? (known === 0 ? 0 : x.numel / known) : n));
-  if (numel(full) !== x.numel || !full.every(Number.isInteger)) {
+  let known = 1;
+  for (let i = 0; i < shape.length; i++) {
+    const n = shape[i]!;
+    if (i === unknown) continue;
+    if (!Number.isInteger(n) || n < 0)
+      fail(op, `${show(x.shape)} as ${show(shape)}: sizes are non-negative integers, one may be -1`);
+    known *= n;
+  }
+  const size = unknown < 0 ? 1 : known === 0 ? 0 : x.numel / known;
+  if (known * size !== x.numel || !Number.isInteger(size)) {
     fail(op, `${show(x.shape)} as ${show(shape)}: ${x.numel} elements do not fill the shape`);
   }
-  return full;
+  return unknown < 0 ? shape : shape.map((n) => (n === -1 ? size : n));
 }
 
 const View: Op<Shape> = {
@@ -65,8 +70,11 @@ const T: Op = {
   name: "t",
   strided: true,
   forward([x]) {
-    const s = x!.shape;
-    return alias(x!, [...s.slice(0, -2), s[s.length - 1]!, s[s.length - 2]!], x!.offset, !x!.transposed);
+    const shape = x!.shape.slice();
+    const last = shape.length - 1;
+    shape[last] = x!.shape[last - 1]!;
+    shape[last - 1] = x!.shape[last]!;
+    return alias(x!, shape, x!.offset, !x!.transposed);
   },
   vjp: (g) => [apply(T, [g], null)],
 };
@@ -79,10 +87,11 @@ export function t(x: Tensor): Tensor {
 
 /** Swaps two dims: a view when they are the last two, else a copy. */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
-  const [a, b] = [dimension("transpose", dim0, x.shape), dimension("transpose", dim1, x.shape)].sort((p, q) => p - q);
+  const [p, q] = [dimension("transpose", dim0, x.shape), dimension("transpose", dim1, x.shape)];
+  const [a, b] = [Math.min(p, q), Math.max(p, q)];
   if (a === b) return apply(View, [contiguous(x)], x.shape);
   if (b === x.ndim - 1 && a === x.ndim - 2) return apply(T, [x], null);
-  const dims = x.shape.map((_, i) => (i === a ? b! : i === b ? a! : i));
+  const dims = x.shape.map((_, i) => (i === a ? b : i === b ? a : i));
   return rearranged("transpose", x, dims);
 }
 
@@ -95,7 +104,7 @@ const Permute: Op<readonly number[]> = {
       dims.map((d) => x!.shape[d]!),
     );
     const dense = denseStrides(x!.shape);
-    const { extents, strides } = walk("permute", y.shape, [dims.map((d) => dense[d]!), denseStrides(y.shape)]);
+    const { extents, strides } = walk("permute", y.shape, [dims.map((d) => dense[d]!)]);
     launch("permute_f32", [y], [x!], extents, strides[0]!, "permute");
     return y;
   },
@@ -137,7 +146,7 @@ const Expand: Op<Shape> = {
   name: "expand",
   forward([x], shape) {
     const y = like(x!, "expand", shape);
-    const { extents, strides } = walk("expand", shape, [broadcastStrides(x!.shape, shape), denseStrides(shape)]);
+    const { extents, strides } = walk("expand", shape, [broadcastStrides(x!.shape, shape)]);
     launch("permute_f32", [y], [x!], extents, strides[0]!, "expand");
     return y;
   },
@@ -148,10 +157,11 @@ const Expand: Op<Shape> = {
 export function expand(x: Tensor, shape: Shape): Tensor {
   const lead = shape.length - x.ndim;
   const full = shape.map((n, i) => (n === -1 && i >= lead ? x.shape[i - lead]! : n));
-  const fits =
-    lead >= 0 &&
-    x.shape.every((n, i) => n === 1 || n === full[i + lead]) &&
-    full.every((n) => Number.isInteger(n) && n >= 0);
+  let fits = lead >= 0;
+  for (let i = 0; fits && i < full.length; i++) {
+    const from = i < lead ? 1 : x.shape[i - lead]!;
+    fits = Number.isInteger(full[i]) && full[i]! >= 0 && (from === 1 || from === full[i]);
+  }
   if (!fits) fail("expand", `${show(x.shape)} to ${show(shape)}: sizes must be equal, or 1 in the source`);
   if (sameShape(full, x.shape)) return x;
   const y = apply(Expand, [x], full);

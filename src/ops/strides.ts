@@ -51,21 +51,20 @@ export function walk(
   shape: Shape,
   strides: readonly (readonly number[])[],
 ): { extents: number[]; strides: number[][] } {
-  const extents: number[] = [];
-  const merged: number[][] = strides.map(() => []);
-  for (let i = 0; i < shape.length; i++) {
+  const extents = new Array<number>(WALK).fill(1);
+  const merged = strides.map(() => new Array<number>(WALK).fill(0));
+  let at = WALK;
+  for (let i = shape.length - 1; i >= 0; i--) {
     const size = shape[i]!;
     if (size === 1) continue;
-    const last = extents.length - 1;
-    if (last >= 0 && strides.every((s, j) => merged[j]![last] === s[i]! * size)) {
-      extents[last] = extents[last]! * size;
-      for (let j = 0; j < strides.length; j++) merged[j]![last] = strides[j]![i]!;
-    } else {
-      extents.push(size);
-      for (let j = 0; j < strides.length; j++) merged[j]!.push(strides[j]![i]!);
+    let one = at < WALK;
+    for (let j = 0; one && j < merged.length; j++) one = strides[j]![i] === merged[j]![at]! * extents[at]!;
+    if (one) extents[at]! *= size;
+    else {
+      if (--at < 0) fail(op, `${show(shape)}: at most ${WALK} dims that cannot be merged`);
+      extents[at] = size;
+      for (let j = 0; j < merged.length; j++) merged[j]![at] = strides[j]![i]!;
     }
   }
-  if (extents.length > WALK) fail(op, `${show(shape)}: at most ${WALK} dims that cannot be merged`);
-  const pad = new Array<number>(WALK - extents.length);
-  return { extents: [...pad.fill(1), ...extents], strides: merged.map((s) => [...pad.fill(0), ...s]) };
+  return { extents, strides: merged };
 }

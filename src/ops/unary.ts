@@ -32,11 +32,12 @@ function unaryVjp(
   of: (gg: Tensor, g: Tensor, y: Tensor) => [Tensor, Tensor | null],
 ): (g: Tensor, y: Tensor) => Tensor {
   const kernel = `${name}_vjp_f32`;
+  const label = `${name} gradient`;
   const op: Op = {
     name: `${name}Vjp`,
     reads: [0, 1],
     forward([g, y]) {
-      const gx = like(y!, `${name} gradient`);
+      const gx = like(y!, label);
       launch(kernel, [gx], [g!, y!], [g!.numel], undefined, name);
       return gx;
     },

@@ -178,7 +178,7 @@ export abstract class Optimizer<H extends object> {
   private gradient(p: Tensor, g: Tensor): Tensor {
     alive(this.name, p);
     alive(this.name, g);
-    return noGrad(() => contiguous(g));
+    return g.transposed ? noGrad(() => contiguous(g)) : g;
   }
 
   /**

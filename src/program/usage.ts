@@ -2,6 +2,12 @@
 import type { MemoryUse } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 
+/** Live bytes and storages of an op. */
+export interface Use {
+  bytes: number;
+  storages: number;
+}
+
 export abstract class Usage {
   liveBytes = 0;
   storages = 0;
@@ -10,16 +16,24 @@ export abstract class Usage {
   abstract readonly maximum: number;
   /** In the sentence for memory that ran out: "memory". */
   protected abstract readonly what: string;
-  private readonly live = new Map<string, { bytes: number; storages: number }>();
+  private readonly live = new Map<string, Use>();
+
+  /** The use of an op, to book with. */
+  useOf(label: string): Use {
+    let use = this.live.get(label);
+    if (use === undefined) {
+      use = { bytes: 0, storages: 0 };
+      this.live.set(label, use);
+    }
+    return use;
+  }
 
   /** Books a storage in and out, for `memory()`. */
-  account(label: string, bytes: number, sign: 1 | -1): void {
+  book(use: Use, bytes: number, sign: 1 | -1): void {
     this.liveBytes += sign * bytes;
     this.storages += sign;
-    const entry = this.live.get(label) ?? { bytes: 0, storages: 0 };
-    if (entry.storages === 0) this.live.set(label, entry);
-    entry.bytes += sign * bytes;
-    entry.storages += sign;
+    use.bytes += sign * bytes;
+    use.storages += sign;
   }
 
   use(): MemoryUse {

@@ -66,7 +66,8 @@ export class WasmDevice implements Device {
   private readonly debug: boolean;
   /** Rows go into one script while the other may still be walked. */
   private scripts: [Script, Script];
-  private ops: string[] = [];
+  /** The op of each row, for messages; a list a script. */
+  private ops: [string[], string[]] = [[], []];
   /** Serials of rows: appended, and run. */
   private appended = 0;
   private executed = 0;
@@ -147,15 +148,16 @@ export class WasmDevice implements Device {
 
   alloc(bytes: number, label: string): Storage {
     this.check();
-    if (this.recorded !== null && !this.suspended) return new WasmStorage(this, bytes, label, null);
+    if (this.recorded !== null && !this.suspended) return new WasmStorage(this, bytes, label, null, null);
     let block = this.memoryOf.allocate(bytes);
     if (block === null) {
       this.flushSync();
       block = this.memoryOf.allocate(bytes) ?? this.memoryOf.exhausted(label, bytes);
     }
     this.counters.allocations++;
-    this.memoryOf.account(label, bytes, 1);
-    return new WasmStorage(this, bytes, label, block);
+    const use = this.memoryOf.useOf(label);
+    this.memoryOf.book(use, bytes, 1);
+    return new WasmStorage(this, bytes, label, block, use);
   }
 
   /** A storage that the host writes at once: rows that still name its block run first. */
@@ -169,7 +171,7 @@ export class WasmDevice implements Device {
     const s = storage as WasmStorage;
     if (s.block === null) return;
     this.memoryOf.give(s.block);
-    this.memoryOf.account(s.label, s.bytes, -1);
+    this.memoryOf.book(s.use!, s.bytes, -1);
     s.block = null;
   }
 
@@ -180,7 +182,7 @@ export class WasmDevice implements Device {
 
   /** A storage without bytes, for the results of a program. */
   placeholder(bytes: number): WasmStorage {
-    return new WasmStorage(this, bytes, "result", null);
+    return new WasmStorage(this, bytes, "result", null, null);
   }
 
   // ---------------------------------------------------------------------------------------------------------- rows
@@ -205,8 +207,8 @@ export class WasmDevice implements Device {
       this.flushSync();
       script = this.scripts[0];
     }
+    this.ops[0][script.rows] = op;
     script.append(this.memoryOf, k, buffers, outputs, addressOf, extents, scalars, this.info.threads);
-    this.ops.push(op);
     this.appended++;
     this.counters.appended++;
     for (let i = 0; i < buffers.length; i++) (buffers[i]!.storage as WasmStorage).block!.last = this.appended;
@@ -291,9 +293,10 @@ export class WasmDevice implements Device {
     this.runner.finish();
     const [script, other] = this.scripts;
     if (script.rows === 0) return;
-    const { ops, appended } = this;
+    const { appended } = this;
+    const [ops, otherOps] = this.ops;
     this.counters.rows += script.rows;
-    this.ops = [];
+    this.ops = [otherOps, ops];
     this.scripts = [other, script];
     other.clear();
     const ran = (): void => {

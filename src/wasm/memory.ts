@@ -3,7 +3,7 @@
 // Freed blocks wait in bins of their exact size, so a loop finds in the second turn what it freed in the first. When no
 // bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
 import type { Device, Storage } from "../core/device.ts";
-import { Usage } from "../program/usage.ts";
+import { Usage, type Use } from "../program/usage.ts";
 
 const ALIGN = 64;
 const PAGE = 65536;
@@ -26,12 +26,15 @@ export class WasmStorage implements Storage {
   alias: WasmStorage | null = null;
   /** Null for virtual storages and for freed ones. */
   block: Block | null;
+  /** Where it is booked, if it has a block. */
+  readonly use: Use | null;
 
-  constructor(device: Device, bytes: number, label: string, block: Block | null) {
+  constructor(device: Device, bytes: number, label: string, block: Block | null, use: Use | null) {
     this.device = device;
     this.bytes = bytes;
     this.label = label;
     this.block = block;
+    this.use = use;
     this.virtual = block === null;
   }
 }

@@ -125,7 +125,7 @@ export class WebGpuDevice implements Device {
     this.check();
     if (this.recorded !== null && !this.suspended) return this.placeholder(bytes, label, half);
     const block = this.memoryOf.allocate(bytes, label);
-    this.memoryOf.account(label, bytes, 1);
+    this.memoryOf.book(this.memoryOf.useOf(label), bytes, 1);
     return new GpuStorage(this, bytes, label, block, half);
   }
 
@@ -133,7 +133,7 @@ export class WebGpuDevice implements Device {
     const s = storage as GpuStorage;
     if (s.block === null) return;
     this.memoryOf.give(s.block);
-    this.memoryOf.account(s.label, s.bytes, -1);
+    this.memoryOf.book(this.memoryOf.useOf(s.label), s.bytes, -1);
     s.block = null;
   }
 

@@ -44,11 +44,16 @@ add("two branches", [f([17])], (x) => ops.add(ops.add_(ops.mul(x, 2), 1), ops.ad
 for (const [a, b] of [
   [[3, 6, 5], [5]],
   [[7, 17], []],
-  [[0, 4], [1, 4]],
+  [
+    [0, 4],
+    [1, 4],
+  ],
 ]) {
   add("copy_ broadcast", [f(a!), f(b!)], (x, y) => ops.copy_(ops.clone(x), y));
 }
-add("copy_ transposed", [f([5, 3]), f([3, 5])], (x, y) => ops.copy_(ops.clone(x), ops.t(y)), { gradTolerance: "exact" });
+add("copy_ transposed", [f([5, 3]), f([3, 5])], (x, y) => ops.copy_(ops.clone(x), ops.t(y)), {
+  gradTolerance: "exact",
+});
 add("copy_ a transposed row", [f([5, 3]), f([3, 1])], (x, y) => ops.copy_(ops.clone(x), ops.t(y)));
 add("copy_ of int32", [f([17]), ints([17])], (x, y) => ops.copy_(ops.clone(x), y), { order: 0 });
 add("copy_ into int32", [ints([17]), f([17])], (x, y) => ops.copy_(ops.clone(x), y), { order: 0 });
