@@ -9,7 +9,7 @@ import { extent, first, last, pointer, scalar, scratch } from "./args";
 import { IMAGE, offsets, padPlanes, STRIP, TABLE } from "./conv";
 import { STORE, tileTable } from "./tile";
 import { evaluateN, gather } from "./winograd";
-import { moment, SCALE, spread } from "./winogradtile";
+import { APART, moment, POINTS, SCALE, spread } from "./winogradtile";
 
 /** How a row convolves: relu at the end; along lines, and then with the weights that the call before transformed. */
 export const RELU: u32 = 1;
@@ -59,8 +59,13 @@ function forth(d: usize, pitch: usize, s: usize): void {
   const ab = v128.load(s, 8);
   const bc = v128.load(s, 24);
   spread(
+    APART,
     d,
     pitch,
+    v128.load(POINTS, 128),
+    v128.load(POINTS, 144),
+    v128.load(POINTS),
+    v128.load(POINTS, 16),
     i32x4.shuffle(a, b, 0, 2, 4, 6),
     i32x4.shuffle(a, b, 1, 3, 5, 7),
     i32x4.shuffle(ab, bc, 0, 2, 4, 6),

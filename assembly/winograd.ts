@@ -5,12 +5,16 @@
 //     for blocks of channels of y: 36 products m[co][.][tiles] = u[.][co][ci] * v[ci][.][tiles]
 //       transform back: m x m pixels of y a tile
 import { buffers, extent, first, last, pointer, scalar, scratch } from "./args";
+import { madd } from "./simd";
 import { STORE, tile } from "./tile";
 import {
   across6,
+  acrossApart,
   BUFFER,
+  BY_LD,
   down,
   evaluate,
+  LD,
   moment,
   OFFSETS,
   plan,
@@ -22,6 +26,7 @@ import {
 } from "./winogradtile";
 
 const ROWS: u32 = 16; // channels of y that are transformed back at a time
+const CHANNEL: usize = 36 * LD; // bytes of 36 rows of tiles: a channel
 const INPUTS: usize = 1408 << 10; // bytes of transformed inputs
 
 // @ts-ignore: decorator
@@ -93,74 +98,96 @@ export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
 // Where a tile goes in y: offset in bytes, rows, columns; with the first of four whether all of them are whole, of 4 x 4.
 const PLACE: usize = 16;
 
+// The way back takes the points over a = 3/4, that is 0, 1, -1, 2, -2: fewer multiplications, and pixel (i, j) lacks a^(i + j),
+// which it gets with its bias. The last of four sums is made with it.
+const A: f32 = 0.75;
+const BACK = memory.data<f32>([
+  2, 2, 2, 2, 4, 4, 4, 4, // 0, 16
+  1, A, A * A, 1, A, A * A, A * A * A, A, A * A, A * A * A, A * A * A * A, A * A, 1, A, A * A, 1, // 32: row by row
+  0, 0, 0, 0, 1 / A, 1 / A, 1 / A, 1 / A, // 96, 112: of the leading coefficient in the second sum, the last one if m is 2
+], 16);
+
 /**
- * Four tiles of one channel of y from 36 vectors: m x m pixels each, plus the bias. Where m is 2 four are made of which two
- * are stored: a branch at each sum costs tiles of 4 x 4 more. What differs is where the leading coefficient goes.
+ * Tiles of one channel of y, four at a time, from 36 vectors each: m x m pixels, plus the bias. Where m is 2 four are made of
+ * which two are stored: a branch at each sum costs tiles of 4 x 4 more.
  */
-function back(m: u32, s: usize, stride: usize, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
-  const two = i32x4.splat(m == 2 ? -1 : 0);
-  for (let j: usize = 0; j < 6; ++j) {
-    const v0 = v128.load(s);
-    const v1 = v128.load(s + 6 * stride);
-    const v2 = v128.load(s + 12 * stride);
-    const v3 = v128.load(s + 18 * stride);
-    const v4 = v128.load(s + 24 * stride);
-    const v5 = v128.load(s + 30 * stride);
-    const s1 = f32x4.add(v1, v2);
-    const d1 = f32x4.sub(v1, v2);
-    const s2 = f32x4.add(v3, v4);
-    const d2 = f32x4.sub(v3, v4);
-    const to = temp + (j << 4);
-    v128.store(to, moment(0, false, v0, s1, d1, s2, d2, v5));
-    v128.store(to, moment(1, true, v0, s1, d1, s2, d2, v128.and(v5, two)), 96);
-    v128.store(to, moment(2, false, v0, s1, d1, s2, d2, v5), 192);
-    v128.store(to, moment(3, true, v0, s1, d1, s2, d2, v5), 288);
-    s += stride;
-  }
-  const y0 = y + load<usize>(places);
-  const y1 = y + load<usize>(places, PLACE);
-  const y2 = y + load<usize>(places, 2 * PLACE);
-  const y3 = y + load<usize>(places, 3 * PLACE);
-  const whole = load<u32>(places, 12) != 0;
+function back(m: u32, s: usize, across: u32, temp: usize, y: usize, line: usize, places: usize, bias: f32, relu: bool): void {
+  const two = v128.load(BACK);
+  const four = v128.load(BACK, 16);
+  const lead = v128.load(BACK + (m == 2 ? 16 : 0), 96);
   const b = f32x4.splat(bias);
-  const low = f32x4.splat(relu ? 0 : -Infinity);
-  let o: usize = 0;
-  for (let i: u32 = 0; i < m; ++i) {
-    const v1 = v128.load(temp, 16);
-    const v2 = v128.load(temp, 32);
-    const v3 = v128.load(temp, 48);
-    const v4 = v128.load(temp, 64);
-    const s1 = f32x4.add(v1, v2);
-    const d1 = f32x4.sub(v1, v2);
-    const s2 = f32x4.add(v3, v4);
-    const d2 = f32x4.sub(v3, v4);
-    const v0 = v128.load(temp);
-    const v5 = v128.load(temp, 80);
-    const w0 = f32x4.pmax(f32x4.add(b, moment(0, false, v0, s1, d1, s2, d2, v5)), low);
-    const w1 = f32x4.pmax(f32x4.add(b, moment(1, true, v0, s1, d1, s2, d2, v128.and(v5, two))), low);
-    const w2 = f32x4.pmax(f32x4.add(b, moment(2, false, v0, s1, d1, s2, d2, v5)), low);
-    const w3 = f32x4.pmax(f32x4.add(b, moment(3, true, v0, s1, d1, s2, d2, v5)), low);
-    const t0 = i32x4.shuffle(w0, w1, 0, 4, 1, 5);
-    const t1 = i32x4.shuffle(w2, w3, 0, 4, 1, 5);
-    const t2 = i32x4.shuffle(w0, w1, 2, 6, 3, 7);
-    const t3 = i32x4.shuffle(w2, w3, 2, 6, 3, 7);
-    const r0 = i64x2.shuffle(t0, t1, 0, 2);
-    const r1 = i64x2.shuffle(t0, t1, 1, 3);
-    const r2 = i64x2.shuffle(t2, t3, 0, 2);
-    const r3 = i64x2.shuffle(t2, t3, 1, 3);
-    if (whole) {
-      v128.store(y0 + o, r0);
-      v128.store(y1 + o, r1);
-      v128.store(y2 + o, r2);
-      v128.store(y3 + o, r3);
-    } else {
-      put(places, i, y0 + o, r0);
-      put(places + PLACE, i, y1 + o, r1);
-      put(places + 2 * PLACE, i, y2 + o, r2);
-      put(places + 3 * PLACE, i, y3 + o, r3);
+  for (; across > 0; --across) {
+    let p = s;
+    for (let to = temp; to < temp + 96; to += 16) {
+      const v0 = v128.load(p);
+      const v1 = v128.load(p, 6 * LD);
+      const v2 = v128.load(p, 12 * LD);
+      const v3 = v128.load(p, 18 * LD);
+      const v4 = v128.load(p, 24 * LD);
+      const v5 = v128.load(p, 30 * LD);
+      const s1 = f32x4.add(v1, v2);
+      const d1 = f32x4.sub(v1, v2);
+      const s2 = f32x4.add(v3, v4);
+      const d2 = f32x4.sub(v3, v4);
+      v128.store(to, f32x4.add(v0, f32x4.add(s1, s2)));
+      v128.store(to, madd(two, d2, madd(lead, v5, d1)), 96);
+      v128.store(to, madd(four, s2, s1), 192);
+      v128.store(to, moment(3, true, v0, s1, d1, s2, d2, v5), 288);
+      p += LD;
     }
-    temp += 96;
-    o += line;
+    const y0 = y + load<usize>(places);
+    const y1 = y + load<usize>(places, PLACE);
+    const y2 = y + load<usize>(places, 2 * PLACE);
+    const y3 = y + load<usize>(places, 3 * PLACE);
+    const whole = load<u32>(places, 12) != 0;
+    let o: usize = 0;
+    for (let i: u32 = 0; i < m; ++i) {
+      const t = temp + i * 96;
+      const v1 = v128.load(t, 16);
+      const v2 = v128.load(t, 32);
+      const v3 = v128.load(t, 48);
+      const v4 = v128.load(t, 64);
+      const s1 = f32x4.add(v1, v2);
+      const d1 = f32x4.sub(v1, v2);
+      const s2 = f32x4.add(v3, v4);
+      const d2 = f32x4.sub(v3, v4);
+      const v0 = v128.load(t);
+      const v5 = v128.load(t, 80);
+      const w0 = f32x4.add(v0, f32x4.add(s1, s2));
+      const w1 = madd(two, d2, madd(lead, v5, d1));
+      const w2 = madd(four, s2, s1);
+      const w3 = moment(3, true, v0, s1, d1, s2, d2, v5);
+      const t0 = i32x4.shuffle(w0, w1, 0, 4, 1, 5);
+      const t1 = i32x4.shuffle(w2, w3, 0, 4, 1, 5);
+      const t2 = i32x4.shuffle(w0, w1, 2, 6, 3, 7);
+      const t3 = i32x4.shuffle(w2, w3, 2, 6, 3, 7);
+      const scale = v128.load(BACK + (i << 4), 32);
+      let r0 = madd(scale, i64x2.shuffle(t0, t1, 0, 2), b);
+      let r1 = madd(scale, i64x2.shuffle(t0, t1, 1, 3), b);
+      let r2 = madd(scale, i64x2.shuffle(t2, t3, 0, 2), b);
+      let r3 = madd(scale, i64x2.shuffle(t2, t3, 1, 3), b);
+      if (relu) {
+        const zero = f32x4.splat(0);
+        r0 = f32x4.pmax(r0, zero);
+        r1 = f32x4.pmax(r1, zero);
+        r2 = f32x4.pmax(r2, zero);
+        r3 = f32x4.pmax(r3, zero);
+      }
+      if (whole) {
+        v128.store(y0 + o, r0);
+        v128.store(y1 + o, r1);
+        v128.store(y2 + o, r2);
+        v128.store(y3 + o, r3);
+      } else {
+        put(places, i, y0 + o, r0);
+        put(places + PLACE, i, y1 + o, r1);
+        put(places + 2 * PLACE, i, y2 + o, r2);
+        put(places + 3 * PLACE, i, y3 + o, r3);
+      }
+      o += line;
+    }
+    s += 16;
+    places += 4 * PLACE;
   }
 }
 
@@ -225,7 +252,7 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
 
   const v = scratch(ith);
   const sums = v + INPUTS;
-  const buffer = sums + 36 * 96 * ROWS;
+  const buffer = sums + CHANNEL * ROWS;
   const zero = buffer + BUFFER + 64;
   const temp = zero + 512;
   const segments = temp + 512;
@@ -239,7 +266,8 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
     const across = <u32>(<u64>vectors * (p + 1) / panels) - v0;
     const t0 = v0 << 2;
     const t1 = min<u32>(t0 + (across << 2), tiles);
-    const ld = <usize>across << 4;
+    // A full row's length is literal in across6, but many channels of short rows should lie close together.
+    const ld = across << 2 == TILES || ci <= 64 ? LD : <usize>across << 4;
     const row = ld * 36;
     const count = plan(segments, x, plane * ci, t0, t1, high, wide, m, 6, h, w, ph, pw);
     let all: u32 = 1;
@@ -261,8 +289,13 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
       }
       down(6, buffer, segments, count, plane * c, <usize>w << 2, zero);
       let d = v + row * c;
-      for (let q = segments + OFFSETS, f = q + ld; q < f; q += 16) {
-        across6(d, ld, buffer + load<u32>(q), buffer + load<u32>(q, 4), buffer + load<u32>(q, 8), buffer + load<u32>(q, 12));
+      for (let q = segments + OFFSETS, f = q + (across << 4); q < f; q += 16) {
+        const q0 = buffer + load<u32>(q);
+        const q1 = buffer + load<u32>(q, 4);
+        const q2 = buffer + load<u32>(q, 8);
+        const q3 = buffer + load<u32>(q, 12);
+        if (ld == LD) across6(BY_LD, d, 0, q0, q1, q2, q3);
+        else acrossApart(d, ld, q0, q1, q2, q3);
         d += 16;
       }
     }
@@ -270,22 +303,18 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
       const c1 = min<u32>(c0 + ROWS, co);
       for (let i: u32 = 0; i < 36; ++i) {
         let a = u + pitch(co, ci) * i + lda * c0;
-        let s = sums + ld * i;
+        let s = sums + LD * i;
         if (c0 + i < c1) ahead(y + pixels * (c0 + i), places, across, <usize>ow << 2);
         for (let c = c0; c < c1; c += 2) {
           const single = c + 1 == co;
-          tile(across, a, single ? a : a + lda, 4, 0, v + ld * i, row, ci, 1, s, single ? spare : s + row, 0, 0, STORE);
+          tile(across, a, single ? a : a + lda, 4, 0, v + ld * i, row, ci, 1, s, single ? spare : s + CHANNEL, 0, 0, STORE);
           a += 2 * lda;
-          s += 2 * row;
+          s += 2 * CHANNEL;
         }
       }
       for (let c = c0; c < c1; ++c) {
         const bias = biased ? scalar(pointer(args, 3), c) : 0;
-        for (let j: u32 = 0; j < across; ++j) {
-          const s = sums + row * (c - c0) + (j << 4);
-          const at = places + 4 * PLACE * j;
-          back(m, s, ld, temp, y + pixels * c, <usize>ow << 2, at, bias, relu);
-        }
+        back(m, sums + CHANNEL * (c - c0), across, temp, y + pixels * c, <usize>ow << 2, places, bias, relu);
       }
     }
   }

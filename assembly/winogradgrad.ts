@@ -1,18 +1,17 @@
 // The gradient of a Winograd convolution by its weight, the adjoint of winograd.ts in the kernels:
 //
-//   for chunks of images, blocks of <= 64 channels of y and of x: for blocks of <= 48 tiles:
+//   for chunks of images, blocks of <= 64 channels of y and of x: for blocks of <= 24 tiles:
 //     transform x and gy, channels in lanes: v[36][tile][ci], d[36][tile][co]
 //     36 products c[.][co, ci] += d[.][tile, co]^T v[.][tile, ci]
 //   transform back: size x size taps for each pair of channels
 import { extent, first, last, pointer, scratch } from "./args";
 import { ADD, NR, STORE, tile } from "./tile";
-import { acrossGrad, BUFFER, down, moments, OFFSETS, plan, PLAN, SCALE, across6, TILES, touch, TOUCHED } from "./winogradtile";
+import { acrossApart, acrossGrad, BUFFER, down, moments, OFFSETS, plan, PLAN, SCALE, TILES, touch, TOUCHED } from "./winogradtile";
 
 const CHANNELS: u32 = 64;
-const MOST: u32 = 48; // tiles
 const PAD: usize = 16; // bytes behind each row: rows 256 bytes apart would meet in a few banks of the cache
 const SUMS: usize = 36 * (4 * CHANNELS + PAD) * CHANNELS;
-const SLABS: usize = 36 * ((4 * CHANNELS + PAD) * MOST + 64);
+const SLABS: usize = 36 * ((4 * CHANNELS + PAD) * TILES + 64);
 
 /** Tiles [t0, t1) of channels [c0, c1), transformed: 36 slabs, rows of ld bytes for each tile. */
 function turn(
@@ -39,25 +38,21 @@ function turn(
   const segments = zero + 512;
   const plane = (<usize>(h * w)) << 2;
   const line = (<usize>w) << 2;
+  const count = plan(segments, x, plane * channels, t0, t1, high, wide, m, size, h, w, ph, pw);
   let seen: u32 = 0;
-  for (; t0 < t1; t0 += TILES) {
-    const end = min<u32>(t0 + TILES, t1);
-    const count = plan(segments, x, plane * channels, t0, end, high, wide, m, size, h, w, ph, pw);
-    memory.fill(buffer, 0, 4 * BUFFER + 64 + 512);
-    for (let c = c0; c < c1; c += 4) {
-      if ((c - c0) % TOUCHED == 0) seen |= touch(segments, count, plane * c, plane, min<u32>(TOUCHED, c1 - c), line);
-      for (let i: u32 = 0; i < 4; ++i) {
-        down(size, buffer + BUFFER * i, segments, count, plane * min<u32>(c + i, c1 - 1), line, zero);
-      }
-      let d = to + ((c - c0) << 2);
-      for (let q = segments + OFFSETS, f = q + ((end - t0) << 2); q < f; q += 4) {
-        const b = buffer + load<u32>(q);
-        if (size == 6) across6(d, slab, b, b + BUFFER, b + 2 * BUFFER, b + 3 * BUFFER);
-        else acrossGrad(size, d, slab, b, b + BUFFER, b + 2 * BUFFER, b + 3 * BUFFER);
-        d += ld;
-      }
+  memory.fill(buffer, 0, 4 * BUFFER + 64 + 512);
+  for (let c = c0; c < c1; c += 4) {
+    if ((c - c0) % TOUCHED == 0) seen |= touch(segments, count, plane * c, plane, min<u32>(TOUCHED, c1 - c), line);
+    for (let i: u32 = 0; i < 4; ++i) {
+      down(size, buffer + BUFFER * i, segments, count, plane * min<u32>(c + i, c1 - 1), line, zero);
     }
-    to += ld * TILES;
+    let d = to + ((c - c0) << 2);
+    for (let q = segments + OFFSETS, f = q + ((t1 - t0) << 2); q < f; q += 4) {
+      const b = buffer + load<u32>(q);
+      if (size == 6) acrossApart(d, slab, b, b + BUFFER, b + 2 * BUFFER, b + 3 * BUFFER);
+      else acrossGrad(size, d, slab, b, b + BUFFER, b + 2 * BUFFER, b + 3 * BUFFER);
+      d += ld;
+    }
   }
   store<u32>(segments + PLAN, seen); // so that the loads stay
 }
@@ -97,14 +92,14 @@ export function conv2d_winograd_vjp_w_f32(args: usize, ith: u32, nth: u32): void
     const vectors = (i1 - i + 3) >> 2;
     const ldv = ((<usize>vectors) << 4) + PAD;
     const ldd = ((<usize>((o1 - o + 3) & ~3)) << 2) + PAD;
-    const slabv = ldv * MOST + 64;
-    const slabd = ldd * MOST + 64;
+    const slabv = ldv * TILES + 64;
+    const slabd = ldd * TILES + 64;
     const slab = ldv * (o1 - o);
     const panels = (vectors + NR - 1) / NR;
     memory.fill(sums, 0, slab * 36);
     const last = <u32>((<u64>n * (chunk + 1)) / chunks) * high * wide;
-    for (let t = <u32>((<u64>n * chunk) / chunks) * high * wide; t < last; t += MOST) {
-      const t1 = min<u32>(t + MOST, last);
+    for (let t = <u32>((<u64>n * chunk) / chunks) * high * wide; t < last; t += TILES) {
+      const t1 = min<u32>(t + TILES, last);
       turn(
         6,
         v,
