@@ -9,10 +9,9 @@
 import { extent, first, last, pointer, scratch } from "./args";
 import { padPlanes } from "./conv";
 import { transpose } from "./gemm";
-import { ENTRY, gather, lanesOf, nonzeros, WIDE } from "./sparse";
+import { ENTRY, gather, LISTED, lanesOf, nonzeros, PLACES, WIDE } from "./sparse";
 
-const LISTED: u32 = 16384; // entries of a list
-const LIST_BYTES: usize = <usize>(LISTED + 8) * ENTRY;
+const LIST_BYTES: usize = PLACES + <usize>(LISTED + 8) * ENTRY;
 
 // Scratch by w: a list, sums, images with channels last, the padded image.
 const SUMS: usize = LIST_BYTES;
@@ -279,7 +278,7 @@ function sortByPixel(work: usize, listed: usize, oh: u32, ow: u32, scale: usize,
   const next = ends + 8;
   memory.fill(ends, 0, <usize>(oh * ow + 1) << 3);
   for (let s = work; s < listed; s += ENTRY) {
-    const at = next + (<usize>load<u16>(s, 4) << 3);
+    const at = next + (<usize>load<u16>(s, PLACES) << 3);
     store<usize>(at, load<usize>(at) + ENTRY);
   }
   let sum = work + SORTED;
@@ -296,10 +295,10 @@ function sortByPixel(work: usize, listed: usize, oh: u32, ow: u32, scale: usize,
     }
   }
   for (let s = work; s < listed; s += ENTRY) {
-    const at = next + (<usize>load<u16>(s, 4) << 3);
+    const at = next + (<usize>load<u16>(s, PLACES) << 3);
     const to = load<usize>(at);
     store<u32>(to, load<u32>(s));
-    store<usize>(to, <usize>load<u16>(s, 6) * scale - load<usize>(at, 4), 4);
+    store<usize>(to, <usize>load<u16>(s, PLACES + 2) * scale - load<usize>(at, 4), PLACES);
     store<usize>(at, to + ENTRY);
   }
 }

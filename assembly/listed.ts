@@ -8,14 +8,14 @@
 // or a NaN.
 import { chain, KC, packRows, transpose, unstrip } from "./gemm";
 import { BITS256 } from "./simd";
-import { ENTRY, gather, listRow } from "./sparse";
+import { ENTRY, gather, LISTED, listRow } from "./sparse";
 import { ADD, STORE, tile } from "./tile";
 
 /** Vectors of a panel: two tiles of tile.ts side by side. */
 const WIDE: u32 = 12;
 /** Share of nonzeros from which a row is left to the dense tile; in the build wide the tile over a list is as fast. */
 const FULL: f32 = ASC_FEATURE_RELAXED_SIMD ? 0.8 : 0.9;
-const MOST_ROWS: u32 = 64; // listed at a time
+const MOST_ROWS: u32 = LISTED / KC; // 64, listed at a time
 const IN_PLACE: u32 = 32; // rows up to which B is read where it lies: fewer use a panel too seldom to pay for packing it
 
 // A thread's scratch: packed B, rows of a transposed A, two rows of a panel, where lists end, numbers of full rows, lists.

@@ -18,10 +18,23 @@ function finishDot(v: v128, a: usize, b: usize, k: u32): f32 {
 
 /**
  * c[i, j] = a[i] . b[j] for two rows of a (one, if a1 == a0) and n <= 5 rows of b: nothing is packed, k is in lanes.
+ * Five rows may be taken by pieces, bytes o0 to o1 of each, between which the sums are at `keep`.
  */
 // @ts-ignore: decorator
 @inline
-function dotTile(N: i32, c0: usize, c1: usize, a0: usize, a1: usize, b: usize, ldb: usize, k: u32): void {
+function dotTile(
+  N: i32,
+  c0: usize,
+  c1: usize,
+  a0: usize,
+  a1: usize,
+  b: usize,
+  ldb: usize,
+  k: u32,
+  o0: usize,
+  o1: usize,
+  keep: usize,
+): void {
   let p0 = f32x4.splat(0);
   let p1 = p0;
   let p2 = p0;
@@ -32,12 +45,23 @@ function dotTile(N: i32, c0: usize, c1: usize, a0: usize, a1: usize, b: usize, l
   let q2 = p0;
   let q3 = p0;
   let q4 = p0;
+  if (N == 5 && o0 > 0) {
+    p0 = v128.load(keep);
+    p1 = v128.load(keep, 16);
+    p2 = v128.load(keep, 32);
+    p3 = v128.load(keep, 48);
+    p4 = v128.load(keep, 64);
+    q0 = v128.load(keep, 80);
+    q1 = v128.load(keep, 96);
+    q2 = v128.load(keep, 112);
+    q3 = v128.load(keep, 128);
+    q4 = v128.load(keep, 144);
+  }
   const b1 = b + ldb;
   const b2 = b1 + ldb;
   const b3 = b2 + ldb;
   const b4 = b3 + ldb;
-  const end = <usize>(k & ~3) << 2;
-  for (let o: usize = 0; o < end; o += 16) {
+  for (let o = o0; o < o1; o += 16) {
     const x = v128.load(a0 + o);
     const y = v128.load(a1 + o);
     let v = v128.load(b + o);
@@ -64,6 +88,19 @@ function dotTile(N: i32, c0: usize, c1: usize, a0: usize, a1: usize, b: usize, l
       q4 = madd(y, v, q4);
     }
   }
+  if (N == 5 && o1 < <usize>(k & ~3) << 2) {
+    v128.store(keep, p0);
+    v128.store(keep, p1, 16);
+    v128.store(keep, p2, 32);
+    v128.store(keep, p3, 48);
+    v128.store(keep, p4, 64);
+    v128.store(keep, q0, 80);
+    v128.store(keep, q1, 96);
+    v128.store(keep, q2, 112);
+    v128.store(keep, q3, 128);
+    v128.store(keep, q4, 144);
+    return;
+  }
   store<f32>(c0, finishDot(p0, a0, b, k));
   if (N > 1) store<f32>(c0, finishDot(p1, a0, b1, k), 4);
   if (N > 2) store<f32>(c0, finishDot(p2, a0, b2, k), 8);
@@ -76,9 +113,16 @@ function dotTile(N: i32, c0: usize, c1: usize, a0: usize, a1: usize, b: usize, l
   if (N > 4) store<f32>(c1, finishDot(q4, a1, b4, k), 16);
 }
 
+// Where a comes from beyond the second cache, so many bytes of two rows meet all of a small b before what follows: with
+// whole rows at a time the memory is asked in bursts, and then not at all (bench/lab, 238).
+const PIECE: usize = 512;
+const LARGE: usize = 1 << 20;
+
 /** nt for few columns or few rows: c = a b^T by dot products. */
-function dots(c: usize, ldc: usize, a: usize, b: usize, m: u32, n: u32, k: u32): void {
+function dots(c: usize, ldc: usize, a: usize, b: usize, m: u32, n: u32, k: u32, keep: usize): void {
   const ld = <usize>k << 2;
+  const end = <usize>(k & ~3) << 2;
+  const piece = n <= 16 && ld * m > LARGE ? PIECE : end;
   // A pair is a row of the first half and one of the second: two runs through memory that the prefetcher can follow.
   const half = (m + 1) >>> 1;
   for (let i: u32 = 0; i < half; ++i) {
@@ -87,9 +131,14 @@ function dots(c: usize, ldc: usize, a: usize, b: usize, m: u32, n: u32, k: u32):
     const a0 = a + ld * i;
     const a1 = i + half < m ? a0 + ld * half : a0;
     let j: u32 = 0;
-    for (; j + 5 <= n; j += 5) dotTile(5, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k);
-    for (; j + 2 <= n; j += 2) dotTile(2, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k);
-    if (j < n) dotTile(1, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k);
+    for (let o: usize = 0; o < end; o += piece) {
+      const to = min<usize>(o + piece, end);
+      for (j = 0; j + 5 <= n; j += 5) {
+        dotTile(5, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k, o, to, keep + (j << 5));
+      }
+    }
+    for (; j + 2 <= n; j += 2) dotTile(2, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k, 0, end, 0);
+    if (j < n) dotTile(1, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k, 0, end, 0);
   }
 }
 
@@ -129,9 +178,9 @@ function mask(c: usize, ldc: usize, y: usize, m: u32, n: u32): void {
   }
 }
 
-// Share of nonzeros up to which lists pay, for many columns (bench/lab, 155): a dense tile loads less for each madd, and
-// the three builds' tiles differ in speed. Few columns have less use of a list.
-const MOST_LISTED: f32 = BITS256 ? 0.58 : ASC_FEATURE_RELAXED_SIMD ? 0.7 : 0.85;
+// Share of nonzeros up to which lists pay, for many columns (bench/lab, 155, 236): a dense tile loads less for each
+// madd, and the three builds' tiles differ in speed. Few columns have less use of a list.
+const MOST_LISTED: f32 = BITS256 ? 0.58 : ASC_FEATURE_RELAXED_SIMD ? 0.8 : 0.85;
 const PER_COLUMN: f32 = 10;
 
 /** True when so much of a is zero that lists pay, by 16 to 31 of its rows: all threads find the same. */
@@ -201,7 +250,7 @@ function product(turnA: bool, turnB: bool, finish: i32, skip: bool, args: usize,
       continue;
     } else if (turnA && rows <= THIN && columns <= THIN && k > 0) {
       thinColumns(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
-    } else if (narrow) dots(cg, ldc, ag, bg, rows, columns, k);
+    } else if (narrow) dots(cg, ldc, ag, bg, rows, columns, k, work);
     else gemm(turnA, turnB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
     if (finish == BIAS) addBias(cg, ldc, at, rows, columns, relu);
     if (finish == MASK) mask(cg, ldc, at, rows, columns);

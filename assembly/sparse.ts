@@ -1,10 +1,14 @@
 // The tile of products whose one factor has many zeros (listed.ts, and convsparse.ts for the gradients of a pooled
 // convolution): C[j] = sum over a list of value * row[j], up to 13 vectors at a time, 13 accumulators + 1 splat + 1 vector
-// of the row = 15 registers. An entry of a list is eight bytes: the value, and where its row begins.
-import { BITS256, madd } from "./simd";
+// of the row = 15 registers. A list is values, four bytes each, and, PLACES behind each, where its row begins.
+import { madd } from "./simd";
 
 /** Bytes of an entry of a list. */
-export const ENTRY: usize = 8;
+export const ENTRY: usize = 4;
+/** Most entries of a list. */
+export const LISTED: u32 = 16384;
+/** From a value to its place: room for a list and what is written behind it, and not a multiple of a page. */
+export const PLACES: usize = (<usize>LISTED << 2) + 1600;
 /** Vectors across a tile. */
 export const WIDE: u32 = 13;
 
@@ -40,46 +44,48 @@ function body(
     let p11 = p0;
     let p12 = p0;
     let at = list;
-    // One load for value and place, since loads are what the tile waits for. Two a turn in the widest tile that listed.ts
-    // asks for: 5 % less time, but all widths so were half a kilobyte more.
-    if (N == 12 && !BITS256) {
-      for (const pairs = at + ((end - at) & ~15); at != pairs; at += 2 * ENTRY) {
-        const entry0 = load<u64>(at);
-        const x0 = f32x4.splat(reinterpret<f32>(<u32>entry0));
-        const row0 = rows + <usize>(entry0 >> 32);
-        p0 = madd(x0, v128.load(row0), p0);
-        p1 = madd(x0, v128.load(row0, 16), p1);
-        p2 = madd(x0, v128.load(row0, 32), p2);
-        p3 = madd(x0, v128.load(row0, 48), p3);
-        p4 = madd(x0, v128.load(row0, 64), p4);
-        p5 = madd(x0, v128.load(row0, 80), p5);
-        p6 = madd(x0, v128.load(row0, 96), p6);
-        p7 = madd(x0, v128.load(row0, 112), p7);
-        p8 = madd(x0, v128.load(row0, 128), p8);
-        p9 = madd(x0, v128.load(row0, 144), p9);
-        p10 = madd(x0, v128.load(row0, 160), p10);
-        p11 = madd(x0, v128.load(row0, 176), p11);
-        const entry1 = load<u64>(at, 8);
-        const x1 = f32x4.splat(reinterpret<f32>(<u32>entry1));
-        const row1 = rows + <usize>(entry1 >> 32);
-        p0 = madd(x1, v128.load(row1), p0);
-        p1 = madd(x1, v128.load(row1, 16), p1);
-        p2 = madd(x1, v128.load(row1, 32), p2);
-        p3 = madd(x1, v128.load(row1, 48), p3);
-        p4 = madd(x1, v128.load(row1, 64), p4);
-        p5 = madd(x1, v128.load(row1, 80), p5);
-        p6 = madd(x1, v128.load(row1, 96), p6);
-        p7 = madd(x1, v128.load(row1, 112), p7);
-        p8 = madd(x1, v128.load(row1, 128), p8);
-        p9 = madd(x1, v128.load(row1, 144), p9);
-        p10 = madd(x1, v128.load(row1, 160), p10);
-        p11 = madd(x1, v128.load(row1, 176), p11);
+    let place = list + PLACES;
+    // Two a turn in the widths that listed.ts asks for most: loads are what the tile waits for, and so one brings two
+    // values and another two places. One x and one row for both keep the madds in this order: else the compiler takes
+    // them sum by sum, and spills.
+    if (N >= 10 && N <= 12) {
+      for (const pairs = at + ((end - at) & ~7); at != pairs; at += 2 * ENTRY) {
+        const places = load<u64>(place);
+        place += 2 * ENTRY;
+        const values = v128.load64_zero(at);
+        let x = i32x4.shuffle(values, values, 0, 0, 0, 0);
+        let row = rows + <usize>(<u32>places);
+        p0 = madd(x, v128.load(row), p0);
+        p1 = madd(x, v128.load(row, 16), p1);
+        p2 = madd(x, v128.load(row, 32), p2);
+        p3 = madd(x, v128.load(row, 48), p3);
+        p4 = madd(x, v128.load(row, 64), p4);
+        p5 = madd(x, v128.load(row, 80), p5);
+        p6 = madd(x, v128.load(row, 96), p6);
+        p7 = madd(x, v128.load(row, 112), p7);
+        p8 = madd(x, v128.load(row, 128), p8);
+        p9 = madd(x, v128.load(row, 144), p9);
+        if (N > 10) p10 = madd(x, v128.load(row, 160), p10);
+        if (N > 11) p11 = madd(x, v128.load(row, 176), p11);
+        x = i32x4.shuffle(values, values, 1, 1, 1, 1);
+        row = rows + <usize>(places >> 32);
+        p0 = madd(x, v128.load(row), p0);
+        p1 = madd(x, v128.load(row, 16), p1);
+        p2 = madd(x, v128.load(row, 32), p2);
+        p3 = madd(x, v128.load(row, 48), p3);
+        p4 = madd(x, v128.load(row, 64), p4);
+        p5 = madd(x, v128.load(row, 80), p5);
+        p6 = madd(x, v128.load(row, 96), p6);
+        p7 = madd(x, v128.load(row, 112), p7);
+        p8 = madd(x, v128.load(row, 128), p8);
+        p9 = madd(x, v128.load(row, 144), p9);
+        if (N > 10) p10 = madd(x, v128.load(row, 160), p10);
+        if (N > 11) p11 = madd(x, v128.load(row, 176), p11);
       }
     }
     while (at != end) {
-      const entry = load<u64>(at);
-      const x = f32x4.splat(reinterpret<f32>(<u32>entry));
-      const row = rows + <usize>(entry >> 32);
+      const x = v128.load32_splat(at);
+      const row = rows + load<usize>(place);
       p0 = madd(x, v128.load(row), p0);
       if (N > 1) p1 = madd(x, v128.load(row, 16), p1);
       if (N > 2) p2 = madd(x, v128.load(row, 32), p2);
@@ -94,6 +100,7 @@ function body(
       if (N > 11) p11 = madd(x, v128.load(row, 176), p11);
       if (N > 12) p12 = madd(x, v128.load(row, 192), p12);
       at += ENTRY;
+      place += ENTRY;
     }
     // Of the last vector only the lanes of the tail.
     if (N == 1) p0 = v128.and(p0, tail);
@@ -192,10 +199,40 @@ export function lanesOf(n: u32): v128 {
   return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(((n - 1) & 3) + 1));
 }
 
+// For each mask the bytes of its lanes, in order, as swizzle takes them; lane 0 is bit 0.
+const LANES: usize = memory.data<u32>([
+  0, 0, 0, 0,
+  0x03020100, 0, 0, 0,
+  0x07060504, 0, 0, 0,
+  0x03020100, 0x07060504, 0, 0,
+  0x0b0a0908, 0, 0, 0,
+  0x03020100, 0x0b0a0908, 0, 0,
+  0x07060504, 0x0b0a0908, 0, 0,
+  0x03020100, 0x07060504, 0x0b0a0908, 0,
+  0x0f0e0d0c, 0, 0, 0,
+  0x03020100, 0x0f0e0d0c, 0, 0,
+  0x07060504, 0x0f0e0d0c, 0, 0,
+  0x03020100, 0x07060504, 0x0f0e0d0c, 0,
+  0x0b0a0908, 0x0f0e0d0c, 0, 0,
+  0x03020100, 0x0b0a0908, 0x0f0e0d0c, 0,
+  0x07060504, 0x0b0a0908, 0x0f0e0d0c, 0,
+  0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c,
+]);
+
+/** Appends the lanes of a mask to a list and gives its new end; four entries beyond it may be overwritten. */
+// @ts-ignore: decorator
+@inline
+function append(list: usize, value: v128, place: v128, mask: i32): usize {
+  const lanes = v128.load(LANES + (mask << 4));
+  v128.store(list, i8x16.swizzle(value, lanes));
+  v128.store(list, i8x16.swizzle(place, lanes), PLACES);
+  return list + <usize>popcnt(mask) * ENTRY;
+}
+
 /**
- * Appends the nonzero ones of n gradients to a list and gives its new end; one entry beyond it may be overwritten. A
- * gradient whose maximum was at (y, x) of a plane ow wide gets the offset y * dy + x * dx + base. The plane has at most
- * 2^20 pixels.
+ * Appends the nonzero ones of n gradients to a list and gives its new end; four entries beyond it may be overwritten.
+ * A gradient whose maximum was at (y, x) of a plane ow wide gets the offset y * dy + x * dx + base. The plane has at
+ * most 2^20 pixels.
  */
 export function nonzeros(
   list: usize,
@@ -223,17 +260,7 @@ export function nonzeros(
     const y = f32x4.add(f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i), per), half), magic);
     const a = i32x4.add(i32x4.mul(i, across), from);
     const o = i32x4.add(a, i32x4.mul(i32x4.sub(y, bits), down));
-    const m = i32x4.bitmask(f32x4.ne(v, zero));
-    const low = i32x4.shuffle(v, o, 0, 4, 1, 5);
-    const high = i32x4.shuffle(v, o, 2, 6, 3, 7);
-    v128.store64_lane(list, low, 0);
-    list += (m & 1) << 3;
-    v128.store64_lane(list, low, 1);
-    list += (m & 2) << 2;
-    v128.store64_lane(list, high, 0);
-    list += (m & 4) << 1;
-    v128.store64_lane(list, high, 1);
-    list += m & 8;
+    list = append(list, v, o, i32x4.bitmask(f32x4.ne(v, zero)));
     idx += 16;
   }
   for (let k: u32 = n & 3; k > 0; --k) {
@@ -241,7 +268,7 @@ export function nonzeros(
     const i = load<u32>(idx);
     if (v != 0) {
       store<f32>(list, v);
-      store<u32>(list, (i / ow) * dy + (i % ow) * dx + base, 4);
+      store<u32>(list, (i / ow) * dy + (i % ow) * dx + base, PLACES);
       list += ENTRY;
     }
     g += 4;
@@ -250,30 +277,20 @@ export function nonzeros(
   return list;
 }
 
-/** Lists the nonzero ones of n floats, each with its index times `pitch`; gives the end, behind which 32 bytes may change. */
+/** Lists the nonzero ones of n floats, each with its index times `pitch`; gives the end, behind which four may change. */
 export function listRow(list: usize, x: usize, n: u32, pitch: u32): usize {
   const zero = f32x4.splat(0);
   const step = i32x4.splat(pitch << 2);
   let o = i32x4.mul(i32x4(0, 1, 2, 3), i32x4.splat(pitch));
   for (const end = x + ((n & ~3) << 2); x < end; x += 16) {
     const v = v128.load(x);
-    const m = i32x4.bitmask(f32x4.ne(v, zero));
-    const low = i32x4.shuffle(v, o, 0, 4, 1, 5);
-    const high = i32x4.shuffle(v, o, 2, 6, 3, 7);
-    // Each of the four is written, and the next over it if it is a zero. Only the last addition waits for the turn before.
-    const second = list + ((m & 1) << 3);
-    const third = second + ((m & 2) << 2);
-    v128.store64_lane(list, low, 0);
-    v128.store64_lane(second, low, 1);
-    v128.store64_lane(third, high, 0);
-    v128.store64_lane(third + ((m & 4) << 1), high, 1);
-    list += <usize>popcnt(m) << 3;
+    list = append(list, v, o, i32x4.bitmask(f32x4.ne(v, zero)));
     o = i32x4.add(o, step);
   }
   for (let q: u32 = n & ~3; q < n; ++q) {
     const v = load<f32>(x);
     store<f32>(list, v);
-    store<u32>(list, q * pitch, 4);
+    store<u32>(list, q * pitch, PLACES);
     if (v != 0) list += ENTRY;
     x += 4;
   }

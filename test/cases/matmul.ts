@@ -48,6 +48,8 @@ const SIZES: [number, number, number][] = [
   [1, 1999, 200],
   [301, 5, 200],
   [2503, 1, 131],
+  // few columns of a large factor, whose rows one thread takes by pieces and three threads whole
+  [701, 13, 395],
   [65, 131, 601],
 ];
 for (const [m, n, k] of SIZES) {
