@@ -47,7 +47,8 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --budget MS             samples of a case in a round, 40 by default
   --only NAMES            cases whose name begins so, such as "W1 nn,W2"; may be repeated
   --json FILE             everything as JSON
-  --out DIR               memory, start, size, threads, scaling, wide and devices go into RESULTS.md and results.json in DIR
+  --out DIR               memory, start, size, threads, scaling, wide and devices (with WebGPU) go into RESULTS.md and
+                          results.json in DIR
   --batches LIST          devices: batch sizes, such as 1,64,4096; powers of two to 8192 by default
   --cap MS                devices: a step that would take longer is left out, 2000 by default
   --page                  devices: in a page, in the Chromium that is installed (CHROMIUM names one, CHROMIUM_FLAGS adds flags)
@@ -199,11 +200,12 @@ const others: Record<string, () => void | Promise<void>> = {
     const { data: found, browser } =
       (await measured.finally(() => bar.stop())) ?? fail("--page: no Chromium is installed");
     const software = found.entrants.some((e) => e.software);
-    if (browser === null) keep(software ? "devices-software" : "devices", found, devicesGrid(found), roundsOr(5));
-    else {
-      // RESULTS.md has Node's figures.
-      results["devices, page"] = { browser, ...found };
-      console.log(`${browser}\n${found.entrants.map((e) => `${e.name}: ${e.why}`).join("\n")}`);
+    if (browser === null && found.missing === null) {
+      keep(software ? "devices-software" : "devices", found, devicesGrid(found), roundsOr(5));
+    } else {
+      // RESULTS.md has Node's figures, of wasm beside WebGPU.
+      results[browser === null ? "devices" : "devices, page"] = { browser, ...found };
+      console.log(`${browser ?? "Node"}\n${found.entrants.map((e) => `${e.name}: ${e.why}`).join("\n")}`);
       console.log(`${table(...devicesGrid(found))}\n`);
     }
     for (const line of found.ended) console.log(`left out: ${line}`);
