@@ -1,5 +1,5 @@
 // Memory stays flat: 10,000 plain five-line steps and 10,000 captured ones, with everything that people keep around them.
-import { getHeapSpaceStatistics } from "node:v8";
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { count } from "../src/core/tensor.ts";
@@ -15,6 +15,8 @@ const BATCH = 64;
 /** Ends with a smaller batch. */
 const IMAGES = 50 * BATCH + 17;
 const STEPS = 10000;
+/** Steps behind which memory is looked at: 4,000 is compared with 10,000. */
+const LEVELS = [2000, 3000, 4000, 8000, 9000, STEPS];
 
 class Net extends nn.Module {
   conv1 = new nn.Conv2d(1, 10, 5);
@@ -38,11 +40,11 @@ interface Level {
   rss: number;
 }
 
-/**
- * What V8 has given the young generation: it doubles with what survives a scavenge at some moment (16 MB at 500 steps,
- * 29 at 1,000, 59 at 4,000 and 77 at 10,000 were seen in one run, all else flat), shrinks in an idle process only, and
- * never exceeds three semi-spaces. What lives in it is counted as heap.
- */
+// The young generation keeps its size where V8 lets it: else it doubles with what survives a scavenge at some moment, 16 to
+// 77 MB in one run with all else flat, and takes pages beside it that no figure names.
+setFlagsFromString("--semi-space-growth-factor=1");
+
+/** What V8 has given the young generation. What lives in it is counted as heap. */
 function young(): number {
   return getHeapSpaceStatistics().find((s) => s.space_name === "new_space")!.physical_space_size;
 }
@@ -112,17 +114,19 @@ async function train(captured: boolean): Promise<void> {
         await evaluate();
         assert.ok(Number.isFinite(await running.item()));
       }
-      if (n === 4000 || n === STEPS) levels.push(await settle(device));
+      if (LEVELS.includes(n)) levels.push(await settle(device));
       if (n === STEPS) break;
     }
   }
-  const [early, late] = levels as [Level, Level];
+  const [early, late] = [levels[2]!, levels[5]!];
   const text = JSON.stringify(levels);
   assert.is(late.liveBytes, early.liveBytes, `live bytes: ${text}`);
   assert.is(late.tensors, early.tensors, `live tensors: ${text}`);
   assert.is(late.buffer, early.buffer, `memory: ${text}`);
   assert.ok(late.heap <= 1.05 * early.heap, `JS heap: ${text}`);
-  assert.ok(late.rss <= 1.05 * early.rss, `RSS: ${text}`);
+  // Compilers and the C library take and give back some 8 MB now and then: the least of three looks is what stays.
+  const least = (some: readonly Level[]): number => Math.min(...some.map((l) => l.rss));
+  assert.ok(least(levels.slice(3)) <= 1.05 * least(levels.slice(0, 3)), `RSS: ${text}`);
   await device.dispose();
 }
 
