@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import { withDriver } from "./drivers.ts";
+import { environment } from "./environment.ts";
 
 const AT_A_TIME = 2;
 const folder = fileURLToPath(new URL(".", import.meta.url));
@@ -28,9 +28,9 @@ function total(text: string, word: string): number | null {
   return found.length === 0 ? null : found.reduce((sum, match) => sum + Number(match[1]), 0);
 }
 
-function environment(file: string): NodeJS.ProcessEnv {
+function environmentOf(file: string): NodeJS.ProcessEnv {
   const env = process.argv.includes("--all") ? { ...process.env, WEBGPU_CASES: "all" } : process.env;
-  return withDriver(env, file);
+  return environment(env, file);
 }
 
 function run(file: string): Promise<Result> {
@@ -38,7 +38,7 @@ function run(file: string): Promise<Result> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ["--import", "tsx", `${folder}${file}`], {
       cwd: root,
-      env: environment(file),
+      env: environmentOf(file),
     });
     let text = "";
     for (const stream of [child.stdout, child.stderr]) {

@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { lavapipe, withDriver } from "./drivers.ts";
+import { lavapipe } from "./drivers.ts";
+import { environment } from "./environment.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = `${root}test/runtimes/node_modules/.bin/`;
@@ -38,7 +39,7 @@ interface Ended {
 /** Runs a program to its end; what does not end by itself is ended, and says so. */
 function run([command, ...args]: readonly string[], file: string, limit: number): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command!, [...args, `test/${file}`], { cwd: root, env: withDriver(process.env, file) });
+    const child = spawn(command!, [...args, `test/${file}`], { cwd: root, env: environment(process.env, file) });
     let text = "";
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part));
     const timer = setTimeout(() => {
