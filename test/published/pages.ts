@@ -121,9 +121,9 @@ export async function visit(
           resolve(JSON.parse(text.slice("outcome ".length)) as Outcome);
         } else if (message.type() === "error") wrong(text);
       });
-      page.goto(site.url).catch((error: Error) => wrong(error.message));
+      page.goto(site.url).catch((error: Error) => wrong(error.message.split("\n")[0]!));
     });
-    return { outcome, said };
+    return { outcome, said: [...said] };
   } finally {
     await context.close();
   }

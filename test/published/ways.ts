@@ -103,7 +103,8 @@ async function webpack(project: Project): Promise<void> {
     mode: "production",
     context: folder,
     entry: { [entries[0]!.replace(/\.js$/, "")]: `./${entries[0]}` },
-    output: { path: join(folder, "out") },
+    // Trusted Types: webpack's own policy, by which it loads chunks.
+    output: { path: join(folder, "out"), trustedTypes: true },
   });
   // biome-ignore lint/suspicious/noExplicitAny: see above
   const stats = await new Promise<any>((resolve, reject) =>
