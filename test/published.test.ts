@@ -9,13 +9,14 @@ import { CELLS, type Cell, nameOf, type Result, runCells } from "./published/cel
 
 const SAMPLE = [
   "vite dev, page, isolated",
-  "vite build, worker, isolated, strict",
-  "webpack, page, isolated, trusted types",
+  "vite build, worker, isolated, both",
+  "webpack, page, isolated, both",
   "webpack, worker, plain",
   "rollup, worker, isolated, strict",
   "esbuild esm, page, isolated, strict",
   "esbuild iife, page, isolated, trusted types",
   "module script, worker, isolated, trusted types",
+  "classic script, page, isolated, strict",
   "import map, page, plain, trusted types",
   "other origin, page, isolated",
   "inline, page, isolated",

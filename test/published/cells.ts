@@ -27,7 +27,7 @@ export interface Cell extends Setting {
 interface Exception {
   readonly ways: readonly string[];
   readonly place?: Place;
-  readonly csp?: Setting["csp"];
+  readonly csp?: readonly Setting["csp"][];
   readonly isolated?: boolean;
   /** The browser's own words for why this cannot be. */
   readonly forbidden?: string;
@@ -35,6 +35,9 @@ interface Exception {
   /** To be found in `info().why`. */
   readonly why?: RegExp;
 }
+
+const STRICT = ["strict", "both"] as const;
+const ALONE = /no worker starts here \(a blob: URL: .*; http:.*\/wasmgrad-worker\.js: it was not started/;
 
 const EXCEPTIONS: readonly Exception[] = [
   {
@@ -44,7 +47,7 @@ const EXCEPTIONS: readonly Exception[] = [
   },
   {
     ways: ["import map"],
-    csp: "strict",
+    csp: STRICT,
     forbidden:
       "Executing inline script violates the following Content Security Policy directive " +
       "'script-src 'self' 'wasm-unsafe-eval''.",
@@ -52,16 +55,19 @@ const EXCEPTIONS: readonly Exception[] = [
   {
     ways: ["other origin"],
     place: "page",
-    csp: "strict",
+    csp: STRICT,
     forbidden: `violates the following Content Security Policy directive: "script-src 'self' 'wasm-unsafe-eval'".`,
   },
   {
     ways: ["other origin"],
     place: "worker",
-    csp: "strict",
+    csp: STRICT,
     forbidden: "Failed to fetch dynamically imported module",
   },
-  { ways: ["inline"], csp: "strict", isolated: true, threads: 1, why: /worker/ },
+  // No file of the package lies beside the script.
+  { ways: ["inline"], csp: STRICT, isolated: true, threads: 1, why: ALONE },
+  // It lies beside the classic script, and the Worker's own script lies elsewhere.
+  { ways: ["classic script"], place: "worker", csp: STRICT, isolated: true, threads: 1, why: ALONE },
 ];
 
 export type Expected = { readonly forbidden: string } | { readonly threads: number; readonly why: RegExp };
@@ -71,7 +77,7 @@ export function expected({ way, place, csp, isolated }: Cell): Expected {
     (e) =>
       e.ways.includes(way.name) &&
       (e.place ?? place) === place &&
-      (e.csp ?? csp) === csp &&
+      (e.csp?.includes(csp) ?? true) &&
       (e.isolated ?? isolated) === isolated,
   );
   if (found?.forbidden !== undefined) return { forbidden: found.forbidden };
@@ -132,9 +138,8 @@ export interface RunOptions {
   readonly cells: readonly Cell[];
   /** Runs what is forbidden too, and compares the browser's words. */
   readonly forbidden?: boolean;
-  /** Hears of each cell, and of what bundlers warned of. */
+  /** Hears of each cell. */
   readonly tell?: (result: Result) => void;
-  readonly warned?: (text: string) => void;
 }
 
 /** Runs cells, each way built once for the page and once for the Worker. */
@@ -151,7 +156,7 @@ export async function runCells(options: RunOptions): Promise<Result[]> {
         const run = cells.filter((c) => options.forbidden || !("forbidden" in expected(c)));
         for (const cell of cells) if (!run.includes(cell)) results.push({ cell, wrong: null });
         if (run.length === 0) continue;
-        for await (const result of runBuild(browser, way, place, folder, other.url, run, node, options.warned)) {
+        for await (const result of runBuild(browser, way, place, folder, other.url, run, node)) {
           results.push(result);
           options.tell?.(result);
         }
@@ -174,7 +179,6 @@ async function* runBuild(
   other: string,
   cells: readonly Cell[],
   node: readonly number[],
-  warned: (text: string) => void = () => {},
 ): AsyncGenerator<Result> {
   const made = await project(folder, way, place, other);
   let site: Site;
@@ -191,11 +195,11 @@ async function* runBuild(
     if (way.name === "vite dev") await visit(browser, site, {});
     for (const cell of cells) {
       const { outcome, said } = await visit(browser, site, headersOf(cell));
-      const wrong = differs(cell, outcome, said, node);
+      const warned = made.warnings.length > 0 ? `the bundler warned: ${made.warnings.join(" | ")}` : null;
+      const wrong = differs(cell, outcome, said, node) ?? warned;
       yield { cell, wrong, ...("error" in outcome ? {} : { threads: outcome.threads, why: outcome.why }) };
     }
   } finally {
     await site.close();
   }
-  for (const text of new Set(made.warnings)) warned(`${way.name}, ${place}: ${text}`);
 }

@@ -43,11 +43,9 @@ const only = values.only?.split(",");
 const cells = CELLS.filter(({ way }) => only?.some((part) => way.name.includes(part)) ?? true);
 if (cells.length === 0) throw new Error(`--only ${values.only}: no way has such a name`);
 
-const warnings: string[] = [];
 const begin = performance.now();
 const results = await runCells({
   ...{ chromium, cells, forbidden: values.forbidden === true },
-  warned: (text) => warnings.push(text),
   tell: ({ cell, wrong }) => {
     if (wrong !== null) console.error(`FAILS ${nameOf(cell)}: ${wrong}`);
   },
@@ -63,7 +61,6 @@ console.log();
 print(table, values.markdown === true);
 console.log();
 for (const [i, text] of notes.entries()) console.log(`[${i + 1}] ${text}${values.markdown ? "  " : ""}`);
-for (const text of warnings) console.log(`warned of: ${text}`);
 const failed = results.filter(({ wrong }) => wrong !== null).length;
 const seconds = ((performance.now() - begin) / 1000).toFixed(0);
 console.log(`${results.length} cells, ${failed} differ, ${seconds} s`);

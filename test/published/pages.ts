@@ -19,10 +19,13 @@ const ISOLATION: Headers = {
   "cross-origin-embedder-policy": "require-corp",
 };
 
+const STRICT = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
+const TRUSTED = "require-trusted-types-for 'script'";
 export const POLICIES = {
   none: null,
-  strict: "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'",
-  "trusted types": "require-trusted-types-for 'script'",
+  strict: STRICT,
+  "trusted types": TRUSTED,
+  both: `${STRICT}; ${TRUSTED}`,
 } as const;
 
 const CSPS = Object.keys(POLICIES) as (keyof typeof POLICIES)[];

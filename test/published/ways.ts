@@ -19,14 +19,8 @@ export interface Project {
 
 export interface Way {
   readonly name: string;
-  /** What the app imports; a function of another origin's address, which ends with a slash. */
-  readonly from?: string | ((other: string) => string);
-  /** Options of `init`. */
-  readonly options?: Readonly<Record<string, unknown>>;
-  /** Where the page's script is no module: `import.meta` is not there. */
-  readonly classic?: boolean;
-  /** Where the Worker may not be able to import: it does so when it runs, since a Worker that does not load says nothing. */
-  readonly late?: boolean;
+  /** What differs in a file of the app; `other` is another origin's address, which ends with a slash. */
+  readonly edit?: (text: string, other: string) => string;
   open(project: Project): Promise<Site>;
 }
 
@@ -37,9 +31,18 @@ const tool = (name: string): Promise<any> => import(name);
 const html = (script: string, head = ""): string =>
   `<!doctype html><meta charset="utf-8"><title>wasmgrad</title>${head}<body>${script}</body>\n`;
 const module = (src: string): string => `<script type="module" src="./${src}"></script>`;
-const classic = (src: string): string => `<script src="./${src}"></script>`;
+const classic = (src: string): string => `<script src="${src}"></script>`;
 
-const LATE = 'const train = () => import("./train.js").then((m) => m.train())';
+/** What the app imports. */
+const from =
+  (address: string) =>
+  (text: string): string =>
+    text.replace('from "wasmgrad"', `from ${JSON.stringify(address)}`);
+/** Where the page's script is no module. */
+const noMeta = (text: string): string => text.replace("import.meta.url", "document.baseURI");
+/** Imports when it runs: a Worker that does not load says nothing of why. */
+const late = (text: string): string =>
+  text.replace('import { train } from "./train.js"', 'const train = () => import("./train.js").then((m) => m.train())');
 
 /** The app's sources, with the package beside them. */
 export async function project(packed: string, way: Way, place: Place, other: string): Promise<Project> {
@@ -47,15 +50,10 @@ export async function project(packed: string, way: Way, place: Place, other: str
   await mkdir(folder);
   await cp(join(packed, "node_modules"), join(folder, "node_modules"), { recursive: true });
   await cp(join(packed, "package.json"), join(folder, "package.json"));
-  const from = typeof way.from === "function" ? way.from(other) : (way.from ?? "wasmgrad");
   const entries = place === "page" ? ["page.js"] : ["host.js", "trainer.js"];
   for (const name of [...entries, "train.js"]) {
-    let text = await readFile(join(app, name), "utf8");
-    text = text.replace('from "wasmgrad"', `from ${JSON.stringify(from)}`);
-    if (way.options !== undefined) text = text.replace("train()", `train(${JSON.stringify(way.options)})`);
-    if (way.late) text = text.replace('import { train } from "./train.js"', LATE);
-    if (way.classic) text = text.replace("import.meta.url", "document.baseURI");
-    await writeFile(join(folder, name), text);
+    const text = await readFile(join(app, name), "utf8");
+    await writeFile(join(folder, name), way.edit?.(text, other) ?? text);
   }
   await writeFile(join(folder, "index.html"), html(module(entries[0]!)));
   return { folder, entries, warnings: [] };
@@ -65,7 +63,7 @@ export async function project(packed: string, way: Way, place: Place, other: str
 async function copyBeside({ folder }: Project): Promise<void> {
   const dist = join(folder, "node_modules/wasmgrad/dist");
   for (const name of await readdir(dist)) {
-    if (/\.wasm$|^worker\.js$/.test(name)) await cp(join(dist, name), join(folder, "out", name));
+    if (/\.wasm$|^wasmgrad-worker\.js$/.test(name)) await cp(join(dist, name), join(folder, "out", name));
   }
 }
 
@@ -131,6 +129,8 @@ function viteConfig({ folder, warnings }: Project, site: { headers: Headers }): 
     root: folder,
     configFile: false,
     logLevel: "warn",
+    // Vite makes classic scripts of Workers otherwise, which cannot load the parts that the package imports on demand.
+    worker: { format: "es" },
     customLogger: { info() {}, warn, warnOnce: warn, error: warn, clearScreen() {}, hasErrorLogged: () => false },
     server: { host: "127.0.0.1", port: 0 },
     preview: { host: "127.0.0.1", port: 0 },
@@ -165,6 +165,22 @@ const beside =
 
 const MAP = '<script type="importmap">{"imports": {"wasmgrad": "./node_modules/wasmgrad/dist/index.js"}}</script>';
 
+/** The classic script makes a global; a Worker takes it by importScripts, for which Trusted Types want a policy. */
+const SCRIPT = "./node_modules/wasmgrad/dist/wasmgrad.min.js";
+const IMPORT_SCRIPT = `const policy = globalThis.trustedTypes?.createPolicy("app", { createScriptURL: (address) => address });
+importScripts(policy?.createScriptURL("${SCRIPT}") ?? "${SCRIPT}");
+`;
+const global = (text: string): string =>
+  text
+    .replace(/import (\{[^}]*\}) from "wasmgrad";/, "const $1 = globalThis.wasmgrad;")
+    .replace(', { type: "module" }', "")
+    .replace(/^(?=.*\bpostMessage,)/s, IMPORT_SCRIPT);
+
+async function inline(project: Project): Promise<Site> {
+  await esbuild(project, "iife");
+  return serveOut(project, classic);
+}
+
 export const WAYS: readonly Way[] = [
   { name: "vite dev", open: viteDev },
   { name: "vite build", open: viteBuild },
@@ -177,15 +193,23 @@ export const WAYS: readonly Way[] = [
   },
   { name: "rollup", open: beside(rollup) },
   { name: "esbuild esm", open: beside((project) => esbuild(project, "esm")) },
-  { name: "esbuild iife", classic: true, open: beside((project) => esbuild(project, "iife"), classic) },
+  { name: "esbuild iife", edit: noMeta, open: beside((project) => esbuild(project, "iife"), classic) },
   {
     name: "module script",
-    from: "./node_modules/wasmgrad/dist/index.js",
+    edit: from("./node_modules/wasmgrad/dist/index.js"),
     open: ({ folder }) => serveFolder(folder),
   },
   {
+    name: "classic script",
+    edit: (text) => late(global(text)),
+    open: async ({ folder, entries }) => {
+      await writeFile(join(folder, "index.html"), html(classic(SCRIPT) + module(entries[0]!)));
+      return serveFolder(folder);
+    },
+  },
+  {
     name: "import map",
-    late: true,
+    edit: late,
     open: async ({ folder, entries }) => {
       await writeFile(join(folder, "index.html"), html(module(entries[0]!), MAP));
       return serveFolder(folder);
@@ -193,30 +217,19 @@ export const WAYS: readonly Way[] = [
   },
   {
     name: "other origin",
-    late: true,
-    from: (other) => `${other}node_modules/wasmgrad/dist/index.js`,
+    edit: (text, other) => late(from(`${other}node_modules/wasmgrad/dist/index.js`)(text)),
     open: ({ folder }) => serveFolder(folder),
   },
-  {
-    // One file for the page, one for its Worker, and nothing copied.
-    name: "inline",
-    from: "wasmgrad/inline",
-    classic: true,
-    open: async (project) => {
-      await esbuild(project, "iife");
-      return serveOut(project, classic);
-    },
-  },
+  // One file for the page, one for its Worker, and nothing copied.
+  { name: "inline", edit: (text) => noMeta(from("wasmgrad/inline")(text)), open: inline },
   {
     name: "inline, worker given",
-    from: "wasmgrad/inline",
-    options: { worker: "/engine-worker.js" },
-    classic: true,
+    edit: (text) => noMeta(from("wasmgrad/inline")(text)).replace("train()", 'train({ worker: "/engine-worker.js" })'),
     open: async (project) => {
-      await esbuild(project, "iife");
-      const { folder } = project;
-      await cp(join(folder, "node_modules/wasmgrad/dist/worker.js"), join(folder, "out/engine-worker.js"));
-      return serveOut(project, classic);
+      const site = await inline(project);
+      const file = join(project.folder, "node_modules/wasmgrad/dist/wasmgrad-worker.js");
+      await cp(file, join(project.folder, "out/engine-worker.js"));
+      return site;
     },
   },
 ];

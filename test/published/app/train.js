@@ -59,13 +59,13 @@ function cnn() {
 export async function train(options = {}) {
   const device = await init({ threads: 2, simd: "simd", deterministic: true, ...options });
   try {
-    const { build, threads, why } = info();
-    for (let i = 0; i < 500 && device.ready < threads; i++) await new Promise((r) => setTimeout(r, 10));
+    for (let i = 0; i < 500 && device.ready < info().threads; i++) await new Promise((r) => setTimeout(r, 10));
     manualSeed(3);
     const losses = [];
     for (const step of [mlp(), cnn()]) {
       for (let i = 0; i < STEPS; i++) losses.push(await (await step()).item());
     }
+    const { build, threads, why } = info();
     return { losses, build, threads, ready: device.ready, why, isolated: globalThis.crossOriginIsolated === true };
   } finally {
     await device.dispose();
