@@ -1,14 +1,11 @@
 // node --import tsx test/published/hosts.ts [--only NAMES] [--markdown]: the published package in hosts without a bundler.
 // Prints a table; ends with an error when a cell fails.
-import { relative } from "node:path";
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { markdown, table } from "../../bench/timing.ts";
-import { type Cell, here, judge, lacks } from "./cells.ts";
-import { cells as nodeCells } from "./hosts-node.ts";
-import { cells as workerdCells } from "./hosts-workerd.ts";
+import { judge, lacks } from "./hosts/cell.ts";
+import { cells } from "./hosts/cells.ts";
 import { packed } from "./pack.ts";
-
-export const cells: readonly Cell[] = [...nodeCells, ...workerdCells];
 
 const USAGE = `node --import tsx test/published/hosts.ts [options]
   --only NAMES   cells whose name contains one of these, such as "node 24,jest"; may be repeated
@@ -51,7 +48,7 @@ try {
     };
     const missing = lacks(cell);
     if (missing !== null) {
-      row("skipped", `no ${relative(here, missing)}`);
+      row("skipped", `no ${basename(missing)}`);
       continue;
     }
     try {

@@ -1,7 +1,8 @@
 // A worker of workerd's: the wasm comes as a compiled module, and the clock stands still while a request is answered.
+
+import * as w from "wasmgrad";
 import relaxed from "wasmgrad/relaxed.wasm";
 import simd from "wasmgrad/simd.wasm";
-import * as w from "wasmgrad";
 import { train } from "./train.mjs";
 
 let step = null;
@@ -12,7 +13,15 @@ async function xor() {
     await w.init({ wasm: relaxed, maximumMemory: 64 << 20 });
     w.manualSeed(1);
     const { nn } = w;
-    const [x, y] = [w.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]), w.tensor([[0], [1], [1], [0]])];
+    const [x, y] = [
+      w.tensor([
+        [0, 0],
+        [0, 1],
+        [1, 0],
+        [1, 1],
+      ]),
+      w.tensor([[0], [1], [1], [0]]),
+    ];
     const model = new nn.Sequential(new nn.Linear(2, 8), new nn.Tanh(), new nn.Linear(8, 1), new nn.Sigmoid());
     const [criterion, optimizer] = [new nn.BCELoss(), new w.optim.Adam(model.parameters(), { lr: 0.05 })];
     const captured = w.capture((a, b) => {

@@ -1,6 +1,6 @@
 // Cells of workerd: training, and a model that goes on training from request to request in memory that does not grow.
 import { existsSync, readFileSync } from "node:fs";
-import { type Cell, inFolder, type Trained } from "./cells.ts";
+import { type Cell, inFolder, type Trained } from "./cell.ts";
 import { ask, esbuild, type ServeOptions, serve, workerd } from "./workerd.ts";
 
 interface Xor {

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Readable } from "node:stream";
-import { ended, modules } from "./cells.ts";
+import { ended, modules } from "./cell.ts";
 
 export const workerd = join(modules, "workerd", "bin", "workerd");
 export const esbuild = join(modules, "esbuild", "bin", "esbuild");

@@ -6,13 +6,16 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 
-export const here = fileURLToPath(new URL(".", import.meta.url));
-export const modules = join(here, "node_modules");
-const runtimes = fileURLToPath(new URL("../runtimes/node_modules/.bin", import.meta.url));
+const path = (place: string): string => fileURLToPath(new URL(place, import.meta.url));
+/** What test/published/package.json installs. */
+export const modules = path("../node_modules");
+const runtimes = path("../../runtimes/node_modules/.bin");
 
 /** What a program printed of its training (programs/train.mjs). */
 export interface Trained {
   readonly losses: readonly number[];
+  /** Threads that took part. */
+  readonly ready: number;
   readonly info: { readonly build: string; readonly threads: number; readonly why: string };
 }
 
@@ -73,7 +76,7 @@ export function result({ code, out, err }: Ended): Trained {
 export async function inFolder<T>(published: string, use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(published, "cell-"));
   try {
-    await cp(join(here, "programs"), folder, { recursive: true });
+    await cp(path("programs"), folder, { recursive: true });
     const train = await readFile(join(folder, "train.mjs"), "utf8");
     const older = train
       .replace("export async function train", "exports.train = async function train")
@@ -104,6 +107,8 @@ export async function judge(cell: Cell, published: string): Promise<Trained | nu
   expected ??= { name: cell.name, losses };
   if (losses !== expected.losses) throw new Error(`losses ${losses}: ${expected.name} has ${expected.losses}`);
   const { threads = 2 } = cell;
-  if (trained.info.threads !== threads) throw new Error(`${JSON.stringify(trained.info)}: ${threads} threads expected`);
+  if (trained.info.threads !== threads || trained.ready !== threads) {
+    throw new Error(`${trained.ready} threads took part, ${threads} are expected: ${JSON.stringify(trained.info)}`);
+  }
   return trained;
 }

@@ -1,17 +1,18 @@
 // Cells of Node in each version, and of Deno and Bun: the ways in which a program can load the package.
 import { join } from "node:path";
-import { type Cell, type Ended, ended, inFolder, modules, NODES, node, result, runtime } from "./cells.ts";
+import { type Cell, type Ended, ended, inFolder, modules, NODES, node, result, runtime, type Trained } from "./cell.ts";
 
-/** A library that is loaded and used says nothing. */
-function quiet(done: Ended): Ended {
+/** What it told; a library that is loaded and used says nothing else. */
+function quiet(done: Ended): Trained {
+  const trained = result(done);
   if (done.err !== "") throw new Error(`on the console: ${done.err.trimEnd()}`);
-  return done;
+  return trained;
 }
 
 const program = (name: string, command: string, ...args: string[]): Cell => ({
   name,
   needs: [command],
-  run: (published) => inFolder(published, async (folder) => result(quiet(await ended(command, args, folder)))),
+  run: (published) => inFolder(published, async (folder) => quiet(await ended(command, args, folder))),
 });
 
 const vitest = join(modules, "vitest", "vitest.mjs");
@@ -39,11 +40,28 @@ const nodeCells = (version: number): Cell[] => [
     : ["forks", "threads"].map((pool) =>
         runner(`Node ${version}: vitest, ${pool}`, version, vitest, "run", "--globals", `--pool=${pool}`),
       )),
+  program(`Node ${version}: import and require in one process`, node(version), "both.mjs"),
   runner(`Node ${version}: jest`, version, jest, "--config", jestConfig, "--watchman=false"),
 ];
 
+/** Of programs/forms.mjs. */
+const FORMS = [
+  ...["own file, integrity", "URL", "URL as text", "path from the working folder", "http", "http, integrity"],
+  ...["Uint8Array", "bytes, integrity", "ArrayBuffer", "WebAssembly.Module"],
+  ...["addresses", "bytes", "modules"].map((what) => `{ simd, relaxed }: ${what}`),
+  ...["inline", "inline/simd"],
+];
+
+/** Node 20 has relaxed SIMD once a flag is set, which `init` does: before that no such module compiles. */
+const formCells = (version: number): Cell[] =>
+  FORMS.filter((form) => version > 20 || !form.endsWith("modules")).map((form) =>
+    program(`Node ${version}: wasm, ${form}`, node(version), "forms.mjs", form),
+  );
+
 export const cells: Cell[] = [
   ...NODES.flatMap(nodeCells),
+  ...formCells(20),
+  ...formCells(24),
   program("Deno: import, --allow-read", runtime("deno"), "run", "--allow-read", "--no-prompt", "import.mjs"),
   program("Bun: import", runtime("bun"), "import.mjs"),
   program("Bun: require", runtime("bun"), "require.cjs"),

@@ -3,7 +3,9 @@
 
 /** Losses of the twenty steps, and what the default device says of itself. */
 export async function train(w, options = {}) {
-  await w.init({ simd: "simd", deterministic: true, threads: 2, ...options });
+  const device = await w.init({ simd: "simd", deterministic: true, threads: 2, ...options });
+  // Threads join when they have started, which short work does not wait for: here all must take part.
+  for (let i = 0; i < 1000 && device.ready < device.info.threads; i++) await new Promise((r) => setTimeout(r, 10));
   w.manualSeed(7);
   const { nn } = w;
   const losses = [];
@@ -33,7 +35,7 @@ export async function train(w, options = {}) {
   });
   const [images, digits] = [w.randn([32, 1, 28, 28]), w.randint(0, 10, [32])];
   for (let i = 0; i < 10; i++) losses.push(await (await step(images, digits)).item());
-  return { losses, info: w.info() };
+  return { losses, ready: device.ready, info: w.info() };
 }
 
 /** The line by which a program tells what came out, wherever a test runner puts it. */
