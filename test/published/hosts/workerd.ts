@@ -61,7 +61,7 @@ async function embedded(folder: string, { entry, bundled }: ServeOptions): Promi
   return [
     embed("main.mjs", "esModule", entry),
     ...readdirSync(folder)
-      .filter((name) => /^(train|net)\.mjs$/.test(name))
+      .filter((name) => name.endsWith(".mjs") && ![entry, "package.mjs"].includes(name))
       .map((name) => embed(name, "esModule", name)),
     embed("wasmgrad", "esModule", "package.mjs"),
     ...scripts.map((name) => embed(`wasmgrad/dist/${name}`, "esModule", join(home, "dist", name))),
