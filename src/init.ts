@@ -3,8 +3,9 @@ import { type Device, type DeviceInfo, defaultDevice, setDefaultDevice, setFinde
 import { WasmgradError } from "./core/error.ts";
 import { setCollector } from "./core/memory.ts";
 import { collector } from "./host/probe.ts";
-import { WasmDevice, type WasmOptions } from "./wasm/device.ts";
+import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
+import type { WasmOptions } from "./wasm/options.ts";
 
 export interface InitOptions extends WasmOptions {
   /**
@@ -20,7 +21,7 @@ export interface InitOptions extends WasmOptions {
 
 const COMMON = ["device", "debug", "deterministic", "maximumMemory"];
 const OWN: Record<string, readonly string[]> = {
-  wasm: ["simd", "threads", "wasm"],
+  wasm: ["simd", "threads", "wasm", "integrity", "worker"],
   webgpu: ["powerPreference", "gpu"],
 };
 const AUTO = "auto: wasm until calibrate(model, sample) has measured both and chosen";
