@@ -265,11 +265,14 @@ const { Memory } = WebAssembly;
 
 /** A host that reserves so many pages of 64 KiB at most. */
 async function withMost(pages: number, use: () => Promise<void>): Promise<void> {
-  const stub = (descriptor: WebAssembly.MemoryDescriptor): WebAssembly.Memory => {
-    if ((descriptor.maximum ?? 0) > pages) throw new RangeError("WebAssembly.Memory(): could not allocate memory");
-    return new Memory(descriptor);
-  };
-  WebAssembly.Memory = stub as unknown as typeof Memory;
+  class Stub {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      if ((descriptor.maximum ?? 0) > pages) throw new RangeError("WebAssembly.Memory(): could not allocate memory");
+      // biome-ignore lint/correctness/noConstructorReturn: memories are made by the host alone
+      return new Memory(descriptor);
+    }
+  }
+  WebAssembly.Memory = Stub as unknown as typeof Memory;
   try {
     await use();
   } finally {

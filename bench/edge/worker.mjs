@@ -1,6 +1,7 @@
 // Takes the steps that a request asks for, in workerd.
-import relaxed from "wasmgrad/relaxed.wasm";
+
 import * as w from "wasmgrad";
+import relaxed from "wasmgrad/relaxed.wasm";
 import { prepare } from "./net.mjs";
 
 let run = null;

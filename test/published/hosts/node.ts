@@ -63,6 +63,6 @@ export const cells: Cell[] = [
   ...formCells(20),
   ...formCells(24),
   program("Deno: import, --allow-read", runtime("deno"), "run", "--allow-read", "--no-prompt", "import.mjs"),
-  program("Bun: import", runtime("bun"), "import.mjs"),
-  program("Bun: require", runtime("bun"), "require.cjs"),
+  program("Bun: import", runtime("bun"), "--no-install", "import.mjs"),
+  program("Bun: require", runtime("bun"), "--no-install", "require.cjs"),
 ];
