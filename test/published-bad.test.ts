@@ -1,7 +1,7 @@
 // The published package where the wasm file is not what it should be, the worker does not start, or the host reserves
 // little memory: an error that names the file and says what to do, or slower work that says so.
 import { createHash } from "node:crypto";
-import { cp, readFile, rm } from "node:fs/promises";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -9,7 +9,9 @@ import { pathToFileURL } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type * as Package from "../src/index.ts";
+import { findChromium } from "./browser/page.ts";
 import { packed } from "./published/pack.ts";
+import { headersOf, openBrowser, serveFolder } from "./published/pages.ts";
 
 const { folder, close } = await packed();
 const home = join(folder, "node_modules", "wasmgrad");
@@ -302,6 +304,47 @@ test("a host that reserves nothing gets an error that says how much was asked fo
   await withMost(0, async () => {
     says(await refusal({}), /memory/i);
   });
+});
+
+// ------------------------------------------------------------------------------------------------------------ workers
+
+const executablePath = findChromium();
+const inPage = executablePath === null ? test.skip : test;
+if (executablePath === null) console.log("skipped: a worker that does not start: no Chromium is installed");
+
+inPage("a worker's file that is not there: one thread, which says so once", async () => {
+  const html = `<!doctype html><script type="importmap">${JSON.stringify({
+    imports: { wasmgrad: "/node_modules/wasmgrad/dist/index.js" },
+  })}</script><script type="module">globalThis.w = await import("wasmgrad")</script>`;
+  await writeFile(join(folder, "index.html"), html);
+  const headers = headersOf({ isolated: true, csp: "none" });
+  const site = await serveFolder(folder, headers);
+  const browser = await openBrowser(executablePath!);
+  try {
+    const page = await browser.newPage();
+    const warnings: string[] = [];
+    page.on("console", (message) => message.type() === "warning" && warnings.push(message.text()));
+    await page.goto(site.url);
+    await page.waitForFunction(() => "w" in globalThis);
+    const info = await page.evaluate(async () => {
+      const { w } = globalThis as unknown as { w: typeof Package };
+      const before = await w.init({ threads: 2, simd: "simd", worker: "missing/worker.js" } as Package.InitOptions);
+      // It works from the first moment, whatever becomes of the workers.
+      const product = w.ones([64, 64]).matmul(w.ones([64, 64]));
+      if ((await product.data())[0] !== 64) throw new Error("wrong product");
+      for (let i = 0; i < 1000 && before.info.threads > 1; i++) await new Promise((r) => setTimeout(r, 10));
+      return w.info();
+    });
+    assert.is(info.threads, 1, JSON.stringify(info));
+    says(info.why, /worker/);
+    assert.ok(info.why.includes(`${site.url}missing/worker.js`), info.why);
+    assert.is(warnings.length, 1, warnings.join("\n"));
+    assert.ok(warnings[0]!.includes(`${site.url}missing/worker.js`), warnings[0]);
+    says(warnings[0]!, /init\(\{ worker/);
+  } finally {
+    await browser.close();
+    await site.close();
+  }
 });
 
 test("after all that the package still works", async () => {
