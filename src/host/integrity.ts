@@ -26,6 +26,6 @@ export async function checkIntegrity(bytes: Uint8Array<ArrayBuffer>, integrity: 
   if (parsed.some((p) => p.kind === kind && p.digest === text)) return;
   fail(
     "init",
-    `${name}: its integrity is ${kind}-${text}, not what was asked for: ${integrity}: the file was changed, or is of another version`,
+    `${name}: integrity ${kind}-${text}: ${integrity} is expected: the file was changed, or is of another version`,
   );
 }

@@ -4,7 +4,7 @@
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
-import { canBlock, collector } from "../host/probe.ts";
+import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../program/arenas.ts";
 import { improve } from "../program/passes/index.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
@@ -77,7 +77,7 @@ export class WasmDevice implements Device {
     });
   }
 
-  static async create(options: WasmOptions = {}): Promise<{ device: WasmDevice; collect: () => void }> {
+  static async create(options: WasmOptions = {}): Promise<WasmDevice> {
     const { threads: wanted } = options;
     if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS)) {
       fail("init", `threads ${wanted}: an integer from 1 to ${MAX_THREADS} is expected`);
@@ -105,7 +105,7 @@ export class WasmDevice implements Device {
     const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
     const device = new WasmDevice(exports, memory, names, pool, info, options, scripts);
     await pool.start(module, memory.memory, names, options.worker);
-    return { device, collect: await collector() };
+    return device;
   }
 
   get liveBytes(): number {
@@ -361,7 +361,7 @@ export class WasmDevice implements Device {
   private goOnWith(threads: number, reason: string, remedy: string): void {
     if (this.failed !== null) return;
     this.info = { ...this.info, threads, why: `${this.info.why}; ${reason}` };
-    console.warn(`wasmgrad: ${threads === 1 ? "one thread only" : `${threads} threads`}: ${reason}: ${remedy}.`);
+    console.warn(`wasmgrad: ${threads === 1 ? "one thread only" : `${threads} threads`}: ${reason}${remedy}.`);
   }
 
   private fail(reason: string): void {

@@ -26,7 +26,10 @@ export const FIRST_KERNEL = 16;
  */
 async function choose(wanted: Build | undefined, offered: readonly Build[]): Promise<{ build: Build; why: string }> {
   if (wanted !== undefined && !offered.includes(wanted)) {
-    fail("init", `simd ${JSON.stringify(wanted)} was asked for, and wasm gives ${offered.join(", ") || "no build"}`);
+    fail(
+      "init",
+      `simd ${JSON.stringify(wanted)} was asked for: it must be among what wasm gives: ${offered.join(", ")}`,
+    );
   }
   if (wanted === "simd") return { build: "simd", why: "asked for" };
   if (wanted === "256") {
@@ -45,7 +48,7 @@ async function choose(wanted: Build | undefined, offered: readonly Build[]): Pro
   }
   if (wanted === "relaxed") fail("init", 'simd "relaxed" was asked for: this host has no relaxed SIMD, use "simd"');
   if (!offered.includes("simd")) {
-    fail("init", `wasm gives ${offered.join(", ") || "no build"}, and this host has no relaxed SIMD: it needs "simd"`);
+    fail("init", `wasm gives ${offered.join(", ")}: this host has no relaxed SIMD, it must be given "simd"`);
   }
   return { build: "simd", why: relaxed ? "the host has no relaxed SIMD" : "no other was given" };
 }
@@ -75,16 +78,13 @@ export async function load({ simd, wasm, integrity }: WasmOptions): Promise<Load
     else await enableRelaxedSimd();
     const loaded = await once(simd ?? "simd", wasm, integrity);
     if (simd !== undefined && simd !== loaded.build) {
-      fail(
-        "init",
-        `simd ${JSON.stringify(simd)} was asked for, and the wasm file given is the build "${loaded.build}"`,
-      );
+      fail("init", `simd ${JSON.stringify(simd)} was asked for: the wasm file given is the build "${loaded.build}"`);
     }
     return { ...loaded, why: "the wasm file given is this one" };
   }
-  const unknown = Object.keys(wasm ?? {}).find((name) => !(BUILDS as readonly string[]).includes(name));
-  if (unknown !== undefined || wasm === null || (wasm !== undefined && typeof wasm !== "object")) {
-    const what = unknown === undefined ? String(wasm) : `{ ${unknown} }`;
+  const names = typeof wasm === "object" && wasm !== null ? Object.keys(wasm) : [];
+  if (wasm !== undefined && (names.length === 0 || names.some((n) => !(BUILDS as readonly string[]).includes(n)))) {
+    const what = typeof wasm === "object" && wasm !== null ? JSON.stringify(names) : String(wasm);
     fail("init", `wasm ${what}: an address, bytes, a WebAssembly.Module, or { simd, relaxed } of these is expected`);
   }
   const given = wasm as Partial<Record<Build, WasmSource>> | undefined;

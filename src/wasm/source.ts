@@ -50,7 +50,10 @@ export async function moduleOf(
 ): Promise<Loaded> {
   if (isModule(source)) {
     if (integrity !== undefined)
-      fail("init", "integrity: a compiled module was given: only a file's bytes can be checked");
+      fail(
+        "init",
+        "integrity of a compiled module: only the bytes of a file can be checked, an address or bytes are expected",
+      );
     return checked(source as WebAssembly.Module, "the module given");
   }
   const file = FILES[build];
@@ -86,20 +89,22 @@ async function fromAddress(url: URL, file: string, integrity: string | undefined
   } catch (error) {
     return fail(
       "init",
-      `${url}: no answer (${(error as Error).message}): the wasm file must be there, and from another origin it must come with CORS headers: ${remedy(file)}`,
+      `${url}: no answer (${(error as Error).message}): the wasm file must be there, and come with CORS headers from another origin: ${remedy(file)}`,
     );
   }
   if (!response.ok) fail("init", `${url}: HTTP status ${response.status}: the wasm file is not there: ${remedy(file)}`);
   const type = response.headers.get("content-type") ?? "";
   if (integrity === undefined && /^application\/wasm\b/i.test(type) && WebAssembly.compileStreaming !== undefined) {
     const module = await WebAssembly.compileStreaming(response).catch((error: Error) =>
-      fail("init", `${url}: the answer is no whole wasm file (${error.message}): ${remedy(file)}`),
+      fail("init", `${url}: the answer must be a whole wasm file (${error.message}): ${remedy(file)}`),
     );
     return checked(module, String(url));
   }
   const bytes = await response
     .arrayBuffer()
-    .catch((error: Error) => fail("init", `${url}: the answer broke off (${error.message}): ${remedy(file)}`));
+    .catch((error: Error) =>
+      fail("init", `${url}: it must come whole, and broke off (${error.message}): ${remedy(file)}`),
+    );
   return fromBytes(new Uint8Array(bytes), String(url), integrity, file);
 }
 
@@ -121,7 +126,7 @@ async function fromBytes(
 ): Promise<Loaded> {
   if (integrity !== undefined) await checkIntegrity(bytes, integrity, name);
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d)
-    fail("init", `${name}: this is no wasm file, ${looks(bytes)}: ${remedy(file)}`);
+    fail("init", `${name}: a wasm file is expected, ${looks(bytes)}: ${remedy(file)}`);
   const module = await WebAssembly.compile(bytes).catch((error: Error) =>
     fail(
       "init",
@@ -134,13 +139,12 @@ async function fromBytes(
 /** Its own word for version and build, which build.mjs writes behind the code. */
 function checked(module: WebAssembly.Module, name: string): Loaded {
   const [section] = WebAssembly.Module.customSections(module, "wasmgrad");
-  if (section === undefined)
-    return fail("init", `${name}: this is a wasm file, but not one of wasmgrad's version ${version}`);
+  if (section === undefined) return fail("init", `${name}: a wasm file of wasmgrad, version ${version}, is expected`);
   const said = JSON.parse(new TextDecoder().decode(section)) as { version: string; build: Build };
   if (said.version !== version) {
     fail(
       "init",
-      `${name}: this wasm file is of version ${said.version}, the script of version ${version}: both must come from one package`,
+      `${name}: version ${said.version}: the script is of version ${version}, and both must come from one package`,
     );
   }
   return { module, build: said.build };
