@@ -42,6 +42,7 @@ export async function bundle(entries, options = {}) {
     platform: "neutral",
     resolve: { mainFields: ["module", "main"] },
     external: [/^node:/],
+    transform: { define: { COMMONJS_FILE: format === "cjs" ? "__filename" : "undefined" } },
     plugins: [addresses, carried],
     onLog(level, log) {
       // What is no module has no import.meta: src/wasm/address.ts knows what to do.

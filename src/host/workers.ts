@@ -59,7 +59,7 @@ export async function waysToStart(source: string, file: WorkerFile): Promise<Way
   }
   const { address } = file;
   const fromFile: Way = {
-    from: String(address ?? "a file beside the script"),
+    from: address?.protocol === "data:" ? "a data: URL" : String(address ?? "a file beside the script"),
     start(_name, events) {
       let worker: Worker;
       try {

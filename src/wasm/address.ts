@@ -15,7 +15,8 @@ export const FILES: Record<Build, string> = { simd: "simd.wasm", relaxed: "relax
 /** True where this runs from the sources. */
 export const fromSources = (): boolean => String(import.meta.url).endsWith(".ts");
 
-declare const __filename: string | undefined;
+/** `__filename` in the CommonJS bundles, and only there: bundle.mjs puts it in, since webpack takes the name itself for a promise. */
+declare const COMMONJS_FILE: string | undefined;
 
 /** Where the first script lies: a page's classic one, a worker's, or a CommonJS file. */
 function firstScript(): string | undefined {
@@ -23,8 +24,8 @@ function firstScript(): string | undefined {
     document?: { currentScript?: { src?: string } | null };
     location?: { href: string };
   };
-  if (typeof __filename === "string") {
-    const path = encodeURI(__filename.replaceAll("\\", "/")).replace(/[?#]/g, encodeURIComponent);
+  if (typeof COMMONJS_FILE === "string") {
+    const path = encodeURI(COMMONJS_FILE.replaceAll("\\", "/")).replace(/[?#]/g, encodeURIComponent);
     return `file://${path.startsWith("/") ? "" : "/"}${path}`;
   }
   return document === undefined ? location?.href : document.currentScript?.src;
