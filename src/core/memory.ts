@@ -11,14 +11,14 @@ const growths = new WeakMap<Device, Growth>();
 let turned = performance.now();
 let collect: () => void = () => {};
 
-/** The host's way to ask for a garbage collection. */
+/** The host's way to ask for a garbage collection. @internal */
 export function setCollector(f: () => void): void {
   collect = f;
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
-/** Lets the event loop turn at least every 50 ms, collects when that is worth it; null when it need not turn. */
+/** Lets the event loop turn at least every 50 ms, collects when that is worth it; null when it need not turn. @internal */
 export function tick(device: Device): Promise<void> | null {
   let growth = growths.get(device);
   if (growth === undefined) {
@@ -41,7 +41,10 @@ async function letTurn(device: Device, growth: Growth): Promise<void> {
   growth.settle(device.liveBytes);
 }
 
-/** Live bytes, storages and tensors, and which ops asked for them: a leak has a name. */
-export function memory(device: Device = defaultDevice()): MemoryUse & { tensors: number } {
+/**
+ * Live bytes and storages of a device (the default one), and which ops asked for them: a leak has a name. `tensors` counts
+ * the live tensors of all devices.
+ */
+export function memory(device: Device = defaultDevice()): MemoryUse & { /** Of all devices. */ tensors: number } {
   return { ...device.memory(), tensors: count.tensors };
 }
