@@ -43,6 +43,7 @@ export {
   detach,
   div,
   dropout,
+  type Extremes,
   empty,
   emptyLike,
   eq,
