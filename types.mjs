@@ -7,12 +7,12 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
-/** Entries of the package, as package.json names their declarations. */
-const entries = () =>
-  Object.values(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).exports)
-    .map((entry) => entry.types)
-    .filter((file) => file !== undefined)
-    .map((file) => file.replace("./dist/types/", ""));
+/** The declarations of the entries, as package.json names them, from `dist/types` on. */
+export function entries() {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const named = JSON.stringify(exports).matchAll(/"types":"\.\/dist\/types\/([^"]+)"/g);
+  return [...new Set([...named].map(([, file]) => file))];
+}
 
 /** The declarations that a file names: `./core/tensor.ts` is `core/tensor.d.ts`. */
 function named(folder, file) {

@@ -18,6 +18,7 @@ import * as format from "../src/io/safetensors.ts";
 import * as nn from "../src/nn/index.ts";
 import * as optim from "../src/optim/index.ts";
 import { formatTensor } from "../src/print.ts";
+import { wasmFiles } from "./messages-wasm.ts";
 import { ReferenceDevice } from "./reference.ts";
 
 export type Cases = Record<string, () => unknown>;
@@ -160,7 +161,6 @@ const init: Cases = {
   "init: threads": () => w.init({ threads: 0 }),
   "init: maximumMemory": () => w.init({ maximumMemory: -1 }),
   "init: memory for nothing": () => w.init({ threads: 1, maximumMemory: 2 ** 20 }),
-  "init: wasm file": () => w.init({ simd: "simd", wasm: new URL("file:///nowhere/at/all.wasm") }),
 };
 
 const calibrate = (sample: unknown, options: object = {}, model: unknown = new nn.Linear(3, 2)): Promise<unknown> =>
@@ -698,6 +698,7 @@ const amp: Cases = {
 export const cases: Cases = {
   ...core,
   ...init,
+  ...wasmFiles,
   ...calibration,
   ...capture,
   ...ops,

@@ -71,6 +71,8 @@ export interface DeviceInfo {
   readonly build: string;
   /** Threads that run kernels, the calling one included; 1 on WebGPU. */
   readonly threads: number;
+  /** Most bytes of memory that the device may grow to, where it is known beforehand. */
+  readonly maximumMemory?: number;
   /** Why this build and this number of threads. */
   readonly why: string;
 }
