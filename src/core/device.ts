@@ -86,7 +86,7 @@ export interface MemoryUse {
   /** Blocks of memory that are alive. Views share one. */
   storages: number;
   /** Bytes and storages by the op that asked for them. */
-  byOp: Record<string, { bytes: number; storages: number }>;
+  byOp: Record<string, Record<"bytes" | "storages", number>>;
 }
 
 /** A device, on which tensors lie and kernels run. `init()` makes it. */

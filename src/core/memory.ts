@@ -44,6 +44,6 @@ async function letTurn(device: Device, growth: Growth): Promise<void> {
  * Live bytes and storages of a device (the default one), and which ops asked for them: a leak has a name. `tensors` counts
  * the live tensors of all devices.
  */
-export function memory(device: Device = defaultDevice()): MemoryUse & { /** Of all devices. */ tensors: number } {
+export function memory(device: Device = defaultDevice()): MemoryUse & Record<"tensors", number> {
   return { ...device.memory(), tensors: count.tensors };
 }

@@ -115,15 +115,17 @@ export function backward(root: Tensor, gradient: Tensor | null = null, options: 
   for (const [leaf, g] of found) accumulate(leaf, g, options.createGraph ?? false);
 }
 
+/** Options of `grad()`. */
+export interface GradOptions extends BackwardOptions {
+  /** The gradient of `root`, of its shape; 1 by default, for a root of one element. */
+  gradient?: Tensor;
+}
+
 /**
  * Gradients of `root` with respect to `inputs`, returned instead of accumulated: one of each input's shape, null where the
  * root does not depend on it (where PyTorch throws). https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
  */
-export function grad(
-  root: Tensor,
-  inputs: readonly Tensor[],
-  options: BackwardOptions & { /** That of `root`, in its shape; 1 by default. */ gradient?: Tensor } = {},
-): (Tensor | null)[] {
+export function grad(root: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
   const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
   return inputs.map((x) => {
     const g = found.get(x);
