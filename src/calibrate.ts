@@ -23,16 +23,21 @@ import { data } from "./read.ts";
 
 export type { BatchTime, Calibration, Choice };
 
+/** A point that `calibrate` has measured. */
 export interface CalibrateProgress {
+  /** The device that was measured. */
   readonly device: Choice;
+  /** The batch size. */
   readonly batch: number;
   /** Milliseconds a step. */
   readonly ms: number;
-  /** Points measured, and planned: a refinement adds two. */
+  /** Points measured so far. */
   readonly done: number;
+  /** Points that are planned; a refinement adds two. */
   readonly total: number;
 }
 
+/** Options of `calibrate`. */
 export interface CalibrateOptions<R = Tensor> {
   /** Batch sizes to measure besides `batch`: 1, 8, 64, 512 and so on up to it by default. */
   batches?: readonly number[];
@@ -47,9 +52,9 @@ export interface CalibrateOptions<R = Tensor> {
    * GPU's kernels comes on top.
    */
   budget?: number;
-  /** False: neither looks for an earlier answer nor keeps this one. */
+  /** False: neither looks for an earlier answer nor keeps this one; true by default. */
   cache?: boolean;
-  /** True: measures although there is an answer, and keeps the new one. */
+  /** True: measures although there is an answer, and keeps the new one; false by default. */
   force?: boolean;
   /** Called after each point. */
   onProgress?: (progress: CalibrateProgress) => void;

@@ -12,83 +12,175 @@ type Other = Tensor | number;
 
 declare module "./core/tensor.ts" {
   interface Tensor {
+    /** this + b, element by element; shapes broadcast: `[2, 3]` and `[3]` give `[2, 3]`. Dtypes as in `add`. */
     add(b: Other): Tensor;
+    /** this - b, element by element; shapes broadcast. */
     sub(b: Other): Tensor;
+    /** this times b, element by element; shapes broadcast. For products of matrices see `matmul`. */
     mul(b: Other): Tensor;
+    /** this / b, element by element, as float; shapes broadcast. */
     div(b: Other): Tensor;
+    /** The larger of each two elements, for floats; shapes broadcast. NaN in either gives NaN. */
     maximum(b: Tensor): Tensor;
+    /** The smaller of each two elements, for floats; shapes broadcast. NaN in either gives NaN. */
     minimum(b: Tensor): Tensor;
+    /** this = b, element by element, as bool; shapes broadcast. */
     eq(b: Other): Tensor;
+    /** this ≠ b, element by element, as bool; shapes broadcast. */
     ne(b: Other): Tensor;
+    /** this < b, element by element, as bool; shapes broadcast. */
     lt(b: Other): Tensor;
+    /** this ≤ b, element by element, as bool; shapes broadcast. */
     le(b: Other): Tensor;
+    /** this > b, element by element, as bool; shapes broadcast. */
     gt(b: Other): Tensor;
+    /** this ≥ b, element by element, as bool; shapes broadcast. */
     ge(b: Other): Tensor;
+    /** -x, element by element; the same shape. */
     neg(): Tensor;
+    /** e^x, element by element; the same shape. */
     exp(): Tensor;
+    /** Natural logarithm, element by element; the same shape. NaN below zero, -infinity at zero. */
     log(): Tensor;
+    /** Square root, element by element; the same shape. NaN below zero. */
     sqrt(): Tensor;
+    /** Hyperbolic tangent, element by element; the same shape. */
     tanh(): Tensor;
+    /** 1 / (1 + e^-x), element by element; the same shape. */
     sigmoid(): Tensor;
+    /** max(x, 0), element by element; the same shape. The gradient at 0 is 0. */
     relu(): Tensor;
+    /** |x|, element by element; the same shape. */
     abs(): Tensor;
+    /** Sine of angles in radians, element by element; the same shape. */
     sin(): Tensor;
+    /** Cosine of angles in radians, element by element; the same shape. */
     cos(): Tensor;
+    /** -1, 0 or 1 by each element's sign; the same shape. Its gradient is 0. */
     sign(): Tensor;
-    /** As float32. */
+    /** As float32; itself where it is that already. */
     float(): Tensor;
-    /** As float16, which some WebGPU devices have. */
+    /** As float16, which WebGPU devices with `shader-f16` have: 11 bits of precision, infinity from 65520 on. */
     half(): Tensor;
-    /** As int32. */
+    /** As int32: floats are cut towards zero. */
     int(): Tensor;
-    /** As bool. */
+    /** As bool: true where not zero. */
     bool(): Tensor;
+    /** A copy with storage of its own; gradients flow through. */
     clone(): Tensor;
+    /** Another tensor over the same storage, off the tape: no gradients flow through it. */
     detach(): Tensor;
+    /**
+     * Sum over `dim`, or over all: `[2, 3]` gives `[]`, with dim 1 `[2]`, with keepdim `[2, 1]`. That of int32 and bool
+     * is int32.
+     */
     sum(options?: ops.ReduceOptions): Tensor;
+    /** Mean over `dim`, or over all; shapes as in `sum`. NaN over nothing. */
     mean(options?: ops.ReduceOptions): Tensor;
+    /** The largest element, as `[]`; equal ones share the gradient evenly. NaN wins. */
     max(): Tensor;
-    max(dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
+    /**
+     * Values and int32 indices of the largest along `dim`: `[2, 3]` with dim 1 gives two of `[2]`, or `[2, 1]` with
+     * keepdim.
+     */
+    max(dim: number, keepdim?: boolean): ops.Extremes;
+    /** The smallest element, as `[]`; equal ones share the gradient evenly. NaN wins. */
     min(): Tensor;
-    min(dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
+    /**
+     * Values and int32 indices of the smallest along `dim`: `[2, 3]` with dim 1 gives two of `[2]`, or `[2, 1]` with
+     * keepdim.
+     */
+    min(dim: number, keepdim?: boolean): ops.Extremes;
+    /** The largest over `dim`, or over all; shapes as in `sum`. Equal ones share the gradient evenly. */
     amax(options?: ops.ReduceOptions): Tensor;
+    /** The smallest over `dim`, or over all; shapes as in `sum`. Equal ones share the gradient evenly. */
     amin(options?: ops.ReduceOptions): Tensor;
+    /**
+     * Index of the largest, int32: along `dim` (`[2, 3]` with dim 1 gives `[2]`), or in the flat order, as `[]`. The
+     * first of a tie.
+     */
     argmax(dim?: number, keepdim?: boolean): Tensor;
+    /**
+     * Index of the smallest, int32: along `dim` (`[2, 3]` with dim 1 gives `[2]`), or in the flat order, as `[]`. The
+     * first of a tie.
+     */
     argmin(dim?: number, keepdim?: boolean): Tensor;
+    /** e^x / Σ e^x along `dim`; the same shape. */
     softmax(dim: number): Tensor;
+    /** x - log Σ e^x along `dim`; the same shape. */
     logSoftmax(dim: number): Tensor;
+    /** The same elements in another shape, sharing storage: `view(3, -1)` or `view([3, -1])`; one size may be -1. */
     view(...shape: number[] | [Shape]): Tensor;
+    /** As `view`, but a transposed view is copied first: `[2, 6]` by `reshape(3, -1)` gives `[3, 4]`. */
     reshape(...shape: number[] | [Shape]): Tensor;
+    /** Repeats dims of size 1: `[3, 1]` by `expand(2, 3, 4)`; -1 keeps a size. A copy here, in PyTorch a view. */
     expand(...shape: number[] | [Shape]): Tensor;
+    /** Reorders dims: `[2, 3, 4]` by `permute(2, 0, 1)` gives `[4, 2, 3]`. A copy here, in PyTorch a view. */
     permute(...dims: number[] | [readonly number[]]): Tensor;
+    /** Merges dims `startDim` to `endDim`, all by default: `[n, c, h, w]` by `flatten(1)` gives `[n, c h w]`. */
     flatten(startDim?: number, endDim?: number): Tensor;
+    /** Without the dims of size 1, or without `dim` where its size is 1: `[1, 3, 1]` gives `[3]`. Shares storage. */
     squeeze(dim?: number): Tensor;
+    /** With one more dim of size 1 at `dim`: `[3]` gives `[1, 3]` with 0, `[3, 1]` with 1 or -1. Shares storage. */
     unsqueeze(dim: number): Tensor;
+    /** The transpose of a matrix, `[m, n]` to `[n, m]`: a view, which matmul absorbs. */
     t(): Tensor;
+    /** Swaps two dims: a view when they are the last two, else a copy (in PyTorch a view). */
     transpose(dim0: number, dim1: number): Tensor;
+    /**
+     * Items `start` to `start + length` of `dim`: `[4, 3]` by `narrow(0, 1, 2)` gives `[2, 3]`. Shares storage for dim
+     * 0, else a copy.
+     */
     narrow(dim: number, start: number, length: number): Tensor;
+    /**
+     * Item `index` of `dim`, without that dim: `[4, 3]` by `select(0, -1)` gives `[3]`. Shares storage for dim 0, else
+     * a copy.
+     */
     select(dim: number, index: number): Tensor;
+    /**
+     * The product of matrices, `[m, k]` and `[k, n]` to `[m, n]`, of batches of them, or with vectors: see `matmul`.
+     */
     matmul(b: Tensor): Tensor;
+    /** The product of two matrices, `[m, k]` and `[k, n]` to `[m, n]`. */
     mm(b: Tensor): Tensor;
+    /** this += b in place, where `b` broadcasts to this shape; returns this. */
     add_(b: Other): Tensor;
+    /** this -= b in place, where `b` broadcasts to this shape; returns this. */
     sub_(b: Other): Tensor;
+    /** this *= b in place, where `b` broadcasts to this shape and requires no gradient; returns this. */
     mul_(b: Other): Tensor;
+    /** Every element becomes 0, in place; returns this. */
     zero_(): Tensor;
+    /** Every element becomes `value`, in place; returns this. */
     fill_(value: number): Tensor;
+    /** The elements of `source` become this tensor's, in place: converted and broadcast. Returns this. */
     copy_(source: Tensor): Tensor;
+    /** Fills with numbers drawn uniformly from [low, high), 0 and 1 by default, in place; returns this. */
     uniform_(low?: number, high?: number): Tensor;
+    /** Fills with normal numbers, of mean 0 and deviation 1 by default, in place; returns this. */
     normal_(mean?: number, std?: number): Tensor;
-    /** Accumulates gradients into the leaves; see `backward`. */
+    /**
+     * Accumulates d(this)/d(leaf) into `leaf.grad` for every leaf that requires it. With one element it needs no `gradient`;
+     * otherwise that has this shape.
+     */
     backward(gradient?: Tensor | null, options?: BackwardOptions): void;
-    /** The values, row by row: a fresh copy. */
+    /** The values, row by row, when what was launched before has run: a fresh copy. bool is 0 or 1 in an Int32Array. */
     data(): Promise<TypedData>;
+    /**
+     * As `data()`, without a promise, where this thread may wait (`device.canBlock`): not in a page's own, not on
+     * WebGPU.
+     */
     dataSync(): TypedData;
-    /** The value of a tensor of one element. */
+    /** The value of a tensor of one element; bool is 0 or 1. */
     item(): Promise<number>;
+    /** As `item()`, without a promise, where this thread may wait (`device.canBlock`). */
     itemSync(): number;
-    /** The values in another dtype. */
+    /** The values in another dtype; itself where it has that already. */
     to(dtype: DType): Tensor;
-    /** The values on another device, off the tape: "wasm", "webgpu", or a device. */
+    /**
+     * The values on another device, off the tape (itself where it is there): a device, or the latest of that name, which is
+     * made where there is none.
+     */
     to(device: Device | "wasm" | "webgpu"): Promise<Tensor>;
     /** As PyTorch prints it, where this thread may wait for the values; else what it is. */
     toString(): string;

@@ -25,7 +25,7 @@ function single(op: string, x: Tensor): void {
   if (x.numel !== 1) fail(op, `${show(x.shape)}: a tensor with ${x.numel} elements cannot be converted to a number`);
 }
 
-/** The values as they are now, in row-major order: a fresh copy. Waits for what was launched before. */
+/** The values as they are now, in row-major order: a fresh copy. Waits for what was launched before. @internal */
 export async function data(x: Tensor): Promise<TypedData> {
   const dense = readable("data", x);
   const values = dense.device.read(dense, dense.numel, dense.dtype);
@@ -35,7 +35,7 @@ export async function data(x: Tensor): Promise<TypedData> {
   return result;
 }
 
-/** As `data()`, without a promise, where this thread may wait. */
+/** As `data()`, without a promise, where this thread may wait. @internal */
 export function dataSync(x: Tensor): TypedData {
   blocking("dataSync", x);
   const dense = readable("dataSync", x);
@@ -44,12 +44,13 @@ export function dataSync(x: Tensor): TypedData {
   return values;
 }
 
-/** The value of a tensor of one element. */
+/** The value of a tensor of one element. @internal */
 export async function item(x: Tensor): Promise<number> {
   single("item", x);
   return (await data(x))[0]!;
 }
 
+/** @internal */
 export function itemSync(x: Tensor): number {
   single("itemSync", x);
   return dataSync(x)[0]!;
@@ -58,9 +59,12 @@ export function itemSync(x: Tensor): number {
 /**
  * The values in another dtype; or, off the tape, on another device, as a promise. The tensor itself where it has them.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.to.html
+ * @internal
  */
 export function to(x: Tensor, target: DType): Tensor;
+/** @internal */
 export function to(x: Tensor, target: Device | "wasm" | "webgpu"): Promise<Tensor>;
+/** @internal */
 export function to(x: Tensor, target: Device | string): Tensor | Promise<Tensor> {
   return DTYPES.includes(target as DType) ? toDtype(x, target as DType) : move(x, target);
 }

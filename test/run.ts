@@ -1,5 +1,5 @@
 // The runner behind `npm test`: each test file is a process of its own, two at a time. Ends with `N passed, N failed`.
-// Arguments are parts of file names; with `--all` WebGPU has every case, not only the small ones. A line that a file prints as `skipped: NAME` names a test that it skipped.
+// Arguments are parts of file names; with `--all` WebGPU has every case, not only the small ones, and published types every compiler. A line that a file prints as `skipped: NAME` names a test that it skipped.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -29,7 +29,9 @@ function total(text: string, word: string): number | null {
 }
 
 function environmentOf(file: string): NodeJS.ProcessEnv {
-  const env = process.argv.includes("--all") ? { ...process.env, WEBGPU_CASES: "all" } : process.env;
+  const env = process.argv.includes("--all")
+    ? { ...process.env, WEBGPU_CASES: "all", TYPES_CELLS: "all" }
+    : process.env;
   return environment(env, file);
 }
 

@@ -65,14 +65,16 @@ function casting(op: string, inputs: readonly Tensor[]): readonly Tensor[] {
   });
 }
 
+/** Options of `autocast`. */
 export interface AutocastOptions {
+  /** What products run in: only `"float16"`, the default. */
   dtype?: "float16";
   /** False: inside, ops take the dtypes that come. True by default. */
   enabled?: boolean;
 }
 
 /**
- * Runs a synchronous function, such as a model's forward and its loss, with matmul, linear and conv2d in float16 and exp, log,
+ * Runs a synchronous function, such as a model's forward and its loss, and returns what it returns, with matmul, linear and conv2d in float16 and exp, log,
  * sums, softmax, layerNorm and losses in float32, whatever comes in. Backward belongs outside: there ops have the dtypes of
  * their forward. float16 takes a WebGPU device with `shader-f16`: `device.float16` says whether one has it.
  * https://pytorch.org/docs/stable/amp.html#torch.autocast

@@ -12,30 +12,42 @@ import { mode, Tensor } from "../core/tensor.ts";
 import { add_, fill_, full, mul, sum } from "../ops/index.ts";
 import { mulScalar } from "../ops/unary.ts";
 
+/** Options of `GradScaler`. */
 export interface GradScalerOptions {
-  /** 65536 by default. */
+  /** The scale at the start; 65536 by default. */
   initScale?: number;
   /** What the scale is multiplied by after `growthInterval` steps without infinities; 2 by default. */
   growthFactor?: number;
-  /** What it is multiplied by after one with; 0.5 by default. */
+  /** What it is multiplied by after a step with one, between 0 and 1; 0.5 by default. */
   backoffFactor?: number;
-  /** 2000 by default. */
+  /** Steps without infinities after which the scale grows; 2000 by default. */
   growthInterval?: number;
   /** False: losses and steps are left alone. True by default. */
   enabled?: boolean;
 }
 
+/** What `stateDict()` of an enabled scaler gives. */
 export interface GradScalerState {
+  /** What losses are multiplied by. */
   scale: number;
+  /** What the scale is multiplied by after `growthInterval` steps without infinities. */
   growthFactor: number;
+  /** What it is multiplied by after a step with one. */
   backoffFactor: number;
+  /** Steps without infinities after which the scale grows. */
   growthInterval: number;
+  /** Such steps so far. */
   growthTracker: number;
 }
 
 /** What a scaler needs of an optimizer. */
-interface Stepping {
-  readonly paramGroups: readonly { readonly params: readonly Tensor[] }[];
+export interface Stepping {
+  /** Groups of parameters. */
+  readonly paramGroups: readonly {
+    /** The parameters, whose gradients are unscaled. */
+    readonly params: readonly Tensor[];
+  }[];
+  /** Changes the parameters. */
   step(): void;
 }
 
@@ -88,18 +100,20 @@ export class GradScaler {
     checked("GradScaler", numbers);
   }
 
+  /** False where `enabled: false` was given: losses and steps are left alone. */
   isEnabled(): boolean {
     return this.#options.enabled;
   }
 
-  /** The scale as it is now, 1 where the scaler is not enabled. */
+  /** The scale as it is now, read from the device; 1 where the scaler is not enabled. */
   async getScale(): Promise<number> {
     if (!this.isEnabled()) return 1;
     return this.#scale === null ? this.#options.initScale : read(this.#scale);
   }
 
-  /** The loss, or losses, times the scale. */
+  /** The loss times the scale, for `backward()`: the same shape. */
   scale(loss: Tensor): Tensor;
+  /** The losses times the scale. */
   scale(losses: readonly Tensor[]): Tensor[];
   scale(loss: Tensor | readonly Tensor[]): Tensor | Tensor[] {
     if (!this.isEnabled()) return loss as Tensor;
@@ -109,7 +123,10 @@ export class GradScaler {
     return mul(loss.keep(), this.#stateOn(loss.device));
   }
 
-  /** Divides the gradients by the scale, before they are clipped, for example. `step` does it where this was not called. */
+  /**
+   * Divides the gradients by the scale, in place, before they are clipped, for example. `step` does it where this was not called.
+   * Once between updates: twice is an error.
+   */
   unscale_(optimizer: Stepping): void {
     if (!this.isEnabled()) return;
     const stage = this.#stages.get(optimizer);
@@ -124,7 +141,10 @@ export class GradScaler {
     this.#stages.set(optimizer, "unscaled");
   }
 
-  /** `optimizer.step()`, unless an infinity or a NaN is in the gradients. */
+  /**
+   * `optimizer.step()`, unless an infinity or a NaN is in the gradients. A GPU decides by itself; a device without float16 waits
+   * for the answer, and refuses where it may not.
+   */
   step(optimizer: Stepping): void {
     if (!this.isEnabled()) {
       optimizer.step();
@@ -145,7 +165,7 @@ export class GradScaler {
     this.#stages.set(optimizer, "stepped");
   }
 
-  /** Makes the scale of the next step; or puts `newScale` in its place. */
+  /** Makes the scale of the next step, after `step()`; or puts `newScale`, a positive number, in its place. */
   update(newScale?: number): void {
     if (!this.isEnabled()) return;
     if (newScale !== undefined) {
@@ -184,7 +204,7 @@ export class GradScaler {
     });
   }
 
-  /** Numbers of a checkpoint. https://pytorch.org/docs/stable/amp.html#torch.cuda.amp.GradScaler.state_dict */
+  /** Numbers of a checkpoint; `{}` where the scaler is not enabled. https://pytorch.org/docs/stable/amp.html#torch.cuda.amp.GradScaler.state_dict */
   async stateDict(): Promise<GradScalerState | Record<string, never>> {
     if (!this.isEnabled()) return {};
     const { growthFactor, backoffFactor, growthInterval } = this.#options;
@@ -193,7 +213,7 @@ export class GradScaler {
     return { scale, growthFactor, backoffFactor, growthInterval, growthTracker };
   }
 
-  /** Takes over what `stateDict()` gave. */
+  /** Takes over what `stateDict()` gave; does nothing where the scaler is not enabled. */
   loadStateDict(dict: GradScalerState): void {
     if (!this.isEnabled()) return;
     const { scale, growthFactor, backoffFactor, growthInterval, growthTracker } = dict;

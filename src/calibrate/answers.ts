@@ -6,23 +6,31 @@ import { recall, remember } from "../host/store.ts";
 import type { AnyModule } from "../nn/module.ts";
 import { version } from "../version.ts";
 
+/** A device by name. */
 export type Choice = "wasm" | "webgpu";
 
-/** Milliseconds that a step takes at a batch size; null where it was not measured. */
+/** Milliseconds that a step takes at a batch size. */
 export interface BatchTime {
+  /** The batch size. */
   readonly batch: number;
+  /** Milliseconds on wasm; null where it was not measured. */
   readonly wasm: number | null;
+  /** Milliseconds on WebGPU; null where it was not measured. */
   readonly webgpu: number | null;
 }
 
+/** @internal */
 export const NAMES: readonly Choice[] = ["wasm", "webgpu"];
 
+/** What `calibrate` found and did. */
 export interface Calibration {
+  /** The faster device for the batch size asked for. */
   readonly choice: Choice;
   /** The chosen device: the model is there, and it is the default one. */
   readonly device: Device;
   /** Batch size from which on WebGPU is faster: 1 if it always is, null if it never is within the sizes measured. */
   readonly crossover: number | null;
+  /** What was measured, by rising batch size. */
   readonly times: readonly BatchTime[];
   /** What was chosen and why, in a sentence with the figures. */
   readonly why: string;
@@ -30,14 +38,15 @@ export interface Calibration {
   readonly cached: boolean;
 }
 
+/** @internal */
 export type Answer = Pick<Calibration, "choice" | "crossover" | "times" | "why">;
 
 const FILE = "calibrate.json";
 const MOST_ANSWERS = 100;
-/** Found in this process. */
+/** Found in this process. @internal */
 export const memory = new Map<string, Answer>();
 
-/** All that the answer depends on, as text. */
+/** All that the answer depends on, as text. @internal */
 export function keyOf(
   model: AnyModule,
   inputs: readonly Tensor[],
@@ -77,12 +86,12 @@ async function stored(): Promise<[string, Answer][]> {
   }
 }
 
-/** The answer for a key that an earlier call found, or null. */
+/** The answer for a key that an earlier call found, or null. @internal */
 export async function earlier(key: string): Promise<Answer | null> {
   return memory.get(key) ?? (await stored()).find(([k]) => k === key)?.[1] ?? null;
 }
 
-/** Keeps an answer; the oldest go. */
+/** Keeps an answer; the oldest go. @internal */
 export async function keep(key: string, answer: Answer): Promise<void> {
   memory.set(key, answer);
   const others = (await stored()).filter(([k]) => k !== key);

@@ -11,7 +11,7 @@ import { contiguous } from "./op.ts";
 import { replacing, tensorsIn } from "./tape.ts";
 import { alias, alive, empty, lasting, mode, Tensor, unhold } from "./tensor.ts";
 
-/** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. */
+/** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. @internal */
 export function guard<T>(read: () => T): T {
   const value = read();
   mode.recording?.guards.push({ read, value });
@@ -20,7 +20,7 @@ export function guard<T>(read: () => T): T {
 
 type Guard = { readonly read: () => unknown; readonly value: unknown };
 
-/** What one run of the function did, besides launching. */
+/** What one run of the function did, besides launching. @internal */
 export class Recording {
   readonly made: Tensor[] = [];
   readonly guards: Guard[] = [];
@@ -97,7 +97,7 @@ export class Recording {
   readonly refuse = (op: string, what: string): never => fail(op, `inside capture this ${what}`);
 }
 
-/** State that outlives a step, such as an optimizer's: made outside the recording when there is one. */
+/** State that outlives a step, such as an optimizer's: made outside the recording when there is one. @internal */
 export function lastingState<T>(make: () => T): T {
   return mode.recording === null ? make() : mode.recording.outside(make);
 }
@@ -123,16 +123,23 @@ interface Variant {
 
 const MOST_PROGRAMS = 16;
 
+/** A captured function: takes what the function takes, and returns a promise for what it returns. */
 export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
-  /** Programs kept, and how often the function itself ran. */
-  readonly stats: { programs: number; calls: number; replays: number };
-  /** Lets go of the programs. */
+  /**
+   * What has happened so far: `programs` that are kept, one for each set of input shapes and dtypes, and of host state that was
+   * read; `calls` of the function itself, one eager and two recorded for each program; `replays` of programs instead.
+   */
+  readonly stats: Record<"programs" | "calls" | "replays", number>;
+  /** Lets go of the programs and what they hold. The next call records anew. */
   dispose(): void;
 };
 
 /**
- * Captures a synchronous function of tensors, such as a whole training step. Calls run in order; results are fresh
- * tensors off the tape. What changes from call to call comes in as an argument or lives on the device.
+ * Captures a synchronous function of tensors, such as a whole training step: it runs once eagerly, is recorded twice, and is
+ * from then on replayed as one program for inputs of the same shapes and dtypes (at most 16 programs are kept). Results, a
+ * tensor or arrays and plain objects of tensors, are fresh tensors off the tape. What changes from call to call must come in
+ * as an argument or live on the device. Errors: a recording that differs from the one before, a value read inside
+ * (`data()`, `item()`), inputs that require gradients.
  */
 export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured<A, R> {
   let variants: Variant[] = [];

@@ -2,7 +2,10 @@
 import type { DType } from "./dtype.ts";
 import { fail } from "./error.ts";
 
-/** Memory that tensors share. `holders` counts the live tensors on it; at zero the device takes the block back. */
+/**
+ * Memory that tensors share. `holders` counts the live tensors on it; at zero the device takes the block back.
+ * @internal
+ */
 export interface Storage {
   readonly device: Device;
   readonly bytes: number;
@@ -22,18 +25,22 @@ export interface Storage {
   readonly alias: Storage | null;
 }
 
-/** How many elements a storage has room for. */
+/** How many elements a storage has room for. @internal */
 export const elementsOf = ({ bytes, half }: Storage): number => bytes / (half ? 2 : 4);
 
-/** What a launch takes: a dense run of elements in a storage, from element `offset` on. Tensors are buffers. */
+/** What a launch takes: a dense run of elements in a storage, from element `offset` on. Tensors are buffers. @internal */
 export interface Buffer {
   readonly storage: Storage;
   readonly offset: number;
 }
 
+/**
+ * Values on the host, as `data()` gives them: a Float32Array for float32 and float16, an Int32Array for int32 and bool (0
+ * or 1). Float64Array is taken by `tensor()` and rounded to float32.
+ */
 export type TypedData = Float32Array | Int32Array | Float64Array;
 
-/** A launch, as a recording keeps it. */
+/** A launch, as a recording keeps it. @internal */
 export interface Row {
   readonly kernel: string;
   /** Outputs first. */
@@ -47,7 +54,7 @@ export interface Row {
   readonly op: string;
 }
 
-/** A recorded program, ready to run again. */
+/** A recorded program, ready to run again. @internal */
 export interface Program {
   /** As recorded, before passes. */
   readonly rows: readonly Row[];
@@ -56,9 +63,13 @@ export interface Program {
   dispose(): void;
 }
 
+/** What a device is, and why: see `info()`. */
 export interface DeviceInfo {
+  /** Its type, `"wasm"` or `"webgpu"`, as `device.type`. */
   readonly device: string;
+  /** The wasm build (`"simd"`, `"relaxed"`, `"256"`), or the GPU by name. */
   readonly build: string;
+  /** Threads that run kernels, the calling one included; 1 on WebGPU. */
   readonly threads: number;
   /** Most bytes of memory that the device may grow to, where it is known beforehand. */
   readonly maximumMemory?: number;
@@ -66,36 +77,50 @@ export interface DeviceInfo {
   readonly why: string;
 }
 
+/** What a device's memory holds: see `memory()`. */
 export interface MemoryUse {
+  /** Bytes of tensors that are alive. */
   liveBytes: number;
+  /** Bytes taken from the host, live or free. */
   reservedBytes: number;
+  /** Blocks of memory that are alive. Views share one. */
   storages: number;
   /** Bytes and storages by the op that asked for them. */
-  byOp: Record<string, { bytes: number; storages: number }>;
+  byOp: Record<string, Record<"bytes" | "storages", number>>;
 }
 
+/** A device, on which tensors lie and kernels run. `init()` makes it. */
 export interface Device {
+  /** `"wasm"` or `"webgpu"`. */
   readonly type: string;
-  /** Reason for the one broken state, or null. */
+  /** Reason for the one broken state, or null. A broken device stays so: `init()` makes another. */
   readonly failed: string | null;
+  /** What it is: build, threads, and why. */
   readonly info: DeviceInfo;
-  /** True where `dataSync` may wait. */
+  /** True where `dataSync()` and `itemSync()` may wait: not in a page's own thread, and not on WebGPU. */
   readonly canBlock: boolean;
+  /** Bytes of tensors that are alive. */
   readonly liveBytes: number;
   /** Bytes taken from the host, live or free. */
   readonly reservedBytes: number;
-  /** Convolutions may go by Winograd's algorithm: there are kernels for it, and sums need not be added up term by term. */
+  /**
+   * Convolutions may go by Winograd's algorithm: there are kernels for it, and sums need not be added up term by term.
+   * @internal
+   */
   readonly winograd?: boolean;
-  /** It has float16, and rows that last can be skipped by a word on the device (`amp_skip_i32`). */
+  /** It has float16, which `autocast` takes: a WebGPU device with `shader-f16`. */
   readonly float16: boolean;
 
-  /** Takes so many bytes from the host in advance, if it gives them. */
+  /** Takes so many bytes from the host in advance, if it gives them. @internal */
   reserve?(bytes: number): void;
-  /** A storage with undefined contents; virtual while recording. Throws when memory runs out, with nothing appended. */
+  /**
+   * A storage with undefined contents; virtual while recording. Throws when memory runs out, with nothing appended.
+   * @internal
+   */
   alloc(bytes: number, label: string, half?: boolean): Storage;
-  /** Gives the block back: at once for later rows, to the host after the last row that names it. */
+  /** Gives the block back: at once for later rows, to the host after the last row that names it. @internal */
   free(storage: Storage): void;
-  /** Appends a row to the current program, or to the recording. Outputs come first in `buffers`. */
+  /** Appends a row to the current program, or to the recording. Outputs come first in `buffers`. @internal */
   launch(
     kernel: string,
     buffers: readonly Buffer[],
@@ -104,50 +129,57 @@ export interface Device {
     scalars: readonly number[],
     op: string,
   ): void;
-  /** Host data into a storage, ordered like a row. */
+  /** Host data into a storage, ordered like a row. @internal */
   write(buffer: Buffer, data: TypedData): void;
-  /** `count` elements as they are when every row appended so far has run: a fresh, unshared copy. */
+  /** `count` elements as they are when every row appended so far has run: a fresh, unshared copy. @internal */
   read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData>;
+  /** As `read`, where the thread may wait. @internal */
   readSync(buffer: Buffer, count: number, dtype: DType): TypedData;
-  /** Runs what was appended. Throws the fault of a kernel. */
+  /** Waits until everything launched so far has run. Throws the fault of a kernel. */
   flush(): Promise<void>;
+  /** As `flush()`, without a promise, where this thread may wait (`canBlock`). */
   flushSync(): void;
-  /** Null, or a promise for when a device that runs by itself has caught up. */
+  /** Null, or a promise for when a device that runs by itself has caught up. @internal */
   pace?(): Promise<void> | null;
 
-  /** Launches go into a recording from here on, and `alloc` gives virtual storages. */
+  /** Launches go into a recording from here on, and `alloc` gives virtual storages. @internal */
   record(): void;
-  /** True: for a while, launches and storages are ordinary ones again. */
+  /** True: for a while, launches and storages are ordinary ones again. @internal */
   suspend(on: boolean): void;
-  /** Gives a virtual storage the lasting bytes of `target`, or new ones. */
+  /** Gives a virtual storage the lasting bytes of `target`, or new ones. @internal */
   bind(storage: Storage, target: Storage | null): Storage;
-  /** Ends the recording. `inputs` become slots; `outputs` are copied to fresh storages at the end of each run. */
+  /**
+   * Ends the recording. `inputs` become slots; `outputs` are copied to fresh storages at the end of each run.
+   * @internal
+   */
   finish(inputs: readonly Buffer[], outputs: readonly { buffer: Buffer; count: number }[]): Program;
-  /** Throws the recording away: nothing of it has run. */
+  /** Throws the recording away: nothing of it has run. @internal */
   abandon(): void;
 
+  /** Live bytes, and which ops asked for them. */
   memory(): MemoryUse;
-  /** Ends the device: workers and memory. */
+  /** Ends the device, its workers and its memory: the tensors on it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
 let current: Device | null = null;
 
-/** The device that new tensors go to. */
+/** The device that new tensors go to: the latest of `init()` or `setDefaultDevice()`. Throws where there is none yet. */
 export function defaultDevice(): Device {
   return current ?? fail("wasmgrad", "no device yet: `await init()` comes first");
 }
 
+/** Lets new tensors go to `device`. Tensors that are there stay where they are. */
 export function setDefaultDevice(device: Device): void {
   current = device;
 }
 
 let find!: (name: string) => Promise<Device>;
 
-/** How a device is found, or made, by its name. */
+/** How a device is found, or made, by its name. @internal */
 export function setFinder(f: typeof find): void {
   find = f;
 }
 
-/** The device itself, or the one of that name: "wasm", "webgpu". */
+/** The device itself, or the one of that name: "wasm", "webgpu". @internal */
 export const deviceOf = async (d: Device | string): Promise<Device> => (typeof d === "string" ? find(d) : d);

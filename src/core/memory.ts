@@ -12,11 +12,12 @@ let turned = 0;
 /** What the host knows: a way to ask for a garbage collection, and the time. */
 const host = { collect: (): void => {}, now: (): number => 0 };
 
+/** Gives it over. @internal */
 export const setHost = (of: typeof host): unknown => Object.assign(host, of);
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
-/** Lets the event loop turn at least every 50 ms, collects when that is worth it; null when it need not turn. */
+/** Lets the event loop turn at least every 50 ms, collects when that is worth it; null when it need not turn. @internal */
 export function tick(device: Device): Promise<void> | null {
   let growth = growths.get(device);
   if (growth === undefined) {
@@ -39,7 +40,10 @@ async function letTurn(device: Device, growth: Growth): Promise<void> {
   growth.settle(device.liveBytes);
 }
 
-/** Live bytes, storages and tensors, and which ops asked for them: a leak has a name. */
-export function memory(device: Device = defaultDevice()): MemoryUse & { tensors: number } {
+/**
+ * Live bytes and storages of a device (the default one), and which ops asked for them: a leak has a name. `tensors` counts
+ * the live tensors of all devices.
+ */
+export function memory(device: Device = defaultDevice()): MemoryUse & Record<"tensors", number> {
   return { ...device.memory(), tensors: count.tensors };
 }

@@ -6,9 +6,10 @@ import { show } from "./shape.ts";
 import { type Entry, nextSerial, releaseSpent, sameHistory } from "./tape.ts";
 import { alive, empty, mode, Tensor } from "./tensor.ts";
 
-/** Marks the output in `Op.reads`. */
+/** Marks the output in `Op.reads`. @internal */
 export const OUT = -1;
 
+/** @internal */
 export interface Op<P = unknown> {
   readonly name: string;
   /**
@@ -24,6 +25,7 @@ export interface Op<P = unknown> {
   readonly strided?: boolean;
 }
 
+/** @internal */
 export function apply<P>(op: Op<P>, given: readonly Tensor[], params: P): Tensor {
   const inputs = mode.autocast?.(op.name, given) ?? given;
   const device = inputs.length > 0 ? inputs[0]!.device : null;
@@ -52,7 +54,7 @@ export function apply<P>(op: Op<P>, given: readonly Tensor[], params: P): Tensor
   return out;
 }
 
-/** Puts an entry for `out` on the tape. */
+/** Puts an entry for `out` on the tape. @internal */
 export function record<P>(op: Op<P>, inputs: readonly Tensor[], params: P, saved: Tensor[], out: Tensor): void {
   for (const x of inputs) {
     if (x.spent !== null) releaseSpent(x, op.name);
@@ -68,12 +70,13 @@ export function record<P>(op: Op<P>, inputs: readonly Tensor[], params: P, saved
   out.entry = { op: op as Op, serial, out, inputs, edges, params, saved, versions, rebases, consumed, grad, pass };
 }
 
+/** @internal */
 export function mixed(op: string, a: Tensor, b: Tensor): never {
   const [x, y] = [a, b].map((t) => `${show(t.shape)} on ${t.device.type}`);
   return fail(op, `${x} and ${y}: the devices must be the same, move one with to(device)`);
 }
 
-/** Appends a row. Outputs come first in `buffers`; their versions are bumped. */
+/** Appends a row. Outputs come first in `buffers`; their versions are bumped. @internal */
 export function launch(
   kernel: string,
   outputs: readonly Tensor[],
@@ -109,7 +112,7 @@ const Contiguous: Op = {
   vjp: (g) => [g],
 };
 
-/** `x` itself when dense, else a dense copy. */
+/** `x` itself when dense, else a dense copy. @internal */
 export function contiguous(x: Tensor): Tensor {
   return x.transposed ? apply(Contiguous, [x], null) : x;
 }
@@ -125,10 +128,13 @@ const Cast: Op<DType> = {
   vjp: (g) => [g],
 };
 
-/** `x` itself, or its values in the other width of float. Backward brings gradients to the dtype of what they belong to. */
+/**
+ * `x` itself, or its values in the other width of float. Backward brings gradients to the dtype of what they belong to.
+ * @internal
+ */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : apply(Cast, [x], dtype));
 
-/** Checks a dtype and names the rule. Where float32 is expected, float16 will do. */
+/** Checks a dtype and names the rule. Where float32 is expected, float16 will do. @internal */
 export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input"): void {
   if (x.dtype !== dtype && !(dtype === "float32" && isFloat(x.dtype)))
     fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);

@@ -10,6 +10,7 @@ import { apply, cast, contiguous, launch, type Op, OUT } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, mode, owning, Tensor } from "./tensor.ts";
 
+/** What is remembered of an op that was recorded. @internal */
 export interface Entry<P = unknown> {
   readonly op: Op<P>;
   /** Order of execution. */
@@ -34,9 +35,10 @@ export interface Entry<P = unknown> {
 }
 
 let serials = 0;
+/** @internal */
 export const nextSerial = (): number => ++serials;
 
-/** Releases what backward consumed on the way to this leaf: the next forward has begun. */
+/** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
 export function releaseSpent(leaf: Tensor, reader: string): void {
   const lists = leaf.spent!;
   leaf.spent = null;
@@ -52,10 +54,13 @@ function refuseSync(what: string, result: unknown): void {
   if (result instanceof Promise) fail(what, "the function returned a promise: it must be synchronous");
 }
 
-/** Runs `f` without recording (https://pytorch.org/docs/stable/generated/torch.no_grad.html). */
+/**
+ * Runs a synchronous `f` without recording, and returns what it returns: results inside require no gradients.
+ * https://pytorch.org/docs/stable/generated/torch.no_grad.html
+ */
 export const noGrad = <T>(f: () => T): T => withGrad(false, f, "noGrad");
 
-/** Runs `f` with recording, inside `noGrad`. */
+/** Runs a synchronous `f` with recording inside `noGrad`, and returns what it returns. */
 export const enableGrad = <T>(f: () => T): T => withGrad(true, f, "enableGrad");
 
 function withGrad<T>(on: boolean, f: () => T, name: string): T {
@@ -71,13 +76,16 @@ function withGrad<T>(on: boolean, f: () => T, name: string): T {
 }
 
 const isTensor = (v: unknown): v is Tensor => v instanceof Tensor;
-/** Tensors in a result: a tensor, or arrays and plain objects of them. */
+/** Tensors in a result: a tensor, or arrays and plain objects of them. @internal */
 export const tensorsIn = (value: unknown): Tensor[] => leavesIn(value, isTensor);
-/** Puts results where `value` had its tensors. */
+/** Puts results where `value` had its tensors. @internal */
 export const replacing = (value: unknown): ((results: readonly Tensor[]) => unknown) =>
   rebuilder(value, tensorsIn(value), isTensor);
 
-/** Runs `f` and releases what was made inside, but what it returns, what is kept, and gradients. */
+/**
+ * Runs a synchronous `f` and releases what was made inside, but what it returns (a tensor, or arrays and plain objects of
+ * them), what was kept by `keep()`, and gradients. Loops with `backward()` need none.
+ */
 export function scope<T>(f: () => T): T {
   let survivors = new Set<Tensor>();
   const run = (): T => {
@@ -89,15 +97,17 @@ export function scope<T>(f: () => T): T {
   return owning(run, null, "the end of a scope()", (t) => survivors.has(t) || t.kept);
 }
 
+/** Options of `backward()` and `grad()`. */
 export interface BackwardOptions {
-  /** Leave the entries, so that backward can run again. */
+  /** Leave the graph, so that backward can run again; the value of `createGraph` by default. */
   retainGraph?: boolean;
-  /** Record the backward itself, so that gradients can be differentiated. */
+  /** Record the backward itself, so that gradients can be differentiated; false by default. */
   createGraph?: boolean;
 }
 
 /**
- * Accumulates d(root)/d(leaf) into `leaf.grad` for every leaf that requires it.
+ * Accumulates d(root)/d(leaf) into `leaf.grad` for every leaf that requires it. A `root` of one element needs no `gradient`;
+ * for others it has the root's shape. What the graph held is consumed unless `retainGraph`.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.backward.html
  */
 export function backward(root: Tensor, gradient: Tensor | null = null, options: BackwardOptions = {}): void {
@@ -105,12 +115,17 @@ export function backward(root: Tensor, gradient: Tensor | null = null, options: 
   for (const [leaf, g] of found) accumulate(leaf, g, options.createGraph ?? false);
 }
 
-/** Gradients of `root` with respect to `inputs`, returned instead of accumulated (torch.autograd.grad). */
-export function grad(
-  root: Tensor,
-  inputs: readonly Tensor[],
-  options: BackwardOptions & { gradient?: Tensor } = {},
-): (Tensor | null)[] {
+/** Options of `grad()`. */
+export interface GradOptions extends BackwardOptions {
+  /** The gradient of `root`, of its shape; 1 by default, for a root of one element. */
+  gradient?: Tensor;
+}
+
+/**
+ * Gradients of `root` with respect to `inputs`, returned instead of accumulated: one of each input's shape, null where the
+ * root does not depend on it (where PyTorch throws). https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
+ */
+export function grad(root: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
   const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
   return inputs.map((x) => {
     const g = found.get(x);
@@ -180,7 +195,7 @@ const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean =
 const own = (x: Tensor, create: boolean): Tensor => (create ? apply(Alias, [x], null) : alias(x));
 const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), vjp: (g) => [g] };
 
-/** A view of what was changed in place afterwards has a history that is not its own. */
+/** A view of what was changed in place afterwards has a history that is not its own. @internal */
 export function sameHistory(op: string, x: Tensor): void {
   if (x.entry === null || x.entry.rebases === x.storage.rebases) return;
   fail(op, `${x.describe()} shares storage with a tensor that was changed in place later: take the view after that`);

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // A tensor: a shape over a storage, where it hangs on the tape, and how long it lives.
 //
 // Lifetime. Every tensor holds its storage once; the storage goes when the last holder does. A tensor is released by a
@@ -5,18 +6,16 @@
 // Whoever uses a released tensor is told what made it, what released it and what would have kept it.
 
 import type { Recording } from "./capture.ts";
-import { type Buffer, type Device, defaultDevice, type Storage } from "./device.ts";
+import { type Device, defaultDevice, type Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
 import { numel, type Shape, sameShape, show } from "./shape.ts";
 import type { Entry } from "./tape.ts";
 
 /** What a tensor in the registry's net holds, apart from the tensor; null once that was released. */
-interface Hold {
-  storage: Storage | null;
-}
+type Hold = { storage: Storage | null };
 
-/** Modes of the thread of execution. All are synchronous, so plain variables do. */
+/** Modes of the thread of execution. All are synchronous, so plain variables do. @internal */
 export const mode: {
   grad: boolean;
   /** Inside a scope, which owns what is made. */
@@ -26,10 +25,10 @@ export const mode: {
   autocast: ((op: string, inputs: readonly Tensor[]) => readonly Tensor[]) | null;
 } = { grad: true, scope: false, recording: null, autocast: null };
 
-/** Live tensors, of all devices. */
+/** Live tensors, of all devices. @internal */
 export const count = { tensors: 0, made: 0 };
 
-/** One holder less; the last one frees. */
+/** One holder less; the last one frees. @internal */
 export function unhold(storage: Storage): void {
   if (--storage.holders === 0) storage.device.free(storage);
 }
@@ -48,7 +47,7 @@ let young: Tensor[] = [];
 const MOST_YOUNG = 1 << 14;
 let turn: ReturnType<typeof setTimeout> | undefined;
 
-/** Gives the young to the net: at every turn of the event loop. */
+/** Gives the young to the net: at every turn of the event loop. @internal */
 export function handToNet(): void {
   clearTimeout(turn);
   turn = undefined;
@@ -61,7 +60,10 @@ const owned: Tensor[] = [];
 
 type Judge<T> = (t: Tensor, result: T | null) => boolean;
 
-/** `f(a)` as a scope: what it made is released but for what is to stay, which goes to the scope `around`, if any. */
+/**
+ * `f(a)` as a scope: what it made is released but for what is to stay, which goes to the scope `around`, if any.
+ * @internal
+ */
 export function owning<A, T>(f: (a: A) => T, a: A, reason: string, stays: Judge<T>, around = mode.scope): T {
   const { scope } = mode;
   const begin = owned.length;
@@ -82,43 +84,53 @@ export function owning<A, T>(f: (a: A) => T, a: A, reason: string, stays: Judge<
   }
 }
 
-/** A dense, row-major array on a device. */
-export class Tensor implements Buffer {
+/**
+ * A dense, row-major array on a device. Functions such as `tensor()`, `zeros()` and ops make them; the class is there for
+ * `instanceof` and for types. https://pytorch.org/docs/stable/tensors.html
+ */
+export abstract class Tensor {
+  /** Sizes of its dims; `[]` for a scalar. */
   readonly shape: Shape;
+  /** Type of its elements. */
   readonly dtype: DType;
+  /** Number of elements: the product of the sizes (a method in PyTorch). */
   readonly numel: number;
-  /** First element in the storage. */
+  /** First element in the storage. @internal */
   readonly offset: number;
-  /** The storage holds the last two dims transposed; matmul absorbs it, everything else copies first. */
+  /** The storage holds the last two dims transposed; matmul absorbs it, everything else copies first. @internal */
   readonly transposed: boolean;
-  /** Another one only after `to(device)` of a module. */
+  /** Another one only after `to(device)` of a module. @internal */
   storage: Storage;
-  /** What released it, or null. */
+  /** What released it, or null. @internal */
   gone: string | null = null;
-  /** The entry that made it: null for leaves. */
+  /** The entry that made it: null for leaves. @internal */
   entry: Entry | null = null;
-  /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. */
+  /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. @internal */
   spent: Tensor[][] | null = null;
-  /** Not released by steps and scopes: parameters, buffers, gradients, optimizer state, `keep()`. */
+  /** Not released by steps and scopes: parameters, buffers, gradients, optimizer state, `keep()`. @internal */
   kept = false;
-  /** The op whose result is a copy here and a view in PyTorch: writing into it is refused. */
+  /** The op whose result is a copy here and a view in PyTorch: writing into it is refused. @internal */
   copyOf: string | null = null;
-  /** Entries that were not consumed yet and read it; what is to be released then. */
+  /** Entries that were not consumed yet and read it. @internal */
   readers = 0;
+  /** What is to release it when they are. @internal */
   releaseLater: string | null = null;
-  /** Where a captured program writes this leaf's gradient. */
+  /** Where a captured program writes this leaf's gradient. @internal */
   home: Tensor | null = null;
-  /** User code has seen the gradient, so dropping it does not release it. */
+  /** User code has seen the gradient, so dropping it does not release it. @internal */
   gradRead = false;
-  /** Name in messages and printing, such as a parameter's. */
+  /** Name in messages, such as a parameter's: layers give `weight` and `bias`; null by default. */
   name: string | null = null;
-  /** In the net; before, its place among the young. */
+  /** In the net. @internal */
   private hold: Hold | null = null;
+  /** Before that, its place among the young. @internal */
   private place: number;
-  /** The gradient, for the engine: does not count as read by user code. `setGrad` puts it in place. */
+  /** The gradient, for the engine: does not count as read by user code. `setGrad` puts it in place. @internal */
   ownGrad: Tensor | null = null;
+  /** The one private name in the published types: without any, an object that looks like a tensor would be taken for one. */
   private wantsGrad = false;
 
+  /** @internal */
   constructor(storage: Storage, offset: number, shape: Shape, dtype: DType, transposed = false) {
     this.storage = storage;
     this.offset = offset;
@@ -136,6 +148,7 @@ export class Tensor implements Buffer {
     if (mode.recording !== null) mode.recording.made.push(this);
   }
 
+  /** Where it lies. */
   get device(): Device {
     return this.storage.device;
   }
@@ -145,11 +158,15 @@ export class Tensor implements Buffer {
     return this.shape.length;
   }
 
-  /** True for what no recorded op made. */
+  /** True for what no recorded op made: parameters, data, and all that was computed without gradients. */
   get isLeaf(): boolean {
     return this.entry === null;
   }
 
+  /**
+   * Whether ops on it are recorded, and `backward()` finds its gradient. Set it on float leaves; a result has it when one of
+   * its inputs does.
+   */
   get requiresGrad(): boolean {
     return this.wantsGrad;
   }
@@ -164,7 +181,10 @@ export class Tensor implements Buffer {
     this.wantsGrad = on;
   }
 
-  /** The gradient that `backward()` accumulated into this leaf, or null. */
+  /**
+   * The gradient that `backward()` accumulated into this leaf, of its shape and dtype, or null. What reads it keeps it:
+   * `zeroGrad()` then drops it without releasing it.
+   */
   get grad(): Tensor | null {
     mode.recording?.readsGrad(this);
     this.gradRead ||= this.ownGrad !== null;
@@ -179,7 +199,7 @@ export class Tensor implements Buffer {
     this.setGrad(value);
   }
 
-  /** Puts a gradient in place; the one before is released unless user code has seen it. */
+  /** Puts a gradient in place; the one before is released unless user code has seen it. @internal */
   setGrad(value: Tensor | null): void {
     const old = this.ownGrad;
     if (old === value) return;
@@ -196,7 +216,7 @@ export class Tensor implements Buffer {
     this.gradRead = false;
   }
 
-  /** Lets go of the storage at once. `reason` completes "it was released by ...". */
+  /** Lets go of the storage at once. `reason` completes "it was released by ...". @internal */
   release(reason: string): void {
     if (this.gone !== null) return;
     this.gone = reason;
@@ -210,28 +230,32 @@ export class Tensor implements Buffer {
     unhold(this.storage);
   }
 
-  /** Lets the net watch it. */
+  /** Lets the net watch it. @internal */
   toNet(): void {
     this.hold = { storage: this.storage };
     net.register(this, this.hold);
   }
 
-  /** Releases, but not before the graphs that read it are consumed: for batches, which belong to the loader. */
+  /** Releases, but not before the graphs that read it are consumed: for batches, which belong to the loader. @internal */
   releaseUnread(reason: string): void {
     if (this.readers === 0) this.release(reason);
     else this.releaseLater = reason;
   }
 
-  /** Releases the memory now instead of at the next collection. */
+  /**
+   * Releases the memory now instead of at the next collection; views of it keep the bytes. Whoever uses the tensor afterwards
+   * gets an error.
+   */
   dispose(): void {
     this.release("dispose()");
   }
 
+  /** `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** Changes the storage, as `to(device)` does with a parameter: the tensor stays the same object. */
+  /** Changes the storage, as `to(device)` does with a parameter: the tensor stays the same object. @internal */
   moveTo(storage: Storage): void {
     if (this.offset !== 0 || this.transposed) fail("to", `${this.describe()} is a view: move its base`);
     storage.holders++;
@@ -242,37 +266,40 @@ export class Tensor implements Buffer {
     this.toNet();
   }
 
-  /** Keeps the value readable until `dispose()` or collection: steps and scopes leave it alone. */
+  /** Keeps the value readable until `dispose()` or collection: steps and scopes leave it alone. Returns the tensor. */
   keep(): this {
     this.kept = true;
     return this;
   }
 
-  /** Sets `requiresGrad` and returns the tensor. */
+  /** Sets `requiresGrad` (true by default) and returns the tensor. */
   requiresGrad_(on = true): this {
     this.requiresGrad = on;
     return this;
   }
 
-  /** `matmul [64,10]`: for messages. */
+  /** `matmul [64,10]`: for messages. @internal */
   describe(): string {
     return `${this.name ?? this.entry?.op.name ?? this.storage.label} ${show(this.shape)}`;
   }
 }
 
-/** Throws when `x` was released. */
+/** To its users the class is abstract, so that `new Tensor()` does not compile. Here they are made. */
+const Made = Tensor as unknown as new (...args: ConstructorParameters<typeof Tensor>) => Tensor;
+
+/** Throws when `x` was released. @internal */
 export function alive(op: string, x: Tensor): void {
   if (x.gone === null) return;
   const cure = /clone\(\)|return it/.test(x.gone) ? "" : "; keep() or clone() would have kept it";
   fail(op, `the tensor ${x.storage.label} ${show(x.shape)} was released by ${x.gone}${cure}`);
 }
 
-/** A tensor with undefined contents. */
+/** A tensor with undefined contents. @internal */
 export function empty(shape: Shape, dtype: DType, label: string, device = defaultDevice(), transposed = false): Tensor {
-  return new Tensor(room(numel(shape), dtype, label, device), 0, shape, dtype, transposed);
+  return new Made(room(numel(shape), dtype, label, device), 0, shape, dtype, transposed);
 }
 
-/** A storage for so many elements. */
+/** A storage for so many elements. @internal */
 export function room(elements: number, dtype: DType, label: string, device: Device): Storage {
   const half = dtype === "float16";
   if (half && !device.float16)
@@ -280,20 +307,20 @@ export function room(elements: number, dtype: DType, label: string, device: Devi
   return device.alloc(elements * (half ? 2 : 4), label, half);
 }
 
-/** A tensor over a lasting storage: neither scope nor recording owns it. */
+/** A tensor over a lasting storage: neither scope nor recording owns it. @internal */
 export function lasting(storage: Storage, shape: Shape): Tensor {
   const { scope, recording } = mode;
   mode.scope = false;
   mode.recording = null;
-  const t = new Tensor(storage, 0, shape, storage.half ? "float16" : "float32").keep();
+  const t = new Made(storage, 0, shape, storage.half ? "float16" : "float32").keep();
   mode.scope = scope;
   mode.recording = recording;
   return t;
 }
 
-/** Another tensor over the same storage, off the tape. */
+/** Another tensor over the same storage, off the tape. @internal */
 export function alias(x: Tensor, shape: Shape = x.shape, offset = x.offset, transposed = x.transposed): Tensor {
-  const view = new Tensor(x.storage, offset, shape, x.dtype, transposed);
+  const view = new Made(x.storage, offset, shape, x.dtype, transposed);
   view.copyOf = x.copyOf;
   return view;
 }

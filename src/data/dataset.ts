@@ -8,18 +8,22 @@ import { noGrad } from "../core/tape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { checkNames } from "./options.ts";
 
+/** Where a dataset writes samples: float32 and float16 into a Float32Array, int32 and bool into an Int32Array. */
 export type HostArray = Float32Array | Int32Array;
 
 /** One part of a sample, such as the image or the label: its shape and type. A batch has one more dim in front. */
 export interface Field {
+  /** Sizes of its dims, without the batch; `[]` for a label. */
   readonly shape: Shape;
+  /** Type of its elements. */
   readonly dtype: DType;
 }
 
-/** `B` is the type of a batch, a tensor a field: `[Tensor, Tensor]` for inputs and labels. */
+/** Samples by number, for a `DataLoader`. `B` is the type of a batch, a tensor a field: `[Tensor, Tensor]` for inputs and labels. */
 export interface Dataset<B extends readonly Tensor[] = Tensor[]> {
   /** Number of samples. */
   readonly length: number;
+  /** What a sample is made of, one for each tensor of a batch. */
   readonly fields: { readonly [K in keyof B]: Field };
   /** Writes the samples `indices` into `out`, an array a field (Int32Array for int32 and bool), densely. */
   gather(indices: Int32Array, out: readonly HostArray[]): void | Promise<void>;
@@ -27,14 +31,17 @@ export interface Dataset<B extends readonly Tensor[] = Tensor[]> {
 
 /** Host data with a shape whose first dim counts samples. Bytes may be scaled: they become float32 when gathered. */
 export interface ArraySource {
+  /** The values, row by row: float32, int32, or bytes. The array is used where it is. */
   readonly data: Float32Array | Int32Array | Uint8Array;
-  /** `[data.length]` by default. */
+  /** `[data.length]` by default; the first dim counts samples. */
   readonly shape?: Shape;
-  /** For bytes: the value is byte * scale + shift. With either the dtype is float32, with none it is int32. */
+  /** For bytes: the value is byte * scale + shift, 1 and 0 by default. With either the dtype is float32, with none int32. */
   readonly scale?: number;
+  /** See `scale`. */
   readonly shift?: number;
 }
 
+/** What a `TensorDataset` takes. */
 export type Source = Tensor | Float32Array | Int32Array | Uint8Array | ArraySource;
 
 /** A source made ready: rows of `size` values, and how bytes become numbers. */
@@ -50,15 +57,20 @@ interface Column {
 const NAME = "TensorDataset";
 
 /**
- * Arrays and tensors side by side; sample i is row i of each. Arrays are used where they are. A tensor is read once, with
+ * Arrays and tensors side by side, with one first dim; sample i is row i of each. Arrays are used where they are. A tensor is read once, with
  * the value that it has now, and batches of it are copies off the tape.
  */
 export class TensorDataset<const S extends readonly Source[]> implements Dataset<{ -readonly [K in keyof S]: Tensor }> {
+  /** Number of samples. */
   readonly length: number;
+  /** What a sample is made of, one for each source. */
   readonly fields: { readonly [K in keyof S]: Field };
+  /** @internal */
   private readonly columns: readonly Column[];
+  /** @internal */
   private reading: Promise<unknown> | null = null;
 
+  /** Throws when there is none, or when the first dims differ. */
   constructor(...sources: S) {
     if (sources.length === 0) fail(NAME, "no tensors: at least one is expected");
     const reads: Promise<void>[] = [];
@@ -76,6 +88,7 @@ export class TensorDataset<const S extends readonly Source[]> implements Dataset
     }
   }
 
+  /** Writes the samples `indices` into `out`, an array a source; a promise while a tensor's values are on their way. */
   gather(indices: Int32Array, out: readonly HostArray[]): void | Promise<void> {
     if (this.reading === null) return this.copy(indices, out);
     return this.reading.then(() => {
@@ -84,6 +97,7 @@ export class TensorDataset<const S extends readonly Source[]> implements Dataset
     });
   }
 
+  /** @internal */
   private copy(indices: Int32Array, out: readonly HostArray[]): void {
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i]!;
@@ -167,7 +181,7 @@ function translate(data: Uint8Array, size: number, table: HostArray, indices: In
   }
 }
 
-/** A host array for `count` samples of a field. */
+/** A host array for `count` samples of a field. @internal */
 export function hostArray(field: Field, count: number): HostArray {
   const n = count * numel(field.shape);
   return suffix(field.dtype) === "f32" ? new Float32Array(n) : new Int32Array(n);

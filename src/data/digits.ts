@@ -8,6 +8,7 @@ import type { Images } from "./mnist.ts";
 import { checkInteger, checkNames } from "./options.ts";
 import { Random } from "./random.ts";
 
+/** Options of `drawDigits`. */
 export interface DigitsOptions {
   /** Images to train on (default) or to test with: never the same ones. */
   train?: boolean;
@@ -94,7 +95,7 @@ const GLYPHS: readonly (readonly (readonly Stroke[])[])[] = [
   ],
 ];
 
-/** Labelled 28x28 images of drawn digits. */
+/** Labelled 28x28 images of digits that the program draws, as bytes, for machines without MNIST. */
 export function drawDigits(options: DigitsOptions = {}): Images {
   checkNames(NAME, options, ["train", "count", "seed"]);
   const { train = true, seed = 0 } = options;

@@ -3,17 +3,21 @@
 import { WasmgradError } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 
+/** What an IDX file holds. */
 export interface Idx {
+  /** Sizes of its dims. */
   readonly shape: readonly number[];
+  /** Its values, row by row: a view into the file's bytes. */
   readonly data: Uint8Array;
 }
 
+/** Options of `parseIdx`. */
 export interface IdxOptions {
-  /** What the messages are about, such as `MNIST: train-labels-idx1-ubyte`. */
+  /** What the messages are about, such as `MNIST: train-labels-idx1-ubyte`; "IDX" by default. */
   name?: string;
   /** Number of dimensions that the file must have; 1 to 4 by default. */
   dims?: number;
-  /** What the first dimension counts, for messages. */
+  /** What the first dimension counts, for messages; "items" by default. */
   items?: string;
 }
 
@@ -22,7 +26,10 @@ const MOST_DIMS = 4;
 
 const hex = (word: number): string => `0x${word.toString(16).padStart(8, "0")}`;
 
-/** Parses an IDX file of unsigned bytes. The data is a view into `bytes`. */
+/**
+ * Parses an IDX file of unsigned bytes, unpacked. The data is a view into `bytes`. Throws when magic number, dims or length are
+ * not what they should be.
+ */
 export function parseIdx(bytes: Uint8Array, options: IdxOptions = {}): Idx {
   const { name = "IDX", dims, items = "items" } = options;
   const refuse = (what: string): never => {
@@ -58,7 +65,7 @@ function describe(shape: readonly number[], items: string): string {
   return shape.length === 3 ? `${shape[0]} ${items} of ${shape[1]}x${shape[2]}` : `${show(shape)} ${items}`;
 }
 
-/** Makes an IDX file. */
+/** The bytes of an IDX file with these values of `shape`. */
 export function formatIdx(data: Uint8Array, shape: readonly number[]): Uint8Array {
   const header = 4 + 4 * shape.length;
   const bytes = new Uint8Array(header + data.length);

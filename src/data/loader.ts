@@ -13,14 +13,15 @@ import { type Dataset, type HostArray, hostArray } from "./dataset.ts";
 import { checkInteger, checkNames } from "./options.ts";
 import { Random } from "./random.ts";
 
+/** Options of `DataLoader`. */
 export interface LoaderOptions {
-  /** Samples in a batch. 1 by default. */
+  /** Samples in a batch; 1 by default. */
   batchSize?: number;
-  /** Another order in each epoch. */
+  /** Another order in each epoch; false by default. */
   shuffle?: boolean;
-  /** Leave out the last batch when it is smaller. */
+  /** Leave out the last batch when it is smaller; false by default. */
   dropLast?: boolean;
-  /** Of the shuffle: the same seed gives the same orders. 0 by default. */
+  /** Of the shuffle: the same seed gives the same orders; 0 by default. */
   seed?: number;
   /** Where the batches go. The default device by default, looked up when an epoch begins. */
   device?: Device;
@@ -35,14 +36,25 @@ interface Gathered {
 
 const NAME = "DataLoader";
 
+/**
+ * Batches of a dataset, for `for await (const [x, y] of loader)`: each is an array of tensors, one a field, of shape
+ * `[batchSize, ...field.shape]` (the last one may be smaller), off the tape. A batch is released when the next one is asked for;
+ * `keep()` or `clone()` keeps it. https://pytorch.org/docs/stable/data.html#torch.utils.data.DataLoader
+ */
 export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements AsyncIterable<B> {
+  /** Where the samples come from. */
   readonly dataset: Dataset<B>;
+  /** Samples in a batch. */
   readonly batchSize: number;
+  /** Whether each epoch has another order. */
   readonly shuffle: boolean;
+  /** Whether a last batch that is smaller is left out. */
   readonly dropLast: boolean;
+  /** Seed of the orders. */
   readonly seed: number;
-  /** Number of the next epoch, which picks its order. Set it to continue where an earlier run stopped. */
+  /** Number of the next epoch, 0 at first, which picks its order. Set it to continue where an earlier run stopped. */
   epoch = 0;
+  /** @internal */
   private readonly device: Device | undefined;
 
   constructor(dataset: Dataset<B>, options: LoaderOptions = {}) {
@@ -60,13 +72,13 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
     this.device = device;
   }
 
-  /** Batches in an epoch. */
+  /** Batches in an epoch (`len(loader)`). */
   get length(): number {
     const batches = this.dataset.length / this.batchSize;
     return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
   }
 
-  /** The samples' order in an epoch. */
+  /** Numbers of the samples in the order that an epoch has. */
   order(epoch: number): Int32Array {
     const order = new Int32Array(this.dataset.length);
     for (let i = 0; i < order.length; i++) order[i] = i;
@@ -74,11 +86,12 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
     return order;
   }
 
-  /** An epoch. */
+  /** An epoch: its batches. Each call begins the next one. */
   [Symbol.asyncIterator](): AsyncGenerator<B, void, undefined> {
     return this.batches(this.order(this.epoch++), this.device ?? defaultDevice());
   }
 
+  /** @internal */
   private async *batches(order: Int32Array, device: Device): AsyncGenerator<B, void, undefined> {
     const { batchSize, length } = this;
     const fields: Dataset["fields"] = this.dataset.fields;

@@ -26,36 +26,52 @@ export interface Images {
   readonly source: string;
   /** True for images that a program drew. */
   readonly synthetic: boolean;
-  /** count × rows × cols, 0 (background) to 255. */
+  /** count × rows × cols bytes, 0 (background) to 255. */
   readonly images: Uint8Array;
-  /** One a picture. */
+  /** The digit on each image. */
   readonly labels: Uint8Array;
+  /** Number of images. */
   readonly count: number;
+  /** Height of an image, in pixels. */
   readonly rows: number;
+  /** Width of an image, in pixels. */
   readonly cols: number;
+  /** Number of labels that there are: 10 for digits. */
   readonly classes: number;
 }
 
-export interface MnistProgress extends Progress {
+/** How far a download is. */
+export interface MnistProgress {
   /** The file on its way, such as `train-images-idx3-ubyte.gz`. */
   readonly file: string;
+  /** Where it comes from. */
+  readonly url: string;
+  /** Bytes so far. */
+  readonly received: number;
+  /** Bytes to come in all, or null when the server does not tell. */
+  readonly total: number | null;
 }
 
+/** Options of `MNIST.load`. */
 export interface MnistOptions {
   /** The 60,000 to train on (default), or the 10,000 to test. */
   train?: boolean;
-  /** The folder with the files, plain or `.gz`. */
+  /** The folder with the files, plain or `.gz`; the one that the environment's MNIST_DIR names by default. */
   dir?: string;
   /** Where downloads are kept. The user's cache folder by default; null keeps nothing. */
   cacheDir?: string | null;
-  /** Addresses to which file names are appended, tried in turn. */
+  /** Addresses to which file names are appended, tried in turn; `MNIST.mirrors` by default. */
   mirrors?: readonly string[];
-  /** False: never ask the network. */
+  /** False: never ask the network; true by default. */
   download?: boolean;
-  /** False: accept files in a folder whose content is not the published one, such as another set in the same format. */
+  /**
+   * False: accept files in a folder whose content is not the published one, such as another set in the same format; true by
+   * default.
+   */
   verify?: boolean;
-  /** Longest time without a byte from a mirror. 30 by default. */
+  /** Longest time without a byte from a mirror, in seconds; 30 by default. */
   stallSeconds?: number;
+  /** Called while a file is on its way. */
   onProgress?: (progress: MnistProgress) => void;
   /** Told when the cache cannot be written or used; the console by default. */
   onWarning?: (message: string) => void;
@@ -63,6 +79,7 @@ export interface MnistOptions {
 
 /** The digits are in no folder and no mirror gave them: the machine is offline, or they were never fetched. */
 export class UnavailableError extends WasmgradError {
+  /** The class's name. */
   override name = "UnavailableError";
 }
 
@@ -87,14 +104,23 @@ const LIMIT = 64 << 20;
 
 const OPTIONS = "train dir cacheDir mirrors download verify stallSeconds onProgress onWarning".split(" ");
 
+/**
+ * MNIST: 28x28 images of handwritten digits with their labels, 60,000 to train on and 10,000 to test with. Files are looked for in
+ * `dir`, else in the folder that MNIST_DIR names, else in the cache folder, else downloaded.
+ */
 export const MNIST = {
+  /** Addresses of the files, tried in turn. */
   mirrors: MIRRORS as readonly string[],
   /** Names of the uncompressed files, with the SHA-256 of each. */
   files: HASHES,
+  /**
+   * The images and their labels, as bytes. Every file is held to its SHA-256. Throws `UnavailableError` where there is no file and
+   * no network.
+   */
   load: (options: MnistOptions = {}): Promise<Images> => load(options, HASHES),
 };
 
-/** `MNIST.load`, with the hashes that the files must have: tests have small files of their own. */
+/** `MNIST.load`, with the hashes that the files must have: tests have small files of their own. @internal */
 export async function load(options: MnistOptions, hashes: Hashes): Promise<Images> {
   checkNames("MNIST.load", options, OPTIONS);
   const part = (options.train ?? true) ? "train" : "t10k";

@@ -1,6 +1,7 @@
 // A small generator for the host's side of data: order of samples, drawn digits. sfc32 (Chris Doty-Humphrey, PractRand),
 // seeded by hashing words, so that neighbouring seeds and epochs have nothing in common.
 
+/** @internal */
 export class Random {
   private a: number;
   private b: number;

@@ -10,7 +10,7 @@ import type { HostTensor } from "./safetensors.ts";
 const format = () => import("./safetensors.ts");
 
 /**
- * The bytes of a file with these tensors, as they are when this is called, and text of your own as metadata.
+ * The bytes of a safetensors file with these tensors by name, as they are when this is called, and text of your own as metadata.
  * Errors: a released tensor, a name or metadata that the format does not allow.
  */
 export async function saveSafetensors(
@@ -34,7 +34,11 @@ async function fetched(name: string, x: Tensor): Promise<HostTensor> {
   return { dtype: x.dtype, shape: x.shape, data: data instanceof Float64Array ? Float32Array.from(data) : data };
 }
 
-/** Writes a state dict to a file, whole or not at all. https://pytorch.org/docs/stable/generated/torch.save.html */
+/**
+ * Writes tensors by name, such as a state dict, to a safetensors file, whole or not at all; PyTorch reads it with
+ * `safetensors.torch.load_file`. In pages, which have no files, see `saveSafetensors`.
+ * https://pytorch.org/docs/stable/generated/torch.save.html
+ */
 export async function save(
   file: string,
   tensors: Readonly<Record<string, Tensor | HostTensor>>,
@@ -44,12 +48,16 @@ export async function save(
 }
 
 /**
- * The tensors of a safetensors file, or of its bytes (in a page, those of a `fetch`), for `loadStateDict`.
+ * The tensors of a safetensors file, or of its bytes (in a page, those of a `fetch`), by name, for `loadStateDict`: float16 and
+ * bfloat16 as float32, int64 as int32 where every value fits.
  * https://pytorch.org/docs/stable/generated/torch.load.html
  */
 export async function load(
   file: string | Uint8Array,
-  options: { device?: Device } = {},
+  options: {
+    /** Where the tensors go; the default device by default. */
+    device?: Device;
+  } = {},
 ): Promise<Record<string, Tensor>> {
   const { parseSafetensors } = await format();
   const { tensors } = typeof file === "string" ? parseSafetensors(await readFile(file), file) : parseSafetensors(file);

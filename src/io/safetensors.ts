@@ -4,15 +4,21 @@ import type { DType } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 
-/** A tensor's values on the host. bool is 0 or 1 in an Int32Array. */
+/** A tensor's values on the host. */
 export interface HostTensor {
+  /** Type of its elements. */
   readonly dtype: DType;
+  /** Sizes of its dims. */
   readonly shape: Shape;
+  /** Its values, row by row. float16 is in a Float32Array; bool is 0 or 1 in an Int32Array. */
   readonly data: Float32Array | Int32Array;
 }
 
+/** What a safetensors file holds. */
 export interface Safetensors {
+  /** Tensors by name. */
   tensors: Record<string, HostTensor>;
+  /** Text of its own by name; `{}` where there is none. */
   metadata: Record<string, string>;
 }
 
@@ -22,7 +28,7 @@ const SIZES: Readonly<Record<string, number>> = { F32: 4, I32: 4, I64: 8, F16: 2
 const NAMES: Readonly<Record<DType, string>> = { float32: "F32", float16: "F16", int32: "I32", bool: "BOOL" };
 const METADATA = "__metadata__";
 
-/** The bytes of a file with these tensors. */
+/** The bytes of a safetensors file with these tensors by name, and text of your own as metadata. */
 export function encodeSafetensors(
   tensors: Readonly<Record<string, HostTensor>>,
   metadata: Readonly<Record<string, string>> = {},

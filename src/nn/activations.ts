@@ -4,25 +4,31 @@ import { logSoftmax, relu, sigmoid, softmax, tanh } from "../ops/index.ts";
 import { integer } from "./check.ts";
 import { Module } from "./module.ts";
 
-/** max(x, 0). https://pytorch.org/docs/stable/generated/torch.nn.ReLU.html */
+/** max(x, 0), element by element. https://pytorch.org/docs/stable/generated/torch.nn.ReLU.html */
 export class ReLU extends Module {
+  /** @internal */
   static override readonly name: string = "ReLU";
+  /** `x` of any shape to the same shape. */
   forward(x: Tensor): Tensor {
     return relu(x);
   }
 }
 
-/** 1 / (1 + e^-x). https://pytorch.org/docs/stable/generated/torch.nn.Sigmoid.html */
+/** 1 / (1 + e^-x), element by element. https://pytorch.org/docs/stable/generated/torch.nn.Sigmoid.html */
 export class Sigmoid extends Module {
+  /** @internal */
   static override readonly name: string = "Sigmoid";
+  /** `x` of any shape to the same shape, with values in [0, 1]. */
   forward(x: Tensor): Tensor {
     return sigmoid(x);
   }
 }
 
-/** https://pytorch.org/docs/stable/generated/torch.nn.Tanh.html */
+/** Hyperbolic tangent, element by element. https://pytorch.org/docs/stable/generated/torch.nn.Tanh.html */
 export class Tanh extends Module {
+  /** @internal */
   static override readonly name: string = "Tanh";
+  /** `x` of any shape to the same shape, with values in [-1, 1]. */
   forward(x: Tensor): Tensor {
     return tanh(x);
   }
@@ -30,7 +36,9 @@ export class Tanh extends Module {
 
 /** e^x over its sum along `dim`. https://pytorch.org/docs/stable/generated/torch.nn.Softmax.html */
 export class Softmax extends Module {
+  /** @internal */
   static override readonly name: string = "Softmax";
+  /** The dim along which it sums; negative ones count from the end. */
   readonly dim: number;
 
   constructor(dim: number) {
@@ -38,10 +46,12 @@ export class Softmax extends Module {
     this.dim = integer("Softmax", "dim", dim);
   }
 
+  /** `x` of any shape to the same shape; along `dim` the values add up to 1. */
   forward(x: Tensor): Tensor {
     return softmax(x, this.dim);
   }
 
+  /** @internal */
   protected override extraRepr(): string {
     return `dim=${this.dim}`;
   }
@@ -49,7 +59,9 @@ export class Softmax extends Module {
 
 /** The logarithm of softmax along `dim`. https://pytorch.org/docs/stable/generated/torch.nn.LogSoftmax.html */
 export class LogSoftmax extends Module {
+  /** @internal */
   static override readonly name: string = "LogSoftmax";
+  /** The dim along which it sums; negative ones count from the end. */
   readonly dim: number;
 
   constructor(dim: number) {
@@ -57,10 +69,12 @@ export class LogSoftmax extends Module {
     this.dim = integer("LogSoftmax", "dim", dim);
   }
 
+  /** `x` of any shape to the same shape. */
   forward(x: Tensor): Tensor {
     return logSoftmax(x, this.dim);
   }
 
+  /** @internal */
   protected override extraRepr(): string {
     return `dim=${this.dim}`;
   }

@@ -4,19 +4,20 @@ import type { Pair } from "../ops/conv.ts";
 
 export type { Pair };
 
-/** A positive integer. */
+/** A positive integer. @internal */
 export function positive(layer: string, name: string, value: unknown): number {
   if (!(Number.isInteger(value) && (value as number) > 0))
     fail(layer, `${name} ${given(value)}: a positive integer is expected`);
   return value as number;
 }
 
+/** @internal */
 export function integer(layer: string, name: string, value: unknown): number {
   if (!Number.isInteger(value)) fail(layer, `${name} ${given(value)}: an integer is expected`);
   return value as number;
 }
 
-/** A number from 0 to 1. */
+/** A number from 0 to 1. @internal */
 export function fraction(layer: string, name: string, value: unknown): number {
   if (!(typeof value === "number" && value >= 0 && value <= 1)) {
     fail(layer, `${name} ${given(value)}: a number from 0 to 1 is expected`);
@@ -24,12 +25,13 @@ export function fraction(layer: string, name: string, value: unknown): number {
   return value;
 }
 
+/** @internal */
 export function oneOf<T extends string>(layer: string, name: string, value: unknown, allowed: readonly T[]): T {
   if (!allowed.includes(value as T)) fail(layer, `${name} ${given(value)}: one of ${allowed.join(", ")} is expected`);
   return value as T;
 }
 
-/** One integer or two, each at least `least`, as they were given. */
+/** One integer or two, each at least `least`, as they were given. @internal */
 export function pairOf(layer: string, name: string, value: unknown, least: number): Pair {
   const list = Array.isArray(value) ? value : [value, value];
   if (list.length !== 2 || !list.every((v) => Number.isInteger(v) && v >= least)) {
@@ -38,9 +40,10 @@ export function pairOf(layer: string, name: string, value: unknown, least: numbe
   return value as Pair;
 }
 
+/** @internal */
 export const both = (value: Pair): readonly [number, number] => (typeof value === "number" ? [value, value] : value);
 
-/** Options that the layer does not know are errors: a misspelt one would be ignored. */
+/** Options that the layer does not know are errors: a misspelt one would be ignored. @internal */
 export function known(layer: string, options: object, names: readonly string[]): void {
   if (options === null || typeof options !== "object" || Array.isArray(options)) {
     fail(layer, `options ${given(options)}: an object is expected`);
@@ -57,13 +60,14 @@ function given(value: unknown): string {
   return typeof value === "object" && value !== null ? "{...}" : String(value);
 }
 
-/** A number as Python prints it. */
+/** A number as Python prints it. @internal */
 export function pyNumber(value: number): string {
   const text = value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential() : String(value);
   return text.replace(/e([+-])(\d)$/, "e$10$2");
 }
 
-/** A pair as Python prints it: `2` stays `2`, two become `(2, 3)`. */
+/** A pair as Python prints it: `2` stays `2`, two become `(2, 3)`. @internal */
 export const pyPair = (value: Pair): string => (typeof value === "number" ? String(value) : `(${value.join(", ")})`);
 
+/** @internal */
 export const pyBool = (value: boolean): string => (value ? "True" : "False");

@@ -5,3 +5,4 @@ export * from "./layers.ts";
 export * from "./losses.ts";
 export { type AnyModule, Module, type StateDict } from "./module.ts";
 export { Parameter } from "./parameter.ts";
+export * from "./pool.ts";

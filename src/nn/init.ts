@@ -5,6 +5,7 @@ import { noGrad } from "../core/tape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { normal_ as drawNormal, uniform_ as drawUniform, fill_ } from "../ops/index.ts";
 
+/** What a layer feeds, for `calculateGain`. */
 export type Nonlinearity =
   | "linear"
   | "conv1d"
@@ -16,57 +17,65 @@ export type Nonlinearity =
   | "leakyRelu"
   | "selu";
 
+/** Options of `xavierUniform_` and `xavierNormal_`. */
 export interface XavierOptions {
   /** Factor of the standard deviation; 1 by default. */
   gain?: number;
 }
 
+/** Options of `kaimingUniform_` and `kaimingNormal_`. */
 export interface KaimingOptions {
-  /** Negative slope of the leaky relu behind the layer; 0 by default. */
+  /** Negative slope of the leaky relu behind the layer, for `nonlinearity: "leakyRelu"`; 0 by default. */
   a?: number;
   /** Keeps the variance in the forward pass ("fanIn", the default) or the backward one. */
   mode?: "fanIn" | "fanOut";
+  /** What stands behind the layer; `"leakyRelu"` by default. */
   nonlinearity?: Nonlinearity;
 }
 
-/** Uniform numbers of [a, b). */
+/** Fills with numbers drawn uniformly from [a, b), 0 and 1 by default. */
 export function uniform_(x: Tensor, a = 0, b = 1): Tensor {
   return noGrad(() => drawUniform(x, a, b));
 }
 
-/** Normal numbers. */
+/** Fills with normal numbers, of mean 0 and standard deviation 1 by default. */
 export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
   return noGrad(() => drawNormal(x, mean, std));
 }
 
-/** Every element becomes `value`. */
+/** Fills with `value`. */
 export function constant_(x: Tensor, value: number): Tensor {
   return noGrad(() => fill_(x, value));
 }
 
+/** Fills with 0. */
 export const zeros_ = (x: Tensor): Tensor => constant_(x, 0);
+/** Fills with 1. */
 export const ones_ = (x: Tensor): Tensor => constant_(x, 1);
 
-/** U(-b, b), b = gain sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio 2010). */
+/**
+ * Fills a weight `[out, in, ...]` from U(-b, b), b = gain sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio 2010). Fans are the sizes
+ * of the first two dims (out, in) times those of the others.
+ */
 export function xavierUniform_(x: Tensor, { gain = 1 }: XavierOptions = {}): Tensor {
   const { fanIn, fanOut } = fans("xavierUniform_", x.shape);
   const bound = gain * Math.sqrt(6 / (fanIn + fanOut));
   return uniform_(x, -bound, bound);
 }
 
-/** N(0, s²), s = gain sqrt(2 / (fanIn + fanOut)). */
+/** Fills a weight `[out, in, ...]` from N(0, s²), s = gain sqrt(2 / (fanIn + fanOut)). */
 export function xavierNormal_(x: Tensor, { gain = 1 }: XavierOptions = {}): Tensor {
   const { fanIn, fanOut } = fans("xavierNormal_", x.shape);
   return normal_(x, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
 }
 
-/** U(-b, b), b = gain sqrt(3 / fan) (He et al. 2015). */
+/** Fills a weight `[out, in, ...]` from U(-b, b), b = gain sqrt(3 / fan) (He et al. 2015), with the gain of `calculateGain`. */
 export function kaimingUniform_(x: Tensor, options: KaimingOptions = {}): Tensor {
   const bound = Math.sqrt(3) * kaimingStd("kaimingUniform_", x.shape, options);
   return uniform_(x, -bound, bound);
 }
 
-/** N(0, s²), s = gain / sqrt(fan). */
+/** Fills a weight `[out, in, ...]` from N(0, s²), s = gain / sqrt(fan), with the gain of `calculateGain`. */
 export function kaimingNormal_(x: Tensor, options: KaimingOptions = {}): Tensor {
   return normal_(x, 0, kaimingStd("kaimingNormal_", x.shape, options));
 }
@@ -100,14 +109,17 @@ export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number 
   }
 }
 
-/** Inputs and outputs of one unit: weight [out, in, ...receptive field]. */
+/** Inputs and outputs of one unit: weight [out, in, ...receptive field]. @internal */
 export function fans(op: string, shape: Shape): { fanIn: number; fanOut: number } {
   if (shape.length < 2) fail(op, `${show(shape)}: fan in and fan out need at least 2 dims`);
   const field = shape.slice(2).reduce((a, b) => a * b, 1);
   return { fanIn: shape[1]! * field, fanOut: shape[0]! * field };
 }
 
-/** PyTorch's default for a layer's weight and bias: U(-1/sqrt(fanIn), 1/sqrt(fanIn)), which is kaiming with a = sqrt 5. */
+/**
+ * PyTorch's default for a layer's weight and bias: U(-1/sqrt(fanIn), 1/sqrt(fanIn)), which is kaiming with a = sqrt 5.
+ * @internal
+ */
 export function layerDefault(fanIn: number): (x: Tensor) => void {
   const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
   return (x) => {

@@ -1,29 +1,36 @@
-// Layers with weights, pooling, and what shapes: thin objects over the ops.
+// Layers with weights, and what shapes: thin objects over the ops.
 // Static names: printing must not depend on what a bundler does to class names.
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { avgPool2d, conv2d, dropout, flatten, layerNorm, linear, maxPool2d } from "../ops/index.ts";
+import { conv2d, dropout, flatten, layerNorm, linear } from "../ops/index.ts";
 import { both, fraction, integer, known, type Pair, pairOf, positive, pyBool, pyNumber, pyPair } from "./check.ts";
 import { layerDefault, ones_, zeros_ } from "./init.ts";
 import { type AnyModule, Module } from "./module.ts";
 import { made, type Parameter } from "./parameter.ts";
 
+/** Options of `Linear`. */
 export interface LinearOptions {
   /** With a bias; true by default. */
   bias?: boolean;
+  /** Where its parameters go; the default device by default. */
   device?: Device;
 }
 
 /**
- * y = x Wᵀ + b: [..., inFeatures] to [..., outFeatures]; weight [outFeatures, inFeatures], bias [outFeatures].
+ * y = x Wᵀ + b: `[..., inFeatures]` to `[..., outFeatures]`. Weight and bias begin as U(-b, b), b = 1 / sqrt(inFeatures).
  * https://pytorch.org/docs/stable/generated/torch.nn.Linear.html
  */
 export class Linear extends Module {
+  /** @internal */
   static override readonly name: string = "Linear";
+  /** Size of the input's last dim. */
   readonly inFeatures: number;
+  /** Size of the result's last dim. */
   readonly outFeatures: number;
+  /** `[outFeatures, inFeatures]`. */
   weight: Parameter;
+  /** `[outFeatures]`, or null with `bias: false`. */
   bias: Parameter | null;
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
@@ -36,43 +43,59 @@ export class Linear extends Module {
     this.bias = (options.bias ?? true) ? made("bias", [outFeatures], options.device, fill) : null;
   }
 
+  /** `[..., inFeatures]` to `[..., outFeatures]`. */
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias);
   }
 
+  /** @internal */
   protected override extraRepr(): string {
     return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${pyBool(this.bias !== null)}`;
   }
 }
 
+/** Options of `Conv2d`. */
 export interface Conv2dOptions {
-  /** 1 by default. */
+  /** Pixels from one window to the next; 1 by default. */
   stride?: Pair;
-  /** Zeros around the image; 0 by default. */
+  /** Rows and columns of zeros around the image; 0 by default. */
   padding?: Pair;
-  /** 1 by default. */
+  /** Pixels from one of the kernel's elements to the next; 1 by default. */
   dilation?: Pair;
   /** Groups of channels that do not mix; 1 by default. */
   groups?: number;
   /** With a bias; true by default. */
   bias?: boolean;
+  /** Where its parameters go; the default device by default. */
   device?: Device;
 }
 
 /**
- * Convolution: [n, inChannels, h, w] to [n, outChannels, oh, ow]; weight [outChannels, inChannels / groups, kh, kw].
+ * Convolution: `[n, inChannels, h, w]` to `[n, outChannels, oh, ow]` with
+ * oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. Weight and bias begin as U(-b, b),
+ * b = 1 / sqrt(inChannels / groups kh kw). Padding is zeros, given as numbers.
  * https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
  */
 export class Conv2d extends Module {
+  /** @internal */
   static override readonly name: string = "Conv2d";
+  /** Channels of the input. */
   readonly inChannels: number;
+  /** Channels of the result. */
   readonly outChannels: number;
+  /** Height and width of the kernel. */
   readonly kernelSize: readonly [number, number];
+  /** Pixels from one window to the next, down and across. */
   readonly stride: readonly [number, number];
+  /** Rows and columns of zeros around the image. */
   readonly padding: readonly [number, number];
+  /** Pixels from one of the kernel's elements to the next, down and across. */
   readonly dilation: readonly [number, number];
+  /** Groups of channels that do not mix. */
   readonly groups: number;
+  /** `[outChannels, inChannels / groups, kh, kw]`. */
   weight: Parameter;
+  /** `[outChannels]`, or null with `bias: false`. */
   bias: Parameter | null;
 
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
@@ -96,10 +119,12 @@ export class Conv2d extends Module {
     this.bias = (options.bias ?? true) ? made("bias", [outChannels], options.device, fill) : null;
   }
 
+  /** `[n, inChannels, h, w]` to `[n, outChannels, oh, ow]`. */
   forward(x: Tensor): Tensor {
     return conv2d(x, this.weight, this.bias, this);
   }
 
+  /** @internal */
   protected override extraRepr(): string {
     const all = (pair: Pair, value: number): boolean => both(pair).every((v) => v === value);
     let text = `${this.inChannels}, ${this.outChannels}`;
@@ -111,109 +136,7 @@ export class Conv2d extends Module {
   }
 }
 
-export interface MaxPool2dOptions {
-  /** The kernel's size by default. */
-  stride?: Pair;
-  /** Minus infinity around the image, at most half the kernel; 0 by default. */
-  padding?: Pair;
-  dilation?: Pair;
-  /** Also windows that reach over the edge; false by default. */
-  ceilMode?: boolean;
-}
-
-/**
- * The largest value of each window: [n, c, h, w] to [n, c, oh, ow].
- * https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
- */
-export class MaxPool2d extends Module {
-  static override readonly name: string = "MaxPool2d";
-  readonly kernelSize: Pair;
-  readonly stride: Pair;
-  readonly padding: Pair;
-  readonly dilation: Pair;
-  readonly ceilMode: boolean;
-
-  constructor(kernelSize: Pair, options: MaxPool2dOptions = {}) {
-    super();
-    known("MaxPool2d", options, ["stride", "padding", "dilation", "ceilMode"]);
-    this.kernelSize = pairOf("MaxPool2d", "kernelSize", kernelSize, 1);
-    this.stride = pairOf("MaxPool2d", "stride", options.stride ?? kernelSize, 1);
-    this.padding = halfOf("MaxPool2d", options.padding ?? 0, this.kernelSize);
-    this.dilation = pairOf("MaxPool2d", "dilation", options.dilation ?? 1, 1);
-    this.ceilMode = options.ceilMode ?? false;
-  }
-
-  forward(x: Tensor): Tensor {
-    return maxPool2d(x, this.kernelSize, this);
-  }
-
-  protected override extraRepr(): string {
-    const { kernelSize, stride, padding, dilation, ceilMode } = this;
-    return (
-      `kernel_size=${pyPair(kernelSize)}, stride=${pyPair(stride)}, padding=${pyPair(padding)}, ` +
-      `dilation=${pyPair(dilation)}, ceil_mode=${pyBool(ceilMode)}`
-    );
-  }
-}
-
-export interface AvgPool2dOptions {
-  /** The kernel's size by default. */
-  stride?: Pair;
-  /** Zeros around the image, at most half the kernel; 0 by default. */
-  padding?: Pair;
-  /** Also windows that reach over the edge; false by default. */
-  ceilMode?: boolean;
-  /** Padding counts in the average; true by default. */
-  countIncludePad?: boolean;
-  /** Divides by this instead of the window's size. */
-  divisorOverride?: number | null;
-}
-
-/**
- * The average of each window: [n, c, h, w] to [n, c, oh, ow].
- * https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html
- */
-export class AvgPool2d extends Module {
-  static override readonly name: string = "AvgPool2d";
-  readonly kernelSize: Pair;
-  readonly stride: Pair;
-  readonly padding: Pair;
-  readonly ceilMode: boolean;
-  readonly countIncludePad: boolean;
-  readonly divisorOverride: number | null;
-
-  constructor(kernelSize: Pair, options: AvgPool2dOptions = {}) {
-    super();
-    known("AvgPool2d", options, ["stride", "padding", "ceilMode", "countIncludePad", "divisorOverride"]);
-    this.kernelSize = pairOf("AvgPool2d", "kernelSize", kernelSize, 1);
-    this.stride = pairOf("AvgPool2d", "stride", options.stride ?? kernelSize, 1);
-    this.padding = halfOf("AvgPool2d", options.padding ?? 0, this.kernelSize);
-    this.ceilMode = options.ceilMode ?? false;
-    this.countIncludePad = options.countIncludePad ?? true;
-    const divisor = options.divisorOverride ?? null;
-    this.divisorOverride = divisor === null ? null : positive("AvgPool2d", "divisorOverride", divisor);
-  }
-
-  forward(x: Tensor): Tensor {
-    const { stride, padding, ceilMode, countIncludePad } = this;
-    const divisorOverride = this.divisorOverride ?? undefined;
-    return avgPool2d(x, this.kernelSize, { stride, padding, ceilMode, countIncludePad, divisorOverride });
-  }
-
-  protected override extraRepr(): string {
-    return `kernel_size=${pyPair(this.kernelSize)}, stride=${pyPair(this.stride)}, padding=${pyPair(this.padding)}`;
-  }
-}
-
-function halfOf(layer: string, padding: Pair, kernelSize: Pair): Pair {
-  const pads = both(pairOf(layer, "padding", padding, 0));
-  const sizes = both(kernelSize);
-  if (pads.some((p, i) => 2 * p > sizes[i]!)) {
-    fail(layer, `padding ${pyPair(padding)}: at most half of kernelSize ${pyPair(kernelSize)} is expected`);
-  }
-  return padding;
-}
-
+/** Options of `LayerNorm`. */
 export interface LayerNormOptions {
   /** Added to the variance; 1e-5 by default. */
   eps?: number;
@@ -221,18 +144,25 @@ export interface LayerNormOptions {
   elementwiseAffine?: boolean;
   /** With a bias beside the weight; true by default. */
   bias?: boolean;
+  /** Where its parameters go; the default device by default. */
   device?: Device;
 }
 
 /**
- * Each run of the last dims, which are `normalizedShape`, to mean 0 and variance 1, times weight, plus bias.
+ * Brings the last dims, whose sizes are `normalizedShape`, to mean 0 and (biased) variance 1, times weight, plus bias. The shape
+ * stays.
  * https://pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
  */
 export class LayerNorm extends Module {
+  /** @internal */
   static override readonly name: string = "LayerNorm";
+  /** Sizes of the last dims, over which mean and variance are taken. */
   readonly normalizedShape: readonly number[];
+  /** What is added to the variance. */
   readonly eps: number;
+  /** `normalizedShape`, ones at first; null with `elementwiseAffine: false`. */
   weight: Parameter | null;
+  /** `normalizedShape`, zeros at first; null with `elementwiseAffine: false` or `bias: false`. */
   bias: Parameter | null;
 
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
@@ -249,10 +179,12 @@ export class LayerNorm extends Module {
     this.bias = affine && (options.bias ?? true) ? made("bias", sizes, options.device, zeros_) : null;
   }
 
+  /** `[..., ...normalizedShape]` to the same shape. */
   forward(x: Tensor): Tensor {
     return layerNorm(x, this.normalizedShape, this.weight, this.bias, this);
   }
 
+  /** @internal */
   protected override extraRepr(): string {
     const sizes = this.normalizedShape;
     const shape = sizes.length === 1 ? `(${sizes[0]},)` : `(${sizes.join(", ")})`;
@@ -261,11 +193,14 @@ export class LayerNorm extends Module {
 }
 
 /**
- * While training, zeroes each element with probability p and scales the others by 1 / (1 - p).
+ * While training, zeroes each element with probability p (0.5 by default) and scales the others by 1 / (1 - p); under `eval()`
+ * it passes its input on.
  * https://pytorch.org/docs/stable/generated/torch.nn.Dropout.html
  */
 export class Dropout extends Module {
+  /** @internal */
   static override readonly name: string = "Dropout";
+  /** Probability that an element becomes zero. */
   readonly p: number;
 
   constructor(p = 0.5) {
@@ -273,29 +208,35 @@ export class Dropout extends Module {
     this.p = fraction("Dropout", "p", p);
   }
 
+  /** `x` of any shape to the same shape; itself under `eval()`. */
   forward(x: Tensor): Tensor {
     return dropout(x, this.p, this.isTraining);
   }
 
+  /** @internal */
   protected override extraRepr(): string {
     return `p=${pyNumber(this.p)}, inplace=False`;
   }
 }
 
+/** Options of `Flatten`. */
 export interface FlattenOptions {
-  /** 1 by default: the batch stays. */
+  /** The first dim to join; 1 by default: the batch stays. */
   startDim?: number;
-  /** -1 by default. */
+  /** The last dim to join; -1 by default. */
   endDim?: number;
 }
 
 /**
- * Joins the dims from startDim to endDim: [n, c, h, w] to [n, chw].
+ * Joins the dims from startDim to endDim, all but the first by default: `[n, c, h, w]` to `[n, c h w]`.
  * https://pytorch.org/docs/stable/generated/torch.nn.Flatten.html
  */
 export class Flatten extends Module {
+  /** @internal */
   static override readonly name: string = "Flatten";
+  /** The first dim to join. */
   readonly startDim: number;
+  /** The last dim to join. */
   readonly endDim: number;
 
   constructor(options: FlattenOptions = {}) {
@@ -305,10 +246,12 @@ export class Flatten extends Module {
     this.endDim = integer("Flatten", "endDim", options.endDim ?? -1);
   }
 
+  /** `[n, c, h, w]` to `[n, c h w]` by default. */
   forward(x: Tensor): Tensor {
     return flatten(x, this.startDim, this.endDim);
   }
 
+  /** @internal */
   protected override extraRepr(): string {
     return `start_dim=${this.startDim}, end_dim=${this.endDim}`;
   }
@@ -316,20 +259,25 @@ export class Flatten extends Module {
 
 /** Returns its input. https://pytorch.org/docs/stable/generated/torch.nn.Identity.html */
 export class Identity extends Module {
+  /** @internal */
   static override readonly name: string = "Identity";
+  /** `x` itself. */
   forward(x: Tensor): Tensor {
     return x;
   }
 }
 
-type Stage = Module<[Tensor], Tensor>;
+/** What a `Sequential` is made of. */
+export type Stage = Module<[Tensor], Tensor>;
 
 /**
- * Modules one behind the other, given one by one or as an array; `net[0]` is the first.
+ * Modules one behind the other, given one by one or as an array: each takes one tensor and returns one. `net[0]` is the first.
  * https://pytorch.org/docs/stable/generated/torch.nn.Sequential.html
  */
 export class Sequential extends Module {
+  /** @internal */
   static override readonly name: string = "Sequential";
+  /** The module at that place; from the end on undefined. */
   [index: number]: Stage;
 
   constructor(...modules: Stage[] | [Stage[]]) {
@@ -337,7 +285,7 @@ export class Sequential extends Module {
     for (const m of modules.flat()) this.append(m);
   }
 
-  /** Adds a module at the end. */
+  /** Adds a module at the end; returns this one. */
   append(module: Stage): this {
     const count = this.length;
     if (!(module instanceof Module)) fail("Sequential", `item ${count} is ${typeof module}: a module is expected`);
@@ -345,6 +293,7 @@ export class Sequential extends Module {
     return this;
   }
 
+  /** Number of modules. */
   get length(): number {
     let count = 0;
     while (this[count] !== undefined) count++;
@@ -356,10 +305,12 @@ export class Sequential extends Module {
     return this[index < 0 ? this.length + index : index];
   }
 
+  /** The modules in order. */
   *[Symbol.iterator](): IterableIterator<Stage> {
     for (let i = 0; this[i] !== undefined; i++) yield this[i]!;
   }
 
+  /** `x` through all modules, the first one first; `x` itself where there are none. */
   forward(x: Tensor): Tensor {
     let y = x;
     for (let i = 0; this[i] !== undefined; i++) y = this[i]!.forward(y);

@@ -16,28 +16,37 @@ export type { Reduction };
 
 const REDUCTIONS = ["mean", "sum", "none"] as const;
 
+/** What losses share. */
 abstract class Loss extends Module<[Tensor, Tensor]> {
+  /** What it makes of its terms. */
   readonly reduction: Reduction;
 
+  /** @internal */
   constructor(layer: string, options: LossOptions) {
     super();
     this.reduction = oneOf(layer, "reduction", options.reduction ?? "mean", REDUCTIONS);
   }
 }
 
+/** Options of `CrossEntropyLoss`. */
 export interface CrossEntropyLossOptions extends ClassLossOptions {
-  /** Share of the target that is spread over all classes; 0 by default. */
+  /** Share of the target that is spread over all classes, 0 to 1; 0 by default. */
   labelSmoothing?: number;
 }
 
 /**
- * Cross-entropy of logits [n, classes, ...] and int32 labels [n, ...].
+ * Cross-entropy of logits `[n, classes, ...]` and int32 labels `[n, ...]`. A label outside [0, classes) other than `ignoreIndex` is
+ * an error at the next wait.
  * https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
  */
 export class CrossEntropyLoss extends Loss {
+  /** @internal */
   static override readonly name: string = "CrossEntropyLoss";
+  /** Rows with this label do not count. */
   readonly ignoreIndex: number;
+  /** Share of the target that is spread over all classes. */
   readonly labelSmoothing: number;
+  /** A weight for each class, `[classes]`, or null: a buffer. */
   declare weight: Tensor | null;
 
   constructor(options: CrossEntropyLossOptions = {}) {
@@ -48,18 +57,22 @@ export class CrossEntropyLoss extends Loss {
     this.registerBuffer("weight", options.weight ?? null);
   }
 
+  /** Logits `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
     return crossEntropy(input, target, this);
   }
 }
 
 /**
- * Negative log-likelihood of log-probabilities [n, classes, ...] and int32 labels [n, ...].
+ * Negative log-likelihood of log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]`.
  * https://pytorch.org/docs/stable/generated/torch.nn.NLLLoss.html
  */
 export class NLLLoss extends Loss {
+  /** @internal */
   static override readonly name: string = "NLLLoss";
+  /** Rows with this label do not count. */
   readonly ignoreIndex: number;
+  /** A weight for each class, `[classes]`, or null: a buffer. */
   declare weight: Tensor | null;
 
   constructor(options: ClassLossOptions = {}) {
@@ -69,24 +82,28 @@ export class NLLLoss extends Loss {
     this.registerBuffer("weight", options.weight ?? null);
   }
 
+  /** Log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
     return nllLoss(input, target, this);
   }
 }
 
-/** Squared error of two tensors of one shape. https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html */
+/** Squared error (input - target)² of two tensors of one shape. https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html */
 export class MSELoss extends Loss {
+  /** @internal */
   static override readonly name: string = "MSELoss";
   constructor(options: LossOptions = {}) {
     super("MSELoss", options);
     known("MSELoss", options, ["reduction"]);
   }
 
+  /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
     return mseLoss(input, target, this);
   }
 }
 
+/** Options of `BCELoss`. */
 export interface BCELossOptions extends LossOptions {
   /** A factor for each element's loss, of a shape that broadcasts to the input's. */
   weight?: Tensor | null;
@@ -97,7 +114,9 @@ export interface BCELossOptions extends LossOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.BCELoss.html
  */
 export class BCELoss extends Loss {
+  /** @internal */
   static override readonly name: string = "BCELoss";
+  /** A factor for each element's loss, or null: a buffer. */
   declare weight: Tensor | null;
 
   constructor(options: BCELossOptions = {}) {
@@ -106,6 +125,7 @@ export class BCELoss extends Loss {
     this.registerBuffer("weight", options.weight ?? null);
   }
 
+  /** Probabilities and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
     return binaryCrossEntropy(input, target, this);
   }

@@ -14,6 +14,7 @@ import { Parameter } from "./parameter.ts";
 /** Any module, whatever it takes and returns. */
 export type AnyModule = Module<never[], unknown>;
 
+/** Tensors by key, such as `0.weight`. */
 export type StateDict = Record<string, Tensor>;
 
 /** What hangs on a module, or on an array of modules and parameters. */
@@ -29,13 +30,14 @@ interface Node {
  * https://pytorch.org/docs/stable/generated/torch.nn.Module.html
  */
 export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
-  /** Set by `train()` and `eval()`. */
+  /** Set by `train()` and `eval()`; true at first. */
   training = true;
   readonly #buffers = new Map<string, { persistent: boolean }>();
 
+  /** Applies the module. PyTorch calls the module itself; here it is `model.forward(x)`. */
   abstract forward(...inputs: A): R;
 
-  /** The training flag, for use in `forward`: a captured program notices when it changes. */
+  /** The training flag, for use in `forward`: a captured program notices when this one changes. */
   protected get isTraining(): boolean {
     return guard(() => this.training);
   }
@@ -45,7 +47,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return this.namedParameters().map(([, p]) => p);
   }
 
-  /** Parameters with their keys, such as `0.weight`. */
+  /** Parameters with their keys, such as `0.weight`, each once. */
   namedParameters(): [string, Parameter][] {
     return unique(this.namedNodes().flatMap(([path, node]) => prefixed(path, node.parameters)));
   }
@@ -55,6 +57,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return this.namedBuffers().map(([, b]) => b);
   }
 
+  /** Buffers with their keys, each once. */
   namedBuffers(): [string, Tensor][] {
     return unique(this.namedNodes().flatMap(([path, node]) => prefixed(path, node.buffers)));
   }
@@ -76,6 +79,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return this.namedChildren().map(([, m]) => m);
   }
 
+  /** Modules one level below with their names, each once; those of an array property are `layers.0` and so on. */
   namedChildren(): [string, AnyModule][] {
     const list = (path: string, node: Node): [string, AnyModule][] =>
       node.children.flatMap(([key, child]) => {
@@ -89,7 +93,14 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
    * Makes `tensor` the property `name` and part of the state dict (unless `persistent` is false), but no parameter.
    * Change it in place. https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.register_buffer
    */
-  registerBuffer(name: string, tensor: Tensor | null, options: { persistent?: boolean } = {}): void {
+  registerBuffer(
+    name: string,
+    tensor: Tensor | null,
+    options: {
+      /** Whether it is part of the state dict; true by default. */
+      persistent?: boolean;
+    } = {},
+  ): void {
     known("registerBuffer", options, ["persistent"]);
     const own = this as unknown as Record<string, unknown>;
     if (name === "" || name.includes(".")) fail("registerBuffer", `name "${name}": a name without dots is expected`);
@@ -102,30 +113,31 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     this.#buffers.set(name, { persistent: options.persistent ?? true });
   }
 
-  /** How a buffer was registered; undefined for what is no buffer. */
+  /** How a buffer was registered; undefined for what is no buffer. @internal */
   bufferOptions(name: string): { readonly persistent: boolean } | undefined {
     return this.#buffers.get(name);
   }
 
-  /** Sets the training flag of this module and all below: dropout, batch norm and the like read it. */
+  /** Sets the training flag (true by default) of this module and all below, which dropout reads. Returns this module. */
   train(on = true): this {
     if (typeof on !== "boolean") fail("train", `${String(on)}: the training mode is a boolean`);
     for (const m of this.modules()) m.training = on;
     return this;
   }
 
+  /** Clears the training flag of this module and all below. Returns this module. */
   eval(): this {
     return this.train(false);
   }
 
-  /** Calls `f` for all modules below and then this one. */
+  /** Calls `f` for all modules below and then this one, which it returns. */
   apply(f: (module: AnyModule) => void): this {
     for (const child of this.children()) child.apply(f);
     f(this);
     return this;
   }
 
-  /** Freezes (false) or thaws the parameters. */
+  /** Thaws (true, by default) or freezes the parameters of this module and all below. Returns this module. */
   requiresGrad_(on = true): this {
     for (const p of this.parameters()) p.requiresGrad = on;
     return this;
@@ -152,8 +164,16 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
    */
   loadStateDict(
     dict: Readonly<StateDict>,
-    options: { strict?: boolean } = {},
-  ): { missingKeys: string[]; unexpectedKeys: string[] } {
+    options: {
+      /** False: keys may be missing or too many; true by default. */
+      strict?: boolean;
+    } = {},
+  ): {
+    /** Keys of the module that `dict` does not have. */
+    missingKeys: string[];
+    /** Keys of `dict` that the module does not have. */
+    unexpectedKeys: string[];
+  } {
     known("loadStateDict", options, ["strict"]);
     if (dict === null || typeof dict !== "object")
       fail("loadStateDict", `${String(dict)} was given: a state dict is expected`);
@@ -193,7 +213,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return this;
   }
 
-  /** What stands between the parentheses when the module is printed. */
+  /** What stands between the parentheses when the module is printed: for subclasses to say. */
   protected extraRepr(): string {
     return "";
   }
@@ -203,7 +223,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return this.constructor.name;
   }
 
-  /** As PyTorch prints it. */
+  /** The tree of modules, as PyTorch prints it. */
   toString(): string {
     const extra = this.extraRepr();
     const lines = nodeOf(this).children.map(([key, child]) => `(${key}): ${indent(repr(child))}`);
@@ -213,11 +233,12 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return `${this.typeName()}(\n  ${lines.join("\n  ")}\n)`;
   }
 
+  /** @internal */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
 
-  /** Modules and arrays of them, each once, from the top down. */
+  /** Modules and arrays of them, each once, from the top down. @internal */
   private namedNodes(): [string, Node, AnyModule | readonly unknown[]][] {
     const found: [string, Node, AnyModule | readonly unknown[]][] = [];
     const seen = new Set<unknown>();
@@ -232,7 +253,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return found;
   }
 
-  /** Parameters and persistent buffers under each of their keys. */
+  /** Parameters and persistent buffers under each of their keys. @internal */
   private namedState(): [string, Tensor][] {
     const found: [string, Tensor][] = [];
     const above = new Set<unknown>();

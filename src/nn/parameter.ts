@@ -12,6 +12,7 @@ import { alive, empty, Tensor } from "../core/tensor.ts";
  * or scope releases it. https://pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
  */
 export class Parameter extends Tensor {
+  /** Requires gradients unless `requiresGrad` is false. */
   constructor(data: Tensor, requiresGrad = true) {
     if (!(data instanceof Tensor)) fail("Parameter", `${typeof data} was given: a tensor is expected`);
     alive("Parameter", data);
@@ -23,7 +24,7 @@ export class Parameter extends Tensor {
   }
 }
 
-/** A new parameter filled by `fill`. */
+/** A new parameter filled by `fill`. @internal */
 export function made(name: string, shape: Shape, device: Device | undefined, fill: (x: Tensor) => void): Parameter {
   const x = empty(shape, "float32", name, device);
   fill(x);

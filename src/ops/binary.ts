@@ -28,7 +28,7 @@ const NAMES = {
   i32: { plain: names("_i32"), broadcast: names("_broadcast_i32") },
 };
 
-/** Launches `<kernel>_<dtype>` or its broadcasting form. */
+/** Launches `<kernel>_<dtype>` or its broadcasting form. @internal */
 export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor, out: Tensor): void {
   const kernels = NAMES[suffix(a.dtype)];
   if (sameShape(a.shape, b.shape)) {
@@ -42,7 +42,7 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
   launch(kernels.broadcast[kernel]!, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
 }
 
-/** Throws where a dtype is not that of the first. */
+/** Throws where a dtype is not that of the first. @internal */
 export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
   for (let i = 1; i < inputs.length; i++) {
     const [a, b] = [inputs[0]!, inputs[i]!];
@@ -134,30 +134,36 @@ function withInteger(op: Op, a: Tensor, s: number): Tensor {
   });
 }
 
+/**
+ * a + b, element by element. Shapes broadcast: `[2, 3]` and `[3]` give `[2, 3]`. Two tensors must have one dtype (float16 and
+ * float32 give float32, where PyTorch promotes the others too); int32 takes integers only; bool is refused.
+ */
 export function add(a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) return apply(Add, [a, b], null);
   expectNumber("add", b, a);
   return a.dtype === "int32" ? withInteger(Add, a, b) : addScalar(a, b);
 }
 
+/** a - b, element by element; shapes and dtypes as in `add`. */
 export function sub(a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) return apply(Sub, [a, b], null);
   expectNumber("sub", b, a);
   return a.dtype === "int32" ? withInteger(Sub, a, b) : addScalar(a, -b);
 }
 
-/** b - a */
+/** b - a @internal */
 export function rsub(a: Tensor, b: Tensor | number): Tensor {
   return isTensor(b) ? sub(b, a) : rsubScalar(a, b);
 }
 
+/** a b, element by element; shapes and dtypes as in `add`. For products of matrices see `matmul`. */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) return apply(Mul, [a, b], null);
   expectNumber("mul", b, a);
   return a.dtype === "int32" ? withInteger(Mul, a, b) : mulScalar(a, b);
 }
 
-/** a / b for float32. */
+/** a / b, element by element; shapes as in `add`. The result is float: an int32 or bool `a` is divided as float32. */
 export function div(a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) {
     if (!isFloat(a.dtype)) return compose(() => div(toFloat(a), toFloat(b)));
@@ -167,23 +173,35 @@ export function div(a: Tensor, b: Tensor | number): Tensor {
   return isFloat(a.dtype) ? divScalar(a, b) : compose(() => divScalar(toFloat(a), b));
 }
 
-/** b / a */
+/** b / a @internal */
 export function rdiv(a: Tensor, b: Tensor | number): Tensor {
   return isTensor(b) ? div(b, a) : rdivScalar(a, b);
 }
 
+/**
+ * The larger of each two elements, for floats; shapes broadcast as in `add`. A NaN in either gives NaN; where both are equal each
+ * takes half of the gradient.
+ */
 export const maximum = (a: Tensor, b: Tensor): Tensor => apply(Maximum, [a, b], null);
+/** The smaller of each two elements; otherwise as `maximum`. */
 export const minimum = (a: Tensor, b: Tensor): Tensor => apply(Minimum, [a, b], null);
 
+/** @internal */
 export function compare(name: Comparison, a: Tensor, b: Tensor | number): Tensor {
   if (isTensor(b)) return apply(comparisons[name], [a, b], null);
   expectNumber(name, b, a);
   return compareScalar(name, a, b);
 }
 
+/** a = b, element by element, as bool. Shapes broadcast; two tensors must have one dtype (or be float16 and float32). No gradient. */
 export const eq = (a: Tensor, b: Tensor | number): Tensor => compare("eq", a, b);
+/** a ≠ b, element by element, as bool; otherwise as `eq`. NaN differs from itself. */
 export const ne = (a: Tensor, b: Tensor | number): Tensor => compare("ne", a, b);
+/** a < b, element by element, as bool; otherwise as `eq`. */
 export const lt = (a: Tensor, b: Tensor | number): Tensor => compare("lt", a, b);
+/** a ≤ b, element by element, as bool; otherwise as `eq`. */
 export const le = (a: Tensor, b: Tensor | number): Tensor => compare("le", a, b);
+/** a > b, element by element, as bool; otherwise as `eq`. */
 export const gt = (a: Tensor, b: Tensor | number): Tensor => compare("gt", a, b);
+/** a ≥ b, element by element, as bool; otherwise as `eq`. */
 export const ge = (a: Tensor, b: Tensor | number): Tensor => compare("ge", a, b);

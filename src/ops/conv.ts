@@ -8,17 +8,22 @@ import { sameDtypes } from "./binary.ts";
 import { done, like } from "./compose.ts";
 import { sum } from "./reduce.ts";
 
-/** One number for both dims, or [height, width]. */
+/** One number for both dims, or `[height, width]`. */
 export type Pair = number | readonly [number, number];
 
+/** Options of `conv2d`. */
 export interface ConvOptions {
+  /** Pixels from one window to the next; 1 by default. */
   stride?: Pair;
+  /** Rows and columns of zeros around the image; 0 by default. */
   padding?: Pair;
+  /** Pixels from one of the kernel's elements to the next; 1 by default. */
   dilation?: Pair;
+  /** Groups of channels that do not mix; 1 by default. It divides both numbers of channels. */
   groups?: number;
 }
 
-/** Both entries of a pair, checked to be integers not below `least`. */
+/** Both entries of a pair, checked to be integers not below `least`. @internal */
 export function pair(op: string, what: string, value: Pair, least: number): [number, number] {
   const both: [number, number] = typeof value === "number" ? [value, value] : [value[0], value[1]];
   if (!both.every((v) => Number.isInteger(v) && v >= least)) {
@@ -223,7 +228,8 @@ const VjpW: Op<Geometry> = {
 };
 
 /**
- * Convolution of x [n, c, h, w] with weight [out, c/groups, kh, kw], bias [out] or null, to [n, out, oh, ow].
+ * Convolution of x `[n, c, h, w]` with weight `[out, c / groups, kh, kw]` and bias `[out]` or null, to `[n, out, oh, ow]` with
+ * oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. Floats of one dtype.
  *
  * Kernels of 3x3 and 5x5 with stride 1 between 16 and more channels go by Winograd's algorithm, up to three times as fast. An
  * output is then within 2^-19 * |x| * |w| of the exact sum, where |x| is the norm of the 6 x 6 inputs of all channels around

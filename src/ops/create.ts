@@ -7,16 +7,20 @@ import { checkShape, type Shape, show } from "../core/shape.ts";
 import { empty as emptyTensor, type Tensor } from "../core/tensor.ts";
 import { fromData } from "./data.ts";
 
+/** Options of functions that make tensors. */
 export interface TensorOptions {
+  /** Type of the elements; float32 by default, where the function says nothing else. */
   dtype?: DType;
+  /** Where the tensor goes; the default device by default. */
   device?: Device;
+  /** Whether `backward()` finds its gradient, for floats; false by default. */
   requiresGrad?: boolean;
 }
 
-/** Nested arrays of numbers or booleans. */
+/** A number or boolean, or arrays of them to any depth: `[[1, 2], [3, 4]]`. */
 export type Nested = number | boolean | readonly Nested[];
 
-/** The word of `value` in a dtype. */
+/** The word of `value` in a dtype. @internal */
 export function wordOf(value: number, dtype: DType): number {
   if (isFloat(dtype)) return word(value);
   return dtype === "bool" ? Number(value !== 0) : Math.trunc(value) | 0;
@@ -27,7 +31,7 @@ function finish(t: Tensor, options: TensorOptions): Tensor {
   return t;
 }
 
-/** Undefined contents, checked shape. */
+/** A tensor of `shape` with undefined contents. */
 export function empty(shape: Shape, options: TensorOptions = {}): Tensor {
   checkShape("empty", shape);
   return finish(
@@ -42,6 +46,7 @@ function dtypeOf(op: string, options: TensorOptions, usual: DType): DType {
   if (!DTYPES.includes(dtype)) fail(op, `dtype ${String(dtype)}: one of ${DTYPES.join(", ")} is expected`);
   return dtype;
 }
+/** @internal */
 export const DTYPES: readonly DType[] = ["float32", "float16", "int32", "bool"];
 
 function filled(label: string, shape: Shape, value: number, options: TensorOptions): Tensor {
@@ -52,21 +57,29 @@ function filled(label: string, shape: Shape, value: number, options: TensorOptio
   return finish(y, options);
 }
 
+/** A tensor of `shape` full of zeros. The shape is an array, as `zeros([2, 3])`; `[]` gives a scalar. */
 export const zeros = (shape: Shape, options: TensorOptions = {}): Tensor => filled("zeros", shape, 0, options);
+/** A tensor of `shape` full of ones. */
 export const ones = (shape: Shape, options: TensorOptions = {}): Tensor => filled("ones", shape, 1, options);
+/** A tensor of `shape` full of `value`: float32 unless `dtype` says otherwise, for whole values too (where PyTorch infers). */
 export const full = (shape: Shape, value: number, options: TensorOptions = {}): Tensor =>
   filled("full", shape, value, options);
 
 const like = (x: Tensor, options: TensorOptions): TensorOptions => ({ dtype: x.dtype, device: x.device, ...options });
 
+/** Zeros in the shape of `x`, by default in its dtype and on its device too. */
 export const zerosLike = (x: Tensor, options: TensorOptions = {}): Tensor => zeros(x.shape, like(x, options));
+/** Ones in the shape of `x`, by default in its dtype and on its device too. */
 export const onesLike = (x: Tensor, options: TensorOptions = {}): Tensor => ones(x.shape, like(x, options));
+/** `value` in the shape of `x`, by default in its dtype and on its device too. */
 export const fullLike = (x: Tensor, value: number, options: TensorOptions = {}): Tensor =>
   full(x.shape, value, like(x, options));
+/** Undefined contents in the shape of `x`, by default in its dtype and on its device too. */
 export const emptyLike = (x: Tensor, options: TensorOptions = {}): Tensor => empty(x.shape, like(x, options));
 
 /**
- * `arange(end)`, `arange(start, end)` or `arange(start, end, step)`. Int32 when all are integers, as PyTorch's int64.
+ * start, start + step, ... up to but without `end`, of shape `[ceil((end - start) / step)]`: `arange(end)`,
+ * `arange(start, end)` or `arange(start, end, step)`, options behind. int32 when all are integers (PyTorch's int64).
  * https://pytorch.org/docs/stable/generated/torch.arange.html
  */
 export function arange(...args: [...numbers: number[], options: TensorOptions] | number[]): Tensor {
@@ -104,10 +117,18 @@ function flattenInto(value: Nested, shape: number[], depth: number, out: number[
 }
 
 /**
- * A tensor of nested arrays or of a typed array (with `shape`). Whole numbers give float32 unless `dtype` says otherwise
- * or the data is an Int32Array; booleans give bool. https://pytorch.org/docs/stable/generated/torch.tensor.html
+ * A tensor with the values of nested arrays, whose shape it takes, or of a typed array, of `shape` (`[length]` by default).
+ * Numbers give float32, whole ones too (where PyTorch gives int64), booleans bool, an Int32Array int32, unless `dtype` says
+ * otherwise. Ragged arrays are an error, and so is what does not fit into int32.
+ * https://pytorch.org/docs/stable/generated/torch.tensor.html
  */
-export function tensor(data: Nested | TypedData | Uint8Array, options: TensorOptions & { shape?: Shape } = {}): Tensor {
+export function tensor(
+  data: Nested | TypedData | Uint8Array,
+  options: TensorOptions & {
+    /** The shape that the values fill, row by row. */
+    shape?: Shape;
+  } = {},
+): Tensor {
   const { device = defaultDevice() } = options;
   if (ArrayBuffer.isView(data)) {
     const dtype = dtypeOf("tensor", options, data instanceof Int32Array ? "int32" : "float32");

@@ -5,7 +5,7 @@ import { fail } from "../core/error.ts";
 import { checkShape, numel, type Shape, show } from "../core/shape.ts";
 import { empty, mode, type Tensor } from "../core/tensor.ts";
 
-/** A tensor of host data. */
+/** A tensor of host data. @internal */
 export function fromData(
   data: TypedData,
   shape: Shape,

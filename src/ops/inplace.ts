@@ -87,19 +87,22 @@ function binaryInPlace(name: "add" | "sub" | "mul", vjp: Op["vjp"], reads: reado
   };
 }
 
-/** x += other */
+/**
+ * x += other in place; returns `x`. `other` broadcasts to the shape of `x` and has its dtype; a number takes a float `x`. A leaf that
+ * requires grad is refused outside `noGrad`.
+ */
 export const add_ = binaryInPlace(
   "add",
   grads((g, { inputs: [, b] }) => [g, b?.requiresGrad ? sumTo(g, b.shape) : null]),
   [],
 );
-/** x -= other */
+/** x -= other in place; otherwise as `add_`. */
 export const sub_ = binaryInPlace(
   "sub",
   grads((g, { inputs: [, b] }) => [g, b?.requiresGrad ? sumTo(neg(g), b.shape) : null]),
   [],
 );
-/** x *= other; the old value is gone, so `other` may not require a gradient. */
+/** x *= other in place; otherwise as `add_`. The old value is gone, so `other` may not require a gradient. */
 export const mul_ = binaryInPlace(
   "mul",
   grads((g, { inputs: [a, b] }) => {
@@ -115,12 +118,13 @@ export const mul_ = binaryInPlace(
 
 const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [mulScalar(g, 0)] };
 
-/** Every element becomes `value`. */
+/** Every element of `x` becomes `value`, in place; returns `x`. */
 export function fill_(x: Tensor, value: number): Tensor {
   const kernel = `fill_${suffix(x.dtype)}`;
   return inPlace(Fill, x, [], null, () => launch(kernel, [x], [], [x.numel], [wordOf(value, x.dtype)], "fill_"));
 }
 
+/** Every element of `x` becomes 0, in place; returns `x`. */
 export const zero_ = (x: Tensor): Tensor => fill_(x, 0);
 
 const Copy: Op = {
@@ -130,7 +134,7 @@ const Copy: Op = {
 };
 
 /**
- * The elements of `source` become those of `x`: converted to its dtype and broadcast to its shape.
+ * The elements of `source` become those of `x`, in place: converted to its dtype and broadcast to its shape. Returns `x`.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
  */
 export function copy_(x: Tensor, source: Tensor): Tensor {

@@ -10,17 +10,20 @@ import { permute, reshape } from "./shape.ts";
 import { logSoftmax, softmaxVjp } from "./softmax.ts";
 import { addScalar, mulScalar, neg, toFloat } from "./unary.ts";
 
+/** What a loss makes of its terms: their mean or sum, as `[]`, or the terms themselves. */
 export type Reduction = "mean" | "sum" | "none";
 
+/** Options of every loss. */
 export interface LossOptions {
-  /** "mean" by default. */
+  /** `"mean"` by default. */
   reduction?: Reduction;
 }
 
+/** Options of losses on class labels. */
 export interface ClassLossOptions extends LossOptions {
-  /** A weight for each class, [classes]. */
+  /** A weight for each class, `[classes]`; the mean is then over weights. */
   weight?: Tensor | null;
-  /** Rows with this label do not count; -100 by default. */
+  /** Rows with this label count neither in the sum nor in the mean; -100 by default. */
   ignoreIndex?: number;
 }
 
@@ -178,14 +181,18 @@ function counts(labels: Tensor, ignore: number): Tensor {
 }
 
 /**
- * Cross-entropy of logits [n, classes, ...] and int32 labels [n, ...]. A label outside [0, classes) other than
- * `ignoreIndex` is an error at the next wait.
+ * Cross-entropy of logits `[n, classes, ...]` and int32 labels `[n, ...]`, or of `[classes]` and `[]`; the result is `[]`, or
+ * has the labels' shape with reduction `"none"`. A label outside [0, classes) other than `ignoreIndex` is an error at the next
+ * wait. Probabilities as targets, which PyTorch takes too, are not taken.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
  */
 export function crossEntropy(
   x: Tensor,
   target: Tensor,
-  options: ClassLossOptions & { labelSmoothing?: number } = {},
+  options: ClassLossOptions & {
+    /** Share of the target that is spread over all classes, 0 to 1; 0 by default. */
+    labelSmoothing?: number;
+  } = {},
 ): Tensor {
   const smoothing = options.labelSmoothing ?? 0;
   if (!(smoothing >= 0 && smoothing <= 1))
@@ -198,7 +205,11 @@ export function crossEntropy(
   });
 }
 
-/** Negative log-likelihood of log-probabilities [n, classes, ...] and int32 labels [n, ...]. */
+/**
+ * Negative log-likelihood of log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]`, or of `[classes]` and `[]`; the
+ * result and its errors are as in `crossEntropy`.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
+ */
 export function nllLoss(x: Tensor, target: Tensor, options: ClassLossOptions = {}): Tensor {
   if (!options.weight) return classLoss("nllLoss", "nll", x, target, options);
   return compose(() => {
@@ -215,7 +226,10 @@ function samePair(op: string, x: Tensor, y: Tensor): void {
     fail(op, `input ${show(x.shape)} and target ${show(y.shape)}: the shapes must be the same`);
 }
 
-/** Squared error. https://pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html */
+/**
+ * Squared error (x - target)² of two float tensors of one shape, as `[]`, or of that shape with reduction `"none"`.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
+ */
 export function mseLoss(x: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   samePair("mseLoss", x, target);
   const r = reductionOf("mseLoss", options);
@@ -254,11 +268,18 @@ const BceVjp: Op = {
   },
 };
 
-/** Cross-entropy of probabilities in [0, 1] and targets. Logarithms are held above -100, as in PyTorch. */
+/**
+ * Cross-entropy -(y log p + (1 - y) log (1 - p)) of probabilities p and targets y of one shape, floats in [0, 1], as `[]`, or of
+ * that shape with reduction `"none"`. Logarithms are held above -100, as in PyTorch.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html
+ */
 export function binaryCrossEntropy(
   x: Tensor,
   target: Tensor,
-  options: LossOptions & { weight?: Tensor | null } = {},
+  options: LossOptions & {
+    /** A factor for each element's loss, of a shape that broadcasts to the input's. */
+    weight?: Tensor | null;
+  } = {},
 ): Tensor {
   samePair("binaryCrossEntropy", x, target);
   const r = reductionOf("binaryCrossEntropy", options);

@@ -69,7 +69,11 @@ const Matmul: Op = {
 const product = (a: Tensor, b: Tensor): Tensor => apply(Matmul, [a, b], null);
 const last = (x: Tensor): Tensor => transpose(x, -2, -1);
 
-/** The product of vectors, matrices or batches of them. https://pytorch.org/docs/stable/generated/torch.matmul.html */
+/**
+ * The product of matrices, `[m, k]` and `[k, n]` to `[m, n]`; of batches of them, `[..., m, k]` and `[..., k, n]`, whose leading
+ * dims broadcast; of vectors, `[k]` and `[k]` to `[]`; or of one of each. Floats of one dtype.
+ * https://pytorch.org/docs/stable/generated/torch.matmul.html
+ */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   expectDtype("matmul", a, "float32", "first operand");
   expectDtype("matmul", b, "float32", "second operand");
@@ -92,7 +96,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   });
 }
 
-/** The product of two matrices, [m,k] and [k,n]. https://pytorch.org/docs/stable/generated/torch.mm.html */
+/** The product of two matrices, `[m, k]` and `[k, n]` to `[m, n]`: floats of one dtype. https://pytorch.org/docs/stable/generated/torch.mm.html */
 export function mm(a: Tensor, b: Tensor): Tensor {
   if (a.ndim !== 2 || b.ndim !== 2) fail("mm", `${show(a.shape)} and ${show(b.shape)}: two matrices are expected`);
   return matmul(a, b);
@@ -145,7 +149,10 @@ function rowsOf(shape: Shape): number {
 
 const flat = (x: Tensor): Tensor => (x.ndim === 2 ? x : reshape(x, [rowsOf(x.shape), x.shape[x.ndim - 1]!]));
 
-/** x Wᵀ + b: x [..., in], weight [out, in], bias [out] or null. */
+/**
+ * x Wᵀ + b: x `[..., in]`, weight `[out, in]`, bias `[out]` or null (the default), to `[..., out]`. Floats of one dtype.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
+ */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
   expectDtype("linear", x, "float32");
   expectDtype("linear", weight, "float32", "weight");

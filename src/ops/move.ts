@@ -6,7 +6,7 @@ import { alive, lasting, mode, room, type Tensor } from "../core/tensor.ts";
 /** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
 const followers = new WeakMap<Tensor, WeakRef<Tensor>[]>();
 
-/** From now on `x` moves when `leader` does. */
+/** From now on `x` moves when `leader` does. @internal */
 export function follow(leader: Tensor, x: Tensor): void {
   followers.set(
     leader,
@@ -22,6 +22,7 @@ function followersOf(leader: Tensor): Tensor[] {
 /**
  * Moves tensors with their gradients and followers. Everything is read, and has its place on the other device, before the
  * first one moves: when that fails, nothing has changed.
+ * @internal
  */
 export async function moveTensors(op: string, leaders: readonly Tensor[], target: Device | string): Promise<void> {
   mode.recording?.refuse(op, "reads values: move outside the captured function");

@@ -10,6 +10,7 @@ import { launchSum, mean, sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 import { addScalar, sqrt } from "./unary.ts";
 
+/** Options of `layerNorm`. */
 export interface LayerNormOptions {
   /** Added to the variance; 1e-5 by default. */
   eps?: number;
@@ -108,8 +109,9 @@ function differentiable(h: Tensor, x: Tensor, { rows, n, eps }: Rows): { gx: Ten
 }
 
 /**
- * (x - mean) / sqrt(variance + eps) * weight + bias over the last dims, which are `normalizedShape`; weight and bias have
- * that shape, or are null. https://pytorch.org/docs/stable/generated/torch.nn.functional.layer_norm.html
+ * (x - mean) / sqrt(variance + eps) * weight + bias, with mean and (biased) variance over the last dims of `x`, whose sizes are
+ * `normalizedShape`; weight and bias have that shape, or are null (the default). The result has the shape of `x`.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.layer_norm.html
  */
 export function layerNorm(
   x: Tensor,

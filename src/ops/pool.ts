@@ -10,11 +10,13 @@ import { matmul } from "./matmul.ts";
 import { reshape } from "./shape.ts";
 import { toFloat } from "./unary.ts";
 
+/** Options of both pools. */
 export interface PoolOptions {
-  /** The kernel's size by default. */
+  /** Pixels from one window to the next; the kernel's size by default. */
   stride?: Pair;
+  /** Rows and columns around the image, at most half of the kernel; 0 by default. They count as -infinity, or as zeros. */
   padding?: Pair;
-  /** Windows that start inside but end outside count too. */
+  /** Windows that start inside but end outside count too; false by default. */
   ceilMode?: boolean;
 }
 
@@ -106,10 +108,18 @@ function gathered(h: Tensor, index: Tensor, g: MaxGeometry): Tensor {
 }
 
 /**
- * The largest of each window; NaN wins, the first of a tie takes the gradient.
+ * The largest of each window: `[n, c, h, w]` or `[c, h, w]` to `[..., oh, ow]` with
+ * oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. NaN wins, the first of a tie takes the gradient.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
  */
-export function maxPool2d(x: Tensor, kernelSize: Pair, options: PoolOptions & { dilation?: Pair } = {}): Tensor {
+export function maxPool2d(
+  x: Tensor,
+  kernelSize: Pair,
+  options: PoolOptions & {
+    /** Pixels from one of the window's elements to the next; 1 by default. */
+    dilation?: Pair;
+  } = {},
+): Tensor {
   return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, options.dilation ?? 1));
 }
 
@@ -137,11 +147,19 @@ const AvgPoolVjp: Op<AvgGeometry> = {
   vjp: (h, { params: g }) => [apply(AvgPool, [h], g)],
 };
 
-/** The mean of each window. https://pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool2d.html */
+/**
+ * The mean of each window: `[n, c, h, w]` or `[c, h, w]` to `[..., oh, ow]` with oh = floor((h + 2 padding - kh) / stride) + 1.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool2d.html
+ */
 export function avgPool2d(
   x: Tensor,
   kernelSize: Pair,
-  options: PoolOptions & { countIncludePad?: boolean; divisorOverride?: number } = {},
+  options: PoolOptions & {
+    /** Padding counts in the mean; true by default. */
+    countIncludePad?: boolean;
+    /** Sums are divided by this integer instead of the window's size. */
+    divisorOverride?: number;
+  } = {},
 ): Tensor {
   const divisor = options.divisorOverride ?? 0;
   if (options.divisorOverride !== undefined && !(Number.isInteger(divisor) && divisor !== 0)) {

@@ -13,7 +13,7 @@ import type { TensorOptions } from "./create.ts";
 /** State [4]: key and counter, each of two words. */
 const states = new WeakMap<Device, Tensor>();
 
-/** The state of a device's generator, int32 [4]: key and 64-bit counter. */
+/** The state of a device's generator, int32 [4]: key and 64-bit counter. @internal */
 export function randomState(device: Device = defaultDevice()): Tensor {
   let state = states.get(device);
   if (state === undefined) {
@@ -30,7 +30,10 @@ function seeded(device: Device, seed: number): Tensor {
   return state;
 }
 
-/** Seeds the generator: the same seed gives the same bits, on every device. */
+/**
+ * Seeds the generator of a device (the default one) with an integer from 0 to 2^53 - 1: the same seed gives the same bits, on
+ * every device, with any number of threads, captured or not. They are not PyTorch's.
+ */
 export function manualSeed(seed: number, device: Device = defaultDevice()): void {
   if (!Number.isSafeInteger(seed) || seed < 0)
     fail("manualSeed", `seed ${seed}: an integer from 0 to 2^53 - 1 is expected`);
@@ -61,15 +64,18 @@ function finish(x: Tensor, options: TensorOptions): Tensor {
   return x;
 }
 
-/** Uniform in [0, 1). https://pytorch.org/docs/stable/generated/torch.rand.html */
+/** Numbers drawn uniformly from [0, 1), of `shape`; float32, or float16 where `dtype` says so. https://pytorch.org/docs/stable/generated/torch.rand.html */
 export const rand = (shape: Shape, options: TensorOptions = {}): Tensor =>
   finish(draw("uniform_f32", fresh("rand", shape, options), [word(0), word(1)], "rand"), options);
 
-/** Standard normal. https://pytorch.org/docs/stable/generated/torch.randn.html */
+/**
+ * Numbers drawn from the standard normal distribution, of `shape`; float32, or float16 where `dtype` says so.
+ * https://pytorch.org/docs/stable/generated/torch.randn.html
+ */
 export const randn = (shape: Shape, options: TensorOptions = {}): Tensor =>
   finish(draw("normal_f32", fresh("randn", shape, options), [word(0), word(1)], "randn"), options);
 
-/** Integers in [low, high), int32. https://pytorch.org/docs/stable/generated/torch.randint.html */
+/** Integers drawn uniformly from [low, high), of `shape`, always int32. https://pytorch.org/docs/stable/generated/torch.randint.html */
 export function randint(low: number, high: number, shape: Shape, options: TensorOptions = {}): Tensor {
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low || high - low > 2 ** 31) {
     fail("randint", `low ${low}, high ${high}: integers with low < high are expected`);
@@ -77,10 +83,13 @@ export function randint(low: number, high: number, shape: Shape, options: Tensor
   return draw("randint_i32", fresh("randint", shape, options), [low, high], "randint");
 }
 
+/** As `rand`, in the shape of `x` and on its device; float32 unless `dtype` says float16. */
 export const randLike = (x: Tensor, options: TensorOptions = {}): Tensor =>
   rand(x.shape, { device: x.device, ...options });
+/** As `randn`, in the shape of `x` and on its device; float32 unless `dtype` says float16. */
 export const randnLike = (x: Tensor, options: TensorOptions = {}): Tensor =>
   randn(x.shape, { device: x.device, ...options });
+/** As `randint`, in the shape of `x` and on its device. */
 export const randintLike = (x: Tensor, low: number, high: number, options: TensorOptions = {}): Tensor =>
   randint(low, high, x.shape, { device: x.device, ...options });
 
@@ -92,13 +101,16 @@ function writable(op: string, x: Tensor): void {
   }
 }
 
-/** Fills `x` in place with numbers of [low, high). */
+/** Fills the float tensor `x` in place with numbers of [low, high), and returns it. On what requires grad only inside `noGrad`. */
 export function uniform_(x: Tensor, low = 0, high = 1): Tensor {
   writable("uniform_", x);
   return draw("uniform_f32", x, [word(low), word(high)], "uniform_");
 }
 
-/** Fills `x` in place with normal numbers. */
+/**
+ * Fills the float tensor `x` in place with normal numbers of that mean and standard deviation, and returns it. On what requires
+ * grad only inside `noGrad`.
+ */
 export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
   writable("normal_", x);
   if (!(std >= 0)) fail("normal_", `std ${std}: a number of at least 0 is expected`);
@@ -114,7 +126,8 @@ const Mask: Op<number> = {
 };
 
 /**
- * While training, zeroes each element with probability p and scales the others by 1 / (1 - p).
+ * While `training` (the default), zeroes each element with probability p (0.5 by default) and scales the others by
+ * 1 / (1 - p): the shape and dtype of `x`. Otherwise `x` itself.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
  */
 export function dropout(x: Tensor, p = 0.5, training = true): Tensor {

@@ -10,10 +10,11 @@ import { expand, reshape } from "./shape.ts";
 import { dimension } from "./strides.ts";
 import { divScalar, toFloat } from "./unary.ts";
 
+/** Options of functions that reduce dims. */
 export interface ReduceOptions {
-  /** The dim or dims to reduce; all when left out. */
+  /** The dim or dims to reduce, negative ones from the end; all when left out or empty. */
   dim?: number | readonly number[];
-  /** Keep reduced dims with size 1. */
+  /** Keep reduced dims with size 1; false by default. */
   keepdim?: boolean;
 }
 
@@ -49,7 +50,7 @@ function part(shape: Shape, from: number, to: number): number {
   return n;
 }
 
-/** Launches the sum of x seen as [outer, n, inner] into y. */
+/** Launches the sum of x seen as [outer, n, inner] into y. @internal */
 export function launchSum(x: Tensor, y: Tensor, outer: number, n: number, inner: number, op: string): void {
   const kind = suffix(x.dtype);
   if (kind === "f32" && outer * inner < FEW_OUTPUTS && n > 2 * CHUNK) {
@@ -96,13 +97,16 @@ const Sum: Op<Reduction> = {
   },
 };
 
-/** Sum of the elements; int32 for int32 and bool. https://pytorch.org/docs/stable/generated/torch.sum.html */
+/**
+ * Sum over `dim`, or over all: `[2, 3]` gives `[]`, with dim 1 `[2]`, with keepdim `[2, 1]`. Floats keep their dtype; the sum of
+ * int32 and bool is int32. https://pytorch.org/docs/stable/generated/torch.sum.html
+ */
 export const sum = (x: Tensor, options: ReduceOptions = {}): Tensor => apply(Sum, [x], reduction("sum", x, options));
 
 /** The sum behind a mean, which autocast leaves alone. */
 const Total: Op<Reduction> = { ...Sum, name: "mean" };
 
-/** Mean of float32 elements; NaN over nothing. https://pytorch.org/docs/stable/generated/torch.mean.html */
+/** Mean of floats over `dim`, or over all; shapes as in `sum`, the dtype of `x`. NaN over nothing. https://pytorch.org/docs/stable/generated/torch.mean.html */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   expectDtype("mean", x, "float32");
   const r = reduction("mean", x, options, true);
@@ -111,7 +115,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   return compose(() => cast(divScalar(apply(Total, [x], r), n), x.dtype));
 }
 
-/** Sums a gradient over the dims in which `shape` was broadcast. */
+/** Sums a gradient over the dims in which `shape` was broadcast. @internal */
 export function sumTo(g: Tensor, shape: Shape): Tensor {
   if (sameShape(g.shape, shape)) return g;
   const lead = g.ndim - shape.length;
@@ -139,7 +143,7 @@ function notEmpty(op: string, x: Tensor, n: number): void {
 }
 
 /** Values and indices along a dim; the gradient goes to the index (the first of a tie). */
-function along(name: Extreme, x: Tensor, { dim, keepdim }: Along): { values: Tensor; indices: Tensor } {
+function along(name: Extreme, x: Tensor, { dim, keepdim }: Along): Extremes {
   let found: Tensor | undefined;
   const op: Op<Along> = {
     name,
@@ -222,25 +226,41 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
   return apply(op, [x], r);
 }
 
+/** What `max(x, dim)` and `min(x, dim)` give. */
+export interface Extremes {
+  /** The largest, or smallest, along the dim: in the dtype of `x`. */
+  values: Tensor;
+  /** Where they stand along the dim: int32, the first of a tie. */
+  indices: Tensor;
+}
+
 /**
- * `max(x)`: the largest element. `max(x, dim)`: values and indices along a dim, the first of a tie. NaN wins.
+ * The largest element of a float tensor, as `[]`; equal ones share the gradient evenly. NaN wins. Of nothing is an error.
  * https://pytorch.org/docs/stable/generated/torch.max.html
  */
 export function max(x: Tensor): Tensor;
-export function max(x: Tensor, dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
-export function max(x: Tensor, dim?: number, keepdim = false): Tensor | { values: Tensor; indices: Tensor } {
+/**
+ * Values and indices of the largest along `dim`, of a float tensor: `[2, 3]` with dim 1 gives two of `[2]`, or `[2, 1]` with
+ * keepdim. The first of a tie takes the gradient. NaN wins.
+ */
+export function max(x: Tensor, dim: number, keepdim?: boolean): Extremes;
+export function max(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes {
   if (dim === undefined) return over("max", "max", x, {});
   return along("max", x, { dim: dimension("max", dim, x.shape), keepdim });
 }
 
+/** The smallest element of a float tensor, as `[]`; otherwise as `max(x)`. */
 export function min(x: Tensor): Tensor;
-export function min(x: Tensor, dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
-export function min(x: Tensor, dim?: number, keepdim = false): Tensor | { values: Tensor; indices: Tensor } {
+/** Values and indices of the smallest along `dim`; otherwise as `max(x, dim)`. */
+export function min(x: Tensor, dim: number, keepdim?: boolean): Extremes;
+export function min(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes {
   if (dim === undefined) return over("min", "min", x, {});
   return along("min", x, { dim: dimension("min", dim, x.shape), keepdim });
 }
 
+/** The largest of floats over `dim`, or over all; shapes as in `sum`. Equal ones share the gradient evenly. NaN wins. */
 export const amax = (x: Tensor, options: ReduceOptions = {}): Tensor => over("max", "amax", x, options);
+/** The smallest of floats over `dim`, or over all; otherwise as `amax`. */
 export const amin = (x: Tensor, options: ReduceOptions = {}): Tensor => over("min", "amin", x, options);
 
 function arg(name: "argmax" | "argmin", x: Tensor, dim: number | undefined, keepdim: boolean): Tensor {
@@ -260,6 +280,10 @@ function arg(name: "argmax" | "argmin", x: Tensor, dim: number | undefined, keep
   return apply(op, [x], null);
 }
 
-/** Index of the largest element, along a dim or in the flat order; NaN wins, the first of a tie. */
+/**
+ * Index of the largest of floats, int32: along `dim` (`[2, 3]` with dim 1 gives `[2]`, with keepdim `[2, 1]`), or in the flat
+ * order, as `[]`. NaN wins; the first of a tie. No gradient.
+ */
 export const argmax = (x: Tensor, dim?: number, keepdim = false): Tensor => arg("argmax", x, dim, keepdim);
+/** Index of the smallest; otherwise as `argmax`. */
 export const argmin = (x: Tensor, dim?: number, keepdim = false): Tensor => arg("argmin", x, dim, keepdim);

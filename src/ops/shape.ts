@@ -31,7 +31,10 @@ const View: Op<Shape> = {
   vjp: (g, { inputs: [x] }) => [reshape(g, x!.shape)],
 };
 
-/** The same elements in another shape, sharing storage. https://pytorch.org/docs/stable/generated/torch.Tensor.view.html */
+/**
+ * The same elements in another shape, sharing storage; one size may be -1. A transposed view has no such view: see `reshape`.
+ * https://pytorch.org/docs/stable/generated/torch.Tensor.view.html
+ */
 export function view(x: Tensor, shape: Shape): Tensor {
   const full = resolve("view", x, shape);
   if (x.transposed) {
@@ -40,19 +43,25 @@ export function view(x: Tensor, shape: Shape): Tensor {
   return apply(View, [x], full);
 }
 
-/** As view; a transposed view is copied first. https://pytorch.org/docs/stable/generated/torch.reshape.html */
+/** As `view`, `[2, 6]` to `[3, -1]` gives `[3, 4]`; a transposed view is copied first. https://pytorch.org/docs/stable/generated/torch.reshape.html */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const full = resolve("reshape", x, shape);
   return apply(View, [contiguous(x)], full);
 }
 
-/** Merges dims `startDim` to `endDim`. https://pytorch.org/docs/stable/generated/torch.flatten.html */
+/**
+ * Merges dims `startDim` to `endDim`, all by default: `[n, c, h, w]` from 1 on gives `[n, c h w]`.
+ * https://pytorch.org/docs/stable/generated/torch.flatten.html
+ */
 export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
   const [from, to] = [dimension("flatten", startDim, x.shape), dimension("flatten", endDim, x.shape)];
   if (from > to) fail("flatten", `${show(x.shape)}: startDim ${startDim} lies behind endDim ${endDim}`);
   return reshape(x, [...x.shape.slice(0, from), numel(x.shape.slice(from, to + 1)), ...x.shape.slice(to + 1)]);
 }
 
+/**
+ * Without the dims of size 1, or without `dim` where its size is 1: `[1, 3, 1]` gives `[3]`, with dim 0 `[3, 1]`. Shares storage.
+ */
 export function squeeze(x: Tensor, dim?: number): Tensor {
   const d = dim === undefined ? null : dimension("squeeze", dim, x.shape);
   return reshape(
@@ -61,6 +70,7 @@ export function squeeze(x: Tensor, dim?: number): Tensor {
   );
 }
 
+/** With one more dim of size 1 at `dim`: `[3]` gives `[1, 3]` with 0, `[3, 1]` with 1 or -1. Shares storage. */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
   const d = dimension("unsqueeze", dim, [...x.shape, 1]);
   return reshape(x, [...x.shape.slice(0, d), 1, ...x.shape.slice(d)]);
@@ -79,13 +89,13 @@ const T: Op = {
   vjp: (g) => [apply(T, [g], null)],
 };
 
-/** The transpose of a matrix: a view, which matmul absorbs. A vector is returned as it is. */
+/** The transpose of a matrix, `[m, n]` to `[n, m]`: a view, which matmul absorbs. A vector or scalar stays as it is. */
 export function t(x: Tensor): Tensor {
   if (x.ndim > 2) fail("t", `${show(x.shape)}: at most 2 dims are expected, use transpose()`);
   return x.ndim < 2 ? apply(View, [x], x.shape) : apply(T, [x], null);
 }
 
-/** Swaps two dims: a view when they are the last two, else a copy. */
+/** Swaps two dims: `[2, 3, 4]` with 0 and 2 gives `[4, 3, 2]`. A view when they are the last two, else a copy (in PyTorch a view). */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
   const [p, q] = [dimension("transpose", dim0, x.shape), dimension("transpose", dim1, x.shape)];
   const [a, b] = [Math.min(p, q), Math.max(p, q)];
@@ -133,7 +143,10 @@ function rearranged(name: string, x: Tensor, dims: readonly number[]): Tensor {
   return y;
 }
 
-/** Reorders dims; a copy here. https://pytorch.org/docs/stable/generated/torch.permute.html */
+/**
+ * Reorders dims: `[2, 3, 4]` with `[2, 0, 1]` gives `[4, 2, 3]`. A copy here, in PyTorch a view.
+ * https://pytorch.org/docs/stable/generated/torch.permute.html
+ */
 export function permute(x: Tensor, dims: readonly number[]): Tensor {
   const order = dims.map((d) => dimension("permute", d, x.shape));
   if (order.length !== x.ndim || new Set(order).size !== order.length) {
@@ -153,7 +166,10 @@ const Expand: Op<Shape> = {
   vjp: (g, { inputs: [x] }) => [sumTo(g, x!.shape)],
 };
 
-/** Repeats dims of size 1; -1 keeps a size; a copy here. https://pytorch.org/docs/stable/generated/torch.Tensor.expand.html */
+/**
+ * Repeats dims of size 1: `[3, 1]` to `[2, 3, 4]`; -1 keeps a size. A copy here, in PyTorch a view.
+ * https://pytorch.org/docs/stable/generated/torch.Tensor.expand.html
+ */
 export function expand(x: Tensor, shape: Shape): Tensor {
   const lead = shape.length - x.ndim;
   const full = shape.map((n, i) => (n === -1 && i >= lead ? x.shape[i - lead]! : n));
@@ -169,7 +185,10 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   return y;
 }
 
-/** Rows `start` to `start + length` of dim 0 share storage; of other dims they are a copy. */
+/**
+ * Items `start` to `start + length` of `dim`: `[4, 3]` with dim 0, start 1 and length 2 gives `[2, 3]`. A negative start counts
+ * from the end. Those of dim 0 share storage; of other dims they are a copy (in PyTorch a view).
+ */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
   const d = dimension("narrow", dim, x.shape);
   const size = x.shape[d] ?? 1;
@@ -207,7 +226,10 @@ const NarrowVjp: Op<{ from: number; length: number; shape: Shape }> = {
   vjp: (gg, { params: { from, length } }) => [narrow(gg, 0, from, length)],
 };
 
-/** Row `index` of dim `dim`. */
+/**
+ * Item `index` of `dim`, without that dim: `[4, 3]` with dim 0 gives `[3]`. A negative index counts from the end. Shares storage
+ * for dim 0, else a copy.
+ */
 export function select(x: Tensor, dim: number, index: number): Tensor {
   const d = dimension("select", dim, x.shape);
   const size = x.shape[d] ?? 0;

@@ -51,6 +51,7 @@ function vjpOp(
 }
 
 // softmax: gx = y (g - Σ g y), bilinear in g; d/dg: y (h - Σ h y), d/dy: h (g - Σ g y) - g Σ h y
+/** @internal */
 export const softmaxVjp: Vjp = vjpOp("softmaxVjp", "softmax", (g, y, dim) => {
   const dot = (a: Tensor, b: Tensor): Tensor => sum(mul(a, b), { dim, keepdim: true });
   return [(h) => softmaxVjp(h, y, dim), (h) => sub(mul(h, sub(g, dot(g, y))), mul(g, dot(h, y)))];
@@ -65,9 +66,12 @@ const logSoftmaxVjp: Vjp = vjpOp("logSoftmaxVjp", "log_softmax", (g, y, dim) => 
 const Softmax = along("softmax", "softmax", softmaxVjp);
 const LogSoftmax = along("logSoftmax", "log_softmax", logSoftmaxVjp);
 
-/** e^x / Σ e^x along `dim`. https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html */
+/** e^x / Σ e^x along `dim`, for floats: the shape of `x`. https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html */
 export const softmax = (x: Tensor, dim: number): Tensor => apply(Softmax, [x], dimension("softmax", dim, x.shape));
 
-/** x - log Σ e^x along `dim`. https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html */
+/**
+ * x - log Σ e^x along `dim`, for floats: the shape of `x`.
+ * https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
+ */
 export const logSoftmax = (x: Tensor, dim: number): Tensor =>
   apply(LogSoftmax, [x], dimension("logSoftmax", dim, x.shape));

@@ -2,7 +2,7 @@
 import { fail } from "../core/error.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 
-/** `dim` counted from the front; negative ones count from the end, as in PyTorch. */
+/** `dim` counted from the front; negative ones count from the end, as in PyTorch. @internal */
 export function dimension(op: string, dim: number, shape: Shape): number {
   const rank = Math.max(1, shape.length);
   if (!Number.isInteger(dim) || dim < -rank || dim >= rank) {
@@ -11,7 +11,7 @@ export function dimension(op: string, dim: number, shape: Shape): number {
   return dim < 0 ? dim + rank : dim;
 }
 
-/** The shape that `a` and `b` broadcast to (https://pytorch.org/docs/stable/notes/broadcasting.html). */
+/** The shape that `a` and `b` broadcast to (https://pytorch.org/docs/stable/notes/broadcasting.html). @internal */
 export function broadcast(op: string, a: Shape, b: Shape): Shape {
   if (sameShape(a, b)) return a;
   const rank = Math.max(a.length, b.length);
@@ -27,7 +27,10 @@ export function broadcast(op: string, a: Shape, b: Shape): Shape {
   return out;
 }
 
-/** Strides in elements of a dense tensor of `shape`, zero where it is broadcast to `out`; aligned at the end. */
+/**
+ * Strides in elements of a dense tensor of `shape`, zero where it is broadcast to `out`; aligned at the end.
+ * @internal
+ */
 export function broadcastStrides(shape: Shape, out: Shape): number[] {
   const strides = new Array<number>(out.length).fill(0);
   let stride = 1;
@@ -39,12 +42,13 @@ export function broadcastStrides(shape: Shape, out: Shape): number[] {
   return strides;
 }
 
-/** Most dimensions that a strided kernel walks, after merging. */
+/** Most dimensions that a strided kernel walks, after merging. @internal */
 export const WALK = 6;
 
 /**
  * Merges neighbouring dims that every operand walks as one, and pads to WALK dims in front.
  * `strides` holds one list an operand; lists come back in the same order behind the extents.
+ * @internal
  */
 export function walk(
   op: string,

@@ -46,19 +46,25 @@ function unaryVjp(
   return (g, y) => apply(op, [g, y], null);
 }
 
+/** -x, element by element, for floats: the shape and dtype of `x`. */
 export const neg = unary("neg", [], (g) => [neg(g)]);
-/** e^x. */
+/** e^x, element by element, for floats: the shape and dtype of `x`. */
 export const exp = unary("exp", [OUT], (g, _, y) => [mul(g, y)]);
-/** Natural logarithm: NaN below zero, -inf at zero. */
+/** Natural logarithm, element by element, for floats: NaN below zero, -infinity at zero. */
 export const log = unary("log", [0], (g, { inputs: [x] }) => [div(g, x!)]);
+/** Square root, element by element, for floats: NaN below zero; the gradient at 0 is infinite. */
 export const sqrt = unary("sqrt", [OUT], (g, _, y) => [sqrtVjp(g, y)]);
+/** Hyperbolic tangent, element by element, for floats: results in [-1, 1]. */
 export const tanh = unary("tanh", [OUT], (g, _, y) => [tanhVjp(g, y)]);
-/** 1 / (1 + e^-x). */
+/** 1 / (1 + e^-x), element by element, for floats: results in [0, 1]. */
 export const sigmoid = unary("sigmoid", [OUT], (g, _, y) => [sigmoidVjp(g, y)]);
-/** max(x, 0); the gradient at 0 is 0, NaN stays NaN. */
+/** max(x, 0), element by element, for floats; the gradient at 0 is 0, NaN stays NaN. */
 export const relu = unary("relu", [OUT], (g, _, y) => [reluVjp(g, y)]);
+/** |x|, element by element, for floats; the gradient at 0 is 0. */
 export const abs = unary("abs", [0], (g, { inputs: [x] }) => [mul(g, sign(x!))]);
+/** Sine of angles in radians, element by element, for floats. */
 export const sin = unary("sin", [0], (g, { inputs: [x] }) => [mul(g, cos(x!))]);
+/** Cosine of angles in radians, element by element, for floats. */
 export const cos = unary("cos", [0], (g, { inputs: [x] }) => [neg(mul(g, sin(x!)))]);
 
 const reluVjp = unaryVjp("relu", (gg, _, y) => [reluVjp(gg, y), null]);
@@ -75,7 +81,7 @@ const Sign: Op = {
     compose(() => cast(scalarSub(toFloat(compareScalar("gt", x!, 0)), toFloat(compareScalar("lt", x!, 0))), x!.dtype)),
   vjp: (g) => [mulScalar(g, 0)],
 };
-/** -1, 0 or 1; its gradient is 0. */
+/** -1, 0 or 1 by each element's sign, for floats; its gradient is 0. */
 export const sign = (x: Tensor): Tensor => {
   expectDtype("sign", x, "float32");
   return apply(Sign, [x], null);
@@ -109,17 +115,21 @@ function scalarOp(
   return (x: Tensor, s: number): Tensor => apply(op, [x], s);
 }
 
+/** @internal */
 export const addScalar = scalarOp("add", "add", (g) => g);
+/** @internal */
 export const mulScalar = scalarOp("mul", "mul", (g, s) => mulScalar(g, s));
+/** @internal */
 export const divScalar = scalarOp("div", "div", (g, s) => divScalar(g, s));
-/** s - x */
+/** s - x @internal */
 export const rsubScalar = scalarOp("sub", "rsub", (g) => neg(g));
-/** s / x */
+/** s / x @internal */
 export const rdivScalar = scalarOp("rdiv", "rdiv", (g, s, x) => mulScalar(div(g, mul(x, x)), -s), [0]);
 
+/** @internal */
 export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 
-/** x <op> s as bool. */
+/** x <op> s as bool. @internal */
 export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
   const op: Op = {
     name,
@@ -133,18 +143,22 @@ export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
   return apply(op, [x], null);
 }
 
-/** As float32; like the others, a tensor that is so already is returned as it is. */
+/** As float32; like the others, a tensor that is so already is returned as it is. @internal */
 export const toFloat = (x: Tensor): Tensor => toDtype(x, "float32");
 
-/** As float16, on devices that have it: 11 bits of precision, infinity from 65520 on. Kernels compute with float32. */
+/**
+ * As float16, on devices that have it: 11 bits of precision, infinity from 65520 on. Kernels compute with float32.
+ * @internal
+ */
 export const toHalf = (x: Tensor): Tensor => toDtype(x, "float16");
 
-/** int32: floats are cut towards zero. */
+/** int32: floats are cut towards zero. @internal */
 export const toInt = (x: Tensor): Tensor => toDtype(x, "int32");
 
-/** True where not zero. */
+/** True where not zero. @internal */
 export const toBool = (x: Tensor): Tensor => toDtype(x, "bool");
 
+/** @internal */
 export function toDtype(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return x;
   if (isFloat(dtype)) return cast(isFloat(x.dtype) ? x : convert(x, "float32"), dtype);
@@ -175,12 +189,15 @@ function convert(x: Tensor, dtype: DType): Tensor {
   return apply(op, [x], null);
 }
 
-/** Throws unless `x` is a tensor or a finite-or-not number. */
+/** Throws unless `x` is a tensor or a finite-or-not number. @internal */
 export function expectNumber(op: string, s: unknown, x: Tensor): asserts s is number {
   if (typeof s !== "number") fail(op, `${show(x.shape)} and ${String(s)}: a tensor or a number is expected`);
 }
 
-/** Another tensor over the same storage, off the tape: counts as a holder, so it outlives steps. */
+/**
+ * Another tensor over the same storage, of the same shape and dtype, off the tape: no gradients flow through it. What is
+ * written into one is seen in the other.
+ */
 export const detach = (x: Tensor): Tensor => {
   const d = alias(x);
   return d;
@@ -196,5 +213,5 @@ const Clone: Op = {
   vjp: (g) => [g],
 };
 
-/** A copy with storage of its own; gradients flow through. */
+/** A copy with storage of its own, of the same shape and dtype; gradients flow through. */
 export const clone = (x: Tensor): Tensor => apply(Clone, [x], null);

@@ -4,22 +4,31 @@ import type { Group } from "./optimizer.ts";
 
 /** What a schedule needs of an optimizer. */
 export interface Scheduled {
+  /** The groups whose learning rates it sets. */
   readonly paramGroups: readonly Group[];
 }
 
+/** What `stateDict()` of a schedule gives: its numbers. */
 export interface SchedulerState extends Record<string, unknown> {
+  /** Steps taken. */
   lastEpoch: number;
+  /** Learning rates before the schedule, one a group. */
   baseLrs: number[];
 }
 
-/** Base of schedules. https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate */
+/**
+ * Base of schedules: a subclass says the learning rate of each group by `rate`, and calls `write()` at the end of its
+ * constructor. https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate
+ */
 export abstract class LRScheduler {
   /** Steps taken. */
   lastEpoch = 0;
   /** Learning rates before the schedule, one a group. */
   baseLrs: number[];
+  /** The optimizer's groups. */
   protected readonly groups: readonly Group[];
 
+  /** Notes each group's learning rate as the one before the schedule, unless another schedule did. */
   constructor(optimizer: Scheduled) {
     this.groups = optimizer.paramGroups;
     for (const group of this.groups) group.initialLr ??= group.lr;
@@ -29,12 +38,16 @@ export abstract class LRScheduler {
   /** The learning rate of group `i` at `lastEpoch`. */
   protected abstract rate(i: number): number;
 
-  /** Takes the next step, after the optimizer's steps of an epoch (or of a batch). */
+  /**
+   * Takes the next step and sets the learning rates: after the optimizer's steps of an epoch (or of a batch), outside of captured
+   * functions.
+   */
   step(): void {
     this.lastEpoch++;
     this.write();
   }
 
+  /** Sets the learning rate of every group to what `rate` says. */
   protected write(): void {
     const rates = this.groups.map((_, i) => this.rate(i));
     this.groups.forEach((group, i) => {
@@ -42,6 +55,7 @@ export abstract class LRScheduler {
     });
   }
 
+  /** The learning rates as they are now, one a group. */
   getLastLr(): number[] {
     return this.groups.map((group) => group.lr);
   }
@@ -51,6 +65,7 @@ export abstract class LRScheduler {
     return { lastEpoch: this.lastEpoch, baseLrs: [...this.baseLrs] };
   }
 
+  /** Takes over what `stateDict()` gave. Throws when the number of groups differs. */
   loadStateDict(state: SchedulerState): void {
     if (!(Number.isInteger(state?.lastEpoch) && state.lastEpoch >= 0)) {
       fail("LRScheduler.loadStateDict", `lastEpoch ${String(state?.lastEpoch)}: an integer of at least 0 is expected`);
@@ -66,6 +81,7 @@ export abstract class LRScheduler {
   }
 }
 
+/** Options of `LinearLR`. */
 export interface LinearLROptions {
   /** Factor at the start, above 0 and up to 1; 1/3 by default. */
   startFactor?: number;
@@ -81,10 +97,14 @@ export interface LinearLROptions {
  * https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LinearLR.html
  */
 export class LinearLR extends LRScheduler {
+  /** Factor at the start. */
   startFactor: number;
+  /** Factor at the end. */
   endFactor: number;
+  /** Steps from start to end. */
   totalIters: number;
 
+  /** Multiplies the learning rates by `startFactor` at once. */
   constructor(optimizer: Scheduled, options: LinearLROptions = {}) {
     const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = options;
     for (const key of Object.keys(options)) {
@@ -105,7 +125,7 @@ export class LinearLR extends LRScheduler {
     this.write();
   }
 
-  /** In PyTorch's recursive form: it goes on from the rate that stands there. */
+  /** The learning rate of group `i`, in PyTorch's recursive form: it goes on from the rate that stands there. */
   protected rate(i: number): number {
     const { lr } = this.groups[i]!;
     const { startFactor, endFactor, totalIters, lastEpoch } = this;
@@ -116,11 +136,13 @@ export class LinearLR extends LRScheduler {
     return Math.max(0, lr * (1 + rise / (totalIters * startFactor + (lastEpoch - 1) * rise)));
   }
 
+  /** Numbers of the schedule, its options among them. */
   override stateDict(): SchedulerState {
     const { startFactor, endFactor, totalIters } = this;
     return { ...super.stateDict(), startFactor, endFactor, totalIters };
   }
 
+  /** Takes over what `stateDict()` gave. Throws when the number of groups differs. */
   override loadStateDict(state: SchedulerState): void {
     super.loadStateDict(state);
     this.startFactor = Number(state.startFactor ?? this.startFactor);
@@ -136,6 +158,7 @@ export class LinearLR extends LRScheduler {
 export class LambdaLR extends LRScheduler {
   readonly #factors: readonly ((epoch: number) => number)[];
 
+  /** Sets the learning rates for step 0 at once. */
   constructor(optimizer: Scheduled, f: ((epoch: number) => number) | readonly ((epoch: number) => number)[]) {
     super(optimizer);
     this.#factors = typeof f === "function" ? this.groups.map(() => f) : [...f];
@@ -145,6 +168,7 @@ export class LambdaLR extends LRScheduler {
     this.write();
   }
 
+  /** The learning rate of group `i` at `lastEpoch`: the one before the schedule times the function's value. */
   protected rate(i: number): number {
     return this.baseLrs[i]! * this.#factors[i]!(this.lastEpoch);
   }

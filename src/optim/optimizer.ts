@@ -16,20 +16,25 @@ const SEGMENTS = 64;
 
 /** Parameters with the same hyperparameters. */
 export class Group {
+  /** The parameters. */
   readonly params: Tensor[];
-  /** The learning rate that a schedule started from. */
+  /** The learning rate that a schedule started from; not there without a schedule. */
   declare initialLr?: number;
   readonly #optimizer: string;
   #lr: number;
   #rate: Tensor | null = null;
 
+  /** @internal */
   constructor(optimizer: string, params: Tensor[], lr: number) {
     this.#optimizer = optimizer;
     this.params = params;
     this.#lr = checkRate(optimizer, lr);
   }
 
-  /** Learning rate. A write takes effect behind what was launched so far, and in captured steps too. */
+  /**
+   * Learning rate, a number of at least 0. A write takes effect behind what was launched so far, and in captured steps too; inside
+   * a captured function it is an error.
+   */
   get lr(): number {
     return this.#lr;
   }
@@ -43,7 +48,7 @@ export class Group {
     this.#lr = value;
   }
 
-  /** The learning rate on a device, float32 [1]. */
+  /** The learning rate on a device, float32 [1]. @internal */
   rate(device: Device): Tensor {
     if (this.#rate?.device !== device) {
       this.#rate?.release("the move of its group to another device");
@@ -60,22 +65,34 @@ function checkRate(optimizer: string, lr: unknown): number {
   return lr;
 }
 
-/** A group with its hyperparameters as plain properties. */
+/** A group with its hyperparameters as plain properties, which may be changed between steps. */
 export type ParamGroup<H extends object> = Group & H;
 
 /** What a constructor takes: parameters, or groups of them with hyperparameters of their own. */
 export type Params<H extends object> = Iterable<Tensor> | Iterable<GroupSpec<H>>;
 
-export type GroupSpec<H extends object> = { params: Tensor | Iterable<Tensor>; lr?: number } & Partial<H>;
+/** A group as it is given: what it leaves out of the hyperparameters is as in the constructor's options. */
+export type GroupSpec<H extends object> = {
+  /** One parameter or several: float32 leaves, each in one group. */
+  params: Tensor | Iterable<Tensor>;
+  /** Learning rate of the group. */
+  lr?: number;
+} & Partial<H>;
 
 /** State of one parameter: tensors by name, `step` [1] and others of the parameter's shape. */
 export type ParamState = Readonly<Record<string, Tensor>>;
 
+/** What `stateDict()` of an optimizer gives. */
 export interface OptimizerState {
   /** By the parameter's number in order of the groups. */
   state: Record<number, ParamState>;
   /** Hyperparameters, and the numbers of the parameters. */
-  paramGroups: ({ params: number[]; lr: number } & Record<string, unknown>)[];
+  paramGroups: ({
+    /** Numbers of the group's parameters, in order of the groups. */
+    params: number[];
+    /** Learning rate. */
+    lr: number;
+  } & Record<string, unknown>)[];
 }
 
 /** One parameter's part in a step. */
@@ -88,12 +105,15 @@ interface Segment {
  * Base of optimizers. `H` are the hyperparameters besides `lr`.
  * https://pytorch.org/docs/stable/optim.html#torch.optim.Optimizer
  */
-export abstract class Optimizer<H extends object> {
+export abstract class Optimizer<H extends object = object> {
+  /** Groups of parameters with their hyperparameters: `optimizer.paramGroups[0].lr = 0.01`. */
   readonly paramGroups: ParamGroup<H>[] = [];
+  /** @internal */
   protected readonly name: string;
   readonly #defaults: H & { lr: number };
   readonly #state = new Map<Tensor, ParamState>();
 
+  /** @internal */
   constructor(name: string, params: Params<H>, defaults: H & { lr: number }) {
     this.name = name;
     this.#defaults = defaults;
@@ -110,10 +130,10 @@ export abstract class Optimizer<H extends object> {
     else for (const group of list) this.addParamGroup(group as GroupSpec<H>);
   }
 
-  /** Throws when a hyperparameter breaks its rule. */
+  /** Throws when a hyperparameter breaks its rule. @internal */
   protected abstract check(hyperparameters: H): void;
 
-  /** Launches the step for the parameters that have a gradient. */
+  /** Launches the step for the parameters that have a gradient. @internal */
   protected abstract update(group: ParamGroup<H>, segments: readonly Segment[]): void;
 
   /** Adds parameters, for example of a layer that is thawed later. What the group leaves out is as in the constructor. */
@@ -145,8 +165,13 @@ export abstract class Optimizer<H extends object> {
     this.paramGroups.push(Object.assign(new Group(this.name, list, lr), rest as unknown as H));
   }
 
-  /** Drops the gradients: they become null (zero with `setToNone: false`). */
-  zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
+  /** Drops the gradients of all parameters: they become null, or zeros with `setToNone: false`. */
+  zeroGrad({
+    setToNone = true,
+  }: {
+    /** False: gradients that are there become zeros; true by default. */
+    setToNone?: boolean;
+  } = {}): void {
     for (const { params } of this.paramGroups) {
       for (const p of params) {
         if (setToNone) p.grad = null;
@@ -175,6 +200,7 @@ export abstract class Optimizer<H extends object> {
     }
   }
 
+  /** @internal */
   private gradient(p: Tensor, g: Tensor): Tensor {
     alive(this.name, p);
     alive(this.name, g);
@@ -184,6 +210,7 @@ export abstract class Optimizer<H extends object> {
   /**
    * Appends a step of `kernel` for up to 64 parameters a row. Outputs are, per parameter, itself and its `moments`;
    * inputs the learning rate and, per parameter, the gradient and (with moments) the step count, ticked before.
+   * @internal
    */
   protected launch(
     group: Group,
@@ -221,7 +248,7 @@ export abstract class Optimizer<H extends object> {
     }
   }
 
-  /** The state of `p`, with zeros for what is not there yet. */
+  /** The state of `p`, with zeros for what is not there yet. @internal */
   private stateOf(p: Tensor, moments: readonly string[]): ParamState {
     let state = this.#state.get(p);
     if (state === undefined || moments.some((name) => state![name] === undefined)) {
@@ -244,7 +271,8 @@ export abstract class Optimizer<H extends object> {
   }
 
   /**
-   * State and hyperparameters, with PyTorch's layout in camelCase. The tensors are the optimizer's own.
+   * State and hyperparameters, with PyTorch's layout in camelCase: what a checkpoint needs. The tensors are the optimizer's own,
+   * not copies.
    * https://pytorch.org/docs/stable/generated/torch.optim.Optimizer.state_dict.html
    */
   stateDict(): OptimizerState {
@@ -311,6 +339,7 @@ export abstract class Optimizer<H extends object> {
     });
   }
 
+  /** @internal */
   private fits(p: Tensor, key: string, name: string, x: unknown): void {
     const subject = `${this.name}.loadStateDict`;
     if (!(x instanceof Tensor)) fail(subject, `state ${key}.${name} is ${typeof x}: a tensor is expected`);
@@ -323,7 +352,7 @@ export abstract class Optimizer<H extends object> {
       fail(subject, `state ${key}.${name} is on ${x.device.type}: its parameter is on ${p.device.type}`);
   }
 
-  /** Copies in place where there is state, so that captured programs stay valid. */
+  /** Copies in place where there is state, so that captured programs stay valid. @internal */
   private take(p: Tensor, given: ParamState): void {
     const held = this.#state.get(p);
     const names = Object.keys(given);
@@ -350,7 +379,7 @@ function copied(own: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(own).map(([key, v]) => [key, Array.isArray(v) ? [...v] : v]));
 }
 
-/** A number that obeys `rule`. */
+/** A number that obeys `rule`. @internal */
 export function expectRule(
   optimizer: string,
   name: string,
@@ -361,4 +390,5 @@ export function expectRule(
   if (!(typeof value === "number" && ok(value))) fail(optimizer, `${name} ${String(value)}: ${rule} is expected`);
 }
 
+/** @internal */
 export const atLeastZero = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY;

@@ -5,6 +5,7 @@ import { fail } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { atLeastZero, expectRule, Optimizer, type ParamGroup, type Params } from "./optimizer.ts";
 
+/** Hyperparameters of `SGD` besides the learning rate. */
 export interface SGDHyperparameters {
   /** Share of the last step that goes on; 0 by default. */
   momentum: number;
@@ -12,11 +13,13 @@ export interface SGDHyperparameters {
   dampening: number;
   /** L2 penalty, added to the gradient; 0 by default. */
   weightDecay: number;
+  /** Nesterov's momentum, which takes a `momentum` above 0 and no `dampening`; false by default. */
   nesterov: boolean;
-  /** Climbs instead of descending. */
+  /** Climbs instead of descending; false by default. */
   maximize: boolean;
 }
 
+/** Options of `SGD`. */
 export interface SGDOptions extends Partial<SGDHyperparameters> {
   /** Learning rate; 0.001 by default. */
   lr?: number;
@@ -27,11 +30,13 @@ export interface SGDOptions extends Partial<SGDHyperparameters> {
  * or d + momentum b with nesterov. https://pytorch.org/docs/stable/generated/torch.optim.SGD.html
  */
 export class SGD extends Optimizer<SGDHyperparameters> {
+  /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<SGDHyperparameters>, options: SGDOptions = {}) {
     const defaults = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false };
     super("SGD", params, withDefaults("SGD", defaults, options));
   }
 
+  /** @internal */
   protected check({ momentum, dampening, weightDecay, nesterov }: SGDHyperparameters): void {
     expectRule("SGD", "momentum", momentum, atLeastZero, "a number of at least 0");
     expectRule("SGD", "weightDecay", weightDecay, atLeastZero, "a number of at least 0");
@@ -44,6 +49,7 @@ export class SGD extends Optimizer<SGDHyperparameters> {
     }
   }
 
+  /** @internal */
   protected update(group: ParamGroup<SGDHyperparameters>, segments: readonly { p: Tensor; g: Tensor }[]): void {
     const momentum = guard(() => group.momentum);
     const decay = words64(guard(() => group.weightDecay));
@@ -59,7 +65,7 @@ export class SGD extends Optimizer<SGDHyperparameters> {
   }
 }
 
-/** `defaults` changed by `options`; unknown options are errors. */
+/** `defaults` changed by `options`; unknown options are errors. @internal */
 export function withDefaults<T extends object>(optimizer: string, defaults: T, options: Partial<T>): T {
   for (const key of Object.keys(options)) {
     if (!(key in defaults)) {
