@@ -19,9 +19,8 @@ export async function prepare(w, options) {
     return loss;
   });
   const run = async (steps) => {
-    let loss;
-    for (let i = 0; i < steps; i++) loss = await step(x, y);
-    return { loss: await loss.item(), info: w.info() };
+    for (let i = 1; i < steps; i++) (await step(x, y)).dispose();
+    return { loss: await (await step(x, y)).item(), info: w.info() };
   };
   return run;
 }
