@@ -361,7 +361,7 @@ export class WasmDevice implements Device {
   private goOnWith(threads: number, reason: string, remedy: string): void {
     if (this.failed !== null) return;
     this.info = { ...this.info, threads, why: `${this.info.why}; ${reason}` };
-    console.warn(`wasmgrad: ${threads === 1 ? "one thread only" : `${threads} threads`}: ${reason}: ${remedy}.`);
+    console.warn(`wasmgrad: ${threads === 1 ? "one thread only" : `${threads} threads`}: ${reason}${remedy}.`);
   }
 
   private fail(reason: string): void {

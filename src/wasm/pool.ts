@@ -18,7 +18,7 @@ const REMEDY =
 interface PoolEvents {
   /** A worker that had begun to serve is gone. */
   lost(why: string): void;
-  /** Workers did not start: so many threads there are, or may yet be. */
+  /** Workers did not start: so many threads there are, or may yet be, and what to do about it. */
   fewer(threads: number, why: string, remedy: string): void;
 }
 
@@ -59,7 +59,7 @@ export class Pool {
     const late = setTimeout(() => {
       if (!this.ended && this.ready() < this.most) {
         const came = `${this.ready()} of ${this.most} threads had started after ${LATE_MS / 1000} s`;
-        this.events.fewer(this.most, came, "the others join when they come");
+        this.events.fewer(this.most, came, ": the others join when they come");
       }
     }, LATE_MS) as { unref?(): void } | number;
     if (typeof late === "object") late.unref?.();
@@ -102,11 +102,7 @@ export class Pool {
   private withdraw(ith: number, refusals: readonly string[]): void {
     if (ith >= this.most) return;
     this.most = ith;
-    this.events.fewer(
-      ith,
-      `no worker starts here (${refusals.join("; ")})`,
-      tellsOfDeath() ? "one thread does all" : REMEDY,
-    );
+    this.events.fewer(ith, `no worker starts here (${refusals.join("; ")})`, tellsOfDeath() ? "" : `: ${REMEDY}`);
   }
 
   /** Threads that can walk now: thread 0 and the workers that wait, without a gap. */
