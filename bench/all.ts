@@ -40,6 +40,8 @@ function parts(out: string, rounds: string[]): Part[] {
     own("size", 0.1, there, "size"),
     own("start", 0.2, there, "start"),
     ...(two ? [own(`start, Node ${process.versions.node}`, 0.3, here, "start")] : []),
+    own("first step", 0.8, there, "first"),
+    own("workerd", 0.8, there, "workerd"),
     own("256 bits", 0.2, there, "wide"),
     own("two threads", 1.2, there, "threads"),
     ...(availableParallelism() >= 4 ? [own("more threads", 3, there, "scaling")] : []),

@@ -9,6 +9,7 @@ import { all } from "./all.ts";
 import { cases, type Section } from "./cases.ts";
 import { devicesGrid } from "./crossover.ts";
 import { agree, BATCHES, entrants, measureDevices } from "./devices.ts";
+import { firstGrid, firstSection } from "./first.ts";
 import { gpuLines, measureGpu, productGrid, stepGrid } from "./gpu.ts";
 import { guard } from "./guard.ts";
 import { measure, type Row, type Settings, tableOf } from "./measure.ts";
@@ -22,12 +23,15 @@ import { MORE, TWO, threadsGrid, threadsSection } from "./threads.ts";
 import { type Grid, table } from "./timing.ts";
 import { wideGrid, wideSection } from "./wide.ts";
 import { library, ready } from "./work.ts";
+import { workerdGrid, workerdSection } from "./workerd.ts";
 
 const CASES: readonly Section[] = ["gemm", "conv", "elementwise", "step", "growth"];
 const SECTIONS = [
   ...CASES,
   "memory",
   "start",
+  "first",
+  "workerd",
   "size",
   "threads",
   "scaling",
@@ -43,12 +47,13 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --device wasm           the device
   --build simd|relaxed|256  the build: relaxed by default; shares of 256 are of the 128-bit peak
   --threads N             threads, 1 by default
-  --rounds N              rounds over all cases, 9 by default; 30 for threads and scaling, 20 for start
+  --rounds N              rounds over all cases, 9 by default; 30 for threads and scaling, 20 for start, 15 for first
   --budget MS             samples of a case in a round, 40 by default
   --only NAMES            cases whose name begins so, such as "W1 nn,W2"; may be repeated
   --json FILE             everything as JSON
-  --out DIR               memory, start, size, threads, scaling, wide and devices (with WebGPU) go into RESULTS.md and
-                          results.json in DIR
+  --out DIR               memory, start, first, workerd, size, threads, scaling, wide and devices (with WebGPU) go into
+                          RESULTS.md and results.json in DIR
+  --before FILE           first: a tarball of an earlier version, in turns with this one
   --batches LIST          devices: batch sizes, such as 1,64,4096; powers of two to 8192 by default
   --cap MS                devices: a step that would take longer is left out, 2000 by default
   --page                  devices: in a page, in the Chromium that is installed (CHROMIUM names one, CHROMIUM_FLAGS adds flags)
@@ -56,6 +61,7 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --small                 gpu: small sizes, to see that it works
   --update                with guard: writes bench/guard.json
 Without sections: ${DEFAULT.join(" ")}.
+first: import to the first trained step, beside other libraries, in Node and in a page. workerd: the tiny net's step there.
 threads: two against one. scaling: 4, 8 and so on against one, where there are as many cores. wide: the build 256.
 devices: models on wasm with one thread and all, and on WebGPU, over the batch size; 5 rounds.
 gpu: for a machine with a GPU: products and training steps on WebGPU beside PyTorch on the same card and beside wasm, with
@@ -80,6 +86,7 @@ function parse() {
         budget: { type: "string", default: "40" },
         only: { type: "string", multiple: true, default: [] },
         json: { type: "string" },
+        before: { type: "string" },
         out: { type: "string" },
         batches: { type: "string" },
         cap: { type: "string", default: "2000" },
@@ -166,6 +173,15 @@ const others: Record<string, () => void | Promise<void>> = {
   start() {
     const rows = startSection(Math.max(threads, cores), roundsOr(20));
     keep("start", rows, startGrid(rows), roundsOr(20), false);
+  },
+  async first() {
+    const rows = await firstSection(roundsOr(15), values.before);
+    keep("first", rows, firstGrid(rows), roundsOr(15), false);
+  },
+  async workerd() {
+    const rows = await workerdSection(rounds);
+    if (rows === null) return console.log("workerd: left out, it is not installed: npm ci --prefix test/published\n");
+    keep("workerd", rows, workerdGrid(rows), rounds, false);
   },
   async size() {
     const rows = await sizeSection();

@@ -5,6 +5,7 @@ import { titles } from "./cases.ts";
 import { bars, curves, rates } from "./chart.ts";
 import { devicesChart, devicesText } from "./crossover.ts";
 import type { DevicesData } from "./devices.ts";
+import { type FirstRow, firstGrid } from "./first.ts";
 import { type GpuData, gpuText } from "./gpu.ts";
 import { type MemoryRow, memoryGrid } from "./memory.ts";
 import { type Kept, type Measured, type Results, type Run, save } from "./results.ts";
@@ -15,6 +16,7 @@ import { caseGrid, entrants, growthGrid, share, shares, size } from "./tables.ts
 import { type ThreadsRow, threadsText } from "./threads.ts";
 import { digits, markdown, span, time } from "./timing.ts";
 import { type WideRow, wideGrid } from "./wide.ts";
+import { type EdgeRow, workerdGrid } from "./workerd.ts";
 
 /** Sections that are not cases: title, what it says, tables of its data. */
 interface Other {
@@ -70,6 +72,18 @@ const OTHERS: Record<string, Other> = {
     about:
       "A process from its beginning to the end, in turns with one that does nothing (`node -e 0`): import of the package, `init`, a 256x256 product read back.",
     show: (data) => markdown(...startGrid(data as StartRow[])),
+  },
+  first: {
+    title: "The first trained step",
+    about:
+      "From before the import to the loss of the first SGD step of 5-8-4-1 in hand, every library by its own defaults on wasm; in a page each is bundled and minified by esbuild, and nothing is cached. A time is of a process or a page of its own; they take turns.",
+    show: (data) => markdown(...firstGrid(data as FirstRow[])),
+  },
+  workerd: {
+    title: "workerd",
+    about:
+      "The captured step of 5-8-4-1 in the runtime of Cloudflare's workers and in Node: the time of the processor that the system counts for the whole process, over many requests of 20,000 steps, in turns.",
+    show: (data) => markdown(...workerdGrid(data as EdgeRow[])),
   },
   size: {
     title: "Size",

@@ -2,11 +2,12 @@
 // system says of each process, since workerd's own clock stands still while a request is answered.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Bar, Presets } from "cli-progress";
-import { ask, type Serving, serve } from "../test/published/hosts/workerd.ts";
+import { ask, type Serving, serve, workerd } from "../test/published/hosts/workerd.ts";
 import { packed } from "../test/published/pack.ts";
 import { type Grid, type Span, show, span } from "./timing.ts";
 
@@ -52,7 +53,12 @@ async function serveNode(folder: string): Promise<Serving> {
   return { url: `http://127.0.0.1:${port.trim()}`, pid: child.pid!, close };
 }
 
-export async function workerdSection(rounds: number): Promise<EdgeRow[]> {
+/** What a request asks for besides the steps: results that are disposed of, and those that are left to the collector. */
+const MODES: Readonly<Record<string, string>> = { "results disposed of": "", "left to the collector": "&keep" };
+
+/** Null where workerd is not installed, or the system does not tell of its processes. */
+export async function workerdSection(rounds: number): Promise<EdgeRow[] | null> {
+  if (!existsSync(workerd) || !existsSync("/proc/self/stat")) return null;
   const published = await packed();
   const open: Serving[] = [];
   const bar = new Bar({ format: "workerd      {bar} {value}/{total}", hideCursor: true }, Presets.rect);
@@ -66,23 +72,25 @@ export async function workerdSection(rounds: number): Promise<EdgeRow[]> {
       answers.push(await ask<Answer>(`${url}/?steps=${STEPS}`));
     }
     const [a, b] = answers;
-    if (JSON.stringify(a!.info.build) !== JSON.stringify(b!.info.build) || a!.loss !== b!.loss) {
+    if (a!.info.build !== b!.info.build || a!.loss !== b!.loss || a!.info.threads !== b!.info.threads) {
       throw new Error(`workerd: Node and workerd do not do the same: ${JSON.stringify(answers)}`);
     }
-    const us: number[][] = open.map(() => []);
+    const modes = Object.entries(MODES).map(([mode, query]) => ({ mode, query, us: open.map((): number[] => []) }));
     bar.start(rounds, 0);
     for (let r = 0; r < rounds; r++) {
-      for (const [i, { url, pid }] of open.entries()) {
-        const before = await seconds(pid);
-        for (let k = 0; k < REQUESTS; k++) await ask(`${url}/?steps=${STEPS}`);
-        us[i]!.push((((await seconds(pid)) - before) / (STEPS * REQUESTS)) * 1e6);
+      for (const { query, us } of modes) {
+        for (const [i, { url, pid }] of open.entries()) {
+          const before = await seconds(pid);
+          for (let k = 0; k < REQUESTS; k++) await ask(`${url}/?steps=${STEPS}${query}`);
+          us[i]!.push((((await seconds(pid)) - before) / (STEPS * REQUESTS)) * 1e6);
+        }
       }
       bar.increment();
     }
-    return [
-      { name: `Node ${process.versions.node}`, us: span(us[0]!), ratio: null },
-      { name: "workerd", us: span(us[1]!), ratio: span(us[1]!.map((t, r) => t / us[0]![r]!)) },
-    ];
+    return modes.flatMap(({ mode, us: [node, edge] }) => [
+      { name: `Node, ${mode}`, us: span(node!), ratio: null },
+      { name: `workerd, ${mode}`, us: span(edge!), ratio: span(edge!.map((t, r) => t / node![r]!)) },
+    ]);
   } finally {
     bar.stop();
     for (const { close } of open) await close();
@@ -91,6 +99,6 @@ export async function workerdSection(rounds: number): Promise<EdgeRow[]> {
 }
 
 export const workerdGrid = (rows: readonly EdgeRow[]): Grid => [
-  ["captured step of 5-8-4-1, 32 rows", "processor, µs a step", "over Node"],
+  ["captured step of 5-8-4-1, 32 rows", "µs a step", "over Node"],
   rows.map((r) => [r.name, show(r.us), r.ratio === null ? "" : show(r.ratio)]),
 ];

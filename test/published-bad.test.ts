@@ -65,7 +65,7 @@ const WRONG: Readonly<Record<string, Answer & { readonly word: RegExp }>> = {
   "not-wasm": { body: elf, word: /7f 45 4c 46|no wasm/ },
   "not-wasm-by-type": { body: elf, type: "application/octet-stream", word: /7f 45 4c 46|no wasm/ },
   html: { body: html, type: "text/html", word: /HTML/ },
-  "html-as-wasm": { body: html, word: /HTML|no (whole )?wasm/ },
+  "html-as-wasm": { body: html, word: /HTML|wasm file/ },
   missing: { body: html, status: 404, type: "text/html", word: /404/ },
   "server-error": { body: html, status: 503, type: "text/html", word: /503/ },
   truncated: { body: simd.subarray(0, simd.length >> 1), word: /short|damaged|whole/ },

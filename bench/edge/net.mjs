@@ -1,8 +1,8 @@
 // The tiny net's captured step, for workerd and Node alike: the work of bench/workerd.ts.
 
-/** A function that takes so many steps and gives the last loss. */
+/** A function that takes so many steps and gives the last loss; `keep` leaves the others to the collector. */
 export async function prepare(w, options) {
-  await w.init({ threads: 1, maximumMemory: 64 << 20, ...options });
+  await w.init({ threads: 1, ...options });
   w.manualSeed(1);
   const { nn } = w;
   const model = new nn.Sequential(
@@ -18,10 +18,11 @@ export async function prepare(w, options) {
     optimizer.step();
     return loss;
   });
-  const run = async (steps) => {
-    let loss;
-    for (let i = 0; i < steps; i++) loss = await step(x, y);
-    return { loss: await loss.item(), info: w.info() };
+  return async (steps, keep) => {
+    for (let i = 1; i < steps; i++) {
+      const loss = await step(x, y);
+      if (!keep) loss.dispose();
+    }
+    return { loss: await (await step(x, y)).item(), info: w.info() };
   };
-  return run;
 }

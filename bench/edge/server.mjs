@@ -5,7 +5,7 @@ import { prepare } from "./net.mjs";
 
 const run = await prepare(w, { simd: "relaxed" });
 const server = createServer(async (request, response) => {
-  const steps = Number(new URL(request.url, "http://localhost").searchParams.get("steps"));
-  response.end(JSON.stringify(await run(steps)));
+  const asked = new URL(request.url, "http://localhost").searchParams;
+  response.end(JSON.stringify(await run(Number(asked.get("steps")), asked.has("keep"))));
 });
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));

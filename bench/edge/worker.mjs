@@ -9,6 +9,7 @@ let run = null;
 export default {
   async fetch(request) {
     run ??= await prepare(w, { wasm: relaxed });
-    return Response.json(await run(Number(new URL(request.url).searchParams.get("steps"))));
+    const asked = new URL(request.url).searchParams;
+    return Response.json(await run(Number(asked.get("steps")), asked.has("keep")));
   },
 };

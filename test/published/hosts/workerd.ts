@@ -3,8 +3,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { get, type IncomingMessage } from "node:http";
 import { join, relative } from "node:path";
 import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { ended, modules } from "./cell.ts";
 
 export const workerd = join(modules, "workerd", "bin", "workerd");
@@ -72,10 +74,10 @@ async function embedded(folder: string, { entry, bundled }: ServeOptions): Promi
 /** The port that it listens on, by the pipe on which it tells. */
 function listening(child: ChildProcess, said: () => string): Promise<number> {
   return new Promise((resolve, reject) => {
-    let text = "";
+    let told = "";
     (child.stdio[3] as Readable).setEncoding("utf8").on("data", (part) => {
-      text += part;
-      const found = /"event":"listen"[^\n]*"port":(\d+)/.exec(text);
+      told += part;
+      const found = /"event":"listen"[^\n]*"port":(\d+)/.exec(told);
       if (found !== null) resolve(Number(found[1]));
     });
     child.on("error", reject);
@@ -113,9 +115,12 @@ const main :Workerd.Worker = (
   return { url: `http://127.0.0.1:${port}`, pid: child.pid!, close };
 }
 
-/** The JSON that a request is answered with. */
+/** The JSON that a request is answered with. A connection each: workerd ends those that are idle. */
 export async function ask<T>(url: string): Promise<T> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: HTTP status ${response.status}: ${await response.text()}`);
-  return (await response.json()) as T;
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    get(url, { agent: false }, resolve).on("error", reject);
+  });
+  const answer = await text(response);
+  if (response.statusCode !== 200) throw new Error(`${url}: HTTP status ${response.statusCode}: ${answer}`);
+  return JSON.parse(answer) as T;
 }
