@@ -193,7 +193,7 @@ async function send(r: ServerResponse, packed: Buffer, way: string, from: number
   if (from === 0) r.writeHead(200, { "content-length": packed.length });
   r.write(packed.subarray(from, to));
   const length = Math.min(to, packed.length);
-  await until(`${length} bytes at the client`, () => came[way] === length);
+  await until(`${length} bytes at the client`, () => came[way] === length || r.destroyed);
 }
 
 const asked: string[] = [];
