@@ -1,7 +1,18 @@
-// Builds everything that is run from dist/: the three wasm builds and, unless --test, the published bundle and its types.
+// Builds everything that is run from dist/: the three wasm builds and, unless --test, the published bundles and their types.
 // A wasm file that is newer than every source is kept.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle } from "./bundle.mjs";
@@ -17,7 +28,9 @@ const newest = (dir) =>
       (f) => statSync(join(f.parentPath ?? f.path, f.name)).mtimeMs,
     ),
   );
-const sources = Math.max(newest("assembly"), statSync("asconfig.json").mtimeMs, statSync("package-lock.json").mtimeMs);
+const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+const settings = ["asconfig.json", "package.json", "package-lock.json", "build.mjs"].map((f) => statSync(f).mtimeMs);
+const sources = Math.max(newest("assembly"), ...settings);
 
 /**
  * Locals that are never alive together share a name: a sixth less to download (bench/lab, 211). What else wasm-opt has
@@ -36,6 +49,15 @@ const FEATURES = [
   "nontrapping-float-to-int",
 ].map((name) => `--enable-${name}`);
 
+/** A custom section behind the code: the version and the name of the build, which src/wasm/source.ts reads. */
+function said(target) {
+  const build = { wide: "256" }[target] ?? target.replace("-test", "");
+  const name = Buffer.from("wasmgrad");
+  const content = Buffer.concat([Buffer.from([name.length]), name, Buffer.from(JSON.stringify({ version, build }))]);
+  if (content.length > 127) throw new Error("the section is longer than a byte of LEB128 can say");
+  return Buffer.concat([Buffer.from([0, content.length]), content]);
+}
+
 function compile(target, out) {
   if (existsSync(out) && statSync(out).mtimeMs > sources) return;
   const entry = target.endsWith("-test") ? "assembly/test.ts" : "assembly/index.ts";
@@ -43,6 +65,7 @@ function compile(target, out) {
   const asc = ["node_modules/assemblyscript/bin/asc.js", entry, "--target", target, "--outFile", part];
   execFileSync(process.execPath, asc, { stdio: "inherit" });
   execFileSync(process.execPath, ["node_modules/binaryen/bin/wasm-opt", part, ...PASSES, ...FEATURES, "-o", part]);
+  writeFileSync(part, Buffer.concat([readFileSync(part), said(target)]));
   renameSync(part, out);
   console.log(`${out}  ${statSync(out).size} bytes`);
 }
@@ -55,13 +78,40 @@ if (test) {
   compile("simd-test", "dist/test/simd.wasm");
   compile("relaxed-test", "dist/test/relaxed.wasm");
 } else if (!wasmOnly) {
-  for (const file of readdirSync("dist")) if (/\.js$/.test(file)) rmSync(`dist/${file}`);
-  await bundle(
-    { index: "src/index.ts", data: "src/data/index.ts", amp: "src/amp/index.ts", io: "src/io/safetensors.ts" },
-    { dir: "dist", minify: false },
-  );
-  rmSync("dist/types", { recursive: true, force: true });
+  await publish();
+}
+
+/** The bundles as modules and as CommonJS, one classic script with everything inside, the worker's file, types, digests. */
+async function publish() {
+  for (const file of readdirSync("dist")) if (/\.(js|cjs|map|json)$/.test(file)) rmSync(`dist/${file}`);
+  const entries = {
+    index: "src/index.ts",
+    data: "src/data/index.ts",
+    amp: "src/amp/index.ts",
+    io: "src/io/safetensors.ts",
+    inline: "src/inline/index.ts",
+    "inline-simd": "src/inline/simd.ts",
+  };
+  const common = { dir: "dist", minify: true, sourcemap: true };
+  await bundle(entries, common);
+  await bundle(entries, { ...common, format: "cjs", extension: "cjs" });
+  await bundle({ wasmgrad: "src/global.ts" }, { ...common, format: "iife", extension: "min.js" });
+
+  const [worker] = await bundle({ worker: "src/wasm/worker.ts" });
+  const { WORKER } = await import(`data:text/javascript,${encodeURIComponent(worker.code)}`);
+  writeFileSync("dist/wasmgrad-worker.js", WORKER.trimStart());
+
+  for (const folder of ["dist/types", "dist/types-cjs"]) rmSync(folder, { recursive: true, force: true });
   execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
     stdio: "inherit",
   });
+  // The same declarations in a folder that calls itself CommonJS, for those who `require`.
+  cpSync("dist/types", "dist/types-cjs", { recursive: true });
+  writeFileSync("dist/types-cjs/package.json", '{ "type": "commonjs" }\n');
+
+  const digest = (file) => `sha384-${createHash("sha384").update(readFileSync(file)).digest("base64")}`;
+  const digests = Object.fromEntries(
+    ["simd", "relaxed", "wide"].map((name) => [`${name}.wasm`, digest(`dist/${name}.wasm`)]),
+  );
+  writeFileSync("dist/integrity.json", `${JSON.stringify(digests, null, 2)}\n`);
 }

@@ -1,29 +1,57 @@
-// Bundles: modules of Node stay imports, and what is imported on demand becomes a file of its own. What the entry named
+// Bundles. What is imported on demand becomes a file of its own, except in a classic script (iife). What the entry named
 // `index` needs at once stands in one file, core.js, instead of one for each set of entries that share it: compression
 // sees no further than a file.
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
+
+const path = (file) => fileURLToPath(new URL(file, import.meta.url));
+
+/** The package's files lie beside the bundle: src/wasm/address.ts says where they lie as seen from the sources. */
+const addresses = {
+  name: "addresses",
+  transform: {
+    filter: { id: /[\\/]src[\\/]wasm[\\/]address\.ts$/ },
+    handler: (code) => ({ code: code.replaceAll('"../../dist/', '"./'), map: null }),
+  },
+};
+
+/** `import text from "wasm:simd.wasm"`: the file in dist/, gzip in base64, which is a third of the bare bytes in base64. */
+const carried = {
+  name: "carried",
+  resolveId: (id) => (id.startsWith("wasm:") ? `\0${id}` : null),
+  load(id) {
+    if (!id.startsWith("\0wasm:")) return null;
+    const packed = gzipSync(readFileSync(path(`dist/${id.slice(6)}`)), { level: 9 });
+    return `export default "${packed.toString("base64")}"`;
+  },
+};
 
 /**
  * The files of these entries, paths from the project's root by name: written to `dir`, or returned only.
  * @param {Readonly<Record<string, string>>} entries
- * @param {{ dir?: string, minify?: boolean }} options
+ * @param {{ dir?: string, minify?: boolean, sourcemap?: boolean, format?: "esm" | "cjs" | "iife", extension?: string }} options
  * @returns {Promise<{ fileName: string, code: string, imports: string[] }[]>}
  */
-export async function bundle(entries, { dir, minify = false } = {}) {
-  const paths = Object.entries(entries).map(([name, path]) => [name, fileURLToPath(new URL(path, import.meta.url))]);
-  const input = Object.fromEntries(paths);
+export async function bundle(entries, options = {}) {
+  const { dir, minify = false, sourcemap = false, format = "esm", extension = "js" } = options;
+  const input = Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, path(file)]));
   const build = await rolldown({
     input,
     platform: "neutral",
     resolve: { mainFields: ["module", "main"] },
     external: [/^node:/],
+    plugins: [addresses, carried],
     onLog(level, log) {
+      // What is no module has no import.meta: src/wasm/address.ts knows what to do.
+      if (log.code === "EMPTY_IMPORT_META" && format !== "esm") return;
       throw new Error(`bundle: ${level}: ${log.message}`);
     },
   });
   const core = new Set();
   const name = (id, graph) => {
+    if (id.startsWith("\0wasm:")) return `carried-${id.slice(6, -5)}`;
     const visit = (module) => {
       if (core.has(module)) return;
       core.add(module);
@@ -32,12 +60,14 @@ export async function bundle(entries, { dir, minify = false } = {}) {
     visit(input.index);
     return core.has(id) ? "core" : null;
   };
+  const splitting = { groups: [{ name, debugName: "core" }] };
   try {
     const { output } = await build[dir === undefined ? "generate" : "write"]({
-      ...{ dir, minify, format: "esm", entryFileNames: "[name].js", chunkFileNames: "[name].js" },
-      codeSplitting: input.index === undefined ? false : { groups: [{ name, debugName: "core" }] },
+      ...{ dir, minify, sourcemap, format, name: format === "iife" ? "wasmgrad" : undefined },
+      ...{ entryFileNames: `[name].${extension}`, chunkFileNames: `[name].${extension}` },
+      codeSplitting: input.index === undefined || format === "iife" ? false : splitting,
     });
-    return output;
+    return output.filter((file) => file.type === "chunk");
   } finally {
     await build.close();
   }

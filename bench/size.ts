@@ -1,10 +1,11 @@
-// What a user downloads: the bundle as published and as a bundler would minify it, and the wasm builds.
+// What a user downloads: a page as vite builds it, the wasm builds, and what else is published.
 // `npm run size -- [--check]`; with --check, over the limit is an error.
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { bundle } from "../bundle.mjs";
 import { digits, type Grid, table } from "./timing.ts";
 
 export interface SizeRow {
@@ -13,47 +14,89 @@ export interface SizeRow {
   readonly gzip: number;
 }
 
-/** kB, gzip, for what is downloaded: the minified bundle and one wasm file. */
+/** kB, gzip: a page's JavaScript, and the one wasm file that it loads. */
 const LIMITS: Record<string, number> = {
-  "index.js, minified": 45,
-  "simd.wasm": 45,
-  "relaxed.wasm": 45,
-  "wide.wasm": 45,
+  "page, JavaScript": 48,
+  "page, JavaScript (rolldown)": 48,
+  "simd.wasm": 42,
+  "relaxed.wasm": 42,
+  "wide.wasm": 42,
 };
 
-/** What index.js imports at once, and what is loaded on demand. */
-interface Parts {
-  readonly core: readonly Uint8Array[];
-  readonly onDemand: readonly Uint8Array[];
-}
-
-async function parts(entry: string, minify: boolean): Promise<Parts> {
-  const files = await bundle({ index: entry }, { minify });
-  const core = new Set<string>();
-  const visit = (name: string): void => {
-    core.add(name);
-    for (const i of files.find((f) => f.fileName === name)?.imports ?? []) if (!core.has(i)) visit(i);
-  };
-  visit("index.js");
-  const of = (inCore: boolean): Uint8Array[] =>
-    files.filter((f) => core.has(f.fileName) === inCore).map((f) => new TextEncoder().encode(f.code));
-  return { core: of(true), onDemand: of(false) };
-}
-
-const gzipped = (parts: readonly Uint8Array[]): number =>
-  parts.reduce((n, p) => n + gzipSync(p, { level: 9 }).length, 0);
-const row = (name: string, parts: readonly Uint8Array[]): SizeRow => ({
-  ...{ name, bytes: parts.reduce((n, p) => n + p.length, 0), gzip: gzipped(parts) },
+/** A page with what most need: everything that it loads before its first trained step counts. */
+const PAGE = `
+import { capture, crossEntropy, init, nn, optim, randint, randn, relu } from "wasmgrad";
+await init();
+const model = new nn.Linear(20, 3);
+const optimizer = new optim.SGD(model.parameters(), { lr: 0.1 });
+const step = capture((x, y) => {
+  optimizer.zeroGrad();
+  const loss = crossEntropy(relu(model.forward(x)), y);
+  loss.backward();
+  optimizer.step();
+  return loss;
 });
+console.log(await (await step(randn([32, 20]), randint(0, 3, [32]))).item());
+`;
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = `${root}dist/`;
+const VITE = `${root}test/published/node_modules/vite/dist/node/index.js`;
+
+interface Chunk {
+  readonly type: string;
+  readonly fileName: string;
+  readonly code: string;
+  readonly isEntry: boolean;
+  readonly imports: readonly string[];
+}
+
+/** The page's chunks, built by vite; by rolldown alone where vite is not installed (`npm ci --prefix test/published`). */
+async function page(): Promise<{ name: string; chunks: readonly Chunk[] }> {
+  const folder = mkdtempSync(join(tmpdir(), "wasmgrad-size-"));
+  try {
+    mkdirSync(join(folder, "node_modules"));
+    symlinkSync(root, join(folder, "node_modules/wasmgrad"));
+    writeFileSync(join(folder, "page.js"), PAGE);
+    writeFileSync(join(folder, "index.html"), '<!doctype html><script type="module" src="/page.js"></script>');
+    if (!existsSync(VITE)) {
+      const { rolldown } = await import("rolldown");
+      const build = await rolldown({ input: join(folder, "page.js"), platform: "browser" });
+      const { output } = await build.generate({ format: "esm", minify: true });
+      return { name: "page, JavaScript (rolldown)", chunks: output as unknown as Chunk[] };
+    }
+    const { build } = await import(VITE);
+    const options = { modulePreload: { polyfill: false }, write: false, target: "esnext" };
+    const built = await build({ root: folder, configFile: false, logLevel: "silent", build: options });
+    return { name: "page, JavaScript", chunks: built.output };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const row = (name: string, parts: readonly (string | Uint8Array)[]): SizeRow => {
+  const bytes = parts.map((p) => Buffer.from(p as string));
+  const sum = (of: (b: Buffer) => number): number => bytes.reduce((n, b) => n + of(b), 0);
+  return { name, bytes: sum((b) => b.length), gzip: sum((b) => gzipSync(b, { level: 9 }).length) };
+};
 
 export async function sizeSection(): Promise<SizeRow[]> {
-  const dist = fileURLToPath(new URL("../dist/", import.meta.url));
-  const [plain, small] = [await parts("dist/index.js", false), await parts("dist/index.js", true)];
+  const { name, chunks } = await page();
+  const scripts = chunks.filter((c) => c.type === "chunk");
+  const first = new Set<string>();
+  const visit = (c: Chunk): void => {
+    if (first.has(c.fileName)) return;
+    first.add(c.fileName);
+    for (const i of c.imports) visit(scripts.find((s) => s.fileName === i)!);
+  };
+  for (const c of scripts) if (c.isEntry) visit(c);
+  const codes = (early: boolean): string[] => scripts.filter((c) => first.has(c.fileName) === early).map((c) => c.code);
+  const file = (f: string): SizeRow => row(f, [readFileSync(dist + f)]);
   return [
-    row("index.js and what it imports", plain.core),
-    row("index.js, minified", small.core),
-    ...(small.onDemand.length === 0 ? [] : [row("loaded on demand, minified", small.onDemand)]),
-    ...["simd.wasm", "relaxed.wasm", "wide.wasm"].map((f) => row(f, [readFileSync(dist + f)])),
+    row(name, codes(true)),
+    row("page, loaded on demand", codes(false)),
+    ...["simd.wasm", "relaxed.wasm", "wide.wasm", "wasmgrad-worker.js"].map(file),
+    ...["data.js", "amp.js", "io.js", "carried-simd.js", "carried-relaxed.js", "wasmgrad.min.js"].map(file),
   ];
 }
 

@@ -1,10 +1,11 @@
 // init: makes a device and the default one. The WebGPU device is loaded when it is first asked for.
 import { type Device, type DeviceInfo, defaultDevice, setDefaultDevice, setFinder } from "./core/device.ts";
 import { WasmgradError } from "./core/error.ts";
-import { setCollector } from "./core/memory.ts";
-import { collector } from "./host/probe.ts";
-import { WasmDevice, type WasmOptions } from "./wasm/device.ts";
+import { setHost } from "./core/memory.ts";
+import { clock, collector } from "./host/probe.ts";
+import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
+import type { WasmOptions } from "./wasm/options.ts";
 
 export interface InitOptions extends WasmOptions {
   /**
@@ -20,7 +21,7 @@ export interface InitOptions extends WasmOptions {
 
 const COMMON = ["device", "debug", "deterministic", "maximumMemory"];
 const OWN: Record<string, readonly string[]> = {
-  wasm: ["simd", "threads", "wasm"],
+  wasm: ["simd", "threads", "wasm", "integrity", "worker"],
   webgpu: ["powerPreference", "gpu"],
 };
 const AUTO = "auto: wasm until calibrate(model, sample) has measured both and chosen";
@@ -74,15 +75,13 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
   if (name === "webgpu") {
     const { WebGpuDevice } = await import("./webgpu/device.ts");
     made = await WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
-    setCollector(await collector());
   } else {
     if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
       throw new WasmgradError(`init: simd ${String(options.simd)}: "simd", "relaxed" or "256" is expected`);
     }
-    const { device, collect } = await WasmDevice.create(options);
-    setCollector(collect);
-    made = device;
+    made = await WasmDevice.create(options);
   }
+  setHost({ collect: await collector(), now: clock() });
   latest.set(name, made);
   return made;
 }

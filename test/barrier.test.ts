@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import { init } from "../src/init.ts";
 import { AWAKE } from "../src/wasm/control.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
-import type { Build } from "../src/wasm/load.ts";
+import type { Build } from "../src/wasm/options.ts";
 import { type Case, f } from "./cases/case.ts";
 import { execute, type Outcome, sameBits, title } from "./harness.ts";
 import { ready } from "./waiting.ts";

@@ -2,7 +2,7 @@
 import { suite, test } from "uvu";
 import { init } from "../src/index.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
-import type { Build } from "../src/wasm/load.ts";
+import type { Build } from "../src/wasm/options.ts";
 import { folder, goldens } from "./goldens.ts";
 import { ready } from "./waiting.ts";
 

@@ -5,7 +5,7 @@ import { init } from "../src/init.ts";
 import "../src/methods.ts";
 import * as ops from "../src/ops/index.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
-import type { Build } from "../src/wasm/load.ts";
+import type { Build } from "../src/wasm/options.ts";
 import { generator } from "./cases/case.ts";
 import { ulpOf } from "./harness.ts";
 

@@ -19,6 +19,7 @@ import * as nn from "../src/nn/index.ts";
 import * as optim from "../src/optim/index.ts";
 import { formatTensor } from "../src/print.ts";
 import { Clock } from "./clock.ts";
+import { wasmFiles } from "./messages-wasm.ts";
 import { ReferenceDevice } from "./reference.ts";
 import { until } from "./waiting.ts";
 
@@ -162,7 +163,6 @@ const init: Cases = {
   "init: threads": () => w.init({ threads: 0 }),
   "init: maximumMemory": () => w.init({ maximumMemory: -1 }),
   "init: memory for nothing": () => w.init({ threads: 1, maximumMemory: 2 ** 20 }),
-  "init: wasm file": () => w.init({ simd: "simd", wasm: new URL("file:///nowhere/at/all.wasm") }),
 };
 
 const calibrate = (sample: unknown, options: object = {}, model: unknown = new nn.Linear(3, 2)): Promise<unknown> =>
@@ -713,6 +713,7 @@ const amp: Cases = {
 export const cases: Cases = {
   ...core,
   ...init,
+  ...wasmFiles,
   ...calibration,
   ...capture,
   ...ops,

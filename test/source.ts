@@ -97,6 +97,7 @@ export function imports(text: string): Import[] {
     found.push({ specifier: m[1]!, dynamic: false });
   }
   for (const m of code.matchAll(/^import\s*["']([^"']+)["']/gm)) found.push({ specifier: m[1]!, dynamic: false });
-  for (const m of code.matchAll(/\bimport\(\s*["']([^"']+)["']\s*\)/g)) found.push({ specifier: m[1]!, dynamic: true });
+  for (const m of code.matchAll(/(?<!typeof )\bimport\(\s*["']([^"']+)["']\s*\)/g))
+    found.push({ specifier: m[1]!, dynamic: true });
   return found;
 }

@@ -60,6 +60,8 @@ export interface DeviceInfo {
   readonly device: string;
   readonly build: string;
   readonly threads: number;
+  /** Most bytes of memory that the device may grow to, where it is known beforehand. */
+  readonly maximumMemory?: number;
   /** Why this build and this number of threads. */
   readonly why: string;
 }

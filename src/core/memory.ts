@@ -8,13 +8,11 @@ const TURN_MS = 50;
 const MOST_TURNS = 6;
 
 const growths = new WeakMap<Device, Growth>();
-let turned = performance.now();
-let collect: () => void = () => {};
+let turned = 0;
+/** What the host knows: a way to ask for a garbage collection, and the time. */
+const host = { collect: (): void => {}, now: (): number => 0 };
 
-/** The host's way to ask for a garbage collection. */
-export function setCollector(f: () => void): void {
-  collect = f;
-}
+export const setHost = (of: typeof host): unknown => Object.assign(host, of);
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
@@ -26,18 +24,18 @@ export function tick(device: Device): Promise<void> | null {
     growths.set(device, growth);
   }
   device.reserve?.(growth.tick(device.liveBytes, device.reservedBytes));
-  if (!growth.crowded && performance.now() - turned <= TURN_MS) return device.pace?.() ?? null;
+  if (!growth.crowded && host.now() - turned <= TURN_MS) return device.pace?.() ?? null;
   return letTurn(device, growth);
 }
 
 async function letTurn(device: Device, growth: Growth): Promise<void> {
   if (growth.crowded) {
     handToNet();
-    collect();
+    host.collect();
   }
   // The finalizers are a task of their own, which may come a few turns behind the collection.
   for (let i = 0; i === 0 || (growth.crowded && i < MOST_TURNS && device.liveBytes > growth.enough); i++) await turn();
-  turned = performance.now();
+  turned = host.now();
   growth.settle(device.liveBytes);
 }
 

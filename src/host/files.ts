@@ -1,23 +1,15 @@
 // Files, the cache folder, gzip and SHA-256 on any host. Node's modules are imported when first asked for, so that this
 // loads in browsers; there `hasFiles()` is false, nothing exists, and reading or writing is an error.
 import { fail } from "../core/error.ts";
-import { nodeProcess } from "./probe.ts";
-
-interface HostProcess {
-  readonly pid?: number;
-  readonly platform?: string;
-  readonly env?: Record<string, string | undefined>;
-}
-
-const host = (): HostProcess | undefined => nodeProcess() as HostProcess | undefined;
+import { builtin, hasBuiltins, nodeProcess } from "./node.ts";
 
 /** True where there is a file system: Node, Deno, Bun. */
-export const hasFiles = (): boolean => nodeProcess()?.versions?.node !== undefined;
+export const hasFiles = hasBuiltins;
 
 /** An environment variable; undefined where it is unset or empty, may not be read, or there are none. */
 export function environment(name: string): string | undefined {
   try {
-    return host()?.env?.[name] || undefined;
+    return nodeProcess()?.env?.[name] || undefined;
   } catch {
     return undefined; // Deno without permission
   }
@@ -25,7 +17,7 @@ export function environment(name: string): string | undefined {
 
 async function modules() {
   if (!hasFiles()) fail("files", "this host has no file system");
-  const [fs, path, os] = await Promise.all([import("node:fs/promises"), import("node:path"), import("node:os")]);
+  const [fs, path, os] = await Promise.all([builtin("node:fs/promises"), builtin("node:path"), builtin("node:os")]);
   return { fs, path, os };
 }
 
@@ -61,7 +53,7 @@ export async function readFile(path: string): Promise<Uint8Array> {
 export async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
   const { fs, path: paths } = await modules();
   const folder = paths.dirname(path);
-  const mark = `${host()?.pid ?? 0}-${Math.random().toString(36).slice(2, 10)}`;
+  const mark = `${nodeProcess()?.pid ?? 0}-${Math.random().toString(36).slice(2, 10)}`;
   const temporary = paths.join(folder, `.${paths.basename(path)}.${mark}.tmp`);
   try {
     await fs.mkdir(folder, { recursive: true });
@@ -91,7 +83,7 @@ export async function cacheFolder(): Promise<string | null> {
   const given = environment("XDG_CACHE_HOME");
   if (given !== undefined) return path.join(given, "wasmgrad");
   const home = os.homedir();
-  const platform = host()?.platform;
+  const platform = nodeProcess()?.platform;
   if (platform === "win32")
     return path.join(environment("LOCALAPPDATA") ?? path.join(home, "AppData", "Local"), "wasmgrad");
   if (platform === "darwin") return path.join(home, "Library", "Caches", "wasmgrad");

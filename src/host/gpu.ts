@@ -1,5 +1,6 @@
 // Where a GPU device comes from: the host's own `navigator.gpu` (browsers, Deno), or the package `webgpu` (Node, Bun).
 import { WasmgradError } from "../core/error.ts";
+import { importHidden } from "./node.ts";
 
 /** Features that kernels use where they are there. */
 const WANTED: readonly GPUFeatureName[] = ["subgroups", "shader-f16", "timestamp-query"];
@@ -39,11 +40,9 @@ async function entry(): Promise<{ gpu: GPU; from: string }> {
   const own = ownGpu();
   if (own !== undefined) return { gpu: own, from: "navigator.gpu" };
   if (packaged === null) {
-    // Not a literal, so that bundlers leave the optional package alone.
-    const name = "webgpu";
     let module: Package;
     try {
-      module = await import(/* @vite-ignore */ name);
+      module = (await importHidden("webgpu")) as Package; // optional: no bundler should look for it
     } catch (error) {
       throw new WasmgradError(
         `init: this host has no WebGPU (no navigator.gpu), and the package "webgpu" cannot be loaded: ${(error as Error).message.split("\n")[0]}; ` +

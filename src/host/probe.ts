@@ -1,4 +1,5 @@
 // What the host can do: probes by validating the smallest module that uses a feature.
+import { builtin, hasBuiltins, isNode, isWorkerd, nodeProcess } from "./node.ts";
 
 const validates = (...body: number[]): boolean => {
   try {
@@ -19,24 +20,12 @@ export const hasRelaxedSimd = (): boolean =>
     ...[65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253, 17, 253, 133, 2, 11],
   );
 
-interface NodeProcess {
-  arch?: string;
-  platform?: string;
-  versions?: { node?: string };
-  getBuiltinModule?: (name: string) => unknown;
-}
-
-export const nodeProcess = (): NodeProcess | undefined => (globalThis as { process?: NodeProcess }).process;
-
-export const isNode = (): boolean =>
-  nodeProcess()?.versions?.node !== undefined && !("Deno" in globalThis) && !("Bun" in globalThis);
-
 /** Node 20 has relaxed SIMD behind a flag that can be set while it runs; newer ones have it, and know no such flag. */
 export async function enableRelaxedSimd(): Promise<boolean> {
   if (hasRelaxedSimd()) return true;
   const major = Number.parseInt(nodeProcess()?.versions?.node ?? "", 10);
   if (!isNode() || !(major <= 20)) return false;
-  const v8 = await import("node:v8");
+  const v8 = await builtin("node:v8");
   v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
   return hasRelaxedSimd();
 }
@@ -54,7 +43,7 @@ export async function lacksRevectorizer(): Promise<string | null> {
   const major = Number.parseInt(versions!.node!, 10);
   if (!(major >= 22) || arch !== "x64") return `this is Node, version ${major}, on ${arch}`;
   if (platform !== "linux") return null;
-  const { readFile } = await import("node:fs/promises");
+  const { readFile } = await builtin("node:fs/promises");
   const text = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
   return text.includes("flags") && !/\bavx2\b/.test(text) ? "this processor has no AVX2" : null;
 }
@@ -62,7 +51,7 @@ export async function lacksRevectorizer(): Promise<string | null> {
 /** Sets the flag, where a running host can: it holds for what V8 compiles from now on. */
 export async function enableRevectorizer(): Promise<boolean> {
   if (!isNode()) return false;
-  const v8 = await import("node:v8");
+  const v8 = await builtin("node:v8");
   v8.setFlagsFromString(REVECTORIZE);
   return true;
 }
@@ -92,26 +81,48 @@ export function canShare(): boolean {
 
 export async function availableParallelism(): Promise<number> {
   if (isNode()) {
-    const os = await import("node:os");
-    return os.availableParallelism();
+    return (await builtin("node:os")).availableParallelism();
   }
   return globalThis.navigator?.hardwareConcurrency ?? 1;
 }
 
-/** A way to ask for a garbage collection: the host's own (Node and Deno show it on demand), or pressure by buffers that are dropped at once. */
+/** Phones and tablets: little memory, and none of it is given back to a page that asks for too much. */
+export function isPhone(): boolean {
+  const { userAgent = "", maxTouchPoints = 0 } = globalThis.navigator ?? {};
+  // An iPad says that it is a Mac; no Mac has a touch screen.
+  return /Android|iPhone|iPad|iPod|Mobile/.test(userAgent) || (/Macintosh/.test(userAgent) && maxTouchPoints > 1);
+}
+
+/** Milliseconds. workerd's clock stands still while a program runs, and a look at it costs more than a small step. */
+export const clock = (): (() => number) => (isWorkerd() ? () => 0 : () => performance.now());
+
+/** Bytes that are taken at a time to nudge the collector, and how often: phones refuse, or end the page, for more. */
+const NUDGE_BYTES = 16 << 20;
+const NUDGES = 16;
+
+/** Pressure by buffers that are dropped at once. The write is there for bundlers, which drop what only allocates. */
+function nudge(): void {
+  try {
+    for (let i = 0; i < NUDGES; i++) new Uint8Array(NUDGE_BYTES).fill(1, 0, 1);
+  } catch {
+    // Memory is short already: the refusal was a nudge too.
+  }
+}
+
+/** A way to ask for a garbage collection: the host's own (Node and Deno show it on demand), or a nudge. */
 export async function collector(): Promise<() => void> {
   const { gc: own, Bun } = globalThis as { gc?: () => void; Bun?: { gc(now: boolean): void } };
   if (own !== undefined) return own;
   if (Bun !== undefined) return () => Bun.gc(true);
-  if (nodeProcess()?.versions?.node !== undefined) {
-    const v8 = await import("node:v8");
-    const vm = await import("node:vm");
+  if (!hasBuiltins()) return nudge;
+  try {
+    const v8 = await builtin("node:v8");
+    const vm = await builtin("node:vm");
     v8.setFlagsFromString("--expose-gc");
     const gc = vm.runInNewContext("globalThis.gc") as (() => void) | undefined;
     v8.setFlagsFromString("--no-expose-gc");
-    if (typeof gc === "function") return gc;
+    return typeof gc === "function" ? gc : nudge;
+  } catch {
+    return nudge; // hosts that have the modules and refuse what they do
   }
-  return () => {
-    for (let i = 0; i < 4; i++) new ArrayBuffer(64 << 20);
-  };
 }

@@ -1,5 +1,5 @@
-// Workers of any host behind one face. The source is a string, so that one file carries everything.
-import { nodeProcess } from "./probe.ts";
+// Workers of any host behind one face, and the ways to start one. The source is a string, so that one file carries everything.
+import { builtin, hasBuiltins } from "./node.ts";
 
 export interface HostWorker {
   post(message: unknown): void;
@@ -8,12 +8,26 @@ export interface HostWorker {
 
 export interface WorkerEvents {
   message(data: unknown): void;
-  /** The worker is gone: by an error or an exit. */
+  /** The worker is gone, or never came: by an error or an exit. */
   exit(reason: string): void;
 }
 
-/** Workers of worker_threads, which Deno and Bun have too: they let the program end, and tell of every death. */
-const threads = (): boolean => nodeProcess()?.versions?.node !== undefined;
+/** One way to start a worker. Throws where the host refuses at once; often it refuses later, by an event. */
+export interface Way {
+  /** For messages: what is started. */
+  readonly from: string;
+  start(name: string, events: WorkerEvents): HostWorker;
+}
+
+/** Where the script of a worker lies, for hosts that start none from a string. */
+export interface WorkerFile {
+  /** Null where nothing tells. */
+  readonly address: URL | null;
+  /** The user named it: no other way is tried. */
+  readonly given: boolean;
+  /** Starts it by an expression that bundlers know. */
+  start(): Worker;
+}
 
 /** There `self` is made of the port; elsewhere it is there. */
 const NODE_SELF = `
@@ -23,27 +37,91 @@ parentPort.on("message", (data) => self.onmessage({ data }));
 `;
 
 /** True where a worker that ended raises an event, whatever ended it; web workers have none for that. */
-export const tellsOfDeath = threads;
+export const tellsOfDeath = hasBuiltins;
 
-export async function spawn(source: string, name: string, events: WorkerEvents): Promise<HostWorker> {
-  if (threads()) {
-    const { Worker } = await import("node:worker_threads");
-    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(NODE_SELF + source)}`), { name });
-    worker.on("message", (data) => events.message(data));
-    worker.on("error", (error) => events.exit(String((error as Error)?.message ?? error)));
-    worker.on("exit", (code) => events.exit(`it exited with code ${code}`));
-    worker.unref();
-    return { post: (m) => worker.postMessage(m), terminate: () => void worker.terminate() };
+/** True where workers can be made. */
+export const hasWorkers = (): boolean => hasBuiltins() || typeof Worker !== "undefined";
+
+/** The ways to start a worker here, in the order in which they should be tried. */
+export async function waysToStart(source: string, file: WorkerFile): Promise<Way[]> {
+  if (hasBuiltins()) {
+    // worker_threads, which Deno and Bun have too: they let the program end, and tell of every death.
+    const { Worker } = await builtin("node:worker_threads");
+    const start = (name: string, events: WorkerEvents): HostWorker => {
+      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(NODE_SELF + source)}`), { name });
+      worker.on("message", (data) => events.message(data));
+      worker.on("error", (error) => events.exit(String((error as Error)?.message ?? error)));
+      worker.on("exit", (code) => events.exit(`it exited with code ${code}`));
+      worker.unref();
+      return { post: (m) => worker.postMessage(m), terminate: () => void worker.terminate() };
+    };
+    return [{ from: "a thread of Node's", start }];
   }
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const worker = new Worker(url, { type: "module", name });
+  const { address } = file;
+  const fromFile: Way = {
+    from: String(address ?? "a file beside the script"),
+    start(_name, events) {
+      let worker: Worker;
+      try {
+        if (file.given) throw null; // no bundler has anything to do with it
+        worker = file.start();
+      } catch (error) {
+        if (address === null) throw error;
+        worker = new Worker(trusted(String(address)), { type: "module" });
+      }
+      return watched(worker, events, () => {});
+    },
+  };
+  if (file.given) return [fromFile];
+  const fromString: Way = {
+    from: "a blob: URL",
+    start(name, events) {
+      const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+      const forget = (): void => URL.revokeObjectURL(url);
+      try {
+        return watched(new Worker(trusted(url), { type: "module", name }), events, forget);
+      } catch (error) {
+        forget();
+        throw error;
+      }
+    },
+  };
+  return typeof URL.createObjectURL === "function" ? [fromString, fromFile] : [fromFile];
+}
+
+function watched(worker: Worker, events: WorkerEvents, forget: () => void): HostWorker {
   worker.onmessage = (event) => events.message(event.data);
-  worker.onerror = (event) => events.exit(event.message);
+  worker.onerror = (event) => {
+    event.preventDefault?.(); // it is told of in our words
+    events.exit(event.message ?? "it was not started: a policy of the page, or the file is not there");
+  };
   return {
     post: (m) => worker.postMessage(m),
     terminate: () => {
       worker.terminate();
-      URL.revokeObjectURL(url);
+      forget();
     },
   };
+}
+
+interface Policy {
+  createScriptURL(url: string): string;
+}
+interface PolicyFactory {
+  createPolicy(name: string, rules: Policy): Policy;
+}
+
+let policy: Policy | null | undefined;
+
+/** An address that pages with Trusted Types accept, by the policy `wasmgrad`; where they do not allow it, the address itself. */
+function trusted(url: string): string {
+  if (policy === undefined) {
+    const { trustedTypes } = globalThis as { trustedTypes?: PolicyFactory };
+    try {
+      policy = trustedTypes?.createPolicy("wasmgrad", { createScriptURL: (u) => u }) ?? null;
+    } catch {
+      policy = null; // not among the names that the page's `trusted-types` lists
+    }
+  }
+  return policy === null ? url : policy.createScriptURL(url);
 }

@@ -4,21 +4,13 @@
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
-import { canBlock, collector } from "../host/probe.ts";
+import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../program/arenas.ts";
 import { improve } from "../program/passes/index.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
-import {
-  type Build,
-  chooseBuild,
-  compile,
-  type Exports,
-  FIRST_KERNEL,
-  HEAP_BASE,
-  instantiateOn,
-  kernelNames,
-} from "./load.ts";
-import { Memory, WasmStorage } from "./memory.ts";
+import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
+import { chooseMaximum, Memory, WasmStorage } from "./memory.ts";
+import type { WasmOptions } from "./options.ts";
 import { chooseThreads, Pool } from "./pool.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
@@ -27,27 +19,10 @@ import { addressOf, decode, type Kernel, kernel, Script } from "./script.ts";
 /** Rows after which a script is handed over without anyone reading. */
 const MOST_ROWS = 512;
 const SCRIPT_BYTES = 1 << 18;
-export interface WasmOptions {
-  /** The build: `relaxed` (fused multiply-add) where the host has it, else `simd`. "256" sets an experimental flag of V8. */
-  simd?: Build;
-  /** Threads, this one included. The host's parallelism by default. */
-  threads?: number;
-  /** Run and check each op before the call returns. */
-  debug?: boolean;
-  /**
-   * Captured steps equal eager ones bit for bit: only passes that keep the bits improve a program. Convolutions add up term
-   * by term, without Winograd's algorithm, and a zero counts against an infinity or a NaN, where captured steps may skip it.
-   */
-  deterministic?: boolean;
-  /** Most memory in bytes, up to 4 GiB. */
-  maximumMemory?: number;
-  /** Where the wasm file is, when not beside the script. */
-  wasm?: string | URL;
-}
 
 export class WasmDevice implements Device {
   readonly type = "wasm";
-  readonly info: DeviceInfo;
+  info: DeviceInfo;
   readonly canBlock = canBlock();
   readonly float16 = false;
   readonly memoryOf: Memory;
@@ -102,16 +77,15 @@ export class WasmDevice implements Device {
     });
   }
 
-  static async create(options: WasmOptions = {}): Promise<{ device: WasmDevice; collect: () => void }> {
-    const { threads: wanted, maximumMemory = 2 ** 32 } = options;
+  static async create(options: WasmOptions = {}): Promise<WasmDevice> {
+    const { threads: wanted } = options;
     if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS)) {
       fail("init", `threads ${wanted}: an integer from 1 to ${MAX_THREADS} is expected`);
     }
-    if (!(maximumMemory > 0)) fail("init", `maximumMemory ${maximumMemory}: a positive number of bytes is expected`);
-    const { build, why } = await chooseBuild(options.simd);
+    const most = chooseMaximum(options.maximumMemory);
     const { threads, why: whyThreads } = await chooseThreads(wanted);
-    const module = await compile(build, options.wasm);
-    const memory = new Memory(HEAP_BASE, maximumMemory);
+    const { module, build, why } = await load(options);
+    const memory = new Memory(HEAP_BASE, most.bytes);
     const names = kernelNames(module);
     const exports = instantiateOn(module, memory.memory, names);
     const needed = 2 * SCRIPT_BYTES + threads * SCRATCH_BYTES;
@@ -121,11 +95,17 @@ export class WasmDevice implements Device {
     const scripts: [Script, Script] = [new Script(), new Script()];
     for (const s of scripts) s.place(place(SCRIPT_BYTES), SCRIPT_BYTES);
     memory.i32[SCRATCH_BASE >> 2] = place(threads * SCRATCH_BYTES);
-    const pool = new Pool(memory.i32, threads);
-    const info = { device: "wasm", build, threads, why: `build: ${why}; threads: ${whyThreads}` };
+    const pool = new Pool(memory.i32, threads, {
+      lost: (reason) => device.fail(reason),
+      fewer: (...said) => device.goOnWith(...said),
+    });
+    const whyMemory =
+      memory.maximum < most.bytes ? `memory: the host reserves no more than ${memory.maximum} bytes` : most.why;
+    const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
+    const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
     const device = new WasmDevice(exports, memory, names, pool, info, options, scripts);
-    await pool.start(module, memory.memory, names, (reason) => device.fail(reason));
-    return { device, collect: await collector() };
+    await pool.start(module, memory.memory, names, options.worker);
+    return device;
   }
 
   get liveBytes(): number {
@@ -375,6 +355,13 @@ export class WasmDevice implements Device {
 
   async dispose(): Promise<void> {
     if (this.failed === null) this.fail("it was disposed of");
+  }
+
+  /** Workers that never came are no failure: what they would have done is done by those that are there. */
+  private goOnWith(threads: number, reason: string, remedy: string): void {
+    if (this.failed !== null) return;
+    this.info = { ...this.info, threads, why: `${this.info.why}; ${reason}` };
+    console.warn(`wasmgrad: ${threads === 1 ? "one thread only" : `${threads} threads`}: ${reason}${remedy}.`);
   }
 
   private fail(reason: string): void {

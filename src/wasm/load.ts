@@ -1,20 +1,11 @@
-// Fetches and compiles a build, and instantiates it for thread 0.
+// Chooses a build, and instantiates it for thread 0.
 import { fail } from "../core/error.ts";
-import {
-  enableRelaxedSimd,
-  enableRevectorizer,
-  hasSimd,
-  isNode,
-  lacksRevectorizer,
-  REVECTORIZE,
-} from "../host/probe.ts";
-
-/** "256" is the relaxed build with tiles that V8's revectorizer turns into 256-bit code. */
-export type Build = "simd" | "relaxed" | "256";
+import { enableRelaxedSimd, enableRevectorizer, hasSimd, lacksRevectorizer, REVECTORIZE } from "../host/probe.ts";
+import { carriedBuilds } from "./carried.ts";
+import type { Build, WasmOptions, WasmSource } from "./options.ts";
+import { isSource, type Loaded, moduleOf } from "./source.ts";
 
 export const BUILDS: readonly Build[] = ["simd", "relaxed", "256"];
-
-const FILES: Record<Build, string> = { simd: "simd", relaxed: "relaxed", "256": "wide" };
 
 /** What the host calls; everything else that is exported is a kernel. */
 export interface Exports {
@@ -29,9 +20,17 @@ const OWN = new Set(["walk", "start", "trapped", "serve", "memory", "table"]);
 /** Table slots in front of the kernels: the module's own function pointers. */
 export const FIRST_KERNEL = 16;
 
-/** Picks the build: fused multiply-add where the host has it. 256 bits only when asked for: V8 calls them experimental. */
-export async function chooseBuild(wanted: Build | undefined): Promise<{ build: Build; why: string }> {
-  if (!hasSimd()) fail("init", "this host has no WebAssembly SIMD");
+/**
+ * Picks among the builds that are to be had: fused multiply-add where the host has it. 256 bits only when asked for: V8
+ * calls them experimental.
+ */
+async function choose(wanted: Build | undefined, offered: readonly Build[]): Promise<{ build: Build; why: string }> {
+  if (wanted !== undefined && !offered.includes(wanted)) {
+    fail(
+      "init",
+      `simd ${JSON.stringify(wanted)} was asked for: it must be among what wasm gives: ${offered.join(", ")}`,
+    );
+  }
   if (wanted === "simd") return { build: "simd", why: "asked for" };
   if (wanted === "256") {
     const lack = await lacksRevectorizer();
@@ -40,48 +39,69 @@ export async function chooseBuild(wanted: Build | undefined): Promise<{ build: B
       fail("init", `simd "256": ${lack}: it needs ${where}, use "relaxed"`);
     }
     const on = await enableRevectorizer();
-    return {
-      build: "256",
-      why: on ? `asked for, ${REVECTORIZE} was set` : `asked for, if started with ${REVECTORIZE}`,
-    };
+    const why = on ? `asked for, ${REVECTORIZE} was set` : `asked for, if started with ${REVECTORIZE}`;
+    return { build: "256", why };
   }
-  if (await enableRelaxedSimd()) return { build: "relaxed", why: wanted ? "asked for" : "the host has relaxed SIMD" };
+  const relaxed = offered.includes("relaxed");
+  if (relaxed && (await enableRelaxedSimd())) {
+    return { build: "relaxed", why: wanted ? "asked for" : "the host has relaxed SIMD" };
+  }
   if (wanted === "relaxed") fail("init", 'simd "relaxed" was asked for: this host has no relaxed SIMD, use "simd"');
-  return { build: "simd", why: "the host has no relaxed SIMD" };
+  if (!offered.includes("simd")) {
+    fail("init", `wasm gives ${offered.join(", ")}: this host has no relaxed SIMD, it must be given "simd"`);
+  }
+  return { build: "simd", why: relaxed ? "the host has no relaxed SIMD" : "no other was given" };
 }
 
-/** The wasm file stands beside the bundle; from the sources it is in dist/. */
-async function bytes(build: Build, url?: string | URL): Promise<Uint8Array<ArrayBuffer>> {
-  const base = import.meta.url.endsWith(".ts") ? "../../dist/" : "./";
-  const file = new URL(url ?? `${base}${FILES[build]}.wasm`, import.meta.url);
-  if (file.protocol === "file:" && isNode()) {
-    const { readFile } = await import("node:fs/promises");
-    try {
-      return new Uint8Array(await readFile(file));
-    } catch (error) {
-      return fail(
-        "init",
-        `${FILES[build]}.wasm cannot be read (${(error as Error).message}): \`npm run build\` makes it`,
-      );
+const modules = new Map<string, Promise<Loaded>>();
+
+/** Compiled once a process, where an address tells files apart. */
+function once(build: Build, source: WasmSource | undefined, integrity: string | undefined): Promise<Loaded> {
+  if (source !== undefined && typeof source !== "string" && !(source instanceof URL)) {
+    return moduleOf(build, source, integrity);
+  }
+  const key = JSON.stringify([build, source, integrity]);
+  let loaded = modules.get(key);
+  if (loaded === undefined) {
+    loaded = moduleOf(build, source, integrity);
+    loaded.catch(() => modules.delete(key));
+    modules.set(key, loaded);
+  }
+  return loaded;
+}
+
+/** The compiled module of the build that was asked for, or of the best one that is to be had here. */
+export async function load({ simd, wasm, integrity }: WasmOptions): Promise<Loaded & { why: string }> {
+  if (!hasSimd()) fail("init", "this host has no WebAssembly SIMD");
+  if (wasm !== undefined && isSource(wasm)) {
+    if (simd === "256") await choose(simd, BUILDS);
+    else await enableRelaxedSimd();
+    const loaded = await once(simd ?? "simd", wasm, integrity);
+    if (simd !== undefined && simd !== loaded.build) {
+      fail("init", `simd ${JSON.stringify(simd)} was asked for: the wasm file given is the build "${loaded.build}"`);
     }
+    return { ...loaded, why: "the wasm file given is this one" };
   }
-  const response = await fetch(file);
-  if (!response.ok) fail("init", `${file}: HTTP status ${response.status}: the wasm file must stand beside the script`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-const modules = new Map<string, Promise<WebAssembly.Module>>();
-
-/** The compiled module; compiled once a process. */
-export function compile(build: Build, url?: string | URL): Promise<WebAssembly.Module> {
-  const key = `${build} ${url ?? ""}`;
-  let module = modules.get(key);
-  if (module === undefined) {
-    module = bytes(build, url).then((b) => WebAssembly.compile(b));
-    module.catch(() => modules.delete(key));
-    modules.set(key, module);
+  const names = typeof wasm === "object" && wasm !== null ? Object.keys(wasm) : [];
+  if (wasm !== undefined && (names.length === 0 || names.some((n) => !(BUILDS as readonly string[]).includes(n)))) {
+    const what = typeof wasm === "object" && wasm !== null ? JSON.stringify(names) : String(wasm);
+    fail("init", `wasm ${what}: an address, bytes, a WebAssembly.Module, or { simd, relaxed } of these is expected`);
   }
-  return module;
+  const given = wasm as Partial<Record<Build, WasmSource>> | undefined;
+  const carried = carriedBuilds();
+  const asked = simd === undefined ? [] : [simd];
+  const offered =
+    given !== undefined
+      ? BUILDS.filter((b) => given[b] !== undefined)
+      : carried.length > 0
+        ? [...carried, ...asked]
+        : BUILDS;
+  const { build, why } = await choose(simd, offered);
+  const loaded = await once(build, given?.[build], integrity);
+  if (loaded.build !== build) {
+    fail("init", `wasm: the file given for the build "${build}" is the build "${loaded.build}"`);
+  }
+  return { ...loaded, why };
 }
 
 /** Names of the kernels, in the order of the table. */

@@ -3,10 +3,25 @@
 // Freed blocks wait in bins of their exact size, so a loop finds in the second turn what it freed in the first. When no
 // bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
 import type { Device, Storage } from "../core/device.ts";
+import { fail } from "../core/error.ts";
+import { isPhone } from "../host/probe.ts";
 import { Usage, type Use } from "../program/usage.ts";
 
 const ALIGN = 64;
 const PAGE = 65536;
+const FIRST_PAGES = 16;
+/** 16 MiB: what the host does not reserve below this is not worth a device. */
+const LEAST_PAGES = 256;
+const GIB = 2 ** 30;
+
+/** The most memory to ask for: what the user says, else 4 GiB, on phones 1 GiB: they refuse more, or end the page for it. */
+export function chooseMaximum(wanted: number | undefined): { bytes: number; why: string | null } {
+  if (wanted !== undefined) {
+    if (!(wanted > 0)) fail("init", `maximumMemory ${wanted}: a positive number of bytes is expected`);
+    return { bytes: Math.min(wanted, 4 * GIB), why: null };
+  }
+  return isPhone() ? { bytes: GIB, why: "memory: at most 1 GiB on a phone" } : { bytes: 4 * GIB, why: null };
+}
 
 /** A run of bytes. `last` is the serial of the last row that names it: until then the host keeps its hands off. */
 interface Block {
@@ -55,17 +70,23 @@ export class Memory extends Usage {
   private bins = new Map<number, Block[]>();
   private freeBytes = 0;
 
-  /** Reserves as much address space as the host gives, at most 4 GiB, less for `maximumBytes`. */
+  /** Reserves address space for `maximumBytes`, or as much of it as the host gives: half, a quarter, and so on. */
   constructor(base: number, maximumBytes: number) {
     super();
-    let pages = Math.max(16, Math.min(PAGE, Math.floor(maximumBytes / PAGE)));
+    let pages = Math.max(FIRST_PAGES, Math.min(PAGE, Math.floor(maximumBytes / PAGE)));
     for (;;) {
       try {
-        this.memory = new WebAssembly.Memory({ initial: 16, maximum: pages, shared: true });
+        this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: pages, shared: true });
         break;
       } catch (error) {
-        if (pages <= 256) throw error;
-        pages = pages >>> 1;
+        if (pages <= LEAST_PAGES) {
+          const refused = `${pages * PAGE} bytes of shared memory and all larger sizes`;
+          fail(
+            "init",
+            `the host refused to reserve ${refused} (${(error as Error).message}): end other pages or devices (\`device.dispose()\`)`,
+          );
+        }
+        pages = Math.max(LEAST_PAGES, pages >>> 1);
       }
     }
     this.maximum = pages * PAGE;

@@ -1,51 +1,113 @@
-// The worker pool: starts workers, counts those that are ready, and learns of those that died.
+// The worker pool: starts workers, counts those that are ready, and learns of those that died or never came.
 import { availableParallelism, canBlock, canShare } from "../host/probe.ts";
-import { type HostWorker, spawn, tellsOfDeath } from "../host/workers.ts";
+import { type HostWorker, hasWorkers, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
+import { addressOf, startWorkerFile } from "./address.ts";
 import { AWAKE, MAX_THREADS, READY, SPINS } from "./control.ts";
 import { WORKER } from "./worker.ts";
 
 /** Looks at a shared word before sleeping: some 30 µs, since a wake-up costs 10 µs and a hand-off 0.4 µs. */
 const SPIN_LOOKS = 20000;
+/** A worker that has not begun to serve by now is worth a word. Nothing waits for it. */
+const LATE_MS = 10_000;
+
+const REMEDY =
+  "a page's policy for workers (`worker-src`) must allow blob:, or 'self' with the package's wasmgrad-worker.js beside " +
+  "the script, or where init({ worker: address }) says";
+
+/** What the pool has to say to its device. */
+interface PoolEvents {
+  /** A worker that had begun to serve is gone. */
+  lost(why: string): void;
+  /** Workers did not start: so many threads there are, or may yet be, and what to do about it. */
+  fewer(threads: number, why: string, remedy: string): void;
+}
 
 export class Pool {
   readonly threads: number;
   /** Every death comes in as an event. */
   readonly tellsOfDeath = tellsOfDeath();
   private readonly words: Int32Array;
+  private readonly events: PoolEvents;
   private workers: HostWorker[] = [];
   private readyCount = 1;
+  /** Threads that may still become ready: the one that never started and all behind it do not. */
+  private most: number;
   private ended = false;
 
-  constructor(words: Int32Array, threads: number) {
+  constructor(words: Int32Array, threads: number, events: PoolEvents) {
     this.words = words;
     this.threads = threads;
+    this.most = threads;
+    this.events = events;
   }
 
   async start(
     module: WebAssembly.Module,
     memory: WebAssembly.Memory,
     names: string[],
-    lost: (why: string) => void,
+    file: string | URL | undefined,
   ): Promise<void> {
+    if (this.threads === 1) return;
     const cores = await availableParallelism();
     this.words[SPINS >> 2] = this.threads > cores ? 0 : SPIN_LOOKS;
     this.words[AWAKE >> 2] = canBlock() ? 0 : 1;
+    const address = file === undefined ? addressOf("wasmgrad-worker.js") : addressGiven(file);
+    const ways = await waysToStart(WORKER, { address, given: file !== undefined, start: startWorkerFile });
     for (let ith = 1; ith < this.threads; ith++) {
-      const gone = (why: string) => {
-        if (!this.ended) lost(`worker ${ith} is gone: ${why}`);
-      };
-      const worker = await spawn(WORKER, `wasmgrad ${ith}`, {
+      this.launch(ith, ways, [], (worker) => worker.post({ module, memory, names, ith }));
+    }
+    const late = setTimeout(() => {
+      if (!this.ended && this.ready() < this.most) {
+        const came = `${this.ready()} of ${this.most} threads had started after ${LATE_MS / 1000} s`;
+        this.events.fewer(this.most, came, ": the others join when they come");
+      }
+    }, LATE_MS) as { unref?(): void } | number;
+    if (typeof late === "object") late.unref?.();
+  }
+
+  /** Starts worker `ith` by the first way that does not refuse it. */
+  private launch(ith: number, ways: readonly Way[], refusals: readonly string[], post: (w: HostWorker) => void): void {
+    const [way, ...others] = ways;
+    if (way === undefined) {
+      this.withdraw(ith, refusals);
+      return;
+    }
+    let worker: HostWorker | null = null;
+    let over = false;
+    const gone = (why: string): void => {
+      if (this.ended || over) return;
+      over = true;
+      if (Atomics.load(this.words, (READY >> 2) + ith) !== 0) {
+        this.events.lost(`worker ${ith} is gone: ${why}`);
+        return;
+      }
+      worker?.terminate();
+      this.workers = this.workers.filter((w) => w !== worker);
+      this.launch(ith, others, [...refusals, `${way.from}: ${why}`], post);
+    };
+    try {
+      worker = way.start(`wasmgrad ${ith}`, {
         message: (data) => gone(`it trapped: ${(data as { trap: string }).trap}`),
         exit: gone,
       });
-      worker.post({ module, memory, names, ith });
-      this.workers.push(worker);
+    } catch (error) {
+      gone(String((error as Error).message ?? error));
+      return;
     }
+    this.workers.push(worker);
+    post(worker);
+  }
+
+  /** Goes on without worker `ith` and those behind it. */
+  private withdraw(ith: number, refusals: readonly string[]): void {
+    if (ith >= this.most) return;
+    this.most = ith;
+    this.events.fewer(ith, `no worker starts here (${refusals.join("; ")})`, tellsOfDeath() ? "" : `: ${REMEDY}`);
   }
 
   /** Threads that can walk now: thread 0 and the workers that wait, without a gap. */
   ready(): number {
-    while (this.readyCount < this.threads && Atomics.load(this.words, (READY >> 2) + this.readyCount) !== 0)
+    while (this.readyCount < this.most && Atomics.load(this.words, (READY >> 2) + this.readyCount) !== 0)
       this.readyCount++;
     return this.readyCount;
   }
@@ -57,9 +119,16 @@ export class Pool {
   }
 }
 
+/** The address of the worker's file as the user gave it: relative to the page. */
+function addressGiven(file: string | URL): URL {
+  const { document, location } = globalThis as { document?: { baseURI: string }; location?: { href: string } };
+  return new URL(file, document?.baseURI ?? location?.href);
+}
+
 /** How many threads, and why. */
 export async function chooseThreads(wanted: number | undefined): Promise<{ threads: number; why: string }> {
   const cores = await availableParallelism();
+  if (!hasWorkers()) return { threads: 1, why: "this host has no workers" };
   if (!canShare()) {
     if (wanted === undefined || wanted > 1) {
       console.warn(

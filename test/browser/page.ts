@@ -11,7 +11,7 @@ import { HANG_MS } from "../waiting.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 /** WebGPU on any adapter, and none of the services that a browser calls at its start. */
-const FLAGS = [
+export const FLAGS = [
   "--no-sandbox",
   "--enable-unsafe-webgpu",
   // SwiftShader unrolls the clearing of workgroup memory otherwise: seconds a pipeline.

@@ -1,0 +1,31 @@
+// Integrity metadata as HTML has it (W3C Subresource Integrity): base64 digests, of which the strongest kind counts.
+import { fail } from "../core/error.ts";
+
+const KINDS = ["sha256", "sha384", "sha512"];
+const NAMES: Record<string, string> = { sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" };
+
+/** Throws unless `bytes` have one of the digests in `integrity`; `name` goes into the message. */
+export async function checkIntegrity(bytes: Uint8Array<ArrayBuffer>, integrity: string, name: string): Promise<void> {
+  const digests = integrity.trim().split(/\s+/);
+  const parsed = digests.map((text) => {
+    const found = /^(sha256|sha384|sha512)-([A-Za-z\d+/]+={0,2})(\?.*)?$/.exec(text);
+    return found === null
+      ? fail(
+          "init",
+          `integrity ${JSON.stringify(text)}: sha256-, sha384- or sha512- and a digest in base64 is expected`,
+        )
+      : { kind: found[1]!, digest: found[2]! };
+  });
+  const kind = KINDS.findLast((k) => parsed.some((p) => p.kind === k))!;
+  const subtle = globalThis.crypto?.subtle;
+  if (subtle === undefined) {
+    fail("init", "integrity cannot be checked here: pages have crypto.subtle on https and on localhost only");
+  }
+  const digest = new Uint8Array(await subtle.digest(NAMES[kind]!, bytes));
+  const text = btoa(String.fromCharCode(...digest));
+  if (parsed.some((p) => p.kind === kind && p.digest === text)) return;
+  fail(
+    "init",
+    `${name}: integrity ${kind}-${text}: ${integrity} is expected: the file was changed, or is of another version`,
+  );
+}
