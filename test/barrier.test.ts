@@ -7,7 +7,8 @@ import { AWAKE } from "../src/wasm/control.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import type { Build } from "../src/wasm/options.ts";
 import { type Case, f } from "./cases/case.ts";
-import { execute, type Outcome, ready, sameBits, title } from "./harness.ts";
+import { execute, type Outcome, sameBits, title } from "./harness.ts";
+import { ready } from "./waiting.ts";
 
 // Three shares of 50 ms and more on two cores: some thread is later than the 20 ms for which thread 0 waits in wasm.
 const LONG: Case = {

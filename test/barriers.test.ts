@@ -7,7 +7,7 @@ import * as w from "../src/index.ts";
 import { SGD } from "../src/optim/index.ts";
 import { meetings } from "../src/program/barriers.ts";
 import { plan } from "../src/program/plan.ts";
-import { ready } from "./harness.ts";
+import { ready } from "./waiting.ts";
 
 interface Touch {
   readonly parallel: boolean;

@@ -36,7 +36,7 @@ if (found === null) {
     const { page, close } = await openPage(found, ENTRY, { body, query: "?batches=2&rounds=1&budget=1" });
     try {
       await page.getByRole("button").click();
-      await page.locator("div > *").first().waitFor({ timeout: 120_000 });
+      await page.locator("div > *").first().waitFor();
       const cells = await page.locator("td:first-child").allTextContents();
       const kinds = ["softmax", "mlp", "cnn"].flatMap((m) => [`${m} forward 2`, `${m} step 2`]);
       assert.equal(cells, kinds);

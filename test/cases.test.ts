@@ -15,11 +15,11 @@ import {
   execute,
   guard,
   type Outcome,
-  ready,
   sameBits,
   title,
   watch,
 } from "./harness.ts";
+import { ready } from "./waiting.ts";
 
 // Kernels that run once, on one thread.
 const SERIAL = new Set(["random_take_i32", "tick_f32", "nll_mean_f32"]);

@@ -15,6 +15,8 @@ import { formatIdx, parseIdx } from "../src/data/idx.ts";
 import { load, MNIST, type MnistOptions, UnavailableError } from "../src/data/mnist.ts";
 import { DownloadError, download } from "../src/host/fetch.ts";
 import { cacheFolder, writeFile } from "../src/host/files.ts";
+import { Clock } from "./clock.ts";
+import { until } from "./waiting.ts";
 
 const beside = resolve(fileURLToPath(new URL(".", import.meta.url)), "../../shared/data/mnist");
 const realDir = process.env.MNIST_DIR || (existsSync(beside) ? beside : undefined);
@@ -115,8 +117,21 @@ const files: Record<string, Uint8Array> = {
 const hashes = Object.fromEntries(
   Object.entries(files).map(([name, bytes]) => [name, createHash("sha256").update(bytes).digest("hex")]),
 );
-const small = (options: MnistOptions) =>
-  load({ download: false, cacheDir: null, onWarning: (m) => assert.unreachable(m), ...options }, hashes);
+const small = (options: MnistOptions) => {
+  const onProgress: MnistOptions["onProgress"] = (p) => {
+    came[p.url.split("/")[3]!] = p.received;
+    options.onProgress?.(p);
+  };
+  const given = { download: false, cacheDir: null, onWarning: (m: string) => assert.unreachable(m), ...options };
+  return load({ ...given, onProgress }, hashes);
+};
+/** Bytes of the last download that have come, by the first part of the path. */
+const came: Record<string, number> = {};
+
+/** Longest time without a byte. Only `clock` lets it go by. */
+const STALL_MS = 300;
+const stallSeconds = STALL_MS / 1000;
+let clock: Clock;
 
 /** A folder with the small set. */
 function filled(pack: boolean): string {
@@ -128,29 +143,31 @@ function filled(pack: boolean): string {
 }
 
 /** What the server does with a packed file, by the first part of the path. */
-const ways: Record<string, (response: ServerResponse, packed: Buffer) => void> = {
+const ways: Record<string, (response: ServerResponse, packed: Buffer) => unknown> = {
   good: (r, packed) => r.writeHead(200, { "content-length": packed.length }).end(packed),
   missing: (r) => r.writeHead(404).end("no such file"),
   broken: (r) => r.writeHead(503, "Down for tea").end(),
   /** Says all and sends half. */
-  cut: (r, packed) => {
-    r.writeHead(200, { "content-length": packed.length });
-    r.write(packed.subarray(0, packed.length >> 1), () => r.destroy());
+  cut: async (r, packed) => {
+    const half = packed.length >> 1;
+    await send(r, packed, "cut", 0, half);
+    r.destroy();
   },
   /** Says nothing and sends half. */
   half: (r, packed) => r.writeHead(200).end(packed.subarray(0, packed.length >> 1)),
   other: (r) => r.writeHead(200).end(gzipSync(formatIdx(new Uint8Array(COUNT * 12), [COUNT, 4, 3]))),
   page: (r) => r.writeHead(200, { "content-type": "text/html" }).end("<html>Log in to this network"),
   /** Sends ten bytes, then nothing. */
-  stalled: (r, packed) => {
-    r.writeHead(200, { "content-length": packed.length });
-    r.write(packed.subarray(0, 10));
+  stalled: async (r, packed) => {
+    await send(r, packed, "stalled", 0, 10);
+    clock.pass(STALL_MS);
   },
   /** Never answers. */
-  silent: () => {},
+  silent: () => clock.pass(STALL_MS),
   /** A server that calls the packing an encoding, so that the host unpacks. */
   encoded: (r, packed) => r.writeHead(200, { "content-encoding": "gzip", "content-length": packed.length }).end(packed),
-  slow: (r, packed) => {
+  /** In parts. */
+  parts: (r, packed) => {
     r.writeHead(200, { "content-length": packed.length });
     let at = 0;
     const send = () => {
@@ -161,22 +178,44 @@ const ways: Record<string, (response: ServerResponse, packed: Buffer) => void> =
     };
     send();
   },
+  /** Each part comes just before it is too late. */
+  slow: async (r, packed) => {
+    for (let at = 0; at < packed.length; at += 20) {
+      await send(r, packed, "slow", at, at + 20);
+      clock.pass(0.9 * STALL_MS);
+    }
+    r.end();
+  },
 };
+
+/** Sends bytes `from` to `to`, and waits until the client has them. */
+async function send(r: ServerResponse, packed: Buffer, way: string, from: number, to: number): Promise<void> {
+  if (from === 0) r.writeHead(200, { "content-length": packed.length });
+  r.write(packed.subarray(from, to));
+  const length = Math.min(to, packed.length);
+  await until(`${length} bytes at the client`, () => came[way] === length || r.destroyed);
+}
+
 const asked: string[] = [];
 const server = createServer((request, response) => {
   const [, way, name] = request.url!.split("/");
   asked.push(`${way}/${name}`);
   const packed =
     realDir && way === "real" ? readFileSync(join(realDir, name!)) : gzipSync(files[name!.replace(".gz", "")]!);
-  (ways[way!] ?? ways.good)!(response, packed);
+  delete came[way!];
+  void (ways[way!] ?? ways.good)!(response, packed);
 });
 const mirrors = (...names: string[]) => {
   const { port } = server.address() as AddressInfo;
   return names.map((name) => `http://127.0.0.1:${port}/${name}/`);
 };
 
-test.before(() => new Promise<void>((done) => void server.listen(0, "127.0.0.1", done)));
+test.before(() => {
+  clock = new Clock(STALL_MS);
+  return new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
+});
 test.after(() => {
+  clock.end();
   server.closeAllConnections();
   server.close();
   rmSync(root, { recursive: true, force: true });
@@ -285,7 +324,7 @@ test("MNIST: the first good mirror is used after bad ones, and the cache has who
     download: true,
     cacheDir,
     mirrors: mirrors("missing", "cut", "half", "other", "page", "stalled", "good"),
-    stallSeconds: 0.3,
+    stallSeconds,
     onProgress: (p) => void seen.push(`${p.url.split("/")[3]} ${p.file} ${p.received}/${p.total}`),
   });
   assert.equal(Array.from(train.images), Array.from(pixels));
@@ -312,7 +351,7 @@ test("MNIST: every bad mirror is named with its reason, and nothing is written",
   const closed = `http://127.0.0.1:${(gone.address() as AddressInfo).port}/`;
   await new Promise((done) => gone.close(done));
   const bad = ["missing", "broken", "cut", "half", "other", "page", "stalled", "silent"];
-  const options = { download: true, cacheDir, mirrors: [...mirrors(...bad), closed], stallSeconds: 0.3 };
+  const options = { download: true, cacheDir, mirrors: [...mirrors(...bad), closed], stallSeconds };
   const message = await refusal(() => small(options));
   assert.equal(readdirSync(cacheDir), []);
   const [size, hash] = [gzipSync(files["train-images-idx3-ubyte"]!).length, hashes["train-images-idx3-ubyte"]];
@@ -343,7 +382,7 @@ test("MNIST: every bad mirror is named with its reason, and nothing is written",
 test("MNIST: slow is not stalled, an encoded answer counts, a mirror without a slash at its end too", async () => {
   for (const way of ["slow", "encoded"]) {
     const mirror = mirrors(way)[0]!.slice(0, -1);
-    const train = await small({ download: true, mirrors: [mirror], stallSeconds: 0.5 });
+    const train = await small({ download: true, mirrors: [mirror], stallSeconds });
     assert.equal(Array.from(train.labels), Array.from(classes));
   }
 });
@@ -374,7 +413,7 @@ test("MNIST: a damaged file in the cache is fetched again, an unwritable cache o
 
 test("MNIST: two processes' worth of loads into one cache", async () => {
   const cacheDir = folder();
-  const options = { download: true, cacheDir, mirrors: mirrors("slow") };
+  const options = { download: true, cacheDir, mirrors: mirrors("parts") };
   const all = await Promise.all([small(options), small(options), small(options)]);
   assert.ok(all.every((d) => d.count === COUNT));
   assert.equal(readdirSync(cacheDir).sort(), ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]);

@@ -1,5 +1,5 @@
 // The environment of a test file's process: a driver for WebGPU, and a still host for the test of flat memory.
-import { withDriver } from "./drivers.ts";
+import { type Above, withDriver } from "./drivers.ts";
 
 // What a host takes once, at some time, with all of ours flat: V8 doubles its young generation by what survives a scavenge
 // at that moment (16 to 77 MB in one run), and the C library keeps a heap for each thread, those of V8's compilers too,
@@ -13,5 +13,5 @@ const still = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
   DENO_V8_FLAGS: YOUNG,
 });
 
-export const environment = (env: NodeJS.ProcessEnv, file: string): NodeJS.ProcessEnv =>
-  file.startsWith("memory") ? still(env) : withDriver(env, file);
+export const environment = (env: NodeJS.ProcessEnv, file: string, above: Above = "Dawn"): NodeJS.ProcessEnv =>
+  file.startsWith("memory") ? still(env) : withDriver(env, file, above);

@@ -4,7 +4,7 @@ import { init } from "../src/index.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import type { Build } from "../src/wasm/options.ts";
 import { folder, goldens } from "./goldens.ts";
-import { ready } from "./harness.ts";
+import { ready } from "./waiting.ts";
 
 const found = goldens();
 if (found === null) {

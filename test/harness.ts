@@ -373,15 +373,6 @@ export function checkTwice(c: Case): void {
 
 // ------------------------------------------------------------------------------------------------------------ devices
 
-/** Waits until every worker walks. */
-export async function ready(device: Device): Promise<WasmDevice> {
-  const wasm = device as WasmDevice;
-  for (let i = 0; i < 5000 && wasm.ready < wasm.info.threads; i++)
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  if (wasm.ready < wasm.info.threads) throw new Error(`only ${wasm.ready} of ${wasm.info.threads} threads are ready`);
-  return wasm;
-}
-
 /** Notes the kernels that are launched, and those with enough work to be shared by threads. */
 export function watch(device: Device): { launched: Set<string>; shared: Set<string> } {
   const seen = { launched: new Set<string>(), shared: new Set<string>() };

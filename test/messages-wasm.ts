@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import * as w from "../src/index.ts";
+import { until } from "./waiting.ts";
 
 type Any = never;
 
@@ -16,7 +17,7 @@ const module = (name: string, text: string): Uint8Array => {
 const given = (wasm: unknown, more: w.InitOptions = {}) => w.init({ threads: 1, wasm: wasm as Any, ...more });
 
 /** Asks for a wasm file at an address on the loopback, where `answer` answers. */
-async function served(answer: (response: ServerResponse) => void, close = false): Promise<unknown> {
+async function served(answer: (response: ServerResponse) => unknown, close = false): Promise<unknown> {
   const server = createServer((_, response) => answer(response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/simd.wasm`;
@@ -66,11 +67,24 @@ export const wasmFiles: Record<string, () => unknown> = {
   "wasm: HTTP status": () => served((response) => response.writeHead(404).end("<!doctype html>")),
   "wasm: streamed, cut short": () =>
     served((response) => response.writeHead(200, { "content-type": "application/wasm" }).end(simd.subarray(0, 500))),
-  "wasm: broken off": () =>
-    served((response) => {
-      response.writeHead(200, { "content-length": simd.length }).write(simd.subarray(0, 500));
-      setTimeout(() => response.destroy(), 20);
-    }),
+  "wasm: broken off": async () => {
+    const { fetch } = globalThis;
+    let answered = false;
+    globalThis.fetch = async (...args) => {
+      const response = await fetch(...args);
+      answered = true;
+      return response;
+    };
+    try {
+      return await served(async (response) => {
+        response.writeHead(200, { "content-length": simd.length }).write(simd.subarray(0, 500));
+        await until("the answer", () => answered);
+        response.destroy();
+      });
+    } finally {
+      globalThis.fetch = fetch;
+    }
+  },
   "wasm: no answer": () => served(() => {}, true),
   "integrity: another digest": () => given(simd, { integrity: "sha384-AAAA sha256-BBBB" }),
   "integrity: not a digest": () => given(simd, { integrity: "md5-AAAA" }),

@@ -18,8 +18,10 @@ import * as format from "../src/io/safetensors.ts";
 import * as nn from "../src/nn/index.ts";
 import * as optim from "../src/optim/index.ts";
 import { formatTensor } from "../src/print.ts";
+import { Clock } from "./clock.ts";
 import { wasmFiles } from "./messages-wasm.ts";
 import { ReferenceDevice } from "./reference.ts";
+import { until } from "./waiting.ts";
 
 export type Cases = Record<string, () => unknown>;
 type Any = never;
@@ -218,10 +220,12 @@ const capture: Cases = {
     throw error;
   },
   "capture: saving inside": async () => {
-    let error: unknown;
-    await recorded((x) => void io.saveSafetensors({ x }).catch((e) => (error = e)));
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    throw error;
+    let saved: Promise<unknown> | undefined;
+    await recorded((x) => {
+      saved = io.saveSafetensors({ x });
+      saved.catch(() => {}); // awaited below
+    });
+    await saved;
   },
   "capture: inside capture": async () => {
     const inner = w.capture((x: w.Tensor) => x);
@@ -490,6 +494,21 @@ async function mirror(
   }
 }
 
+/** A mirror that promises nine bytes and sends two, and what follows when they have come. */
+function twoOfNine(then: (response: ServerResponse) => void): Promise<unknown> {
+  let came = 0;
+  const answer = async (r: ServerResponse): Promise<void> => {
+    r.writeHead(200, { "content-length": "9" });
+    r.write(bytes(1, 2));
+    await until("two bytes at the client", () => came === 2);
+    then(r);
+  };
+  const onProgress = ({ received }: { received: number }): void => {
+    came = received;
+  };
+  return mirror(answer, (url) => download(url, { onProgress, stallSeconds: 0.2 }));
+}
+
 const files: Cases = {
   "IDX: no magic": () => parseIdx(bytes(0, 0)),
   "IDX: magic": () => parseIdx(bytes(1, 2, 3, 4), { name: "labels", dims: 1 }),
@@ -547,19 +566,15 @@ const files: Cases = {
       },
       (url) => download(url, { limit: 2 }),
     ),
-  "download: cut short": () =>
-    mirror((r) => {
-      r.writeHead(200, { "content-length": "9" });
-      r.write(bytes(1, 2), () => setTimeout(() => r.destroy(), 20));
-    }, download),
-  "download: stalled": () =>
-    mirror(
-      (r) => {
-        r.writeHead(200, { "content-length": "9" });
-        r.write(bytes(1, 2));
-      },
-      (url) => download(url, { stallSeconds: 0.2 }),
-    ),
+  "download: cut short": () => twoOfNine((r) => r.destroy()),
+  "download: stalled": async () => {
+    const clock = new Clock(200);
+    try {
+      await twoOfNine(() => clock.pass(200));
+    } finally {
+      clock.end();
+    }
+  },
   "download: no answer": () => mirror((r) => r.destroy(), download),
   "files: no such file": () => readFile("/nowhere/at/all"),
   "files: not to be written": () =>

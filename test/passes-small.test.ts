@@ -6,8 +6,8 @@ import type { Row, Storage } from "../src/core/device.ts";
 import * as w from "../src/index.ts";
 import { constants } from "../src/program/passes/constants.ts";
 import { reluGradient } from "../src/program/passes/gradient.ts";
-import type { WasmDevice } from "../src/wasm/device.ts";
 import { WasmProgram } from "../src/wasm/program.ts";
+import { ready } from "./waiting.ts";
 
 /** Kernels of the last program that ran. */
 let ran: string[] = [];
@@ -16,13 +16,6 @@ WasmProgram.prototype.run = function (inputs, outputs) {
   ran = this.encoded.map((r) => r.kernel);
   run.call(this, inputs, outputs);
 };
-
-async function ready(options: w.InitOptions): Promise<w.Device> {
-  const device = await w.init(options);
-  for (let i = 0; i < 200 && (device as WasmDevice).ready < device.info.threads; i++)
-    await new Promise((r) => setTimeout(r, 10));
-  return device;
-}
 
 const floats = async (t: w.Tensor): Promise<Float32Array> => (await t.data()) as Float32Array;
 const sameBits = (a: Float32Array, b: Float32Array): boolean =>
@@ -43,7 +36,7 @@ const nets: { sizes: number[]; batch: number }[] = [
 
 /** Gradients and parameters after steps, eager or captured, and the kernels of the program. */
 async function train(net: (typeof nets)[0], captured: boolean, options: w.InitOptions): Promise<Float32Array[]> {
-  const device = await ready(options);
+  const device = await ready(await w.init(options));
   w.manualSeed(5);
   const layers: w.nn.Module[] = net.sizes.slice(1).flatMap((n, i) => {
     const linear = new w.nn.Linear(net.sizes[i]!, n);
@@ -118,7 +111,7 @@ function chains(
 
 for (const simd of ["simd", "relaxed"] as const) {
   test(`${simd}: products of at most eight columns are the chains of madds that they say`, async () => {
-    const device = await ready({ simd, threads: 2 });
+    const device = await ready(await w.init({ simd, threads: 2 }));
     w.manualSeed(11);
     const check = async (what: string, c: w.Tensor, wanted: Float32Array, k: number): Promise<void> => {
       const got = await floats(c);

@@ -7,6 +7,7 @@ import * as w from "../src/index.ts";
 import { turnWeights } from "../src/program/passes/turned.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import { WasmProgram } from "../src/wasm/program.ts";
+import { ready } from "./waiting.ts";
 
 /** Kernels of the last program that ran; whether a product skips zeros is another pass's concern. */
 let ran: string[] = [];
@@ -15,12 +16,6 @@ WasmProgram.prototype.run = function (inputs, outputs) {
   ran = this.encoded.map((r) => r.kernel.replace("_sparse", ""));
   run.call(this, inputs, outputs);
 };
-
-async function ready(options: w.InitOptions): Promise<WasmDevice> {
-  const device = (await w.init(options)) as WasmDevice;
-  for (let i = 0; i < 200 && device.ready < device.info.threads; i++) await new Promise((r) => setTimeout(r, 10));
-  return device;
-}
 
 /** Counts the runs of rows that turn weights. */
 function turns(device: WasmDevice): () => number {
@@ -59,7 +54,7 @@ for (const simd of ["simd", "relaxed"] as const) {
     for (const threads of deterministic ? [2] : [1, 2, 3]) {
       const name = `${simd}, ${threads} thread(s)${deterministic ? ", deterministic" : ""}`;
       test(`${name}: a turned weight gives what the plain one gives`, async () => {
-        const device = await ready({ simd, threads, deterministic });
+        const device = await ready(await w.init({ simd, threads, deterministic }));
         w.manualSeed(3);
         for (const n of SIZES.n) {
           for (const k of SIZES.k) {
@@ -97,7 +92,7 @@ for (const simd of ["simd", "relaxed"] as const) {
 
 test("few rows of a large weight: within the bound of an f64 sum", async () => {
   for (const simd of ["simd", "relaxed"] as const) {
-    const device = await ready({ simd, threads: 2 });
+    const device = await ready(await w.init({ simd, threads: 2 }));
     w.manualSeed(4);
     const [m, n, k] = [3, 131, 784];
     const [weight, bias, x] = [w.randn([n, k]), w.randn([n]), w.randn([m, k])];
@@ -121,7 +116,7 @@ test("few rows of a large weight: within the bound of an f64 sum", async () => {
 });
 
 test("every way to change a weight is noticed, and nothing is turned twice", async () => {
-  const device = await ready({ threads: 2 });
+  const device = await ready(await w.init({ threads: 2 }));
   const count = turns(device);
   w.manualSeed(5);
   const model = new w.nn.Sequential(new w.nn.Linear(40, 33), new w.nn.ReLU(), new w.nn.Linear(33, 20));
@@ -181,7 +176,7 @@ test("every way to change a weight is noticed, and nothing is turned twice", asy
 });
 
 test("a program that writes the weight, or makes it, or takes it as an argument, never turns it; a frozen one it does", async () => {
-  const device = await ready({ threads: 1 });
+  const device = await ready(await w.init({ threads: 1 }));
   w.manualSeed(6);
   const [first, second] = [new w.nn.Linear(40, 33), new w.nn.Linear(33, 20)];
   for (const p of first.parameters()) p.requiresGrad = false;
@@ -212,7 +207,7 @@ test("a program that writes the weight, or makes it, or takes it as an argument,
 });
 
 test("parts of one storage at their offsets; the same weight twice has one copy; a disposed weight lives on in the program", async () => {
-  const device = await ready({ threads: 2 });
+  const device = await ready(await w.init({ threads: 2 }));
   w.manualSeed(7);
   const all = w.randn([3, 40, 40]);
   const f = w.capture((y: w.Tensor) => {

@@ -11,7 +11,8 @@ import { turnWeights } from "../src/program/passes/turned.ts";
 import { zeros } from "../src/program/passes/zeros.ts";
 import { BUILDS } from "../src/wasm/load.ts";
 import { WasmProgram } from "../src/wasm/program.ts";
-import { guard, ready } from "./harness.ts";
+import { guard } from "./harness.ts";
+import { ready } from "./waiting.ts";
 
 /** Kernels of the last program that ran. */
 let ran: string[] = [];

@@ -7,8 +7,8 @@ import { activation } from "../src/program/passes/activation.ts";
 import { poolBeforeRelu } from "../src/program/passes/order.ts";
 import { poolBackward, poolForward } from "../src/program/passes/pool.ts";
 import type { Pass } from "../src/program/passes/rows.ts";
-import type { WasmDevice } from "../src/wasm/device.ts";
 import { WasmProgram } from "../src/wasm/program.ts";
+import { ready } from "./waiting.ts";
 
 interface Plan {
   readonly x: number[];
@@ -53,9 +53,7 @@ async function outcome(
   deterministic: boolean,
   options: w.InitOptions,
 ): Promise<{ values: Float32Array[]; kernels: string[] }> {
-  const device = await w.init({ ...options, deterministic });
-  for (let i = 0; i < 200 && (device as WasmDevice).ready < device.info.threads; i++)
-    await new Promise((r) => setTimeout(r, 10));
+  const device = await ready(await w.init({ ...options, deterministic }));
   w.manualSeed(9);
   const source = w.randn(plan.x, { requiresGrad: true });
   const weight = w.randn(plan.w, { requiresGrad: true });

@@ -12,6 +12,7 @@ import type * as Package from "../src/index.ts";
 import { findChromium } from "./browser/page.ts";
 import { packed } from "./published/pack.ts";
 import { headersOf, openBrowser, serveFolder } from "./published/pages.ts";
+import { HANG_MS } from "./waiting.ts";
 
 const { folder, close } = await packed();
 const home = join(folder, "node_modules", "wasmgrad");
@@ -322,19 +323,21 @@ inPage("a worker's file that is not there: one thread, which says so once", asyn
   const browser = await openBrowser(executablePath!);
   try {
     const page = await browser.newPage();
+    page.setDefaultTimeout(HANG_MS);
     const warnings: string[] = [];
     page.on("console", (message) => message.type() === "warning" && warnings.push(message.text()));
     await page.goto(site.url);
     await page.waitForFunction(() => "w" in globalThis);
-    const info = await page.evaluate(async () => {
+    const info = await page.evaluate(async (most) => {
       const { w } = globalThis as unknown as { w: typeof Package };
       const before = await w.init({ threads: 2, simd: "simd", worker: "missing/worker.js" } as Package.InitOptions);
       // It works from the first moment, whatever becomes of the workers.
       const product = w.ones([64, 64]).matmul(w.ones([64, 64]));
       if ((await product.data())[0] !== 64) throw new Error("wrong product");
-      for (let i = 0; i < 1000 && before.info.threads > 1; i++) await new Promise((r) => setTimeout(r, 10));
+      const limit = performance.now() + most;
+      while (before.info.threads > 1 && performance.now() < limit) await new Promise((r) => setTimeout(r, 10));
       return w.info();
-    });
+    }, HANG_MS);
     assert.is(info.threads, 1, JSON.stringify(info));
     says(info.why, /worker/);
     assert.ok(info.why.includes(`${site.url}missing/worker.js`), info.why);

@@ -7,6 +7,8 @@ import { stripVTControlCharacters } from "node:util";
 import { environment } from "./environment.ts";
 
 const AT_A_TIME = 2;
+/** Ends a file that hangs, so that it is named. With `--all` some take longer. */
+const HANG_MS = (process.argv.includes("--all") ? 120 : 30) * 60_000;
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -49,13 +51,20 @@ function run(file: string): Promise<Result> {
         text += part;
       });
     }
+    let hangs = false;
+    const timer = setTimeout(() => {
+      hangs = true;
+      child.kill("SIGKILL");
+    }, HANG_MS);
     const done = (code: number | null, reason: string): void => {
+      clearTimeout(timer);
       const plain = stripVTControlCharacters(text);
       const all = total(plain, "Total");
       const passed = total(plain, "Passed") ?? 0;
       const failed = (all ?? 0) - passed;
       let trouble: string | null = null;
-      if (all === null) trouble = `it ended before its tests did (${reason})`;
+      if (hangs) trouble = `it had not ended after ${HANG_MS / 60_000} minutes`;
+      else if (all === null) trouble = `it ended before its tests did (${reason})`;
       else if (all === 0 && (total(plain, "Skipped") ?? 0) === 0) trouble = "it ran no test";
       else if (code !== 0 && failed === 0) trouble = `all tests passed, but it ended with ${reason}`;
       const names = [...plain.matchAll(/^\s*skipped: (.+)$/gm)].map((match) => match[1]!);

@@ -28,7 +28,7 @@ const LEFT_OUT: Record<string, readonly string[]> = { Deno: ["data"], Bun: ["dat
 if (process.env.WEBGPU_CASES === "all") FILES.push("cases", "goldens");
 /** Deno's own WebGPU has float16 on every lavapipe, Node's on newer ones only. */
 const OWN: Record<string, readonly string[]> = {
-  Deno: lavapipe(process.env) === null ? [] : ["webgpu-half", "webgpu-amp"],
+  Deno: lavapipe(process.env, "own") === null ? [] : ["webgpu-half", "webgpu-amp"],
 };
 
 interface Ended {
@@ -39,7 +39,7 @@ interface Ended {
 /** Runs a program to its end; what does not end by itself is ended, and says so. */
 function run([command, ...args]: readonly string[], file: string, limit: number): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command!, [...args, `test/${file}`], { cwd: root, env: environment(process.env, file) });
+    const child = spawn(command!, [...args, `test/${file}`], { cwd: root, env: environment(process.env, file, "own") });
     let text = "";
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part));
     const timer = setTimeout(() => {

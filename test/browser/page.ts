@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { chromium, type Page } from "playwright-core";
 import { bundle } from "../../bundle.mjs";
+import { HANG_MS } from "../waiting.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -84,13 +85,14 @@ export async function openPage(
   options: PageOptions & { query?: string } = {},
 ): Promise<OpenPage> {
   const served = await serve(entry, options);
-  const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+  const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS, timeout: HANG_MS });
   const close = async (): Promise<void> => {
     await browser.close();
     await served.close();
   };
   try {
     const page = await browser.newPage();
+    page.setDefaultTimeout(HANG_MS);
     page.on("pageerror", (error) => console.log(`page: ${error.stack ?? error.message}`));
     page.on("console", (message) => message.type() === "error" && console.log(`page: ${message.text()}`));
     await page.goto(`${served.url}${options.query ?? ""}`);

@@ -1,6 +1,6 @@
 // A net trained on wasm, in the page and in Node alike: what comes out must have the same bits.
 import * as w from "../../src/index.ts";
-import type { WasmDevice } from "../../src/wasm/device.ts";
+import { ready } from "../waiting.ts";
 
 const STEPS = 8;
 const BATCH = 32;
@@ -28,9 +28,9 @@ class Net extends w.nn.Module {
 
 /** A few captured steps of Adam, on so many threads, which all take part. */
 export async function train(threads: number, simd: "simd" | "relaxed"): Promise<Trained> {
-  const device = (await w.init({ threads, simd, deterministic: true })) as WasmDevice;
+  const device = await w.init({ threads, simd, deterministic: true });
   try {
-    for (let i = 0; i < 500 && device.ready < device.info.threads; i++) await new Promise((r) => setTimeout(r, 10));
+    const walking = await ready(device);
     w.manualSeed(3);
     const net = new Net();
     const optimizer = new w.optim.Adam(net.parameters(), { lr: 1e-3 });
@@ -47,7 +47,7 @@ export async function train(threads: number, simd: "simd" | "relaxed"): Promise<
     for (let i = 0; i < STEPS; i++) losses.push(await step(x, y));
     const data = await Promise.all([...losses, ...net.parameters()].map((t) => t.data() as Promise<Float32Array>));
     const words = data.flatMap((d) => [...new Int32Array(d.buffer, d.byteOffset, d.length)]);
-    return { words, threads: device.info.threads, ready: device.ready, why: device.info.why };
+    return { words, threads: device.info.threads, ready: walking.ready, why: device.info.why };
   } finally {
     await device.dispose();
   }
