@@ -15,7 +15,7 @@ const REQUESTS = 800;
 const GROWTH = { process: 32, wasm: 4 };
 
 /** Steps of one long request, and MB by which it may leave the process larger: an isolate has 128 in all at Cloudflare. */
-const LONG = { steps: 500_000, growth: 96 };
+const LONG = { steps: 500_000, growth: 64 };
 
 /** Resident memory in MB; null where the system does not tell. */
 function resident(pid: number): number | null {
