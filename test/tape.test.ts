@@ -1,6 +1,7 @@
 // The tape: writes in place, views, broadcasting, second derivatives, and how long tensors live. Expected values by hand.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { apply, type Op } from "../src/core/op.ts";
 import { count } from "../src/core/tensor.ts";
 import { collector } from "../src/host/probe.ts";
 import * as w from "../src/index.ts";
@@ -569,12 +570,19 @@ program("what throws in a scope is released, also in a backward, and the scope a
   };
   refused(() => w.scope(stop));
   assert.is(count.tensors, before, "without a scope around it");
+  const Stopping: Op = {
+    name: "stopping",
+    forward: ([a]) => w.noGrad(() => a!.add(1)),
+    vjp(g) {
+      g.mul(2);
+      throw new Error("stop");
+    },
+  };
   const out = w.scope(() => {
     const y = x.add(1);
     refused(() => w.scope(stop));
-    const z = p.mul(1);
-    z.mul_(q); // whose gradient is refused
-    refused(() => z.sum().backward());
+    const z = p.mul(q);
+    refused(() => apply(Stopping, [z], null).sum().backward());
     return y.mul(w.scope(() => y.add(1)));
   });
   await collected(); // the gradient that was refused

@@ -13,8 +13,6 @@ export interface Storage {
   readonly half?: boolean;
   /** Bumped by every write, so that saved values and packed copies notice. */
   version: number;
-  /** Recorded in-place writes: a view that was taken before has another history. */
-  rebases?: number;
   /** Live tensors (views count, each once) and programs that name it. */
   holders: number;
   /** The op that asked for it, for `memory()` and messages. */

@@ -2,72 +2,111 @@
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
-import { show } from "./shape.ts";
-import { type Entry, nextSerial, releaseSpent, sameHistory } from "./tape.ts";
+import { type Shape, show } from "./shape.ts";
+import { type Entry, newEntry, releaseSpent, sameHistory } from "./tape.ts";
 import { alive, empty, mode, Tensor } from "./tensor.ts";
 
-/** Marks the output in `Op.reads`. @internal */
-export const OUT = -1;
+/** What a forward gives: a tensor, or several. @internal */
+export type Out = Tensor | readonly Tensor[];
+
+/** A gradient; what makes it, asked only where the input wants one; or null where there is none. @internal */
+export type Gradient = Tensor | (() => Tensor) | null;
 
 /** @internal */
-export interface Op<P = unknown> {
+export interface Op<P = unknown, O extends Out = Tensor> {
   readonly name: string;
   /**
-   * Checks shapes (throwing with op, shapes and rule), launches, returns the output. What it pushes to `saved` is for
-   * the vjp alone, and is released with the entry.
+   * Checks shapes (throwing with op, shapes and rule), launches, returns the output or several. What the vjp will read it
+   * gives to `save`; bit i of `wants` is set where input i wants a gradient.
    */
-  forward(inputs: readonly Tensor[], params: P, saved: Tensor[]): Tensor;
-  /** Gradients of the inputs from that of the output; null where there is none. Without it the op has no gradient. */
-  vjp?(g: Tensor, entry: Entry<P>, out: Tensor): (Tensor | null)[];
-  /** Inputs (by position; OUT for the output) whose values the vjp reads: writing to them in between is an error. */
-  readonly reads?: readonly number[];
+  forward(inputs: readonly Tensor[], params: P, wants: number): O;
+  /**
+   * Gradients of the inputs from that of the output; of several outputs from those that came, null for the others. Without it
+   * the op has no gradient.
+   */
+  vjp?(g: O extends Tensor ? Tensor : readonly (Tensor | null)[], entry: Entry<P>): Gradient[];
+  /** Its inputs broadcast: this brings a gradient to an input's shape. */
+  readonly fit?: (g: Tensor, shape: Shape) => Tensor;
   /** Takes views with the last two dims transposed as they are; others get a dense copy. */
   readonly strided?: boolean;
 }
 
+/** What the forward that runs has saved. */
+let saved: readonly (Tensor | null)[] = [];
+const NOTHING: readonly Tensor[] = [];
+
+/**
+ * Keeps for the vjp, which finds them in `entry.saved` in this order: inputs and outputs, which may not be written in between,
+ * and temporaries, which are released with the entry. Null stands for what no wanted gradient needs.
+ * @internal
+ */
+export function save(...values: readonly (Tensor | null)[]): void {
+  saved = values;
+}
+
 /** @internal */
-export function apply<P>(op: Op<P>, given: readonly Tensor[], params: P): Tensor {
+export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], params: P): O {
   const inputs = mode.autocast?.(op.name, given) ?? given;
   const device = inputs.length > 0 ? inputs[0]!.device : null;
   let dense: Tensor[] | null = null;
-  let grad = false;
+  let wants = 0;
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i]!;
     if (!(x instanceof Tensor)) fail(op.name, `argument ${i + 1} is ${typeof x}: a tensor is expected`);
     if (x.gone !== null) alive(op.name, x);
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
-    grad ||= x.requiresGrad;
+    if (x.requiresGrad) wants |= 1 << i;
+    if (x.history !== null && mode.grad) sameHistory(op.name, x);
     if (x.transposed && !op.strided) {
       dense ??= inputs.slice();
       dense[i] = contiguous(x);
     }
   }
+  if (!mode.grad || op.vjp === undefined) wants = 0;
   const xs = dense ?? inputs;
-  const saved: Tensor[] = [];
-  const out = op.forward(xs, params, saved);
-  if (grad && mode.grad && op.vjp !== undefined && isFloat(out.dtype)) {
-    record(op, xs, params, saved, out);
-  } else for (const s of saved) s.release(`${op.name}, which was not recorded`);
+  const outer = saved;
+  saved = NOTHING;
+  const out = op.forward(xs, params, wants);
+  const kept = saved;
+  saved = outer;
+  const first = out instanceof Tensor ? out : out[0]!;
+  const others = out instanceof Tensor ? NOTHING : out.slice(1);
+  if (wants !== 0 && isFloat(first.dtype)) record(op as unknown as Op, xs, params, kept, first, others, wants);
+  else for (const s of kept) if (temporary(s, xs, first, others)) s!.release(`${op.name}, which was not recorded`);
   // Dense copies and casts that nobody else has seen.
   for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);
   return out;
 }
 
-/** Puts an entry for `out` on the tape. @internal */
-export function record<P>(op: Op<P>, inputs: readonly Tensor[], params: P, saved: Tensor[], out: Tensor): void {
+const temporary = (s: Tensor | null, xs: readonly Tensor[], first: Tensor, others: readonly Tensor[]): boolean =>
+  s !== null && s !== first && !xs.includes(s) && !others.includes(s);
+
+/** Puts an entry for the outputs on the tape. @internal */
+export function record(
+  op: Op,
+  inputs: readonly Tensor[],
+  params: unknown,
+  kept: readonly (Tensor | null)[],
+  out: Tensor,
+  others: readonly Tensor[],
+  wants: number,
+): void {
   for (const x of inputs) {
     if (x.spent !== null) releaseSpent(x, op.name);
-    if (x.entry !== null) sameHistory(op.name, x);
-    x.readers++;
   }
-  const { reads = NONE } = op;
-  const versions = reads.length === 0 ? NONE : reads.map((i) => (i === OUT ? out : inputs[i]!).storage.version);
-  out.requiresGrad = true;
   const edges = inputs.map((x) => x.entry);
-  const { rebases } = out.storage;
-  const [serial, consumed, grad, pass] = [nextSerial(), false, null, 0];
-  out.entry = { op: op as Op, serial, out, inputs, edges, params, saved, versions, rebases, consumed, grad, pass };
+  const slots = inputs.some((x) => x.slot > 0) ? inputs.map((x) => x.slot) : NO_SLOTS;
+  const entry = newEntry(op, inputs, params, kept, out, others, wants, edges, slots);
+  mark(out, entry, 0);
+  for (let i = 0; i < others.length; i++) if (isFloat(others[i]!.dtype)) mark(others[i]!, entry, i + 1);
+}
+const NO_SLOTS: readonly number[] = [];
+
+function mark(out: Tensor, entry: Entry, slot: number): void {
+  out.requiresGrad = true;
+  out.entry = entry;
+  out.slot = slot;
 }
 
 /** @internal */

@@ -5,8 +5,9 @@
 // then they are released. What was not visited is not touched.
 import { leavesIn, rebuilder } from "../program/leaves.ts";
 import { elementsOf } from "./device.ts";
+import { isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
-import { apply, cast, contiguous, launch, type Op, OUT } from "./op.ts";
+import { apply, cast, contiguous, launch, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, mode, owning, Tensor } from "./tensor.ts";
 
@@ -17,26 +18,60 @@ export interface Entry<P = unknown> {
   readonly serial: number;
   /** What it made; the value of then, when that has changed in place since. */
   out: Tensor;
+  /** Its further outputs. */
+  readonly others: readonly Tensor[];
   inputs: readonly Tensor[];
-  /** The inputs' entries at the time of recording: later in-place writes give them others. */
+  /** Bit i: input i wanted a gradient when this was recorded. */
+  readonly wants: number;
+  /** The inputs' entries at the time of recording (later in-place writes give them others), and which of their outputs they were. */
   edges: readonly (Entry | null)[];
+  readonly slots: readonly number[];
   readonly params: P;
-  /** Made by the forward for the vjp alone: released with the entry. */
-  saved: Tensor[];
-  /** Versions, at the time of recording, of what `op.reads` names. */
+  /** What the forward saved for the vjp. */
+  saved: readonly (Tensor | null)[];
+  /** Versions of what was saved; -1 for temporaries, which are released with the entry. */
   readonly versions: readonly number[];
-  /** Those of the output's storage. */
-  rebases: number | undefined;
+  /** What else is released with it: temporaries of a composition. */
+  helpers: Tensor[] | null;
+  /** How often its output's history had been rebased. */
+  rebases: number;
   consumed: boolean;
-  /** The gradient of the output that has come together so far, during a backward. */
-  grad: Tensor | null;
+  /** The gradients of the outputs that have come together so far, during a backward. */
+  grads: (Tensor | null)[];
   /** The last walk over the tape that came by. */
   pass: number;
 }
 
 let serials = 0;
+const NONE: never[] = [];
+
 /** @internal */
-export const nextSerial = (): number => ++serials;
+export function newEntry(
+  op: Op,
+  inputs: readonly Tensor[],
+  params: unknown,
+  saved: readonly (Tensor | null)[],
+  out: Tensor,
+  others: readonly Tensor[],
+  wants: number,
+  edges: readonly (Entry | null)[],
+  slots: readonly number[],
+): Entry {
+  let versions: number[] = NONE;
+  if (saved.length > 0) {
+    versions = new Array<number>(saved.length).fill(-1);
+    for (let i = 0; i < saved.length; i++) {
+      const s = saved[i]!;
+      if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) continue;
+      versions[i] = s.storage.version;
+      s.readers++;
+    }
+  }
+  const rebases = out.history?.rebases ?? 0;
+  const [serial, helpers, consumed, grads, pass] = [++serials, null, false, NONE, 0];
+  // biome-ignore format: one line is how it is allocated
+  return { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, rebases, consumed, grads, pass };
+}
 
 /** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
 export function releaseSpent(leaf: Tensor, reader: string): void {
@@ -158,37 +193,61 @@ function differentiate(
   mode.grad = create;
   mode.autocast = null;
   try {
-    add(root, root.entry, gradient === null ? ones(root) : own(gradient, create), found, wanted, create);
+    const seed = gradient === null ? ones(root) : own(gradient, create);
+    add(root, root.entry, root.slot, seed, found, wanted, create);
     for (const entry of order) {
-      const { grad: g, out, inputs, edges } = entry;
-      if (g === null) continue;
+      const { grads: gs, out, inputs, edges, slots } = entry;
+      if (gs.length === 0) continue;
       check(entry);
       const grads = create ? gradients(entry) : owning(gradients, entry, "backward()", isAmong, false);
-      entry.grad = null;
+      entry.grads = NONE;
       for (let i = 0; i < grads.length; i++) {
         const x = grads[i]!;
-        if (x !== null && (x === g || x === out || inputs.includes(x))) grads[i] = own(x, create);
+        if (x !== null && (gs.includes(x) || x === out || inputs.includes(x))) grads[i] = own(x, create);
       }
-      if (!create) g.release("backward()");
+      if (!create) for (const g of gs) g?.release("backward()");
       for (let i = 0; i < inputs.length; i++) {
-        const x = inputs[i]!;
         const gx = grads[i] ?? null;
         if (gx === null) continue;
+        const x = inputs[i]!;
         const edge = edges[i]!;
-        if (edge !== null || (x.requiresGrad && x.isLeaf)) add(x, edge, gx, found, wanted, create);
+        if (edge !== null || x.requiresGrad) add(x, edge, slots[i] ?? 0, gx, found, wanted, create);
         else if (!create) gx.release("backward()");
       }
     }
   } finally {
     mode.grad = outerGrad;
     mode.autocast = autocast;
-    for (const entry of order) entry.grad = null;
+    for (const entry of order) entry.grads = NONE;
   }
   if (!retain) consume(order, root);
   return found;
 }
 
-const gradients = (entry: Entry): (Tensor | null)[] => entry.op.vjp!(entry.grad!, entry, entry.out);
+/** The gradients of an entry's inputs that want one, each in its input's shape. */
+function gradients(entry: Entry): (Tensor | null)[] {
+  const { op, inputs, wants, grads } = entry;
+  const made = op.vjp!((entry.others.length === 0 ? grads[0] : grads) as Tensor, entry);
+  for (let i = 0; i < made.length; i++) {
+    let g = made[i]!;
+    if (g === null || (wants & (1 << i)) === 0) {
+      made[i] = null; // what was made of it in vain is released with the rest
+      continue;
+    }
+    if (typeof g === "function") g = g();
+    const { shape } = inputs[i]!;
+    if (!sameShape(g.shape, shape)) {
+      if (op.fit === undefined)
+        fail(
+          `backward of ${op.name}`,
+          `a gradient of ${show(g.shape)} for ${show(shape)}: the shapes must be the same`,
+        );
+      g = op.fit(g, shape);
+    }
+    made[i] = g;
+  }
+  return made as (Tensor | null)[];
+}
 const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean => grads === null || grads.includes(t);
 
 /** A tensor of its own over the same storage; differentiable where gradients are. */
@@ -197,14 +256,14 @@ const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), v
 
 /** A view of what was changed in place afterwards has a history that is not its own. @internal */
 export function sameHistory(op: string, x: Tensor): void {
-  if (x.entry === null || x.entry.rebases === x.storage.rebases) return;
+  if ((x.entry?.rebases ?? 0) === (x.history?.rebases ?? 0)) return;
   fail(op, `${x.describe()} shares storage with a tensor that was changed in place later: take the view after that`);
 }
 
 /** Every entry that `root` reaches, by falling serial number. */
 function gather(root: Tensor): Entry[] {
   const order: Entry[] = root.entry === null ? [] : [root.entry];
-  const pass = nextSerial();
+  const pass = ++serials;
   let sorted = true;
   for (const entry of order) {
     if (entry.consumed) {
@@ -224,9 +283,10 @@ function gather(root: Tensor): Entry[] {
 }
 
 /** Saved values must be there, and unchanged since. */
-function check({ op, out, inputs, versions }: Entry): void {
+function check({ op, saved, versions }: Entry): void {
   for (let i = 0; i < versions.length; i++) {
-    const x = op.reads![i] === OUT ? out : inputs[op.reads![i]!]!;
+    const x = saved[i]!;
+    if (x === null || versions[i] === -1) continue;
     if (x.gone !== null) alive(`backward of ${op.name}`, x);
     if (x.storage.version !== versions[i]) {
       fail(
@@ -241,6 +301,7 @@ function check({ op, out, inputs, versions }: Entry): void {
 function add(
   x: Tensor,
   edge: Entry | null,
+  slot: number,
   given: Tensor,
   found: Map<Tensor, Tensor>,
   wanted: ReadonlySet<Tensor> | null,
@@ -255,7 +316,9 @@ function add(
     if (edge === null) return;
   }
   if (edge !== null) {
-    edge.grad = edge.grad === null ? g : sum(edge.grad, g, create);
+    if (edge.grads.length === 0) edge.grads = new Array<Tensor | null>(1 + edge.others.length).fill(null);
+    const before = edge.grads[slot]!;
+    edge.grads[slot] = before === null ? g : sum(before, g, create);
   } else if (wanted === null) {
     const before = found.get(x);
     found.set(x, before === undefined ? g : sum(before, g, create));
@@ -338,20 +401,31 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
   }
 }
 
-/** The entries are done: helpers go at once, values with the next forward that reads one of the leaves. */
+/**
+ * The entries are done: helpers go at once, values with the next forward that reads one of the leaves. Those that saved nothing
+ * may be walked again.
+ */
 function consume(order: readonly Entry[], root: Tensor): void {
   const spent: Tensor[] = [];
   for (const entry of order) {
-    entry.consumed = true;
-    for (const s of entry.saved) s.release(`backward(), which was done with ${entry.op.name}`);
-    entry.saved = NONE;
+    const { saved, versions, helpers } = entry;
     for (const x of entry.inputs) {
       if (x.isLeaf && x.requiresGrad && x.spent?.at(-1) !== spent) x.spent = x.spent ? [...x.spent, spent] : [spent];
-      if (--x.readers === 0 && x.releaseLater !== null) x.release(x.releaseLater);
     }
+    if (entry.out !== root) spent.push(entry.out);
+    for (const out of entry.others) if (out !== root && isFloat(out.dtype)) spent.push(out);
+    for (const h of helpers ?? NONE) h.release(`backward(), which was done with ${entry.op.name}`);
+    entry.helpers = null;
+    if (saved.length === 0) continue;
+    entry.consumed = true;
+    for (let i = 0; i < saved.length; i++) {
+      const s = saved[i]!;
+      if (s === null) continue;
+      if (versions[i] === -1) s.release(`backward(), which was done with ${entry.op.name}`);
+      else if (--s.readers === 0 && s.releaseLater !== null) s.release(s.releaseLater);
+    }
+    entry.saved = NONE;
     entry.inputs = NONE;
     entry.edges = NONE;
-    if (entry.out !== root) spent.push(entry.out);
   }
 }
-const NONE: never[] = [];

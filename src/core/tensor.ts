@@ -105,13 +105,17 @@ export abstract class Tensor {
   gone: string | null = null;
   /** The entry that made it: null for leaves. @internal */
   entry: Entry | null = null;
+  /** Which of that entry's outputs it is. @internal */
+  slot = 0;
+  /** What it shares with its base and its views: see `History`. @internal */
+  history: History | null = null;
   /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. @internal */
   spent: Tensor[][] | null = null;
   /** Not released by steps and scopes: parameters, buffers, gradients, optimizer state, `keep()`. @internal */
   kept = false;
   /** The op whose result is a copy here and a view in PyTorch: writing into it is refused. @internal */
   copyOf: string | null = null;
-  /** Entries that were not consumed yet and read it. @internal */
+  /** Entries that were not consumed yet and saved it. @internal */
   readers = 0;
   /** What is to release it when they are. @internal */
   releaseLater: string | null = null;
@@ -316,6 +320,23 @@ export function lasting(storage: Storage, shape: Shape): Tensor {
   mode.scope = scope;
   mode.recording = recording;
   return t;
+}
+
+/**
+ * Recorded writes in place, of a base and its views alike: a view that was taken before one has another history than the
+ * storage shows. `detach()` begins a new one.
+ * @internal
+ */
+export interface History {
+  rebases: number;
+}
+
+/** As `alias`, for views: writes in place are its base's too. @internal */
+export function viewOf(x: Tensor, shape: Shape, offset = x.offset, transposed = x.transposed): Tensor {
+  const view = alias(x, shape, offset, transposed);
+  x.history ??= { rebases: 0 };
+  view.history = x.history;
+  return view;
 }
 
 /** Another tensor over the same storage, off the tape. @internal */

@@ -1,7 +1,7 @@
 // Elementwise functions of two tensors with broadcasting. https://pytorch.org/docs/stable/notes/broadcasting.html
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, launch, type Op } from "../core/op.ts";
+import { apply, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
@@ -54,11 +54,14 @@ export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
   }
 }
 
-function binary(name: string, result: (dtype: DType) => DType, options: Pick<Op, "vjp" | "reads">): Op {
-  return {
+/** Whose values the gradients need: none, both, or of each operand the other's. */
+type Saves = "none" | "both" | "other";
+
+function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["vjp"], saves: Saves = "none"): Op {
+  const op: Op = {
     name,
-    ...options,
-    forward([a, b]) {
+    fit: sumTo,
+    forward([a, b], _, wants) {
       // float16 and float32 give float32
       if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);
       if (a!.dtype === "bool" && result("bool") === "bool" && !COMPARISONS.has(name)) {
@@ -67,35 +70,34 @@ function binary(name: string, result: (dtype: DType) => DType, options: Pick<Op,
       const wide = a!.dtype === b!.dtype ? a!.dtype : "float32";
       const y = empty(broadcast(name, a!.shape, b!.shape), result(wide), name, a!.device);
       launchBinary(name, name, a!, b!, y);
+      if (saves === "other") save(wants & A ? b! : null, wants & B ? a! : null);
+      else if (saves === "both") save(b!, a!);
       return y;
     },
   };
+  return vjp === undefined ? op : { ...op, vjp };
 }
+/** Bits of `wants`. */
+const [A, B] = [1, 2];
 
 const COMPARISONS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge"]);
 const keep = (dtype: DType): DType => dtype;
 const bool = (): DType => "bool";
 
-const Add = binary("add", keep, { vjp: (g, { inputs: [a, b] }) => [needs(a!, g), needs(b!, g)] });
-const Sub = binary("sub", keep, {
-  vjp: (g, { inputs: [a, b] }) => [needs(a!, g), b!.requiresGrad ? sumTo(neg(g), b!.shape) : null],
-});
-const Mul = binary("mul", keep, {
-  reads: [0, 1],
-  vjp: (g, { inputs: [a, b] }) => [
-    a!.requiresGrad ? sumTo(mul(g, b!), a!.shape) : null,
-    b!.requiresGrad ? sumTo(mul(g, a!), b!.shape) : null,
-  ],
-});
-const Div = binary("div", keep, {
-  reads: [0, 1],
-  vjp: (g, { inputs: [a, b] }) => [
-    a!.requiresGrad ? sumTo(div(g, b!), a!.shape) : null,
-    b!.requiresGrad ? sumTo(neg(div(mul(g, a!), mul(b!, b!))), b!.shape) : null,
-  ],
-});
-
-const needs = (x: Tensor, g: Tensor): Tensor | null => (x.requiresGrad ? sumTo(g, x.shape) : null);
+const Add = binary("add", keep, (g) => [g, g]);
+const Sub = binary("sub", keep, (g) => [g, () => neg(g)]);
+const Mul = binary("mul", keep, (g, { saved: [b, a] }) => [() => mul(g, b!), () => mul(g, a!)], "other");
+/** d/db of a / b is -a / b². */
+const Div: Op = {
+  ...binary("div", keep),
+  forward(inputs, params, wants) {
+    const y = DIVIDE.forward(inputs, params, wants);
+    save(inputs[1]!, wants & B ? inputs[0]! : null);
+    return y;
+  },
+  vjp: (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(div(mul(g, a!), mul(b!, b!)))],
+};
+const DIVIDE = binary("div", keep);
 
 /** Gradient of maximum and minimum: the larger (smaller) one takes it, equal ones half each. */
 function pick(win: Comparison): NonNullable<Op["vjp"]> {
@@ -108,15 +110,12 @@ function pick(win: Comparison): NonNullable<Op["vjp"]> {
         0.5,
       ),
     );
-  return (g, { inputs: [a, b] }) => [
-    a!.requiresGrad ? sumTo(part(g, a!, b!, win), a!.shape) : null,
-    b!.requiresGrad ? sumTo(part(g, a!, b!, lose), b!.shape) : null,
-  ];
+  return (g, { saved: [b, a] }) => [() => part(g, a!, b!, win), () => part(g, a!, b!, lose)];
 }
-const Maximum = binary("maximum", keep, { reads: [0, 1], vjp: pick("gt") });
-const Minimum = binary("minimum", keep, { reads: [0, 1], vjp: pick("lt") });
+const Maximum = binary("maximum", keep, pick("gt"), "both");
+const Minimum = binary("minimum", keep, pick("lt"), "both");
 
-const comparisons = Object.fromEntries([...COMPARISONS].map((name) => [name, binary(name, bool, {})])) as Record<
+const comparisons = Object.fromEntries([...COMPARISONS].map((name) => [name, binary(name, bool)])) as Record<
   Comparison,
   Op
 >;

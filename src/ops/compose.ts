@@ -18,6 +18,8 @@ export const compose = (f: () => Tensor): Tensor => owning(f, null, "the op that
 
 function stays(t: Tensor, out: Tensor | null): boolean {
   if (out === null || t === out || t.entry !== null || t.kept || t.gone !== null) return true;
-  out.entry?.saved.push(t);
-  return out.entry !== null;
+  if (out.entry === null) return false;
+  out.entry.helpers ??= [];
+  out.entry.helpers.push(t);
+  return true;
 }

@@ -1,7 +1,7 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { apply, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { sameDtypes } from "./binary.ts";
@@ -162,26 +162,27 @@ function conv(x: Tensor, w: Tensor, b: Tensor | undefined, g: Geometry): Tensor 
 
 const Conv2d: Op<Geometry> = {
   name: "conv2d",
-  reads: [0, 1],
-  forward(inputs, g) {
+  forward(inputs, g, wants) {
     sameDtypes("conv2d", inputs);
     const [x, w, b] = inputs;
+    save(wants & A ? w! : null, wants & B ? x! : null);
     return conv(x!, w!, b, g);
   },
-  vjp(gy, { inputs: [x, w, b], params: g }) {
-    return [
-      x!.requiresGrad ? apply(VjpX, [gy, w!], g) : null,
-      w!.requiresGrad ? apply(VjpW, [gy, x!], g) : null,
-      b?.requiresGrad ? sum(gy, { dim: [0, 2, 3] }) : null,
-    ];
-  },
+  vjp: (gy, { saved: [w, x], params: g }) => [
+    () => apply(VjpX, [gy, w!], g),
+    () => apply(VjpW, [gy, x!], g),
+    () => sum(gy, { dim: [0, 2, 3] }),
+  ],
 };
+
+/** Bits of `wants`. */
+const [A, B] = [1, 2];
 
 /** Gradient of the input, from that of the output and the weight. */
 const VjpX: Op<Geometry> = {
   name: "conv2dVjpX",
-  reads: [0, 1],
-  forward([gy, w], g) {
+  forward([gy, w], g, wants) {
+    save(wants & A ? w! : null, wants & B ? gy! : null);
     const [n, c, h, wide] = g.x as [number, number, number, number];
     const [co, , kh, kw] = g.w as [number, number, number, number];
     const gx = like(gy!, "conv2d gradient", g.x);
@@ -192,17 +193,14 @@ const VjpX: Op<Geometry> = {
     launch("conv2d_vjp_x_f32", [gx], [gy!, w!], [n, c, h, wide, co, kh, kw], scalars, "conv2d");
     return gx;
   },
-  vjp: (ggx, { inputs: [gy, w], params: g }) => [
-    gy!.requiresGrad ? apply(Conv2d, [ggx, w!], g) : null,
-    w!.requiresGrad ? apply(VjpW, [gy!, ggx], g) : null,
-  ],
+  vjp: (ggx, { saved: [w, gy], params: g }) => [() => apply(Conv2d, [ggx, w!], g), () => apply(VjpW, [gy!, ggx], g)],
 };
 
 /** Gradient of the weight, from that of the output and the input: partial sums over chunks of the batch, then their sum. */
 const VjpW: Op<Geometry> = {
   name: "conv2dVjpW",
-  reads: [0, 1],
-  forward([gy, x], g) {
+  forward([gy, x], g, wants) {
+    save(wants & A ? x! : null, wants & B ? gy! : null);
     const [n, , h, wide] = g.x as [number, number, number, number];
     const [co, ci, kh, kw] = g.w as [number, number, number, number];
     const chunks = Math.max(1, Math.min(MOST_CHUNKS, Math.ceil(n / IMAGES)));
@@ -221,10 +219,7 @@ const VjpW: Op<Geometry> = {
     }
     return gw;
   },
-  vjp: (ggw, { inputs: [gy, x], params: g }) => [
-    gy!.requiresGrad ? apply(Conv2d, [x!, ggw], g) : null,
-    x!.requiresGrad ? apply(VjpX, [gy!, ggw], g) : null,
-  ],
+  vjp: (ggw, { saved: [x, gy], params: g }) => [() => apply(Conv2d, [x!, ggw], g), () => apply(VjpX, [gy!, ggw], g)],
 };
 
 /**

@@ -1,6 +1,6 @@
 // Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
 import { fail } from "../core/error.ts";
-import { apply, expectDtype, launch, type Op, OUT } from "../core/op.ts";
+import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, mode, type Tensor } from "../core/tensor.ts";
 import { add, div, eq, mul, sub } from "./binary.ts";
@@ -45,56 +45,59 @@ interface Rows {
 /** Rows of logits (cross_entropy) or of log-probabilities (nll), [rows, classes], against labels [rows]. */
 const RowLoss: Op<Rows> = {
   name: "crossEntropy",
-  forward([x, target], p, saved) {
+  forward([x, target], p) {
     const [rows, classes] = x!.shape as [number, number];
     const loss = empty([rows], p.reduction === "none" ? x!.dtype : "float32", p.name, x!.device);
-    const outputs = [loss];
-    if (p.kernel === "cross_entropy") {
-      const probs = empty([rows, classes], "float32", p.name, x!.device);
-      saved.push(probs);
-      outputs.push(probs);
-    }
+    const probs = p.kernel === "cross_entropy" ? empty([rows, classes], "float32", p.name, x!.device) : null;
+    const outputs = probs === null ? [loss] : [loss, probs];
     launch(`${p.kernel}_f32`, outputs, [x!, target!], [rows, classes], [p.ignore], p.name);
+    const count = p.reduction === "mean" ? empty([], "float32", p.name, x!.device) : null;
+    save(target!, probs, count);
     if (p.reduction === "none") return loss;
     const y = like(x!, p.name, []);
-    if (p.reduction === "sum") launch("sum_f32", [y], [loss], [1, rows, 1], undefined, p.name);
-    else {
-      const count = empty([], "float32", p.name, x!.device);
-      saved.push(count);
-      launch("nll_mean_f32", [y, count], [loss, target!], [rows], [p.ignore], p.name);
-    }
+    if (count === null) launch("sum_f32", [y], [loss], [1, rows, 1], undefined, p.name);
+    else launch("nll_mean_f32", [y, count], [loss, target!], [rows], [p.ignore], p.name);
     loss.release(p.name);
     return y;
   },
-  reads: [1],
-  vjp(g, { inputs: [x, target], params: p, saved }) {
-    if (mode.grad) return [differentiable(g, x!, target!, p, saved), null];
+  vjp(g, { inputs: [x], params: p, saved: [target, probs, counted] }) {
+    if (mode.grad) return [differentiable(g, x!, target!, p, probs!, counted!), null];
     const [rows, classes] = x!.shape as [number, number];
     const gx = like(x!, `${p.name} gradient`);
-    const count = p.reduction === "mean" ? saved[saved.length - 1]! : one(x!);
-    const inputs = p.kernel === "cross_entropy" ? [g, saved[0]!, target!, count] : [g, target!, count];
+    const count = counted ?? one(x!);
+    const inputs = probs === null ? [g, target!, count] : [g, probs!, target!, count];
     launch(`${p.kernel}_vjp_f32`, [gx], inputs, [rows, classes], [p.ignore, Number(p.reduction === "none")], p.name);
     return [gx, null];
   },
 };
 
 /** The same gradient by ops, for second derivatives. */
-function differentiable(g: Tensor, x: Tensor, target: Tensor, p: Rows, saved: readonly Tensor[]): Tensor {
+function differentiable(
+  g: Tensor,
+  x: Tensor,
+  target: Tensor,
+  p: Rows,
+  probs: Tensor | null,
+  count: Tensor | null,
+): Tensor {
   const rows = x.shape[0]!;
   const hot = oneHot(target, x);
   const counted = reshape(toFloat(counts(target, p.ignore)), [rows, 1]);
-  const mean = p.reduction === "mean" ? div(g, saved[saved.length - 1]!) : g;
+  const mean = count === null ? g : div(g, count);
   const factor = p.reduction === "none" ? reshape(g, [rows, 1]) : mean;
-  const by = p.kernel === "nll" ? neg(hot) : sub(apply(Probs, [x], saved[0]!), hot);
+  const by = probs === null ? neg(hot) : sub(apply(Probs, [x], probs), hot);
   return mul(mul(by, counted), factor);
 }
 
 /** The softmax that the forward left, as a function of the logits. */
 const Probs: Op<Tensor> = {
   name: "softmax",
-  reads: [OUT],
-  forward: (_, probs) => alias(probs),
-  vjp: (g, _, y) => [softmaxVjp(g, y, 1)],
+  forward(_, probs) {
+    const y = alias(probs);
+    save(y);
+    return y;
+  },
+  vjp: (g, { saved: [y] }) => [softmaxVjp(g, y!, 1)],
 };
 
 /** 1 where the class is the label, [rows, classes]. */
@@ -242,29 +245,29 @@ export function mseLoss(x: Tensor, target: Tensor, options: LossOptions = {}): T
 
 const Bce: Op = {
   name: "binaryCrossEntropy",
-  reads: [0, 1],
   forward([p, y]) {
     const loss = like(p!, "binaryCrossEntropy");
     launch("bce_f32", [loss], [p!, y!], [p!.numel], undefined, "binaryCrossEntropy");
+    save(p!, y!);
     return loss;
   },
-  vjp: (g, { inputs: [p, y] }) => [apply(BceVjp, [g, p!, y!], null), null],
+  vjp: (g, { saved: [p, y] }) => [() => apply(BceVjp, [g, p!, y!], null), null],
 };
 
 // g (p - y) / (p (1 - p)): linear in g
 const BceVjp: Op = {
   name: "binaryCrossEntropyVjp",
-  reads: [0, 1, 2],
   forward([g, p, y]) {
     const gp = like(p!, "binaryCrossEntropy gradient");
     launch("bce_vjp_f32", [gp], [g!, p!, y!], [p!.numel], undefined, "binaryCrossEntropy");
+    save(g!, p!, y!);
     return gp;
   },
-  vjp(h, { inputs: [g, p, y] }) {
+  vjp(h, { saved: [g, p, y] }) {
     // d/dp (p - y)/(p - p²) = (p² - 2 p y + y) / (p - p²)²
     const q = mul(p!, addScalar(neg(p!), 1));
     const top = add(sub(mul(p!, p!), mulScalar(mul(p!, y!), 2)), y!);
-    return [apply(BceVjp, [h, p!, y!], null), mul(mul(h, g!), div(top, mul(q, q))), null];
+    return [() => apply(BceVjp, [h, p!, y!], null), () => mul(mul(h, g!), div(top, mul(q, q))), null];
   },
 };
 

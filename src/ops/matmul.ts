@@ -1,6 +1,6 @@
 // Products of matrices. Transposed operands are absorbed by the kernel's form: nn, nt, tn.
 import { fail } from "../core/error.ts";
-import { apply, contiguous, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, contiguous, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { sameDtypes } from "./binary.ts";
@@ -22,9 +22,10 @@ function launchMatmul(a: Tensor, b: Tensor, c: Tensor, batch: number, aStride: n
 const Matmul: Op = {
   name: "matmul",
   strided: true,
-  reads: [0, 1],
-  forward(inputs) {
+  fit: sumTo,
+  forward(inputs, _, wants) {
     sameDtypes("matmul", inputs);
+    const saves = [wants & A ? inputs[1]! : null, wants & B ? inputs[0]! : null];
     let [a, b] = inputs as [Tensor, Tensor];
     const m = a.shape[a.ndim - 2]!;
     const k = a.shape[a.ndim - 1]!;
@@ -34,6 +35,7 @@ const Matmul: Op = {
     if (a.ndim === 2 && b.ndim === 2 && !(a.transposed && b.transposed)) {
       const c = like(a, "matmul", [m, n]);
       launchMatmul(a, b, c, 1, m * k, k * n);
+      save(...saves);
       return c;
     }
     const [aBatch, bBatch] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
@@ -56,16 +58,19 @@ const Matmul: Op = {
       launch(b.transposed ? "matmul_nt_f32" : "matmul_nn_f32", [c], [a, b], [1, batch * m, n, k], [0, 0], "matmul");
     } else launchMatmul(a, b, c, batch, stride(a, m * k), stride(b, k * n));
     for (const h of helpers) h.release("matmul");
+    save(...saves);
     return c;
   },
-  vjp(g, { inputs: [a, b] }) {
+  vjp(g, { inputs: [a, b], saved: [forA, forB] }) {
     // The gradient of a transposed view is computed in the layout that is stored, and comes back as such a view.
     return [
-      a!.requiresGrad ? sumTo(a!.transposed ? last(product(b!, last(g))) : product(g, last(b!)), a!.shape) : null,
-      b!.requiresGrad ? sumTo(b!.transposed ? last(product(last(g), a!)) : product(last(a!), g), b!.shape) : null,
+      () => (a!.transposed ? last(product(forA!, last(g))) : product(g, last(forA!))),
+      () => (b!.transposed ? last(product(last(g), forB!)) : product(last(forB!), g)),
     ];
   },
 };
+/** Bits of `wants`. */
+const [A, B] = [1, 2];
 const product = (a: Tensor, b: Tensor): Tensor => apply(Matmul, [a, b], null);
 const last = (x: Tensor): Tensor => transpose(x, -2, -1);
 
@@ -104,8 +109,7 @@ export function mm(a: Tensor, b: Tensor): Tensor {
 
 const Linear: Op = {
   name: "linear",
-  reads: [0, 1],
-  forward(inputs) {
+  forward(inputs, _, wants) {
     sameDtypes("linear", inputs);
     const [x, w, b] = inputs;
     const n = w!.shape[0]!;
@@ -116,14 +120,11 @@ const Linear: Op = {
     const rows = rowsOf(shape);
     if (b === undefined) launch("matmul_nt_f32", [y], [x!, w!], [1, rows, n, k], [0, 0], "linear");
     else launch("matmul_nt_bias_f32", [y], [x!, w!, b], [1, rows, n, k], [0, 0, 0], "linear");
+    save(wants & A ? w! : null, wants & B ? x! : null);
     return y;
   },
-  vjp(g, { inputs: [x, w, b] }) {
-    return [
-      x!.requiresGrad ? matmul(g, w!) : null,
-      w!.requiresGrad ? turned(flat(g), flat(x!)) : null,
-      b?.requiresGrad ? sumTo(flat(g), b.shape) : null,
-    ];
+  vjp(g, { inputs: [, , b], saved: [w, x] }) {
+    return [() => matmul(g, w!), () => turned(flat(g), flat(x!)), () => sumTo(flat(g), b!.shape)];
   },
 };
 
@@ -132,13 +133,13 @@ const turned = (a: Tensor, b: Tensor): Tensor =>
   a.transposed || b.transposed ? matmul(t(a), b) : apply(Turned, [a, b], null);
 const Turned: Op = {
   name: "matmul",
-  reads: [0, 1],
   forward([a, b]) {
     const c = like(a!, "matmul", [a!.shape[1]!, b!.shape[1]!]);
+    save(a!, b!);
     launch("matmul_tn_f32", [c], [a!, b!], [1, c.shape[0]!, c.shape[1]!, a!.shape[0]!], [a!.numel, b!.numel], "matmul");
     return c;
   },
-  vjp: (g, { inputs: [a, b] }) => [a!.requiresGrad ? matmul(b!, t(g)) : null, b!.requiresGrad ? matmul(a!, g) : null],
+  vjp: (g, { saved: [a, b] }) => [() => matmul(b!, t(g)), () => matmul(a!, g)],
 };
 
 function rowsOf(shape: Shape): number {

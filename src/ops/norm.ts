@@ -1,7 +1,7 @@
 // Layer normalisation: each row, over the last dims, to mean 0 and variance 1, then times a weight, plus a bias.
 import { words64 } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { empty, mode, type Tensor } from "../core/tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
@@ -25,43 +25,46 @@ interface Rows {
 /** Rows to a partial sum of the gradients of weight and bias. */
 const CHUNK = 64;
 
-/** Saves the mean and 1 / sqrt(variance + eps) of each row. */
-function normalized(inputs: readonly Tensor[], { rows, n, eps }: Rows, saved: Tensor[]): Tensor {
-  const x = inputs[0]!;
+/** Saves x, the mean and 1 / sqrt(variance + eps) of each row, and the weight where there is one. */
+function normalized(inputs: readonly Tensor[], { rows, n, eps }: Rows): Tensor {
+  const [x, weight = null] = inputs as [Tensor, Tensor?];
   const y = like(x, "layerNorm");
-  for (let i = 0; i < 2; i++) saved.push(empty([rows], "float32", "layerNorm", x.device));
-  const kernel = inputs.length === 1 ? "layer_norm_f32" : "layer_norm_affine_f32";
-  launch(kernel, [y, ...saved], inputs, [rows, n], words64(eps), "layerNorm");
+  const center = empty([rows], "float32", "layerNorm", x.device);
+  const scale = empty([rows], "float32", "layerNorm", x.device);
+  const kernel = weight === null ? "layer_norm_f32" : "layer_norm_affine_f32";
+  launch(kernel, [y, center, scale], inputs, [rows, n], words64(eps), "layerNorm");
+  save(x, center, scale, weight);
   return y;
 }
 
 const LayerNorm: Op<Rows> = {
   name: "layerNorm",
-  reads: [0],
   forward: normalized,
-  vjp(g, { inputs: [x], params, saved }) {
+  vjp(g, { params, saved: [x, center, scale] }) {
     if (mode.grad) return [differentiable(g, x!, params).gx];
-    return [apply(VjpX, [g, x!, saved[0]!, saved[1]!], params)];
+    return [apply(VjpX, [g, x!, center!, scale!], params)];
   },
 };
 
 const AffineLayerNorm: Op<Rows> = {
   name: "layerNorm",
-  reads: [0, 1],
   forward: normalized,
-  vjp(g, { inputs: [x, weight, bias], params, saved }) {
+  vjp(g, { params, wants, saved: [x, center, scale, weight] }) {
+    const { shape } = weight!;
     if (mode.grad) {
       const rows = (v: Tensor): Tensor => reshape(v, [params.rows, params.n]);
       const { gx, z } = differentiable(mul(g, weight!), x!, params);
-      const gw = reshape(sum(mul(rows(g), z), { dim: 0 }), weight!.shape);
-      return [gx, gw, reshape(sum(rows(g), { dim: 0 }), bias!.shape)];
+      return [
+        gx,
+        () => reshape(sum(mul(rows(g), z), { dim: 0 }), shape),
+        () => reshape(sum(rows(g), { dim: 0 }), shape),
+      ];
     }
-    const of = [g, x!, saved[0]!, saved[1]!];
-    const gx = x!.requiresGrad ? apply(VjpX, [...of, weight!], params) : null;
-    if (!weight!.requiresGrad && !bias!.requiresGrad) return [gx, null, null];
-    const gb = empty(bias!.shape, "float32", "layerNorm gradient", x!.device);
-    const gw = apply(VjpWeight, of, { ...params, shape: weight!.shape, gb });
-    return [gx, gw, gb];
+    const of = [g, x!, center!, scale!];
+    const gx = (): Tensor => apply(VjpX, [...of, weight!], params);
+    if ((wants & AFFINE) === 0) return [gx, null, null];
+    const [gw, gb] = apply(VjpAffine, of, { ...params, shape });
+    return [gx, gw!, gb!];
   },
 };
 
@@ -76,20 +79,24 @@ const VjpX: Op<Rows> = {
   },
 };
 
-/** Gradient of the weight; that of the bias goes to `gb`. Partial sums over chunks of rows, then their sum. */
-const VjpWeight: Op<Rows & { shape: Shape; gb: Tensor }> = {
-  name: "layerNormVjpWeight",
-  forward(inputs, { rows, n, shape, gb }) {
-    const gw = empty(shape, "float32", "layerNorm gradient", gb.device);
+/** Bits of `wants` for weight and bias. */
+const AFFINE = 6;
+
+/** Gradients of weight and bias: partial sums over chunks of rows, then their sum. */
+const VjpAffine: Op<Rows & { shape: Shape }, readonly Tensor[]> = {
+  name: "layerNormVjpAffine",
+  forward(inputs, { rows, n, shape }) {
+    const { device } = inputs[0]!;
     const chunks = Math.ceil(rows / CHUNK);
-    const results = [gw, gb];
-    const partial = chunks === 1 ? results : results.map(() => empty([chunks, n], "float32", "layerNorm", gb.device));
+    const results = [0, 1].map(() => empty(shape, "float32", "layerNorm gradient", device));
+    const partial = chunks === 1 ? results : results.map(() => empty([chunks, n], "float32", "layerNorm", device));
     launch("layer_norm_vjp_weight_f32", partial, inputs, [rows, n], [CHUNK], "layerNorm");
-    if (chunks === 1) return gw;
-    launchSum(partial[0]!, gw, 1, chunks, n, "layerNorm");
-    launchSum(partial[1]!, gb, 1, chunks, n, "layerNorm");
+    if (chunks === 1) return results;
+    results.forEach((gw, i) => {
+      launchSum(partial[i]!, gw, 1, chunks, n, "layerNorm");
+    });
     done(...partial);
-    return gw;
+    return results;
   },
 };
 

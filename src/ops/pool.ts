@@ -1,6 +1,6 @@
 // Max and average pooling over windows of [n, c, h, w].
 import { fail } from "../core/error.ts";
-import { apply, cast, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, cast, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { eq } from "./binary.ts";
@@ -68,10 +68,10 @@ type MaxGeometry = Geometry & { dilation: [number, number] };
 
 const MaxPool: Op<MaxGeometry> = {
   name: "maxPool2d",
-  forward([x], g, saved) {
+  forward([x], g) {
     const y = like(x!, "maxPool2d", g.out);
     const index = empty(g.out, "int32", "maxPool2d index", x!.device);
-    saved.push(index);
+    save(index);
     launch("max_pool2d_f32", [y, index], [x!], g.extents, [...g.scalars, ...g.dilation], "maxPool2d");
     return y;
   },
@@ -81,6 +81,7 @@ const MaxPool: Op<MaxGeometry> = {
 const MaxPoolVjp: Op<MaxGeometry> = {
   name: "maxPool2dVjp",
   forward([gy, index], g) {
+    save(index!);
     const gx = like(gy!, "maxPool2d gradient", g.shape);
     const [planes, oh, ow] = g.extents as [number, number, number];
     launch(
@@ -93,7 +94,7 @@ const MaxPoolVjp: Op<MaxGeometry> = {
     );
     return gx;
   },
-  vjp: (h, { inputs: [, index], params: g }) => [gathered(h, index!, g), null],
+  vjp: (h, { saved: [index], params: g }) => [gathered(h, index!, g), null],
 };
 
 /** The elements of each plane that the windows took: a product with one-hot rows, for second derivatives only. */

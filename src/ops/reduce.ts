@@ -1,7 +1,7 @@
 // Reductions over all, one or several dims. A dim is seen as [outer, n, inner].
 import { isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, cast, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, cast, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { div, eq, mul } from "./binary.ts";
@@ -143,43 +143,48 @@ function notEmpty(op: string, x: Tensor, n: number): void {
 }
 
 /** Values and indices along a dim; the gradient goes to the index (the first of a tie). */
-function along(name: Extreme, x: Tensor, { dim, keepdim }: Along): Extremes {
-  let found: Tensor | undefined;
-  const op: Op<Along> = {
-    name,
-    forward([t]) {
-      expectDtype(name, t!, "float32");
-      const nested = nest(t!, dim);
-      notEmpty(name, t!, nested[1]);
-      const shape = reducedShape(t!.shape, [dim], keepdim);
-      const values = like(t!, name, shape);
-      found = empty(shape, "int32", name, t!.device);
-      launch(`${name}_f32`, [values, found], [t!], nested, undefined, name);
-      return values;
-    },
-    vjp: (g, { inputs: [t] }) => [extremeVjp(g, found!, t!, dim)],
-  };
-  const values = apply(op, [x], { dim, keepdim });
-  return { values, indices: found! };
+const along = (name: Extreme): Op<Along, readonly Tensor[]> => ({
+  name,
+  forward([x], { dim, keepdim }) {
+    expectDtype(name, x!, "float32");
+    const nested = nest(x!, dim);
+    notEmpty(name, x!, nested[1]);
+    const shape = reducedShape(x!.shape, [dim], keepdim);
+    const values = like(x!, name, shape);
+    const indices = empty(shape, "int32", name, x!.device);
+    launch(`${name}_f32`, [values, indices], [x!], nested, undefined, name);
+    save(indices);
+    return [values, indices];
+  },
+  vjp: ([g], { inputs: [x], saved: [indices], params: { dim } }) => [
+    apply(ExtremeVjp, [g!, indices!], { shape: x!.shape, dim }),
+  ],
+});
+const ALONG = { max: along("max"), min: along("min") };
+
+function extremes(name: Extreme, x: Tensor, dim: number, keepdim: boolean): Extremes {
+  const [values, indices] = apply(ALONG[name], [x], { dim: dimension(name, dim, x.shape), keepdim });
+  return { values: values!, indices: indices! };
 }
 
+/** The gradient where the indices are, zeros elsewhere. */
 const ExtremeVjp: Op<{ shape: Shape; dim: number }> = {
   name: "maxVjp",
-  reads: [1],
   forward([g, index], { shape, dim }) {
     const gx = like(g!, "max gradient", shape);
     launch("max_vjp_f32", [gx], [g!, index!], nest(gx, dim), undefined, "max");
+    save(index!);
     return gx;
   },
-  vjp: (gg, { inputs: [, index], params }) => [
-    sum(mul(gg, toFloat(oneHotLike(index!, params.shape, params.dim))), { dim: params.dim }),
+  vjp: (gg, { inputs: [g], saved: [index], params }) => [
+    () =>
+      reshape(
+        sum(mul(gg, toFloat(oneHotLike(index!, params.shape, params.dim))), { dim: params.dim, keepdim: true }),
+        g!.shape,
+      ),
     null,
   ],
 };
-
-function extremeVjp(g: Tensor, index: Tensor, x: Tensor, dim: number): Tensor {
-  return apply(ExtremeVjp, [g, index], { shape: x.shape, dim });
-}
 
 /** 1 where the position along `dim` is the index. */
 function oneHotLike(index: Tensor, shape: Shape, dim: number): Tensor {
@@ -195,7 +200,6 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
   const r = reduction(label, x, options);
   const op: Op<Reduction> = {
     name: label,
-    reads: [0, -1],
     forward([t], { dims, keepdim }) {
       notEmpty(label, t!, numel(dims.map((d) => t!.shape[d]!)));
       let source = t!;
@@ -212,14 +216,14 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
         source = like(t, label);
         launch("copy_f32", [source], [t!], [source.numel], undefined, label);
       }
-      if (keepdim) return source;
-      const y = alias(source, reducedShape(t!.shape, dims, false));
-      done(source);
+      const y = keepdim ? source : alias(source, reducedShape(t!.shape, dims, false));
+      if (y !== source) done(source);
+      save(t!, y);
       return y;
     },
-    vjp(g, { inputs: [t], params: { dims } }, y) {
+    vjp(g, { saved: [t, y], params: { dims } }) {
       const shape = reducedShape(t!.shape, dims, true);
-      const mask = toFloat(eq(t!, reshape(y, shape)));
+      const mask = toFloat(eq(t!, reshape(y!, shape)));
       return [mul(mask, div(reshape(g, shape), sum(mask, { dim: dims, keepdim: true })))];
     },
   };
@@ -246,7 +250,7 @@ export function max(x: Tensor): Tensor;
 export function max(x: Tensor, dim: number, keepdim?: boolean): Extremes;
 export function max(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes {
   if (dim === undefined) return over("max", "max", x, {});
-  return along("max", x, { dim: dimension("max", dim, x.shape), keepdim });
+  return extremes("max", x, dim, keepdim);
 }
 
 /** The smallest element of a float tensor, as `[]`; otherwise as `max(x)`. */
@@ -255,7 +259,7 @@ export function min(x: Tensor): Tensor;
 export function min(x: Tensor, dim: number, keepdim?: boolean): Extremes;
 export function min(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes {
   if (dim === undefined) return over("min", "min", x, {});
-  return along("min", x, { dim: dimension("min", dim, x.shape), keepdim });
+  return extremes("min", x, dim, keepdim);
 }
 
 /** The largest of floats over `dim`, or over all; shapes as in `sum`. Equal ones share the gradient evenly. NaN wins. */

@@ -2,7 +2,7 @@
 import { fail } from "../core/error.ts";
 import { apply, contiguous, launch, type Op } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
-import { alias, type Tensor } from "../core/tensor.ts";
+import { alias, type Tensor, viewOf } from "../core/tensor.ts";
 import { like } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcastStrides, dimension, walk } from "./strides.ts";
@@ -27,7 +27,7 @@ function resolve(op: string, x: Tensor, shape: Shape): Shape {
 
 const View: Op<Shape> = {
   name: "view",
-  forward: ([x], shape) => alias(x!, shape),
+  forward: ([x], shape) => viewOf(x!, shape),
   vjp: (g, { inputs: [x] }) => [reshape(g, x!.shape)],
 };
 
@@ -84,7 +84,7 @@ const T: Op = {
     const last = shape.length - 1;
     shape[last] = x!.shape[last - 1]!;
     shape[last - 1] = x!.shape[last]!;
-    return alias(x!, shape, x!.offset, !x!.transposed);
+    return viewOf(x!, shape, x!.offset, !x!.transposed);
   },
   vjp: (g) => [apply(T, [g], null)],
 };
@@ -208,7 +208,7 @@ const Narrow: Op<{ from: number; length: number }> = {
   name: "narrow",
   forward([x], { from, length }) {
     const row = numel(x!.shape.slice(1));
-    return alias(x!, [length, ...x!.shape.slice(1)], x!.offset + from * row);
+    return viewOf(x!, [length, ...x!.shape.slice(1)], x!.offset + from * row);
   },
   vjp: (g, { inputs: [x], params }) => [apply(NarrowVjp, [g], { ...params, shape: x!.shape })],
 };

@@ -1,5 +1,5 @@
 // softmax and its logarithm along a dim.
-import { apply, expectDtype, launch, type Op, OUT } from "../core/op.ts";
+import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { mul, sub } from "./binary.ts";
@@ -17,14 +17,14 @@ type Vjp = (g: Tensor, y: Tensor, dim: number) => Tensor;
 function along(name: string, kernel: string, vjp: Vjp): Op<number> {
   return {
     name,
-    reads: [OUT],
     forward([x], dim) {
       expectDtype(name, x!, "float32");
       const y = like(x!, name);
       launch(`${kernel}_f32`, [y], [x!], nest(x!, dim), undefined, name);
+      save(y);
       return y;
     },
-    vjp: (g, { params: dim }, y) => [vjp(g, y, dim)],
+    vjp: (g, { params: dim, saved: [y] }) => [vjp(g, y!, dim)],
   };
 }
 
@@ -36,15 +36,15 @@ function vjpOp(
 ): Vjp {
   const op: Op<number> = {
     name,
-    reads: [0, 1],
     forward([g, y], dim) {
       const gx = like(y!, `${name} gradient`);
       launch(`${kernel}_vjp_f32`, [gx], [g!, y!], nest(y!, dim), undefined, name);
+      save(g!, y!);
       return gx;
     },
-    vjp(h, { inputs: [g, y], params: dim }) {
+    vjp(h, { saved: [g, y], params: dim }) {
       const [ofG, ofY] = composed(g!, y!, dim);
-      return [g!.requiresGrad ? ofG(h) : null, y!.requiresGrad ? ofY(h) : null];
+      return [() => ofG(h), () => ofY(h)];
     },
   };
   return (g, y, dim) => apply(op, [g, y], dim);

@@ -1,27 +1,25 @@
 // Elementwise functions of one tensor, and of a tensor and a number.
 import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, cast, expectDtype, launch, type Op, OUT } from "../core/op.ts";
+import { apply, cast, expectDtype, type Gradient, launch, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { div, mul } from "./binary.ts";
 import { compose, like } from "./compose.ts";
 
-type Vjp = NonNullable<Op["vjp"]>;
-
-/** An elementwise op over kernel `<name>_f32`. */
-function unary(name: string, reads: readonly number[], vjp: Vjp): (x: Tensor) => Tensor {
+/** An elementwise op over kernel `<name>_f32`; its gradient, of what is saved: the input x, the output y, or nothing. */
+function unary(name: string, saves: "x" | "y" | "", vjp: (g: Tensor, of: Tensor) => Gradient): (x: Tensor) => Tensor {
   const kernel = `${name}_f32`;
   const op: Op = {
     name,
-    reads,
     forward([x]) {
       expectDtype(name, x!, "float32");
       const y = like(x!, name);
       launch(kernel, [y], [x!], [x!.numel], undefined, name);
+      if (saves !== "") save(saves === "x" ? x! : y);
       return y;
     },
-    vjp,
+    vjp: (g, { saved: [of] }) => [vjp(g, of!)],
   };
   return (x) => apply(op, [x], null);
 }
@@ -29,51 +27,51 @@ function unary(name: string, reads: readonly number[], vjp: Vjp): (x: Tensor) =>
 /** The kernel `<name>_vjp_f32(g, y)`; `of` gives its gradients, which double backward needs. */
 function unaryVjp(
   name: string,
-  of: (gg: Tensor, g: Tensor, y: Tensor) => [Tensor, Tensor | null],
+  of: (gg: Tensor, g: Tensor, y: Tensor) => [Gradient, Gradient],
 ): (g: Tensor, y: Tensor) => Tensor {
   const kernel = `${name}_vjp_f32`;
   const label = `${name} gradient`;
   const op: Op = {
     name: `${name}Vjp`,
-    reads: [0, 1],
     forward([g, y]) {
       const gx = like(y!, label);
       launch(kernel, [gx], [g!, y!], [g!.numel], undefined, name);
+      save(g!, y!);
       return gx;
     },
-    vjp: (gg, { inputs: [g, y] }) => of(gg, g!, y!),
+    vjp: (gg, { saved: [g, y] }) => of(gg, g!, y!),
   };
   return (g, y) => apply(op, [g, y], null);
 }
 
 /** -x, element by element, for floats: the shape and dtype of `x`. */
-export const neg = unary("neg", [], (g) => [neg(g)]);
+export const neg = unary("neg", "", (g) => neg(g));
 /** e^x, element by element, for floats: the shape and dtype of `x`. */
-export const exp = unary("exp", [OUT], (g, _, y) => [mul(g, y)]);
+export const exp = unary("exp", "y", (g, y) => mul(g, y));
 /** Natural logarithm, element by element, for floats: NaN below zero, -infinity at zero. */
-export const log = unary("log", [0], (g, { inputs: [x] }) => [div(g, x!)]);
+export const log = unary("log", "x", (g, x) => div(g, x));
 /** Square root, element by element, for floats: NaN below zero; the gradient at 0 is infinite. */
-export const sqrt = unary("sqrt", [OUT], (g, _, y) => [sqrtVjp(g, y)]);
+export const sqrt = unary("sqrt", "y", (g, y) => sqrtVjp(g, y));
 /** Hyperbolic tangent, element by element, for floats: results in [-1, 1]. */
-export const tanh = unary("tanh", [OUT], (g, _, y) => [tanhVjp(g, y)]);
+export const tanh = unary("tanh", "y", (g, y) => tanhVjp(g, y));
 /** 1 / (1 + e^-x), element by element, for floats: results in [0, 1]. */
-export const sigmoid = unary("sigmoid", [OUT], (g, _, y) => [sigmoidVjp(g, y)]);
+export const sigmoid = unary("sigmoid", "y", (g, y) => sigmoidVjp(g, y));
 /** max(x, 0), element by element, for floats; the gradient at 0 is 0, NaN stays NaN. */
-export const relu = unary("relu", [OUT], (g, _, y) => [reluVjp(g, y)]);
+export const relu = unary("relu", "y", (g, y) => reluVjp(g, y));
 /** |x|, element by element, for floats; the gradient at 0 is 0. */
-export const abs = unary("abs", [0], (g, { inputs: [x] }) => [mul(g, sign(x!))]);
+export const abs = unary("abs", "x", (g, x) => mul(g, sign(x)));
 /** Sine of angles in radians, element by element, for floats. */
-export const sin = unary("sin", [0], (g, { inputs: [x] }) => [mul(g, cos(x!))]);
+export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
 /** Cosine of angles in radians, element by element, for floats. */
-export const cos = unary("cos", [0], (g, { inputs: [x] }) => [neg(mul(g, sin(x!)))]);
+export const cos = unary("cos", "x", (g, x) => neg(mul(g, sin(x))));
 
-const reluVjp = unaryVjp("relu", (gg, _, y) => [reluVjp(gg, y), null]);
-const tanhVjp = unaryVjp("tanh", (gg, g, y) => [tanhVjp(gg, y), mulScalar(mul(mul(gg, g), y), -2)]);
+const reluVjp = unaryVjp("relu", (gg, _, y) => [() => reluVjp(gg, y), null]);
+const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);
 const sigmoidVjp = unaryVjp("sigmoid", (gg, g, y) => [
-  sigmoidVjp(gg, y),
-  mul(mul(gg, g), rsubScalar(mulScalar(y, 2), 1)),
+  () => sigmoidVjp(gg, y),
+  () => mul(mul(gg, g), rsubScalar(mulScalar(y, 2), 1)),
 ]);
-const sqrtVjp = unaryVjp("sqrt", (gg, g, y) => [sqrtVjp(gg, y), neg(div(sqrtVjp(mul(gg, g), y), y))]);
+const sqrtVjp = unaryVjp("sqrt", (gg, g, y) => [() => sqrtVjp(gg, y), () => neg(div(sqrtVjp(mul(gg, g), y), y))]);
 
 const Sign: Op = {
   name: "sign",
@@ -94,23 +92,18 @@ const addTensors = (a: Tensor, b: Tensor): Tensor => {
 };
 
 /** x op s for a number s, which is baked into a captured program. */
-function scalarOp(
-  name: string,
-  kernel: string,
-  vjp: (g: Tensor, s: number, x: Tensor) => Tensor,
-  reads: readonly number[] = [],
-) {
+function scalarOp(name: string, kernel: string, vjp: (g: Tensor, s: number, x: Tensor) => Tensor, saves = false) {
   const scalar = `${kernel}_scalar_f32`;
   const op: Op<number> = {
     name,
-    reads,
     forward([x], s) {
       expectDtype(name, x!, "float32");
       const y = like(x!, name);
       launch(scalar, [y], [x!], [x!.numel], [word(s)], name);
+      if (saves) save(x!);
       return y;
     },
-    vjp: (g, { params, inputs }) => [vjp(g, params, inputs[0]!)],
+    vjp: (g, { params, saved: [x] }) => [vjp(g, params, x!)],
   };
   return (x: Tensor, s: number): Tensor => apply(op, [x], s);
 }
@@ -124,7 +117,7 @@ export const divScalar = scalarOp("div", "div", (g, s) => divScalar(g, s));
 /** s - x @internal */
 export const rsubScalar = scalarOp("sub", "rsub", (g) => neg(g));
 /** s / x @internal */
-export const rdivScalar = scalarOp("rdiv", "rdiv", (g, s, x) => mulScalar(div(g, mul(x, x)), -s), [0]);
+export const rdivScalar = scalarOp("rdiv", "rdiv", (g, s, x) => mulScalar(div(g, mul(x, x)), -s), true);
 
 /** @internal */
 export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
