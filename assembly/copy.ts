@@ -89,6 +89,31 @@ export function permute_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
+/** y | x | d0..d5 | s0..s5        y[i0 s0 + .. + i5 s5] = x[i0..i5], x dense: lines over d5 */
+export function scatter_f32(args: usize, ith: u32, nth: u32): void {
+  const dims = args + 8;
+  const strides = args + 32;
+  const width = load<u32>(dims, 20);
+  const step = load<i32>(strides, 20) << 2;
+  const y = pointer(args, 0);
+  let from = pointer(args, 1);
+  let rows: u32 = 1;
+  for (let d: usize = 0; d < 20; d += 4) rows *= load<u32>(dims + d);
+  let i = first(rows * width, GRAIN, ith, nth);
+  const end = last(args, rows * width, GRAIN, ith, nth);
+  from += (<usize>i) << 2;
+  while (i < end) {
+    const row = i / width;
+    const column = i % width;
+    const count = min(width - column, end - i);
+    let to = y + ((offset(row, dims, strides, 5)) << 2) + <i32>column * step;
+    if (step == 4) words(to, from, count);
+    else for (let j: u32 = 0; j < count; j++, to += step) store<u32>(to, load<u32>(from + ((<usize>j) << 2)));
+    from += (<usize>count) << 2;
+    i += count;
+  }
+}
+
 /** `columns` (up to 16) columns of m rows of x, `pitch` words apart, become rows of m words. */
 function transposeBand(y: usize, x: usize, m: u32, pitch: u32, columns: u32): void {
   const down = (<usize>pitch) << 2;

@@ -1,6 +1,7 @@
 // The one place that gives tensors their methods: each is the function of the same name with the tensor in front.
 import { type Device, defaultDevice, type TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
+import { contiguous } from "./core/op.ts";
 import type { Shape } from "./core/shape.ts";
 import { type BackwardOptions, backward } from "./core/tape.ts";
 import { mode, Tensor } from "./core/tensor.ts";
@@ -111,12 +112,14 @@ declare module "./core/tensor.ts" {
     logSoftmax(dim: number): Tensor;
     /** The same elements in another shape, sharing storage: `view(3, -1)` or `view([3, -1])`; one size may be -1. */
     view(...shape: number[] | [Shape]): Tensor;
-    /** As `view`, but a transposed view is copied first: `[2, 6]` by `reshape(3, -1)` gives `[3, 4]`. */
+    /** As `view`, but what has no such view is copied first: `[2, 6]` by `reshape(3, -1)` gives `[3, 4]`. */
     reshape(...shape: number[] | [Shape]): Tensor;
-    /** Repeats dims of size 1: `[3, 1]` by `expand(2, 3, 4)`; -1 keeps a size. A copy here, in PyTorch a view. */
+    /** Repeats dims of size 1: `[3, 1]` by `expand(2, 3, 4)`; -1 keeps a size. A view. */
     expand(...shape: number[] | [Shape]): Tensor;
-    /** Reorders dims: `[2, 3, 4]` by `permute(2, 0, 1)` gives `[4, 2, 3]`. A copy here, in PyTorch a view. */
+    /** Reorders dims: `[2, 3, 4]` by `permute(2, 0, 1)` gives `[4, 2, 3]`. A view. */
     permute(...dims: number[] | [readonly number[]]): Tensor;
+    /** Moves the dims at `source` to the places `destination`: `[2, 3, 4]` by `movedim(0, 2)` gives `[3, 4, 2]`. A view. */
+    movedim(source: number | readonly number[], destination: number | readonly number[]): Tensor;
     /** Merges dims `startDim` to `endDim`, all by default: `[n, c, h, w]` by `flatten(1)` gives `[n, c h w]`. */
     flatten(startDim?: number, endDim?: number): Tensor;
     /** Without the dims of size 1, or without `dim` where its size is 1: `[1, 3, 1]` gives `[3]`. Shares storage. */
@@ -125,18 +128,32 @@ declare module "./core/tensor.ts" {
     unsqueeze(dim: number): Tensor;
     /** The transpose of a matrix, `[m, n]` to `[n, m]`: a view, which matmul absorbs. */
     t(): Tensor;
-    /** Swaps two dims: a view when they are the last two, else a copy (in PyTorch a view). */
+    /** Swaps two dims: `[2, 3, 4]` by `transpose(0, 2)` gives `[4, 3, 2]`. A view. */
     transpose(dim0: number, dim1: number): Tensor;
-    /**
-     * Items `start` to `start + length` of `dim`: `[4, 3]` by `narrow(0, 1, 2)` gives `[2, 3]`. Shares storage for dim
-     * 0, else a copy.
-     */
+    /** Items `start` to `start + length` of `dim`: `[4, 3]` by `narrow(0, 1, 2)` gives `[2, 3]`. A view. */
     narrow(dim: number, start: number, length: number): Tensor;
-    /**
-     * Item `index` of `dim`, without that dim: `[4, 3]` by `select(0, -1)` gives `[3]`. Shares storage for dim 0, else
-     * a copy.
-     */
+    /** Item `index` of `dim`, without that dim: `[4, 3]` by `select(0, -1)` gives `[3]`. A view. */
     select(dim: number, index: number): Tensor;
+    /** Items `start` to but without `end` of `dim`, every `step`-th, as `x[start:end:step]` in Python; null leaves a bound out. A view. */
+    slice(dim: number, start?: number | null, end?: number | null, step?: number): Tensor;
+    /** The diagonal of two dims (0 and 1 by default), as a last dim: `[3, 4]` gives `[3]`. A view. */
+    diagonal(offset?: number, dim1?: number, dim2?: number): Tensor;
+    /** Its items along `dim` (0 by default), without that dim: `[2, 3]` gives two of `[3]`. Views. */
+    unbind(dim?: number): Tensor[];
+    /** Parts of `dim` (0 by default), of one size or of the sizes given: `[5, 3]` by `split(2)` gives `[2, 3]` twice and `[1, 3]`. Views. */
+    split(size: number | readonly number[], dim?: number): Tensor[];
+    /** At most `chunks` equal parts of `dim` (0 by default): `[5, 3]` by `chunk(2)` gives `[3, 3]` and `[2, 3]`. Views. */
+    chunk(chunks: number, dim?: number): Tensor[];
+    /** A dense copy where its elements do not lie row by row; else itself. */
+    contiguous(): Tensor;
+    /** True where its elements lie row by row, without gaps. */
+    isContiguous(): boolean;
+    /** Steps in the storage from one item of each dim to the next, in elements: `[2, 3]` has `[3, 1]`. */
+    stride(): number[];
+    /** The step of one dim. */
+    stride(dim: number): number;
+    /** Where its first element lies in the storage, in elements. */
+    storageOffset(): number;
     /**
      * The product of matrices, `[m, k]` and `[k, n]` to `[m, n]`, of batches of them, or with vectors: see `matmul`.
      */
@@ -147,8 +164,10 @@ declare module "./core/tensor.ts" {
     add_(b: Other): Tensor;
     /** this -= b in place, where `b` broadcasts to this shape; returns this. */
     sub_(b: Other): Tensor;
-    /** this *= b in place, where `b` broadcasts to this shape and requires no gradient; returns this. */
+    /** this *= b in place, where `b` broadcasts to this shape; returns this. */
     mul_(b: Other): Tensor;
+    /** this /= b in place, for floats, where `b` broadcasts to this shape; returns this. */
+    div_(b: Other): Tensor;
     /** Every element becomes 0, in place; returns this. */
     zero_(): Tensor;
     /** Every element becomes `value`, in place; returns this. */
@@ -208,6 +227,9 @@ const named: Record<string, AnyFunction> = {
   ...{ amax: ops.amax, amin: ops.amin, argmax: ops.argmax, argmin: ops.argmin },
   ...{ softmax: ops.softmax, logSoftmax: ops.logSoftmax, flatten: ops.flatten, squeeze: ops.squeeze },
   ...{ unsqueeze: ops.unsqueeze, t: ops.t, transpose: ops.transpose, narrow: ops.narrow, select: ops.select },
+  ...{ movedim: ops.movedim, slice: ops.slice, diagonal: ops.diagonal, unbind: ops.unbind, split: ops.split },
+  ...{ chunk: ops.chunk, contiguous, isContiguous: ops.isContiguous, stride: ops.stride },
+  ...{ storageOffset: ops.storageOffset, div_: ops.div_ },
   ...{ matmul: ops.matmul, mm: ops.mm, add_: ops.add_, sub_: ops.sub_, mul_: ops.mul_, zero_: ops.zero_ },
   ...{ fill_: ops.fill_, copy_: ops.copy_, uniform_: ops.uniform_, normal_: ops.normal_ },
   ...{ backward, data, dataSync, item, itemSync, to },

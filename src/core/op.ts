@@ -2,9 +2,10 @@
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
+import { walk } from "./layout.ts";
 import { type Shape, show } from "./shape.ts";
-import { type Entry, newEntry, releaseSpent, sameHistory } from "./tape.ts";
-import { alive, empty, mode, Tensor } from "./tensor.ts";
+import { type Entry, newEntry, releaseSpent } from "./tape.ts";
+import { alive, empty, mode, stridesOf, Tensor, turned } from "./tensor.ts";
 
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];
@@ -27,7 +28,7 @@ export interface Op<P = unknown, O extends Out = Tensor> {
   vjp?(g: O extends Tensor ? Tensor : readonly (Tensor | null)[], entry: Entry<P>): Gradient[];
   /** Its inputs broadcast: this brings a gradient to an input's shape. */
   readonly fit?: (g: Tensor, shape: Shape) => Tensor;
-  /** Takes views with the last two dims transposed as they are; others get a dense copy. */
+  /** Takes views as they lie; others get a dense copy. */
   readonly strided?: boolean;
 }
 
@@ -57,8 +58,7 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     if (x.requiresGrad) wants |= 1 << i;
-    if (x.history !== null && mode.grad) sameHistory(op.name, x);
-    if (x.transposed && !op.strided) {
+    if (x.strides !== null && !op.strided) {
       dense ??= inputs.slice();
       dense[i] = contiguous(x);
     }
@@ -143,25 +143,47 @@ const Contiguous: Op = {
   forward([x]) {
     const y = empty(x!.shape, x!.dtype, "contiguous", x!.device);
     const rank = x!.ndim;
-    const [m, n] = [x!.shape[rank - 1]!, x!.shape[rank - 2]!]; // as stored
-    const batch = m * n === 0 ? 0 : x!.numel / (m * n);
-    launch("transpose_f32", [y], [x!], [batch, m, n]);
+    if (turned(x!)) {
+      const [m, n] = [x!.shape[rank - 1]!, x!.shape[rank - 2]!]; // as stored
+      launch("transpose_f32", [y], [x!], [x!.numel / (m * n), m, n]);
+    } else gather("contiguous", y, x!);
     return y;
   },
   vjp: (g) => [g],
 };
 
+/** Copies the strided `x` to the dense `y`. @internal */
+export function gather(op: string, y: Tensor, x: Tensor): void {
+  if (x.strides === null) {
+    launch("copy_f32", [y], [x], [x.numel], undefined, op);
+    return;
+  }
+  const { extents, strides } = walk(op, x.shape, [stridesOf(x)]);
+  launch("permute_f32", [y], [x], extents, strides[0]!, op);
+}
+
+/** Copies the dense `x` to the places of the strided `y`. @internal */
+export function scatter(op: string, y: Tensor, x: Tensor): void {
+  if (y.strides === null) launch("copy_f32", [y], [x], [y.numel], undefined, op);
+  else {
+    const { extents, strides } = walk(op, y.shape, [y.strides]);
+    launch("scatter_f32", [y], [x], extents, strides[0]!, op);
+  }
+}
+
 /** `x` itself when dense, else a dense copy. @internal */
 export function contiguous(x: Tensor): Tensor {
-  return x.transposed ? apply(Contiguous, [x], null) : x;
+  return x.strides === null ? x : apply(Contiguous, [x], null);
 }
 
 const Cast: Op<DType> = {
   name: "to",
   strided: true,
   forward([x], dtype) {
-    const y = empty(x!.shape, dtype, "to", x!.device, x!.transposed);
-    launch("copy_f32", [y], [x!], [x!.numel], undefined, "to");
+    const dense = x!.strides === null || turned(x!) ? x! : contiguous(x!);
+    const y = empty(x!.shape, dtype, "to", x!.device, dense.strides);
+    launch("copy_f32", [y], [dense], [dense.numel], undefined, "to");
+    if (dense !== x) dense.release("to");
     return y;
   },
   vjp: (g) => [g],

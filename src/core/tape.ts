@@ -33,8 +33,6 @@ export interface Entry<P = unknown> {
   readonly versions: readonly number[];
   /** What else is released with it: temporaries of a composition. */
   helpers: Tensor[] | null;
-  /** How often its output's history had been rebased. */
-  rebases: number;
   consumed: boolean;
   /** The gradients of the outputs that have come together so far, during a backward. */
   grads: (Tensor | null)[];
@@ -67,10 +65,9 @@ export function newEntry(
       s.readers++;
     }
   }
-  const rebases = out.history?.rebases ?? 0;
   const [serial, helpers, consumed, grads, pass] = [++serials, null, false, NONE, 0];
   // biome-ignore format: one line is how it is allocated
-  return { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, rebases, consumed, grads, pass };
+  return { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, consumed, grads, pass };
 }
 
 /** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
@@ -176,7 +173,6 @@ function differentiate(
   wanted: ReadonlySet<Tensor> | null,
 ): Map<Tensor, Tensor> {
   alive("backward", root);
-  sameHistory("backward", root);
   if (!root.requiresGrad) {
     fail("backward", `${root.describe()}: element 0 of tensors does not require grad and does not have a grad_fn`);
   }
@@ -253,12 +249,6 @@ const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean =
 /** A tensor of its own over the same storage; differentiable where gradients are. */
 const own = (x: Tensor, create: boolean): Tensor => (create ? apply(Alias, [x], null) : alias(x));
 const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), vjp: (g) => [g] };
-
-/** A view of what was changed in place afterwards has a history that is not its own. @internal */
-export function sameHistory(op: string, x: Tensor): void {
-  if ((x.entry?.rebases ?? 0) === (x.history?.rebases ?? 0)) return;
-  fail(op, `${x.describe()} shares storage with a tensor that was changed in place later: take the view after that`);
-}
 
 /** Every entry that `root` reaches, by falling serial number. */
 function gather(root: Tensor): Entry[] {
@@ -339,7 +329,7 @@ function sum(a: Tensor, b: Tensor, create: boolean): Tensor {
 
 /** The dense form of a gradient; the other one is released. */
 function settled(g: Tensor): Tensor {
-  if (!g.transposed) return g;
+  if (g.strides === null) return g;
   const dense = contiguous(g);
   g.release("backward()");
   return dense;

@@ -9,6 +9,7 @@ import type { Recording } from "./capture.ts";
 import { type Device, defaultDevice, type Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
+import { denseStrides, isTurned, type Strides } from "./layout.ts";
 import { numel, type Shape, sameShape, show } from "./shape.ts";
 import type { Entry } from "./tape.ts";
 
@@ -23,7 +24,9 @@ export const mode: {
   recording: Recording | null;
   /** The inputs of an op of this name in the dtypes that `autocast` wants. */
   autocast: ((op: string, inputs: readonly Tensor[]) => readonly Tensor[]) | null;
-} = { grad: true, scope: false, recording: null, autocast: null };
+  /** Gives a view whose base was written the entry that it now has: core/views.ts. */
+  refresh(view: Tensor): void;
+} = { grad: true, scope: false, recording: null, autocast: null, refresh: () => {} };
 
 /** Live tensors, of all devices. @internal */
 export const count = { tensors: 0, made: 0 };
@@ -97,8 +100,8 @@ export abstract class Tensor {
   readonly numel: number;
   /** First element in the storage. @internal */
   readonly offset: number;
-  /** The storage holds the last two dims transposed; matmul absorbs it, everything else copies first. @internal */
-  readonly transposed: boolean;
+  /** Null where it lies dense. @internal */
+  readonly strides: Strides;
   /** Another one only after `to(device)` of a module. @internal */
   storage: Storage;
   /** What released it, or null. @internal */
@@ -107,14 +110,16 @@ export abstract class Tensor {
   entry: Entry | null = null;
   /** Which of that entry's outputs it is. @internal */
   slot = 0;
-  /** What it shares with its base and its views: see `History`. @internal */
-  history: History | null = null;
+  /** What it is a view of, itself no view; null for what is none. Writes in place are seen by both, in gradients too. @internal */
+  base: Tensor | null = null;
+  /** Recorded writes in place, to it or a view of it; of a view: those of its base when its entry was made. @internal */
+  rebases = 0;
+  /** Why a view may not be written while gradients are on, in PyTorch's words. @internal */
+  fixed: string | null = null;
   /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. @internal */
   spent: Tensor[][] | null = null;
   /** Not released by steps and scopes: parameters, buffers, gradients, optimizer state, `keep()`. @internal */
   kept = false;
-  /** The op whose result is a copy here and a view in PyTorch: writing into it is refused. @internal */
-  copyOf: string | null = null;
   /** Entries that were not consumed yet and saved it. @internal */
   readers = 0;
   /** What is to release it when they are. @internal */
@@ -135,12 +140,12 @@ export abstract class Tensor {
   private wantsGrad = false;
 
   /** @internal */
-  constructor(storage: Storage, offset: number, shape: Shape, dtype: DType, transposed = false) {
+  constructor(storage: Storage, offset: number, shape: Shape, dtype: DType, strides: Strides = null) {
     this.storage = storage;
     this.offset = offset;
     this.shape = shape;
     this.dtype = dtype;
-    this.transposed = transposed;
+    this.strides = strides;
     this.numel = numel(shape);
     storage.holders++;
     count.tensors++;
@@ -164,6 +169,7 @@ export abstract class Tensor {
 
   /** True for what no recorded op made: parameters, data, and all that was computed without gradients. */
   get isLeaf(): boolean {
+    if (this.base !== null) mode.refresh(this);
     return this.entry === null;
   }
 
@@ -172,6 +178,7 @@ export abstract class Tensor {
    * its inputs does.
    */
   get requiresGrad(): boolean {
+    if (this.base !== null && this.base.rebases !== this.rebases) mode.refresh(this);
     return this.wantsGrad;
   }
 
@@ -261,7 +268,7 @@ export abstract class Tensor {
 
   /** Changes the storage, as `to(device)` does with a parameter: the tensor stays the same object. @internal */
   moveTo(storage: Storage): void {
-    if (this.offset !== 0 || this.transposed) fail("to", `${this.describe()} is a view: move its base`);
+    if (this.offset !== 0 || this.strides !== null) fail("to", `${this.describe()} is a view: move its base`);
     storage.holders++;
     count.tensors++;
     this.release("to(device)");
@@ -299,8 +306,14 @@ export function alive(op: string, x: Tensor): void {
 }
 
 /** A tensor with undefined contents. @internal */
-export function empty(shape: Shape, dtype: DType, label: string, device = defaultDevice(), transposed = false): Tensor {
-  return new Made(room(numel(shape), dtype, label, device), 0, shape, dtype, transposed);
+export function empty(
+  shape: Shape,
+  dtype: DType,
+  label: string,
+  device = defaultDevice(),
+  strides: Strides = null,
+): Tensor {
+  return new Made(room(numel(shape), dtype, label, device), 0, shape, dtype, strides);
 }
 
 /** A storage for so many elements. @internal */
@@ -322,26 +335,13 @@ export function lasting(storage: Storage, shape: Shape): Tensor {
   return t;
 }
 
-/**
- * Recorded writes in place, of a base and its views alike: a view that was taken before one has another history than the
- * storage shows. `detach()` begins a new one.
- * @internal
- */
-export interface History {
-  rebases: number;
-}
-
-/** As `alias`, for views: writes in place are its base's too. @internal */
-export function viewOf(x: Tensor, shape: Shape, offset = x.offset, transposed = x.transposed): Tensor {
-  const view = alias(x, shape, offset, transposed);
-  x.history ??= { rebases: 0 };
-  view.history = x.history;
-  return view;
-}
-
 /** Another tensor over the same storage, off the tape. @internal */
-export function alias(x: Tensor, shape: Shape = x.shape, offset = x.offset, transposed = x.transposed): Tensor {
-  const view = new Made(x.storage, offset, shape, x.dtype, transposed);
-  view.copyOf = x.copyOf;
-  return view;
+export function alias(x: Tensor, shape: Shape = x.shape, offset = x.offset, strides = x.strides): Tensor {
+  return new Made(x.storage, offset, shape, x.dtype, strides);
 }
+
+/** The last two dims are swapped, everything else is dense. @internal */
+export const turned = (x: Tensor): boolean => isTurned(x.shape, x.strides);
+
+/** Its strides, written out. @internal */
+export const stridesOf = (x: Tensor): readonly number[] => x.strides ?? denseStrides(x.shape);

@@ -1,12 +1,13 @@
 // Elementwise functions of two tensors with broadcasting. https://pytorch.org/docs/stable/notes/broadcasting.html
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { walk } from "../core/layout.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
-import { broadcast, broadcastStrides, walk } from "./strides.ts";
+import { broadcast, broadcastStrides } from "./strides.ts";
 import {
   addScalar,
   type Comparison,
@@ -28,17 +29,14 @@ const NAMES = {
   i32: { plain: names("_i32"), broadcast: names("_broadcast_i32") },
 };
 
-/** Launches `<kernel>_<dtype>` or its broadcasting form. @internal */
+/** Launches `<kernel>_<dtype>` into the dense `out`, or the form that reads by strides, which views have. @internal */
 export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor, out: Tensor): void {
   const kernels = NAMES[suffix(a.dtype)];
-  if (sameShape(a.shape, b.shape)) {
+  if (a.strides === null && b.strides === null && sameShape(a.shape, b.shape)) {
     launch(kernels.plain[kernel]!, [out], [a, b], [out.numel], undefined, name);
     return;
   }
-  const { extents, strides } = walk(name, out.shape, [
-    broadcastStrides(a.shape, out.shape),
-    broadcastStrides(b.shape, out.shape),
-  ]);
+  const { extents, strides } = walk(name, out.shape, [broadcastStrides(a, out.shape), broadcastStrides(b, out.shape)]);
   launch(kernels.broadcast[kernel]!, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
 }
 
@@ -61,6 +59,7 @@ function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["vjp"], 
   const op: Op = {
     name,
     fit: sumTo,
+    strided: true,
     forward([a, b], _, wants) {
       // float16 and float32 give float32
       if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);

@@ -1,25 +1,25 @@
-// Writes in place. Every write bumps the storage's version, so backward notices a saved value that changed.
-import { elementsOf } from "../core/device.ts";
+// Writes in place. Every write bumps the storage's version, so backward notices a saved value that changed; what is recorded
+// becomes part of the history that a base shares with its views (views.ts).
 import { isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { launch, mixed, type Op, record } from "../core/op.ts";
+import { hasZeroStride } from "../core/layout.ts";
+import { gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
+import type { Entry } from "../core/tape.ts";
 import { alias, alive, empty, mode, type Tensor } from "../core/tensor.ts";
 import { div, launchBinary, mul, sameDtypes } from "./binary.ts";
+import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
 import { broadcast } from "./strides.ts";
 import { clone, divScalar, mulScalar, neg, toDtype } from "./unary.ts";
+import { type Place, part, placeOf } from "./views.ts";
 
-/** The kernels see the storage: a transposed view is written through its dense form only for whole fills. */
-function dense(op: string, x: Tensor): void {
-  if (x.transposed) fail(op, `${show(x.shape)} is a transposed view: write to its base`);
-}
-
-/** Throws where an operand shares some of the bytes that are written, but not all of them in the same order, as PyTorch does. */
+/** Throws where `x` and an operand share some of the bytes that are written, in another order, as PyTorch does where it can see that. */
 function apart(op: string, x: Tensor, other: Tensor): void {
-  if (other.storage !== x.storage || (other.offset === x.offset && other.numel === x.numel)) return;
+  if (other.storage !== x.storage || x.strides !== null || other.strides !== null) return;
+  if (other.offset === x.offset && other.numel === x.numel) return;
   const [from, to] = [Math.max(x.offset, other.offset), Math.min(x.offset + x.numel, other.offset + other.numel)];
   if (from >= to) return;
   fail(
@@ -28,69 +28,108 @@ function apart(op: string, x: Tensor, other: Tensor): void {
   );
 }
 
-/**
- * A write to `x` in place. `write` launches it, told who wants a gradient (nobody: 0), and returns what the gradients need; history
- * is rebased as PyTorch does.
- */
-function inPlace<P>(
-  op: Op<P>,
-  x: Tensor,
-  others: readonly Tensor[],
-  params: P,
-  write: (wants: number) => readonly (Tensor | null)[],
-): Tensor {
+const sameLayout = (a: Tensor, b: Tensor): boolean =>
+  a.offset === b.offset && sameShape(a.shape, b.shape) && sameShape(a.strides ?? NO_DIMS, b.strides ?? NO_DIMS);
+const NO_DIMS: readonly number[] = [];
+
+/** What an in-place op launches. Told who wants a gradient (nobody: 0), it returns what the gradients need. */
+type Write = (wants: number) => readonly (Tensor | null)[];
+const NOTHING: readonly Tensor[] = [];
+
+/** A write to `x`; history is rebased as PyTorch does. `spread` writes one value everywhere, so that it matters to no expanded view. */
+function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, write: Write, spread = false): Tensor {
   alive(op.name, x);
   for (const o of others) {
     alive(op.name, o);
     if (o.device !== x.device) mixed(op.name, x, o);
     mode.recording?.reads(o);
+    apart(op.name, x, o);
   }
-  if (x.copyOf !== null) {
+  if (!spread && hasZeroStride(x.shape, x.strides)) {
     fail(
       op.name,
-      `${show(x.shape)} is a copy made by ${x.copyOf}, where PyTorch has a view: writing would not reach the original`,
+      `${show(x.shape)}: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.`,
     );
   }
-  for (const o of others) apart(op.name, x, o);
   let wants = x.requiresGrad ? 1 : 0;
   for (let i = 0; i < others.length; i++) if (others[i]!.requiresGrad) wants |= 2 << i;
-  if (!mode.grad || wants === 0) {
-    write(NO_SAVE);
+  if (!mode.grad || (wants === 0 && x.fixed === null)) {
+    write(0);
     return x;
   }
-  if (x.requiresGrad && x.isLeaf) {
-    fail(
-      op.name,
-      `${show(x.shape)}: a leaf variable that requires grad is being used in an in-place operation; use noGrad`,
-    );
+  if (x.fixed !== null) fail(op.name, `${show(x.shape)}: ${x.fixed}`);
+  const base = x.base ?? x;
+  if (base.requiresGrad && base.isLeaf) {
+    const what = base === x ? "a leaf variable that requires grad" : "a view of a leaf variable that requires grad";
+    fail(op.name, `${show(x.shape)}: ${what} is being used in an in-place operation; use noGrad`);
   }
-  if (x.numel !== elementsOf(x.storage)) {
-    fail(
-      op.name,
-      `${show(x.shape)} is a part of a tensor: such a write in place is not recorded, use noGrad or clone()`,
-    );
+  if (base === x) rebase(op as Op, x, x, others, params, write(wants), wants);
+  else {
+    const place = placeOf(x);
+    const saved = write(wants);
+    const inner = { op: op as Op, params, place, view: x };
+    rebase(CopySlices as Op, base, x, others, inner, saved, wants | (base.requiresGrad ? 1 : 0));
   }
-  const before = alias(x);
-  before.history = x.history;
-  const { entry, slot } = x;
+  return x;
+}
+
+/** The written base gets an entry of the write; what it was before is an input of that. */
+function rebase(
+  op: Op,
+  base: Tensor,
+  x: Tensor,
+  others: readonly Tensor[],
+  params: unknown,
+  saved: readonly (Tensor | null)[],
+  wants: number,
+): void {
+  const before = alias(base);
+  const { entry, slot } = base;
   if (entry !== null) {
     before.entry = entry;
     before.slot = slot;
     if (slot === 0) entry.out = before;
   }
-  if (x.requiresGrad) before.requiresGrad = true;
-  const saved = write(wants);
-  x.entry = null;
-  x.slot = 0;
+  if (base.requiresGrad) before.requiresGrad = true;
+  base.entry = null;
+  base.slot = 0;
   // What is written with itself is read as it was before.
-  const inputs = [before, ...others.map((o) => (o === x ? before : o))];
-  record(op as Op, inputs, params, saved, x, NONE, wants);
-  x.history ??= { rebases: 0 };
-  x.entry!.rebases = ++x.history.rebases;
-  return x;
+  const inputs = [before, ...others.map((o) => (o === base ? before : o === x ? was(before, x) : o))];
+  record(op, inputs, params, saved, base, NOTHING, wants);
+  base.rebases++;
+  if (base !== x) x.requiresGrad; // its entry is the write's part from here on
 }
-const NONE: readonly Tensor[] = [];
-const NO_SAVE = 0;
+
+/** A view as it was, of what its base was. */
+const was = (before: Tensor, view: Tensor): Tensor => (before.requiresGrad ? part(before, placeOf(view)) : alias(view));
+
+/** A write to a part of the base: outside it the gradient goes through. */
+const CopySlices: Op<{ op: Op; params: unknown; place: Place; view: Tensor }> = {
+  name: "copySlices",
+  forward: ([x]) => x!,
+  vjp(g, entry) {
+    const { op, params, place, view } = entry.params;
+    const inputs = [view, ...entry.inputs.slice(1)];
+    const [gx, ...rest] = op.vjp!(part(g, place), { ...entry, op, params, inputs } as Entry);
+    const whole = (): Tensor => {
+      const out = clone(g);
+      const own = typeof gx === "function" ? gx() : gx;
+      if (own === null || own === undefined) fill_(part(out, place), 0);
+      else copy_(part(out, place), own);
+      return out;
+    };
+    return [whole, ...rest];
+  },
+  fit: sumTo,
+};
+
+/** A dense tensor to write into in the place of `x`, and what brings it there. */
+const target = (x: Tensor): Tensor => (x.strides === null ? x : like(x, "in place"));
+function settle(op: string, x: Tensor, dense: Tensor): void {
+  if (dense === x) return;
+  scatter(op, x, dense);
+  dense.release(op);
+}
 
 type Name = "add" | "sub" | "mul" | "div";
 
@@ -107,34 +146,41 @@ function binaryInPlace(
   };
   const kernel = name === "mul" || name === "div" ? `${name}_scalar_f32` : "add_scalar_f32";
   return (x: Tensor, other: Tensor | number): Tensor => {
-    dense(op.name, x);
     if (name === "div" && !isFloat(x.dtype)) {
       fail(op.name, `${show(x.shape)} of ${x.dtype}: the result is float and does not fit into the first`);
     }
     if (typeof other === "number") {
       if (!isFloat(x.dtype)) fail(op.name, `${show(x.shape)} of ${x.dtype} and a number: float32 is expected`);
       return inPlace(scalar, x, [], other, () => {
-        launch(kernel, [x], [x], [x.numel], [word(name === "sub" ? -other : other)], op.name);
-        return NONE;
+        const y = target(x);
+        if (y !== x) gather(op.name, y, x);
+        launch(kernel, [y], [y], [x.numel], [word(name === "sub" ? -other : other)], op.name);
+        settle(op.name, x, y);
+        return NOTHING;
       });
     }
     sameDtypes(op.name, [x, other]);
     if (!sameShape(broadcast(op.name, x.shape, other.shape), x.shape)) {
       fail(op.name, `${show(x.shape)} and ${show(other.shape)}: the result does not fit into the first`);
     }
-    if (other.transposed) fail(op.name, `second operand ${show(other.shape)} is a transposed view: clone() it`);
     return inPlace(op, x, [other], null, (wants) => {
-      const saved = wants === 0 ? NONE : saves(x, other, wants);
-      launchBinary(name, op.name, x, other, x);
+      const saved = wants === 0 ? NOTHING : saves(x, other, wants);
+      const y = target(x);
+      // What lies elsewhere among the bytes that are written is read before.
+      const apart = y !== x || other.storage !== x.storage || sameLayout(x, other);
+      const read = apart ? other : copied(other);
+      launchBinary(name, op.name, x, read, y);
+      if (read !== other) read.release(op.name);
+      settle(op.name, x, y);
       return saved;
     });
   };
 }
 
-/** What an operand was before the write: a copy. */
+/** What a tensor is now: a dense copy. */
 const copied = (x: Tensor): Tensor => {
   const y = empty(x.shape, x.dtype, "the value before", x.device);
-  launch("copy_f32", [y], [x], [x.numel], undefined, "clone");
+  gather("clone", y, x);
   return y;
 };
 /** The other operand, or a copy where the write changes it. */
@@ -168,7 +214,6 @@ export const div_ = binaryInPlace(
   (x, other, wants) => [unwritten(other, x), wants & 2 ? copied(x) : null],
 );
 
-const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [zerosOf(g)] };
 /** A constant has no gradient, whatever comes in: an infinity times 0 would be NaN. */
 const zerosOf = (g: Tensor): Tensor => {
   const z = empty(g.shape, g.dtype, "gradient", g.device);
@@ -176,38 +221,55 @@ const zerosOf = (g: Tensor): Tensor => {
   return z;
 };
 
+const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [() => zerosOf(g)] };
+
 /** Every element of `x` becomes `value`, in place; returns `x`. */
 export function fill_(x: Tensor, value: number): Tensor {
-  const kernel = `fill_${suffix(x.dtype)}`;
-  return inPlace(Fill, x, [], null, () => {
-    launch(kernel, [x], [], [x.numel], [wordOf(value, x.dtype)], "fill_");
-    return NONE;
-  });
+  const write = (): readonly Tensor[] => {
+    const y = target(x);
+    launch(`fill_${suffix(x.dtype)}`, [y], [], [y.numel], [wordOf(value, x.dtype)], "fill_");
+    settle("fill_", x, y);
+    return NOTHING;
+  };
+  return inPlace(Fill, x, [], null, write, true);
 }
 
 /** Every element of `x` becomes 0, in place; returns `x`. */
 export const zero_ = (x: Tensor): Tensor => fill_(x, 0);
 
-const Copy: Op = {
-  name: "copy_",
-  forward: ([x]) => x!,
-  vjp: (g) => [() => zerosOf(g), g],
-};
+const Copy: Op = { name: "copy_", forward: ([x]) => x!, vjp: (g) => [() => zerosOf(g), g], fit: sumTo };
 
 /**
  * The elements of `source` become those of `x`, in place: converted to its dtype and broadcast to its shape. Returns `x`.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
  */
 export function copy_(x: Tensor, source: Tensor): Tensor {
-  dense("copy_", x);
+  alive("copy_", x);
   alive("copy_", source);
   if (!sameShape(x.shape, source.shape) && !sameShape(broadcast("copy_", x.shape, source.shape), x.shape)) {
     fail("copy_", `${show(x.shape)} from ${show(source.shape)}: the source does not fit into the target`);
   }
-  const converted = toDtype(source.transposed ? clone(source) : source, x.dtype);
-  const from = sameShape(x.shape, source.shape) ? converted : expand(converted, x.shape);
-  return inPlace(Copy, x, [from], null, () => {
-    launch("copy_f32", [x], [from], [x.numel], undefined, "copy_");
-    return NONE;
+  const from = toDtype(source, x.dtype);
+  inPlace(Copy, x, [from], null, () => {
+    const wide = mode.grad ? withoutGrad(() => expand(from, x.shape)) : expand(from, x.shape);
+    if (x.strides === null && from.storage !== x.storage) gather("copy_", x, wide);
+    else if (!sameLayout(x, wide)) {
+      const dense = wide.strides === null && from.storage !== x.storage ? wide : copied(wide);
+      scatter("copy_", x, dense);
+      if (dense !== wide) dense.release("copy_");
+    }
+    if (wide !== from) wide.release("copy_");
+    return NOTHING;
   });
+  if (from !== source && from.entry === null) from.release("copy_");
+  return x;
+}
+
+function withoutGrad<T>(f: () => T): T {
+  mode.grad = false;
+  try {
+    return f();
+  } finally {
+    mode.grad = true;
+  }
 }

@@ -2,7 +2,7 @@
 import { fail } from "../core/error.ts";
 import { apply, contiguous, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { type Tensor, turned } from "../core/tensor.ts";
 import { sameDtypes } from "./binary.ts";
 import { compose, like } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
@@ -14,7 +14,7 @@ function launchMatmul(a: Tensor, b: Tensor, c: Tensor, batch: number, aStride: n
   const m = c.shape[c.ndim - 2]!;
   const n = c.shape[c.ndim - 1]!;
   const k = a.shape[a.ndim - 1]!;
-  const form = a.transposed ? "matmul_tn_f32" : b.transposed ? "matmul_nt_f32" : "matmul_nn_f32";
+  const form = turned(a) ? "matmul_tn_f32" : turned(b) ? "matmul_nt_f32" : "matmul_nn_f32";
   launch(form, [c], [a, b], [batch, m, n, k], [aStride, bStride], "matmul");
 }
 
@@ -26,36 +26,40 @@ const Matmul: Op = {
   forward(inputs, _, wants) {
     sameDtypes("matmul", inputs);
     const saves = [wants & A ? inputs[1]! : null, wants & B ? inputs[0]! : null];
+    const helpers: Tensor[] = [];
+    const own = (x: Tensor): Tensor => {
+      helpers.push(x);
+      return x;
+    };
+    // Matrices are read as they lie, or transposed; what lies in another way is copied first.
+    const readable = (x: Tensor): Tensor => (x.strides === null || turned(x) ? x : own(contiguous(x)));
     let [a, b] = inputs as [Tensor, Tensor];
     const m = a.shape[a.ndim - 2]!;
     const k = a.shape[a.ndim - 1]!;
     const k2 = b.shape[b.ndim - 2]!;
     const n = b.shape[b.ndim - 1]!;
     if (k !== k2) fail("matmul", `${show(a.shape)} and ${show(b.shape)}: inner dimensions differ (${k} and ${k2})`);
-    if (a.ndim === 2 && b.ndim === 2 && !(a.transposed && b.transposed)) {
+    [a, b] = [readable(a), readable(b)];
+    if (a.ndim === 2 && b.ndim === 2 && !(turned(a) && turned(b))) {
       const c = like(a, "matmul", [m, n]);
       launchMatmul(a, b, c, 1, m * k, k * n);
       save(...saves);
+      for (const h of helpers) h.release("matmul");
       return c;
     }
     const [aBatch, bBatch] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
     const lead = broadcast("matmul", aBatch, bBatch);
-    const helpers: Tensor[] = [];
-    const own = (x: Tensor): Tensor => {
-      helpers.push(x);
-      return x;
-    };
-    if (a.transposed && b.transposed) a = own(contiguous(a));
+    if (turned(a) && turned(b)) a = own(contiguous(a));
     const batch = numel(lead);
     // A batch that is broadcast in part is copied; one that is broadcast as a whole has stride 0.
     const whole = (s: Shape): boolean => numel(s) === 1 || sameShape(s, lead);
-    if (!whole(aBatch)) a = own(expand(contiguous(a), [...lead, m, k]));
-    if (!whole(bBatch)) b = own(expand(contiguous(b), [...lead, k, n]));
+    if (!whole(aBatch)) a = own(contiguous(own(expand(a, [...lead, m, k]))));
+    if (!whole(bBatch)) b = own(contiguous(own(expand(b, [...lead, k, n]))));
     const c = like(a, "matmul", [...lead, m, n]);
     const stride = (x: Tensor, size: number): number => (numel(x.shape.slice(0, -2)) === 1 && batch !== 1 ? 0 : size);
     // Rows of all batches against one b are one tall product.
-    if (bBatch.length === 0 && !a.transposed && batch > 1) {
-      launch(b.transposed ? "matmul_nt_f32" : "matmul_nn_f32", [c], [a, b], [1, batch * m, n, k], [0, 0], "matmul");
+    if (bBatch.length === 0 && !turned(a) && batch > 1) {
+      launch(turned(b) ? "matmul_nt_f32" : "matmul_nn_f32", [c], [a, b], [1, batch * m, n, k], [0, 0], "matmul");
     } else launchMatmul(a, b, c, batch, stride(a, m * k), stride(b, k * n));
     for (const h of helpers) h.release("matmul");
     save(...saves);
@@ -64,8 +68,8 @@ const Matmul: Op = {
   vjp(g, { inputs: [a, b], saved: [forA, forB] }) {
     // The gradient of a transposed view is computed in the layout that is stored, and comes back as such a view.
     return [
-      () => (a!.transposed ? last(product(forA!, last(g))) : product(g, last(forA!))),
-      () => (b!.transposed ? last(product(last(g), forB!)) : product(last(forB!), g)),
+      () => (turned(a!) ? last(product(forA!, last(g))) : product(g, last(forA!))),
+      () => (turned(b!) ? last(product(last(g), forB!)) : product(last(forB!), g)),
     ];
   },
 };
@@ -124,14 +128,14 @@ const Linear: Op = {
     return y;
   },
   vjp(g, { inputs: [, , b], saved: [w, x] }) {
-    return [() => matmul(g, w!), () => turned(flat(g), flat(x!)), () => sumTo(flat(g), b!.shape)];
+    return [() => matmul(g, w!), () => across(flat(g), flat(x!)), () => sumTo(flat(g), b!.shape)];
   },
 };
 
 /** aᵀ b of matrices, without a view of the first where that is dense. */
-const turned = (a: Tensor, b: Tensor): Tensor =>
-  a.transposed || b.transposed ? matmul(t(a), b) : apply(Turned, [a, b], null);
-const Turned: Op = {
+const across = (a: Tensor, b: Tensor): Tensor =>
+  a.strides !== null || b.strides !== null ? matmul(t(a), b) : apply(Across, [a, b], null);
+const Across: Op = {
   name: "matmul",
   forward([a, b]) {
     const c = like(a!, "matmul", [a!.shape[1]!, b!.shape[1]!]);

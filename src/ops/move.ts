@@ -31,7 +31,7 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
   const tensors = [...all].filter((x) => x.device !== device);
   for (const x of tensors) {
     alive(op, x);
-    if (x.offset !== 0 || x.transposed || x.numel !== elementsOf(x.storage)) {
+    if (x.offset !== 0 || x.strides !== null || x.numel !== elementsOf(x.storage)) {
       fail(op, `${x.describe()} is a view: move its base`);
     }
   }

@@ -1,6 +1,7 @@
-// Dims, and strides for the kernels that walk them one by one: broadcasting, permute, expand.
+// Dims, and strides for the kernels that walk them one by one.
 import { fail } from "../core/error.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
+import { stridesOf, type Tensor } from "../core/tensor.ts";
 
 /** `dim` counted from the front; negative ones count from the end, as in PyTorch. @internal */
 export function dimension(op: string, dim: number, shape: Shape): number {
@@ -27,48 +28,11 @@ export function broadcast(op: string, a: Shape, b: Shape): Shape {
   return out;
 }
 
-/**
- * Strides in elements of a dense tensor of `shape`, zero where it is broadcast to `out`; aligned at the end.
- * @internal
- */
-export function broadcastStrides(shape: Shape, out: Shape): number[] {
+/** The strides of `x`, zero where it is broadcast to `out`; aligned at the end. @internal */
+export function broadcastStrides(x: Tensor, out: Shape): number[] {
   const strides = new Array<number>(out.length).fill(0);
-  let stride = 1;
-  for (let i = 1; i <= shape.length; i++) {
-    const size = shape[shape.length - i]!;
-    if (size !== 1) strides[out.length - i] = stride;
-    stride *= size;
-  }
+  const own = stridesOf(x);
+  const lead = out.length - x.ndim;
+  for (let i = 0; i < x.ndim; i++) if (x.shape[i] !== 1) strides[lead + i] = own[i]!;
   return strides;
-}
-
-/** Most dimensions that a strided kernel walks, after merging. @internal */
-export const WALK = 6;
-
-/**
- * Merges neighbouring dims that every operand walks as one, and pads to WALK dims in front.
- * `strides` holds one list an operand; lists come back in the same order behind the extents.
- * @internal
- */
-export function walk(
-  op: string,
-  shape: Shape,
-  strides: readonly (readonly number[])[],
-): { extents: number[]; strides: number[][] } {
-  const extents = new Array<number>(WALK).fill(1);
-  const merged = strides.map(() => new Array<number>(WALK).fill(0));
-  let at = WALK;
-  for (let i = shape.length - 1; i >= 0; i--) {
-    const size = shape[i]!;
-    if (size === 1) continue;
-    let one = at < WALK;
-    for (let j = 0; one && j < merged.length; j++) one = strides[j]![i] === merged[j]![at]! * extents[at]!;
-    if (one) extents[at]! *= size;
-    else {
-      if (--at < 0) fail(op, `${show(shape)}: at most ${WALK} dims that cannot be merged`);
-      extents[at] = size;
-      for (let j = 0; j < merged.length; j++) merged[j]![at] = strides[j]![i]!;
-    }
-  }
-  return { extents, strides: merged };
 }

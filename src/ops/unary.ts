@@ -3,7 +3,7 @@ import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { apply, cast, expectDtype, type Gradient, launch, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
-import { alias, empty, type Tensor } from "../core/tensor.ts";
+import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
 import { div, mul } from "./binary.ts";
 import { compose, like } from "./compose.ts";
 
@@ -192,8 +192,8 @@ export function expectNumber(op: string, s: unknown, x: Tensor): asserts s is nu
  * written into one is seen in the other.
  */
 export const detach = (x: Tensor): Tensor => {
-  const d = alias(x);
-  return d;
+  alive("detach", x);
+  return alias(x);
 };
 
 const Clone: Op = {

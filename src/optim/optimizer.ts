@@ -154,7 +154,7 @@ export abstract class Optimizer<H extends object = object> {
       if (p.dtype !== "float32") fail(this.name, `parameter ${i} (${p.describe()}) is ${p.dtype}: float32 is expected`);
       if (!p.isLeaf)
         fail(this.name, `parameter ${i} (${p.describe()}) was made by a recorded op: only leaves can be optimized`);
-      if (p.transposed) fail(this.name, `parameter ${i} (${p.describe()}) is a transposed view: clone() it`);
+      if (p.strides !== null) fail(this.name, `parameter ${i} (${p.describe()}) does not lie dense: clone() it`);
       if (seen.has(p))
         fail(this.name, `parameter ${i} (${p.describe()}) is listed twice: each parameter stands in one group, once`);
       seen.add(p);
@@ -204,7 +204,7 @@ export abstract class Optimizer<H extends object = object> {
   private gradient(p: Tensor, g: Tensor): Tensor {
     alive(this.name, p);
     alive(this.name, g);
-    return g.transposed ? noGrad(() => contiguous(g)) : g;
+    return g.strides !== null ? noGrad(() => contiguous(g)) : g;
   }
 
   /**

@@ -140,6 +140,9 @@ function walk(extents: readonly number[], strides: readonly number[][], f: (i: n
 elementwise.permute_f32 = ([y], [x], extents, strides) => {
   walk(extents, [[...strides]], (i, [j]) => move(y, i, x, j));
 };
+elementwise.scatter_f32 = ([y], [x], extents, strides) => {
+  walk(extents, [[...strides]], (i, [j]) => move(y, j, x, i));
+};
 elementwise.transpose_f32 = ([y], [x], [batch, m, n]) => {
   for (let b = 0; b < batch; b++) {
     for (let i = 0; i < m; i++) {

@@ -50,6 +50,13 @@ export const copy: Registry = {
     body: `${strided("i", ["s"])}
   y[i] = x[u32(at_s)];`,
   }),
+  scatter_f32: one({
+    buffers: "y:u32 x:u32",
+    extents: DIMS,
+    scalars: strides("s"),
+    body: `${strided("i", ["s"])}
+  y[u32(at_s)] = x[i];`,
+  }),
   // A workgroup turns a tile of 16 x 16 through workgroup memory, so both sides are read and written in runs.
   transpose_f32: one({
     buffers: "y:u32 x:u32",

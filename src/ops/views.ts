@@ -1,0 +1,84 @@
+// Views: tensors over another's storage, which see its writes and it theirs, in gradients too.
+//
+// A base and its views share one history. What a base is to autograd stands in its entry; a write to a view gives the base a
+// new one (inplace.ts), and each view makes its entry anew from the base's when it is next read.
+import { fail } from "../core/error.ts";
+import { asStrides, denseStrides } from "../core/layout.ts";
+import { apply, launch, type Op, record, scatter } from "../core/op.ts";
+import { type Shape, show } from "../core/shape.ts";
+import { alias, mode, type Tensor } from "../core/tensor.ts";
+import { like } from "./compose.ts";
+import { sum } from "./reduce.ts";
+
+/** Where a view's elements lie among those of a dense tensor. @internal */
+export interface Place {
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  /** From the first element on. */
+  readonly offset: number;
+}
+
+const UNDER_NO_GRAD =
+  "a view was created in no_grad mode and is being modified inplace with grad mode enabled; take the view with gradients on, or clone() it";
+
+/** A view of `x` with these strides, from element `offset` of the storage on. @internal */
+export function viewOf(x: Tensor, shape: Shape, strides: readonly number[], offset = x.offset): Tensor {
+  const view = alias(x, shape, offset, asStrides(shape, strides));
+  view.base = x.base ?? x;
+  view.rebases = view.base.rebases;
+  view.fixed = x.fixed ?? (mode.grad ? null : UNDER_NO_GRAD);
+  return view;
+}
+
+/** The part of the dense `x` at a place. @internal */
+export const part = (x: Tensor, place: Place): Tensor => apply(Part, [x], place);
+
+const Part: Op<Place> = {
+  name: "asStrided",
+  forward: ([x], { shape, strides, offset }) => viewOf(x!, shape, strides, x!.offset + offset),
+  vjp: (g, { inputs: [x], params }) => [() => spread(g, params, x!.shape)],
+};
+
+/** Zeros of `shape`, with `g` at the place. What lies in one place there is added up. @internal */
+export function spread(g: Tensor, place: Place, shape: Shape): Tensor {
+  const once = place.strides.map((s, i) => (s === 0 && place.shape[i]! > 1 ? i : -1)).filter((i) => i >= 0);
+  if (once.length === 0) return apply(Spread, [g], { place, shape });
+  const size = place.shape.map((n, i) => (once.includes(i) ? 1 : n));
+  return apply(Spread, [sum(g, { dim: once, keepdim: true })], { place: { ...place, shape: size }, shape });
+}
+
+const Spread: Op<{ place: Place; shape: Shape }> = {
+  name: "asStridedVjp",
+  forward([g], { place, shape }) {
+    const gx = like(g!, "gradient of a view", shape);
+    launch("fill_f32", [gx], [], [gx.numel], [0], "asStrided");
+    const at = alias(gx, place.shape, place.offset, asStrides(place.shape, place.strides));
+    scatter("asStrided", at, g!);
+    at.release("asStrided");
+    return gx;
+  },
+  vjp: (gg, { params: { place } }) => [() => part(gg, place)],
+};
+
+/** Where a view lies in its dense base. @internal */
+export function placeOf(view: Tensor): Place {
+  const base = view.base!;
+  if (base.strides !== null) {
+    fail(
+      "in place",
+      `${show(view.shape)}: a view of ${base.describe()}, which does not lie dense, cannot share its recorded writes: clone() that first`,
+    );
+  }
+  return {
+    shape: view.shape,
+    strides: view.strides ?? denseStrides(view.shape),
+    offset: view.offset - base.offset,
+  };
+}
+
+mode.refresh = (view) => {
+  const base = view.base!;
+  if (base.rebases === view.rebases) return;
+  view.rebases = base.rebases;
+  record(Part as Op, [base], placeOf(view), [], view, [], 1);
+};
