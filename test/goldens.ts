@@ -1,32 +1,30 @@
 // Cases recorded from PyTorch (../shared/goldens, or GOLDENS_DIR): ops with their gradients, optimizers, schedules, training,
 // as checks that a device is given to. Tolerances are those of the recordings' README.
-import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as wasmgrad from "../src/index.ts";
-import { type Device, grad, nn, optim, scope, setDefaultDevice, type Tensor, type TypedData } from "../src/index.ts";
+import { type Device, nn, optim, setDefaultDevice, type Tensor } from "../src/index.ts";
 import * as ops from "../src/ops/index.ts";
+import { callOf } from "./goldens/calls.ts";
+import {
+  ask,
+  checkOp,
+  close,
+  ELEMENTWISE,
+  type Golden,
+  type Goldens,
+  type Later,
+  type Recorded,
+  RUNS,
+  SUMS,
+  settle,
+} from "./goldens/compare.ts";
+import { type Data, type Kwargs, options, recorded as recordedIn, tensorOf } from "./goldens/recorded.ts";
 
 export const folder = resolve(
   process.env.GOLDENS_DIR ?? fileURLToPath(new URL("../../shared/goldens", import.meta.url)),
 );
 
-type Value = number | "inf" | "-inf" | "nan" | boolean;
-interface Data {
-  readonly shape: readonly number[];
-  readonly dtype: "f32" | "i32" | "bool";
-  readonly data: readonly Value[];
-}
-type Kwargs = Readonly<Record<string, unknown>>;
-interface Recorded {
-  readonly name: string;
-  readonly fn: string;
-  readonly kwargs: Kwargs;
-  readonly inputs: readonly Data[];
-  readonly outputs: readonly Data[];
-  readonly gradOutput?: Data;
-  readonly grads?: readonly (Data | null)[];
-}
 interface OptimRun {
   readonly name: string;
   readonly fn: string;
@@ -57,148 +55,11 @@ interface TrainingRun {
   readonly finalStateDict: Readonly<Record<string, Data>>;
 }
 
-function recorded<T>(file: string): T[] {
-  const path = join(folder, `${file}.json`);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as T[]) : [];
-}
-
-const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-const number = (v: Value): number =>
-  typeof v === "number" ? v : v === "nan" ? Number.NaN : v === "inf" ? Infinity : v === "-inf" ? -Infinity : Number(v);
-
-const isData = (v: unknown): v is Data => typeof v === "object" && v !== null && "data" in v && "shape" in v;
-const DTYPES = { f32: "float32", i32: "int32", bool: "bool" } as const;
-
-function tensorOf({ shape, dtype, data }: Data): Tensor {
-  const values = data.map(number);
-  const typed = dtype === "f32" ? Float32Array.from(values) : Int32Array.from(values);
-  return dtype === "bool"
-    ? ops.tensor(Uint8Array.from(values), { shape, dtype: "bool" })
-    : ops.tensor(typed, { shape, dtype: DTYPES[dtype] });
-}
-
-/** kwargs in camelCase, tensors made. */
-function options(kwargs: Kwargs): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(kwargs).map(([key, v]) => [camel(key), isData(v) ? tensorOf(v) : v]));
-}
-
-// --------------------------------------------------------------------------------------------------------- signatures
-
-type Call = (inputs: readonly Tensor[], options: Record<string, unknown>) => Tensor | readonly Tensor[];
-// biome-ignore lint/suspicious/noExplicitAny: kwargs of a recording are checked by running it
-type Any = any;
-
-/** Where the inputs and some kwargs are positional here. The rest: all inputs, then the options when there are any. */
-const CALLS: Record<string, Call> = {
-  argmax: ([x], o) => ops.argmax(x!, o.dim as number),
-  argmin: ([x], o) => ops.argmin(x!, o.dim as number),
-  max: ([x], o) => both(ops.max(x!, o.dim as number)),
-  min: ([x], o) => both(ops.min(x!, o.dim as number)),
-  softmax: ([x], o) => ops.softmax(x!, o.dim as number),
-  logSoftmax: ([x], o) => ops.logSoftmax(x!, o.dim as number),
-  layerNorm: ([x, w, b], { normalizedShape, ...o }) => ops.layerNorm(x!, normalizedShape as number[], w, b, o as Any),
-  view: ([x], o) => ops.view(x!, o.shape as number[]),
-  expand: ([x], o) => ops.expand(x!, o.shape as number[]),
-  permute: ([x], o) => ops.permute(x!, o.dims as number[]),
-  squeeze: ([x], o) => ops.squeeze(x!, o.dim as number),
-  unsqueeze: ([x], o) => ops.unsqueeze(x!, o.dim as number),
-  flatten: ([x], o) => ops.flatten(x!, o.startDim as number),
-  narrow: ([x], o) => ops.narrow(x!, o.dim as number, o.start as number, o.length as number),
-  select: ([x], o) => ops.select(x!, o.dim as number, o.index as number),
-  transposeReshape: ([x], o) => ops.reshape(ops.transpose(x!, o.dim0 as number, o.dim1 as number), o.shape as number[]),
-  matmulTn: ([a, b]) => ops.matmul(ops.t(a!), b!),
-  matmulNt: ([a, b]) => ops.matmul(a!, ops.t(b!)),
-  conv2d: ([x, w, b], o) => ops.conv2d(x!, w!, b ?? null, o as Any),
-  maxPool2d: ([x], { kernelSize, ...o }) => ops.maxPool2d(x!, kernelSize as ops.Pair, o as Any),
-  avgPool2d: ([x], { kernelSize, ...o }) => ops.avgPool2d(x!, kernelSize as ops.Pair, o as Any),
-  mseLoss: ([x], { target, ...o }) => ops.mseLoss(x!, target as Tensor, o as Any),
-  crossEntropy: ([x], { target, ...o }) => ops.crossEntropy(x!, target as Tensor, o as Any),
-  nllLoss: ([x], { target, ...o }) => ops.nllLoss(x!, target as Tensor, o as Any),
-  binaryCrossEntropy: ([x], { target, ...o }) => ops.binaryCrossEntropy(x!, target as Tensor, o as Any),
-};
-const both = ({ values, indices }: { values: Tensor; indices: Tensor }): Tensor[] => [values, indices];
-
-function callOf(fn: string): Call | null {
-  const name = camel(fn);
-  if (CALLS[name] !== undefined) return CALLS[name];
-  const f = (wasmgrad as unknown as Record<string, unknown>)[name];
-  if (typeof f !== "function") return null;
-  return (inputs, o) => (Object.keys(o).length === 0 ? f(...inputs) : f(...inputs, o));
-}
-
-// ---------------------------------------------------------------------------------------------------------- comparing
-
-interface Near {
-  readonly rtol: number;
-  readonly atol: number;
-}
-const ELEMENTWISE: Near = { rtol: 1e-6, atol: 1e-6 };
-const SUMS: Near = { rtol: 2e-5, atol: 2e-5 };
-const RUNS: Near = { rtol: 1e-3, atol: 1e-5 };
+const recorded = <T>(file: string): T[] => recordedIn<T>(folder, file);
 /** What only moves or maps elements; everything else adds. */
 const ADDS = new Set(["sum", "mean", "softmax", "log_softmax", "logsumexp", "norm", "var", "std", "cumsum", "prod"]);
 
-function close(what: string, got: ArrayLike<number>, ref: readonly Value[], { rtol, atol }: Near): void {
-  if (got.length !== ref.length) throw new Error(`${what}: ${got.length} values, ${ref.length} are recorded`);
-  for (let i = 0; i < ref.length; i++) {
-    const [x, y] = [got[i]!, number(ref[i]!)];
-    if (x === y || (Number.isNaN(x) && Number.isNaN(y))) continue;
-    if (Math.abs(x - y) <= atol + rtol * Math.abs(y)) continue;
-    throw new Error(
-      `${what}: at ${i} got ${x}, PyTorch has ${y}: off by ${Math.abs(x - y)} (rtol ${rtol}, atol ${atol})`,
-    );
-  }
-}
-
-/** What is asked for in order and compared when it has come, so that a device that cannot block is given all work at once. */
-type Later = (() => Promise<void>)[];
-
-function ask(later: Later, what: string, x: Tensor, ref: readonly Value[], near: Near): void {
-  const values: Promise<TypedData> = x.device.canBlock ? Promise.resolve(x.dataSync()) : x.data();
-  values.catch(() => {}); // awaited in its turn
-  later.push(async () => close(what, await values, ref, near));
-}
-
-async function settle(later: Later): Promise<void> {
-  for (const f of later) await f();
-}
-
-function sameSizes(what: string, x: Tensor, shape: readonly number[]): void {
-  if (x.shape.join() !== shape.join()) throw new Error(`${what}: shape [${x.shape}], PyTorch has [${shape}]`);
-}
-
-async function checkOp(c: Recorded, call: Call, device: Device, near: Near): Promise<void> {
-  setDefaultDevice(device);
-  const later: Later = [];
-  scope(() => {
-    const inputs = c.inputs.map(tensorOf);
-    if (c.grads) c.grads.forEach((g, i) => void (g !== null && inputs[i]!.requiresGrad_()));
-    const result = call(inputs, options(c.kwargs));
-    const outputs = Array.isArray(result) ? result : [result as Tensor];
-    if (outputs.length !== c.outputs.length) throw new Error(`${c.name}: ${outputs.length} results`);
-    c.outputs.forEach((ref, i) => {
-      sameSizes(c.name, outputs[i]!, ref.shape);
-      if (outputs[i]!.dtype !== DTYPES[ref.dtype]) throw new Error(`${c.name}: dtype ${outputs[i]!.dtype}`);
-      ask(later, c.name, outputs[i]!, ref.data, near);
-    });
-    if (!c.grads || !c.gradOutput) return;
-    const leaves = inputs.filter((_, i) => c.grads![i] !== null);
-    // The gradient of an input that was broadcast is a sum.
-    const adds = leaves.some((leaf) => leaf.numel < outputs[0]!.numel);
-    const gradNear = adds ? SUMS : near;
-    const found = grad(outputs[0]!, leaves, { gradient: tensorOf(c.gradOutput) });
-    leaves.forEach((leaf, i) => {
-      const k = inputs.indexOf(leaf);
-      const ref = c.grads![k]!;
-      const g = found[i] ?? ops.zerosLike(leaf);
-      sameSizes(`${c.name}: gradient ${k}`, g, ref.shape);
-      ask(later, `${c.name}: gradient ${k}`, g, ref.data, gradNear);
-    });
-  });
-  await settle(later);
-}
-
-const Optimizers = optim as unknown as Record<
+export const Optimizers = optim as unknown as Record<
   string,
   new (
     params: Tensor[],
@@ -253,7 +114,7 @@ async function checkTraining(c: TrainingRun, device: Device): Promise<void> {
   const later: Later = [];
   const model = new nn.Sequential(...c.net.slice(1, -1).map(moduleOf));
   const dict = (d: TrainingRun["stateDict"]) => Object.fromEntries(Object.entries(d).map(([k, v]) => [k, tensorOf(v)]));
-  model.loadStateDict(dict(c.stateDict) as Any);
+  model.loadStateDict(dict(c.stateDict) as never);
   const optimizer = new Optimizers[c.optimizer]!([...model.parameters()], options(c.kwargs));
   const lossOf = c.loss === "cross_entropy" ? ops.crossEntropy : ops.binaryCrossEntropy;
   const [x, y] = [tensorOf(c.x), tensorOf(c.y)];
@@ -293,13 +154,8 @@ async function checkSchedule(c: ScheduleRun, device: Device): Promise<void> {
 const OP_FILES = ["unary", "binary", "reduce", "shape", "matmul", "conv", "norm", "loss", "recurrent"];
 const plain = new Set(["unary", "binary", "shape", "reduce"]);
 
-export interface Golden {
-  readonly name: string;
-  readonly check: (device: Device) => Promise<void>;
-}
-
 /** What can be checked, and the names of what does not exist here yet; null when the folder is not there. */
-export function goldens(): { checks: Golden[]; skipped: string[] } | null {
+export function goldens(): Goldens | null {
   if (!existsSync(folder)) return null;
   const skipped: string[] = [];
   const checks: Golden[] = [];
