@@ -23,6 +23,7 @@ export { load, save, saveSafetensors } from "./io/index.ts";
 export { calibrate } from "./lazy.ts";
 export * as nn from "./nn/index.ts";
 export {
+  type AlphaOptions,
   abs,
   add,
   add_,

@@ -14,9 +14,9 @@ type Other = Tensor | number;
 declare module "./core/tensor.ts" {
   interface Tensor {
     /** this + b, element by element; shapes broadcast: `[2, 3]` and `[3]` give `[2, 3]`. Dtypes as in `add`. */
-    add(b: Other): Tensor;
+    add(b: Other, options?: ops.AlphaOptions): Tensor;
     /** this - b, element by element; shapes broadcast. */
-    sub(b: Other): Tensor;
+    sub(b: Other, options?: ops.AlphaOptions): Tensor;
     /** this times b, element by element; shapes broadcast. For products of matrices see `matmul`. */
     mul(b: Other): Tensor;
     /** this / b, element by element, as float; shapes broadcast. */
@@ -161,9 +161,9 @@ declare module "./core/tensor.ts" {
     /** The product of two matrices, `[m, k]` and `[k, n]` to `[m, n]`. */
     mm(b: Tensor): Tensor;
     /** this += b in place, where `b` broadcasts to this shape; returns this. */
-    add_(b: Other): Tensor;
+    add_(b: Other, options?: ops.AlphaOptions): Tensor;
     /** this -= b in place, where `b` broadcasts to this shape; returns this. */
-    sub_(b: Other): Tensor;
+    sub_(b: Other, options?: ops.AlphaOptions): Tensor;
     /** this *= b in place, where `b` broadcasts to this shape; returns this. */
     mul_(b: Other): Tensor;
     /** this /= b in place, for floats, where `b` broadcasts to this shape; returns this. */

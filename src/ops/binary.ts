@@ -132,18 +132,34 @@ function withInteger(op: Op, a: Tensor, s: number): Tensor {
   });
 }
 
+/** Options of sums and differences. */
+export interface AlphaOptions {
+  /** What the second operand is multiplied with first; 1 by default. */
+  alpha?: number;
+}
+
+/** The second operand of a sum, times alpha. @internal */
+export function scaled(op: string, b: Tensor | number, { alpha = 1, ...rest }: AlphaOptions): Tensor | number {
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) fail(op, `unknown option ${unknown}: known is alpha`);
+  if (typeof alpha !== "number") fail(op, `alpha ${String(alpha)}: a number is expected`);
+  return alpha === 1 ? b : typeof b === "number" ? b * alpha : mul(b, alpha);
+}
+
 /**
- * a + b, element by element. Shapes broadcast: `[2, 3]` and `[3]` give `[2, 3]`. Two tensors must have one dtype (float16 and
+ * a + b, element by element; a + alpha b with that option. Shapes broadcast: `[2, 3]` and `[3]` give `[2, 3]`. Two tensors must have one dtype (float16 and
  * float32 give float32, where PyTorch promotes the others too); int32 takes integers only; bool is refused.
  */
-export function add(a: Tensor, b: Tensor | number): Tensor {
+export function add(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor {
+  if (options !== undefined) return compose(() => add(a, scaled("add", b, options)));
   if (isTensor(b)) return apply(Add, [a, b], null);
   expectNumber("add", b, a);
   return a.dtype === "int32" ? withInteger(Add, a, b) : addScalar(a, b);
 }
 
-/** a - b, element by element; shapes and dtypes as in `add`. */
-export function sub(a: Tensor, b: Tensor | number): Tensor {
+/** a - b, element by element, or a - alpha b; shapes and dtypes as in `add`. */
+export function sub(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor {
+  if (options !== undefined) return compose(() => sub(a, scaled("sub", b, options)));
   if (isTensor(b)) return apply(Sub, [a, b], null);
   expectNumber("sub", b, a);
   return a.dtype === "int32" ? withInteger(Sub, a, b) : addScalar(a, -b);

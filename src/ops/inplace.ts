@@ -7,7 +7,7 @@ import { gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Entry } from "../core/tape.ts";
 import { alias, alive, empty, mode, type Tensor } from "../core/tensor.ts";
-import { div, launchBinary, mul, sameDtypes } from "./binary.ts";
+import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
 import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
@@ -145,7 +145,8 @@ function binaryInPlace(
     vjp: (g, { params }) => [name === "mul" ? mulScalar(g, params) : name === "div" ? divScalar(g, params) : g],
   };
   const kernel = name === "mul" || name === "div" ? `${name}_scalar_f32` : "add_scalar_f32";
-  return (x: Tensor, other: Tensor | number): Tensor => {
+  return (x: Tensor, given: Tensor | number, options?: AlphaOptions): Tensor => {
+    const other = options === undefined ? given : scaled(op.name, given, options);
     if (name === "div" && !isFloat(x.dtype)) {
       fail(op.name, `${show(x.shape)} of ${x.dtype}: the result is float and does not fit into the first`);
     }
@@ -187,7 +188,7 @@ const copied = (x: Tensor): Tensor => {
 const unwritten = (other: Tensor, x: Tensor): Tensor => (other.storage === x.storage ? copied(other) : other);
 
 /**
- * x += other in place; returns `x`. `other` broadcasts to the shape of `x` and has its dtype; a number takes a float `x`. A leaf that
+ * x += other in place, or x += alpha other; returns `x`. `other` broadcasts to the shape of `x` and has its dtype; a number takes a float `x`. A leaf that
  * requires grad is refused outside `noGrad`.
  */
 export const add_ = binaryInPlace(
@@ -202,13 +203,13 @@ export const sub_ = binaryInPlace(
   () => [],
 );
 /** x *= other in place; otherwise as `add_`. */
-export const mul_ = binaryInPlace(
+export const mul_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "mul",
   (g, { saved: [b, a] }) => [() => mul(g, b!), () => mul(g, a!)],
   (x, other, wants) => [wants & 1 ? unwritten(other, x) : null, wants & 2 ? copied(x) : null],
 );
 /** x /= other in place; otherwise as `add_`, for floats. */
-export const div_ = binaryInPlace(
+export const div_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "div",
   (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(div(mul(g, a!), mul(b!, b!)))],
   (x, other, wants) => [unwritten(other, x), wants & 2 ? copied(x) : null],

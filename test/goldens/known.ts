@@ -3,7 +3,6 @@
 const e = (names: string): string[] => names.split(" ").map((name) => `elementwise2: ${name}`);
 const l = (names: string): string[] => names.split(" ").map((name) => `loss2: cross_entropy_${name}`);
 const c = (names: string): string[] => names.split(" ").map((name) => `conv2: ${name}`);
-const v = (names: string): string[] => names.split(" ").map((name) => `views: ${name}`);
 
 export const KNOWN: Readonly<Record<string, readonly string[]>> = {
   "div has no roundingMode, and does not refuse it": e("div_1 div_2"),
@@ -24,9 +23,4 @@ export const KNOWN: Readonly<Record<string, readonly string[]>> = {
   "crossEntropy takes no probabilities as target": l(
     "mean_5 mean_6 mean_7 sum_5 sum_6 sum_7 none_5 none_6 none_7 unbatched_1",
   ),
-  "a transposed view has no view of another shape, where strides would allow it": v("transpose_view"),
-  "permute, narrow and transpose copy, so that a write into them is refused": v(
-    "write_1 write_2 write_11 write_30 write_32 write_41",
-  ),
-  "a view does not follow what was recorded of a later write to its base": v("write_10 write_37"),
 };
