@@ -16,6 +16,7 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle } from "./bundle.mjs";
+import { types } from "./types.mjs";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 process.chdir(root);
@@ -105,12 +106,10 @@ async function publish() {
 
   const [worker] = await bundle({ worker: "src/wasm/worker.ts" });
   const { WORKER } = await import(`data:text/javascript,${encodeURIComponent(worker.code)}`);
-  writeFileSync("dist/wasmgrad-worker.js", WORKER_HEAD + WORKER);
+  writeFileSync("dist/wasmgrad-worker.js", `${WORKER_HEAD}${WORKER}export {};\n`);
 
-  for (const folder of ["dist/types", "dist/types-cjs"]) rmSync(folder, { recursive: true, force: true });
-  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
-    stdio: "inherit",
-  });
+  rmSync("dist/types-cjs", { recursive: true, force: true });
+  types("dist/types");
   // The same declarations in a folder that calls itself CommonJS, for those who `require`.
   cpSync("dist/types", "dist/types-cjs", { recursive: true });
   writeFileSync("dist/types-cjs/package.json", '{ "type": "commonjs" }\n');

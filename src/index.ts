@@ -120,3 +120,4 @@ export {
 } from "./ops/index.ts";
 export * as optim from "./optim/index.ts";
 export { version } from "./version.ts";
+export type { Build, CompiledWasm, WasmOptions, WasmSource } from "./wasm/options.ts";

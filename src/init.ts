@@ -7,6 +7,7 @@ import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
 import type { WasmOptions } from "./wasm/options.ts";
 
+/** What `init` takes: which device, and how it is made. Options of the other device are an error. */
 export interface InitOptions extends WasmOptions {
   /**
    * "wasm", "webgpu", or a device that is there already. "auto" begins on wasm and leaves the choice to

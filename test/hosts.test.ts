@@ -7,7 +7,14 @@ import { cells } from "./published/hosts/cells.ts";
 import { type Packed, packed } from "./published/pack.ts";
 
 const SAMPLE = [
-  ...["Node 24: import", "Node 24: require", "Node 24: jest", "Deno: import, --allow-read", "Bun: import"],
+  ...[
+    "Node 24: import",
+    "Node 24: require",
+    "Node 24: jest",
+    "Deno: import, --allow-read",
+    "Bun: import",
+    "Bun: require",
+  ],
   ...["workerd", "publint", "attw"],
 ];
 

@@ -33,6 +33,7 @@ export class ReferenceDevice implements Device {
   failed: string | null = null;
   liveBytes = 0;
   readonly reservedBytes = 2 ** 32;
+  readonly heldBytes = 0;
   readonly #live = new Set<Storage>();
   #recording: Row[] | null = null;
   #suspended = false;

@@ -101,6 +101,8 @@ export interface Device {
   readonly canBlock: boolean;
   /** Bytes of tensors that are alive. */
   readonly liveBytes: number;
+  /** Those, and what live storages cost besides. @internal */
+  readonly heldBytes: number;
   /** Bytes taken from the host, live or free. */
   readonly reservedBytes: number;
   /**

@@ -21,10 +21,10 @@ const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0
 export function tick(device: Device): Promise<void> | null {
   let growth = growths.get(device);
   if (growth === undefined) {
-    growth = new Growth();
+    growth = new Growth(device.info.maximumMemory);
     growths.set(device, growth);
   }
-  device.reserve?.(growth.tick(device.liveBytes, device.reservedBytes));
+  device.reserve?.(growth.tick(device.liveBytes, device.reservedBytes, device.heldBytes));
   if (!growth.crowded && host.now() - turned <= TURN_MS) return device.pace?.() ?? null;
   return letTurn(device, growth);
 }
@@ -35,9 +35,9 @@ async function letTurn(device: Device, growth: Growth): Promise<void> {
     host.collect();
   }
   // The finalizers are a task of their own, which may come a few turns behind the collection.
-  for (let i = 0; i === 0 || (growth.crowded && i < MOST_TURNS && device.liveBytes > growth.enough); i++) await turn();
+  for (let i = 0; i === 0 || (growth.crowded && i < MOST_TURNS && device.heldBytes > growth.enough); i++) await turn();
   turned = host.now();
-  growth.settle(device.liveBytes);
+  growth.settle(device.liveBytes, device.heldBytes);
 }
 
 /**

@@ -1,6 +1,7 @@
 // What a device's memory is used for, by the op that asked: shared by the devices.
 import type { MemoryUse } from "../core/device.ts";
 import { fail } from "../core/error.ts";
+import { STORAGE_COST } from "./growth.ts";
 
 /** Live bytes and storages of an op. */
 export interface Use {
@@ -17,6 +18,11 @@ export abstract class Usage {
   /** In the sentence for memory that ran out: "memory". */
   protected abstract readonly what: string;
   private readonly live = new Map<string, Use>();
+
+  /** Live bytes, and what live storages cost besides. */
+  get heldBytes(): number {
+    return this.liveBytes + STORAGE_COST * this.storages;
+  }
 
   /** The use of an op, to book with. */
   useOf(label: string): Use {

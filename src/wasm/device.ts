@@ -112,6 +112,10 @@ export class WasmDevice implements Device {
     return this.memoryOf.liveBytes;
   }
 
+  get heldBytes(): number {
+    return this.memoryOf.heldBytes;
+  }
+
   get reservedBytes(): number {
     return this.memoryOf.reservedBytes;
   }

@@ -5,12 +5,14 @@ export type Build = "simd" | "relaxed" | "256";
 
 /** A compiled `WebAssembly.Module`. Named without that type, which hosts without the DOM's declarations lack. */
 export interface CompiledWasm {
+  /** "WebAssembly.Module". */
   readonly [Symbol.toStringTag]?: string;
 }
 
 /** A wasm file: its address (relative to the page; in Node, Deno and Bun to the working folder), its bytes, or the compiled module. */
 export type WasmSource = string | URL | ArrayBuffer | ArrayBufferView | CompiledWasm;
 
+/** What `init` takes for the wasm device, the default one. */
 export interface WasmOptions {
   /** The build: `relaxed` (fused multiply-add) where the host has it, else `simd`. "256" sets an experimental flag of V8. */
   simd?: Build;

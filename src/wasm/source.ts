@@ -1,7 +1,7 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
 import { fail } from "../core/error.ts";
 import { checkIntegrity } from "../host/integrity.ts";
-import { builtin, hasBuiltins, isNode } from "../host/node.ts";
+import { builtin, hasBuiltins } from "../host/node.ts";
 import { version } from "../version.ts";
 import { addressOf, FILES, fromSources } from "./address.ts";
 import { carriedBytes } from "./carried.ts";
@@ -76,7 +76,7 @@ export async function moduleOf(
 }
 
 async function fromAddress(url: URL, file: string, integrity: string | undefined): Promise<Loaded> {
-  if (url.protocol === "file:" && isNode()) {
+  if (url.protocol === "file:" && hasBuiltins()) {
     const { readFile } = await builtin("node:fs/promises");
     const bytes = await readFile(url).catch((error: Error) =>
       fail("init", `${url}: the wasm file cannot be read (${error.message}): ${remedy(file)}`),
@@ -93,8 +93,9 @@ async function fromAddress(url: URL, file: string, integrity: string | undefined
     );
   }
   if (!response.ok) fail("init", `${url}: HTTP status ${response.status}: the wasm file is not there: ${remedy(file)}`);
-  const type = response.headers.get("content-type") ?? "";
-  if (integrity === undefined && /^application\/wasm\b/i.test(type) && WebAssembly.compileStreaming !== undefined) {
+  // Streaming takes this type without any parameter. In Bun a program ends before it is through.
+  const streams = response.headers.get("content-type")?.trim().toLowerCase() === "application/wasm" && !hasBuiltins();
+  if (integrity === undefined && streams && WebAssembly.compileStreaming !== undefined) {
     const module = await WebAssembly.compileStreaming(response).catch((error: Error) =>
       fail("init", `${url}: the answer must be a whole wasm file (${error.message}): ${remedy(file)}`),
     );

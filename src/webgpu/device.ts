@@ -111,6 +111,10 @@ export class WebGpuDevice implements Device {
     return this.memoryOf.liveBytes;
   }
 
+  get heldBytes(): number {
+    return this.memoryOf.heldBytes;
+  }
+
   get reservedBytes(): number {
     return this.memoryOf.reservedBytes;
   }

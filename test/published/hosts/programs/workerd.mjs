@@ -7,8 +7,8 @@ import { train } from "./train.mjs";
 
 let step = null;
 
-/** 300 captured steps that learn XOR; the model stays from one request to the next. */
-async function xor() {
+/** Captured steps that learn XOR; the model stays from one request to the next. */
+async function xor(steps) {
   if (step === null) {
     await w.init({ wasm: relaxed, maximumMemory: 64 << 20 });
     w.manualSeed(1);
@@ -34,15 +34,16 @@ async function xor() {
     step = () => captured(x, y);
   }
   let loss;
-  for (let i = 0; i < 300; i++) loss = await step();
+  for (let i = 0; i < steps; i++) loss = await step();
   return { loss: await loss.item(), info: w.info(), memory: w.memory() };
 }
 
 export default {
   async fetch(request) {
     try {
-      const path = new URL(request.url).pathname;
-      return Response.json(path === "/xor" ? await xor() : await train(w, { wasm: simd }));
+      const { pathname, searchParams } = new URL(request.url);
+      const steps = Number(searchParams.get("steps") ?? 300);
+      return Response.json(pathname === "/xor" ? await xor(steps) : await train(w, { wasm: simd }));
     } catch (error) {
       return new Response(error.stack, { status: 500 });
     }
