@@ -15,6 +15,8 @@ const IMAGES = 50 * BATCH + 17;
 /** dist.test.ts has fewer. */
 const STEPS = Number(variable("MEMORY_STEPS") ?? 10000);
 const EARLY = 0.4 * STEPS;
+/** A page's whole heap is 3 MB, in which code shows that is compiled late. */
+const LATE_CODE = inPage ? 1 << 18 : 0;
 
 class Net extends nn.Module {
   conv1 = new nn.Conv2d(1, 10, 5);
@@ -106,7 +108,7 @@ async function train(captured: boolean): Promise<void> {
   // A page has no way to collect for certain, so what it reserves is bounded, but not the same at every time.
   if (inPage) assert.ok(late.buffer < 200 << 20, `memory: ${text}`);
   else assert.is(late.buffer, early.buffer, `memory: ${text}`);
-  assert.ok(late.heap <= 1.05 * early.heap, `JS heap: ${text}`);
+  assert.ok(late.heap <= 1.05 * early.heap + LATE_CODE, `JS heap: ${text}`);
   assert.ok(late.rss <= 1.05 * early.rss, `RSS: ${text}`);
   await device.dispose();
 }
