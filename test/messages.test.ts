@@ -109,6 +109,8 @@ const UNREACHED: Record<string, string> = {
   "new WasmgradError(`${subject}: ${detail}`)": "fail itself",
   "this host has no WebAssembly SIMD": "every host of the tests has it",
   "this host has no relaxed SIMD": "every host of the tests has it",
+  "${url}: ${POLICY}": "a page's policy: published-bad.test.ts has it",
+  "${name}: ${POLICY}": "a page's policy: published-bad.test.ts has it",
   "the answer must be a whole wasm file": "only pages stream: matrix and published-bad.test.ts have it",
   "this script does not know its own address": "sources are modules, which do: bundles for pages may not",
   "integrity cannot be checked here": "the tests run where it can",
