@@ -8,6 +8,15 @@ import { rolldown } from "rolldown";
 
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
 
+/**
+ * The names of classes stay, which users see, and so do lines, since Node prints the line of an uncaught error: but for the classic
+ * script, which is for pages alone. Both cost little once compressed, and nothing behind a bundler that minifies.
+ */
+const MINIFY = {
+  compress: { keepNames: { function: false, class: true } },
+  mangle: { keepNames: { function: false, class: true } },
+};
+
 /** The package's files lie beside the bundle: src/wasm/address.ts says where they lie as seen from the sources. */
 const addresses = {
   name: "addresses",
@@ -64,8 +73,15 @@ export async function bundle(entries, options = {}) {
   const splitting = { groups: [{ name, debugName: "core" }] };
   try {
     const { output } = await build[dir === undefined ? "generate" : "write"]({
-      ...{ dir, minify, sourcemap, format, name: format === "iife" ? "wasmgrad" : undefined },
+      ...{
+        dir,
+        minify: minify && { ...MINIFY, codegen: { removeWhitespace: format === "iife" } },
+        sourcemap,
+        format,
+        name: format === "iife" ? "wasmgrad" : undefined,
+      },
       ...{ entryFileNames: `[name].${extension}`, chunkFileNames: `[name].${extension}` },
+      comments: { legal: true, annotation: true, jsdoc: !minify },
       codeSplitting: input.index === undefined || format === "iife" ? false : splitting,
     });
     return output.filter((file) => file.type === "chunk");

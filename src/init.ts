@@ -40,6 +40,11 @@ let lazily: Omit<InitOptions, "device"> = {};
  * tensors.
  */
 export async function init(options: InitOptions = {}): Promise<Device> {
+  if (typeof options !== "object" || options === null) {
+    throw new WasmgradError(
+      `init: ${JSON.stringify(options)}: an object of options is expected, such as { device: "webgpu" }`,
+    );
+  }
   const { device: wanted = "wasm", ...rest } = options;
   const all = [...COMMON, ...Object.values(OWN).flat()];
   for (const name of Object.keys(options)) {

@@ -3,8 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as w from "../src/index.ts";
-import * as nn from "../src/nn/index.ts";
-import { Adam, SGD } from "../src/optim/index.ts";
+import { nn, optim } from "../src/index.ts";
 import { data, fixed, labels, leaf, messageOf, program, sameGradients, sameParameters, seeded } from "./programs.ts";
 import * as hand from "./scalar.ts";
 
@@ -14,7 +13,7 @@ const [IN, OUT] = [3, 4];
 function trained(lr = 0.125, momentum = 0.5) {
   const model = new nn.Linear(IN, OUT);
   const parameters = seeded(model.parameters(), 1);
-  const optimizer = new SGD(model.parameters(), { lr, momentum });
+  const optimizer = new optim.SGD(model.parameters(), { lr, momentum });
   const own = new hand.Sgd(parameters, lr, momentum);
   const plain = (x: w.Tensor, y: w.Tensor): w.Tensor => {
     optimizer.zeroGrad();
@@ -283,7 +282,7 @@ program("refused inside: reads, host writes, another captured function, promises
 program("when the function throws while it is recorded nothing has run", async (same) => {
   const model = new nn.Linear(IN, OUT);
   const parameters = seeded(model.parameters(), 1);
-  const optimizer = new Adam(model.parameters(), { lr: 0.0625 });
+  const optimizer = new optim.Adam(model.parameters(), { lr: 0.0625 });
   const own = new hand.Adam(parameters, 0.0625);
   let fails = false;
   const step = w.capture((x: w.Tensor, y: w.Tensor) => {

@@ -2,19 +2,21 @@
 // Its resident memory is that of a host held still (environment.ts): `npm test -- memory`, not by itself.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { count } from "../src/core/tensor.ts";
 import { DataLoader, TensorDataset } from "../src/data/index.ts";
-import { collector } from "../src/host/probe.ts";
 import * as w from "../src/index.ts";
-import * as nn from "../src/nn/index.ts";
-import { Adam } from "../src/optim/index.ts";
-import { Growth } from "../src/program/growth.ts";
+import { nn, optim } from "../src/index.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
+import { collect, used } from "./heap.ts";
+import { inPage, variable } from "./place.ts";
 
 const BATCH = 64;
 /** Ends with a smaller batch. */
 const IMAGES = 50 * BATCH + 17;
-const STEPS = 10000;
+/** dist.test.ts has fewer. */
+const STEPS = Number(variable("MEMORY_STEPS") ?? 10000);
+const EARLY = 0.4 * STEPS;
+/** A page's whole heap is 3 MB, in which code shows that is compiled late. */
+const LATE_CODE = inPage ? 1 << 18 : 0;
 
 class Net extends nn.Module {
   conv1 = new nn.Conv2d(1, 10, 5);
@@ -39,18 +41,12 @@ interface Level {
 
 /** What is left after the finalizers have run. */
 async function settle(device: WasmDevice): Promise<Level> {
-  const collect = await collector();
-  for (let i = 0; i < 4; i++) {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const { heapUsed, rss } = process.memoryUsage();
+  await collect();
   return {
     liveBytes: device.liveBytes,
-    tensors: count.tensors,
+    tensors: w.memory().tensors,
     buffer: device.memoryOf.memory.buffer.byteLength,
-    heap: heapUsed,
-    rss,
+    ...(await used()),
   };
 }
 
@@ -58,7 +54,7 @@ async function train(captured: boolean): Promise<void> {
   const device = (await w.init({ threads: 2 })) as WasmDevice;
   w.manualSeed(1);
   const model = new Net();
-  const optimizer = new Adam(model.parameters(), { lr: 1e-4 });
+  const optimizer = new optim.Adam(model.parameters(), { lr: 1e-4 });
   const images = new Uint8Array(IMAGES * 784).map((_, i) => (i * 2654435761) >>> 24);
   const labels = new Int32Array(IMAGES).map((_, i) => i % 10);
   const dataset = new TensorDataset({ data: images, shape: [IMAGES, 1, 28, 28], scale: 1 / 255 }, labels);
@@ -101,7 +97,7 @@ async function train(captured: boolean): Promise<void> {
         await evaluate();
         assert.ok(Number.isFinite(await running.item()));
       }
-      if (n === 4000 || n === STEPS) levels.push(await settle(device));
+      if (n === EARLY || n === STEPS) levels.push(await settle(device));
       if (n === STEPS) break;
     }
   }
@@ -109,38 +105,15 @@ async function train(captured: boolean): Promise<void> {
   const text = JSON.stringify(levels);
   assert.is(late.liveBytes, early.liveBytes, `live bytes: ${text}`);
   assert.is(late.tensors, early.tensors, `live tensors: ${text}`);
-  assert.is(late.buffer, early.buffer, `memory: ${text}`);
-  assert.ok(late.heap <= 1.05 * early.heap, `JS heap: ${text}`);
+  // A page has no way to collect for certain, so what it reserves is bounded, but not the same at every time.
+  if (inPage) assert.ok(late.buffer < 200 << 20, `memory: ${text}`);
+  else assert.is(late.buffer, early.buffer, `memory: ${text}`);
+  assert.ok(late.heap <= 1.05 * early.heap + LATE_CODE, `JS heap: ${text}`);
   assert.ok(late.rss <= 1.05 * early.rss, `RSS: ${text}`);
   await device.dispose();
 }
 
-test("memory grows ahead for what is seen twice, and a collection comes before it grows again", () => {
-  const MB = 1 << 20;
-  const growth = new Growth();
-  let [reserved, live] = [8 * MB, 4 * MB];
-  const tick = (more: number): void => {
-    live += more;
-    reserved = Math.max(reserved, live); // as the allocator grows
-    reserved = Math.max(reserved, growth.tick(live, reserved));
-    if (growth.crowded) live = 6 * MB;
-    growth.settle(live);
-  };
-  tick(0);
-  tick(30 * MB); // once: a data set
-  assert.is(reserved, 34 * MB, "once is not expected again");
-  tick(24 * MB); // batches, whose results wait for the collector
-  for (let i = 0; i < 3; i++) tick(24 * MB);
-  const early = reserved;
-  for (let i = 0; i < 1000; i++) {
-    tick((i % 7) * 4 * MB);
-    assert.ok(live <= early - 24 * MB, `step ${i}: ${live / MB} MB live`);
-  }
-  assert.is(reserved, early);
-  assert.ok(early <= 100 * MB, `${early / MB} MB`);
-});
-
-test("10,000 plain steps run in flat memory", () => train(false));
-test("10,000 captured steps run in flat memory", () => train(true));
+test(`${STEPS} plain steps run in flat memory`, () => train(false));
+test(`${STEPS} captured steps run in flat memory`, () => train(true));
 
 test.run();

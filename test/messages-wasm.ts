@@ -87,6 +87,8 @@ export const wasmFiles: Record<string, () => unknown> = {
   },
   "wasm: no answer": () => served(() => {}, true),
   "integrity: another digest": () => given(simd, { integrity: "sha384-AAAA sha256-BBBB" }),
+  "integrity: no string": () => given(simd, { integrity: { "simd.wasm": "sha384-AAAA" } as Any }),
+  "wasm: a response": () => given(new Response("")),
   "integrity: not a digest": () => given(simd, { integrity: "md5-AAAA" }),
   "integrity: of a module": async () => given(await WebAssembly.compile(simd), { integrity: "sha256-AAAA" }),
   "memory: refused": () =>

@@ -5,33 +5,22 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as w from "../src/index.ts";
-import { cases, ops as shapes } from "./messages.ts";
+import { cases as bare, ops as shapes } from "./messages.ts";
+import { files } from "./messages-files.ts";
+import { wasmFiles } from "./messages-wasm.ts";
+import { hostWords } from "./messages-words.ts";
 import { blanked, read, sources } from "./source.ts";
 
 // Messages about sources of MNIST that are not there.
 delete process.env.MNIST_DIR;
 
+const cases = { ...bare, ...wasmFiles, ...files };
 const snapshot = fileURLToPath(new URL("messages.snap.json", import.meta.url));
 const expected: Record<string, string> = existsSync(snapshot) ? JSON.parse(readFileSync(snapshot, "utf8")) : {};
 const found: Record<string, string> = {};
 /** Frames of all stacks, as `src/core/op.ts:32`. */
 const frames = new Set<string>();
 Error.stackTraceLimit = 40;
-
-/** What the host says in its own words, which differ between versions. */
-const hostWords = (message: string): string =>
-  message
-    .replace(/(cannot be (?:read|written): |cannot be read \()(?!there is).*?(\)?: `npm|$)/, "$1<the host's reason>$2")
-    .replace(
-      /(do not compile \(|whole wasm file \(|broke off \(|no answer \().*?(\): the|\): `npm)/,
-      "$1<the host's reason>$2",
-    )
-    .replace(/(not JSON: ).*/, "$1<the host's reason>")
-    .replace(/(no answer: ).*/, "$1<the host's reason>")
-    .replace(/(bytes came, then ).*(: it is cut short)/, "$1<the host's reason>$2")
-    .replace(/( unpacked \().*\):/, "$1<the host's reason>):")
-    .replace(/integrity sha384-\S+:/, "integrity <digest>:")
-    .replace(/version \d+/g, "version <n>");
 
 test("every message is as it was", async () => {
   await w.init({ threads: 1 });
@@ -120,6 +109,8 @@ const UNREACHED: Record<string, string> = {
   "new WasmgradError(`${subject}: ${detail}`)": "fail itself",
   "this host has no WebAssembly SIMD": "every host of the tests has it",
   "this host has no relaxed SIMD": "every host of the tests has it",
+  "${url}: ${POLICY}": "a page's policy: published-bad.test.ts has it",
+  "${name}: ${POLICY}": "a page's policy: published-bad.test.ts has it",
   "the answer must be a whole wasm file": "only pages stream: matrix and published-bad.test.ts have it",
   "this script does not know its own address": "sources are modules, which do: bundles for pages may not",
   "integrity cannot be checked here": "the tests run where it can",

@@ -3,6 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as w from "../src/index.ts";
+import { variable } from "./place.ts";
 import { ReferenceDevice } from "./reference.ts";
 import { gradients, type Matrix, matrix, numbers } from "./scalar.ts";
 
@@ -19,7 +20,7 @@ const DEVICES: Record<string, { make: () => Promise<w.Device>; tolerance: number
   webgpu: { make: () => w.init({ device: "webgpu" }), tolerance: 2e-5 },
 };
 /** Which of them: webgpu-programs.test.ts asks for the last. */
-const wanted = process.env.PROGRAM_DEVICES?.split(",") ?? ["wasm", "reference"];
+const wanted = variable("PROGRAM_DEVICES")?.split(",") ?? ["wasm", "reference"];
 
 /** A test of a program on every device; what it made is gone afterwards. */
 export function program(name: string, f: (same: Same) => Promise<void>): void {

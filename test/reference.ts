@@ -1,8 +1,7 @@
 // The reference: a device that runs each launch at once as a naive f64 loop, written from the definition of the kernel
 // (reference/*.ts). What every other device is checked against. Faults are thrown at the launch.
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../src/core/device.ts";
-import { type DType, isFloat } from "../src/core/dtype.ts";
-import { WasmgradError } from "../src/core/error.ts";
+import { type DType, WasmgradError } from "../src/index.ts";
 import { dense } from "./reference/dense.ts";
 import { elementwise } from "./reference/elementwise.ts";
 import { norm } from "./reference/norm.ts";
@@ -90,7 +89,7 @@ export class ReferenceDevice implements Device {
   readSync({ storage, offset }: Buffer, count: number, dtype: DType): TypedData {
     if (this.#rows) throw new WasmgradError("read: nothing has run yet while a program is recorded");
     const values = (storage as ReferenceStorage).place.data.slice(offset, offset + count);
-    return isFloat(dtype) ? values : Int32Array.from(values);
+    return dtype.startsWith("float") ? values : Int32Array.from(values);
   }
 
   async flush(): Promise<void> {}

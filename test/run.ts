@@ -95,7 +95,7 @@ if (files.length === 0) console.log(`no test file matches ${filters.join(", ")}`
 
 const results: Result[] = [];
 // The longest first, so that the two queues end together.
-const long = (file: string): number => Number(/^(webgpu-)?cases/.test(file));
+const long = (file: string): number => Number(/^((webgpu-)?cases|dist|memory|webgpu-half)\./.test(file));
 const queue = [...files].sort((a, b) => long(b) - long(a));
 async function work(): Promise<void> {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {

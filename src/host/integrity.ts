@@ -6,7 +6,13 @@ const NAMES: Record<string, string> = { sha256: "SHA-256", sha384: "SHA-384", sh
 
 /** Throws unless `bytes` have one of the digests in `integrity`; `name` goes into the message. */
 export async function checkIntegrity(bytes: Uint8Array<ArrayBuffer>, integrity: string, name: string): Promise<void> {
-  const digests = String(integrity).trim().split(/\s+/);
+  if (typeof integrity !== "string") {
+    fail(
+      "init",
+      `integrity ${typeof integrity}: a string is expected, such as those in wasmgrad/integrity.json with blanks between them`,
+    );
+  }
+  const digests = integrity.trim().split(/\s+/);
   const parsed = digests.map((text) => {
     const found = /^(sha256|sha384|sha512)-([A-Za-z\d+/]+={0,2})(\?.*)?$/.exec(text);
     return found === null

@@ -19,16 +19,6 @@ export interface Way {
   start(name: string, events: WorkerEvents): HostWorker;
 }
 
-/** Where the script of a worker lies, for hosts that start none from a string. */
-export interface WorkerFile {
-  /** Null where nothing tells. */
-  readonly address: URL | null;
-  /** The user named it: no other way is tried. */
-  readonly given: boolean;
-  /** Starts it by an expression that bundlers know. */
-  start(): Worker;
-}
-
 /** There `self` is made of the port; elsewhere it is there. */
 const NODE_SELF = `
 import { parentPort } from "node:worker_threads";
@@ -42,8 +32,11 @@ export const tellsOfDeath = hasBuiltins;
 /** True where workers can be made. */
 export const hasWorkers = (): boolean => hasBuiltins() || typeof Worker !== "undefined";
 
-/** The ways to start a worker here, in the order in which they should be tried. */
-export async function waysToStart(source: string, file: WorkerFile): Promise<Way[]> {
+/**
+ * The ways to start a worker here, in the order in which they should be tried: from the source, or from a file with it, which alone
+ * counts where the user has `given` its address.
+ */
+export async function waysToStart(source: string, address: URL | null, given: boolean): Promise<Way[]> {
   if (hasBuiltins()) {
     // worker_threads, which Deno and Bun have too: they let the program end, and tell of every death.
     const { Worker } = await builtin("node:worker_threads");
@@ -57,22 +50,14 @@ export async function waysToStart(source: string, file: WorkerFile): Promise<Way
     };
     return [{ from: "a thread of Node's", start }];
   }
-  const { address } = file;
   const fromFile: Way = {
     from: address?.protocol === "data:" ? "a data: URL" : String(address ?? "a file beside the script"),
     start(_name, events) {
-      let worker: Worker;
-      try {
-        if (file.given) throw null; // no bundler has anything to do with it
-        worker = file.start();
-      } catch (error) {
-        if (address === null) throw error;
-        worker = new Worker(trusted(String(address)), { type: "module" });
-      }
-      return watched(worker, events, () => {});
+      if (address === null) throw new Error("nothing tells where it is");
+      return watched(new Worker(trusted(String(address)), { type: "module" }), events, () => {});
     },
   };
-  if (file.given) return [fromFile];
+  if (given) return [fromFile];
   const fromString: Way = {
     from: "a blob: URL",
     start(name, events) {

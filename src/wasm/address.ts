@@ -47,7 +47,3 @@ export function addressOf(file: string): URL | null {
   }
   return null;
 }
-
-/** Starts the worker's file, by the expression that bundlers take for a worker to bundle. */
-export const startWorkerFile = (): Worker =>
-  new Worker(new URL("../../dist/wasmgrad-worker.js", import.meta.url), { type: "module" });

@@ -80,7 +80,7 @@ export class WasmDevice implements Device {
   static async create(options: WasmOptions = {}): Promise<WasmDevice> {
     const { threads: wanted } = options;
     if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS)) {
-      fail("init", `threads ${wanted}: an integer from 1 to ${MAX_THREADS} is expected`);
+      fail("init", `threads ${JSON.stringify(wanted)}: an integer from 1 to ${MAX_THREADS} is expected`);
     }
     const most = chooseMaximum(options.maximumMemory);
     const { threads, why: whyThreads } = await chooseThreads(wanted);

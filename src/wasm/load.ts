@@ -84,7 +84,9 @@ export async function load({ simd, wasm, integrity }: WasmOptions): Promise<Load
   }
   const names = typeof wasm === "object" && wasm !== null ? Object.keys(wasm) : [];
   if (wasm !== undefined && (names.length === 0 || names.some((n) => !(BUILDS as readonly string[]).includes(n)))) {
-    const what = typeof wasm === "object" && wasm !== null ? JSON.stringify(names) : String(wasm);
+    const kind = Object.prototype.toString.call(wasm).slice(8, -1);
+    const what =
+      kind === "Object" ? JSON.stringify(names) : typeof wasm === "object" && wasm !== null ? kind : String(wasm);
     fail("init", `wasm ${what}: an address, bytes, a WebAssembly.Module, or { simd, relaxed } of these is expected`);
   }
   const given = wasm as Partial<Record<Build, WasmSource>> | undefined;

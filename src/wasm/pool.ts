@@ -1,7 +1,7 @@
 // The worker pool: starts workers, counts those that are ready, and learns of those that died or never came.
 import { availableParallelism, canBlock, canShare } from "../host/probe.ts";
 import { type HostWorker, hasWorkers, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
-import { addressOf, startWorkerFile } from "./address.ts";
+import { addressOf } from "./address.ts";
 import { AWAKE, MAX_THREADS, READY, SPINS } from "./control.ts";
 import { WORKER } from "./worker.ts";
 
@@ -12,7 +12,7 @@ const LATE_MS = 10_000;
 
 const REMEDY =
   "a page's policy for workers (`worker-src`) must allow blob:, or 'self' with the package's wasmgrad-worker.js beside " +
-  "the script, or where init({ worker: address }) says";
+  "the script, or where init({ worker: address }) says; `trusted-types` must allow wasmgrad";
 
 /** What the pool has to say to its device. */
 interface PoolEvents {
@@ -52,7 +52,7 @@ export class Pool {
     this.words[SPINS >> 2] = this.threads > cores ? 0 : SPIN_LOOKS;
     this.words[AWAKE >> 2] = canBlock() ? 0 : 1;
     const address = file === undefined ? addressOf("wasmgrad-worker.js") : addressGiven(file);
-    const ways = await waysToStart(WORKER, { address, given: file !== undefined, start: startWorkerFile });
+    const ways = await waysToStart(WORKER, address, file !== undefined);
     for (let ith = 1; ith < this.threads; ith++) {
       this.launch(ith, ways, [], (worker) => worker.post({ module, memory, names, ith }));
     }

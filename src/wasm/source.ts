@@ -15,6 +15,9 @@ const remedy = (file: string): string =>
 
 const tag = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
 
+/** ASCII: TextDecoder is not there in every test runner's page. */
+const ascii = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
+
 const isModule = (source: unknown): boolean => tag(source) === "WebAssembly.Module";
 
 /** An address, bytes or a module; anything else that is an object holds one for each build. */
@@ -35,6 +38,13 @@ async function given(address: string | URL): Promise<URL> {
   const { document, location } = globalThis as { document?: { baseURI: string }; location?: { href: string } };
   return new URL(address, document?.baseURI ?? location?.href);
 }
+
+/** A page's Content Security Policy, or a host that compiles nothing while it runs. */
+const forbidden = (error: Error): boolean =>
+  /Content Security Policy|unsafe-eval|disallowed by embedder/.test(error.message);
+const POLICY =
+  "compiling WebAssembly is forbidden here: a page's policy must have 'wasm-unsafe-eval' in `script-src`; where there is no " +
+  "policy to change, init({ wasm }) takes a module that was compiled beforehand";
 
 /** A compiled module, and the build that it says it is. */
 export interface Loaded {
@@ -89,16 +99,17 @@ async function fromAddress(url: URL, file: string, integrity: string | undefined
   } catch (error) {
     return fail(
       "init",
-      `${url}: no answer (${(error as Error).message}): the wasm file must be there, and come with CORS headers from another origin: ${remedy(file)}`,
+      `${url}: no answer (${(error as Error).message}): the wasm file must be there, come with CORS headers from another origin, and be allowed by the page's policy (\`connect-src\`): ${remedy(file)}`,
     );
   }
   if (!response.ok) fail("init", `${url}: HTTP status ${response.status}: the wasm file is not there: ${remedy(file)}`);
   // Streaming takes this type without any parameter. In Bun a program ends before it is through.
   const streams = response.headers.get("content-type")?.trim().toLowerCase() === "application/wasm" && !hasBuiltins();
   if (integrity === undefined && streams && WebAssembly.compileStreaming !== undefined) {
-    const module = await WebAssembly.compileStreaming(response).catch((error: Error) =>
-      fail("init", `${url}: the answer must be a whole wasm file (${error.message}): ${remedy(file)}`),
-    );
+    const module = await WebAssembly.compileStreaming(response).catch((error: Error) => {
+      if (forbidden(error)) fail("init", `${url}: ${POLICY}`);
+      return fail("init", `${url}: the answer must be a whole wasm file (${error.message}): ${remedy(file)}`);
+    });
     return checked(module, String(url));
   }
   const bytes = await response
@@ -112,7 +123,7 @@ async function fromAddress(url: URL, file: string, integrity: string | undefined
 /** What bytes that are no wasm file look like, for people. */
 function looks(bytes: Uint8Array): string {
   if (bytes.length === 0) return "it is empty";
-  const start = new TextDecoder().decode(bytes.subarray(0, 200)).trimStart();
+  const start = ascii(bytes.subarray(0, 200)).trimStart();
   if (/^<(!doctype|html|head|body|!--|\?xml)/i.test(start))
     return "it is HTML: a server's page for what it does not find, as a rule";
   const hex = Array.from(bytes.subarray(0, 4), (b) => b.toString(16).padStart(2, "0")).join(" ");
@@ -128,12 +139,13 @@ async function fromBytes(
   if (integrity !== undefined) await checkIntegrity(bytes, integrity, name);
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d)
     fail("init", `${name}: a wasm file is expected, ${looks(bytes)}: ${remedy(file)}`);
-  const module = await WebAssembly.compile(bytes).catch((error: Error) =>
-    fail(
+  const module = await WebAssembly.compile(bytes).catch((error: Error) => {
+    if (forbidden(error)) fail("init", `${name}: ${POLICY}`);
+    return fail(
       "init",
-      `${name}: ${bytes.length} bytes do not compile (${error.message}): the file is cut short or damaged, or the host forbids it: ${remedy(file)}`,
-    ),
-  );
+      `${name}: ${bytes.length} bytes do not compile (${error.message}): the file is cut short or damaged: ${remedy(file)}`,
+    );
+  });
   return checked(module, name);
 }
 
@@ -141,7 +153,7 @@ async function fromBytes(
 function checked(module: WebAssembly.Module, name: string): Loaded {
   const [section] = WebAssembly.Module.customSections(module, "wasmgrad");
   if (section === undefined) return fail("init", `${name}: a wasm file of wasmgrad, version ${version}, is expected`);
-  const said = JSON.parse(new TextDecoder().decode(section)) as { version: string; build: Build };
+  const said = JSON.parse(ascii(new Uint8Array(section))) as { version: string; build: Build };
   if (said.version !== version) {
     fail(
       "init",

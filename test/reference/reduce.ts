@@ -1,5 +1,5 @@
 // Reductions, softmax and losses of the reference. A tensor that is reduced is seen as [outer, n, inner].
-import { WasmgradError } from "../../src/core/error.ts";
+import { WasmgradError } from "../../src/index.ts";
 import { f32, i32, type Kernels, type View } from "./view.ts";
 
 export const reduce: Kernels = {};

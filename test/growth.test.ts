@@ -1,0 +1,58 @@
+// What memory and captured runs do inside: how memory grows ahead, and how many objects a replay makes.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { count } from "../src/core/tensor.ts";
+import * as w from "../src/index.ts";
+import { nn, optim } from "../src/index.ts";
+import { Growth } from "../src/program/growth.ts";
+
+test("memory grows ahead for what is seen twice, and a collection comes before it grows again", () => {
+  const MB = 1 << 20;
+  const growth = new Growth();
+  let [reserved, live] = [8 * MB, 4 * MB];
+  const tick = (more: number): void => {
+    live += more;
+    reserved = Math.max(reserved, live); // as the allocator grows
+    reserved = Math.max(reserved, growth.tick(live, reserved));
+    if (growth.crowded) live = 6 * MB;
+    growth.settle(live);
+  };
+  tick(0);
+  tick(30 * MB); // once: a data set
+  assert.is(reserved, 34 * MB, "once is not expected again");
+  tick(24 * MB); // batches, whose results wait for the collector
+  for (let i = 0; i < 3; i++) tick(24 * MB);
+  const early = reserved;
+  for (let i = 0; i < 1000; i++) {
+    tick((i % 7) * 4 * MB);
+    assert.ok(live <= early - 24 * MB, `step ${i}: ${live / MB} MB live`);
+  }
+  assert.is(reserved, early);
+  assert.ok(early <= 100 * MB, `${early / MB} MB`);
+});
+
+test("a replay makes a number of objects that does not depend on the rows", async () => {
+  const device = await w.init({ threads: 1 });
+  const perReplay: number[] = [];
+  for (const layers of [1, 12]) {
+    const model = new nn.Sequential(...Array.from({ length: layers }, () => new nn.Linear(8, 8)));
+    const optimizer = new optim.SGD(model.parameters(), { lr: 0.01 });
+    const step = w.capture((x: w.Tensor) => {
+      optimizer.zeroGrad();
+      const loss = w.mean(model.forward(x));
+      loss.backward();
+      optimizer.step();
+      return loss;
+    });
+    const x = w.ones([4, 8]);
+    for (let i = 0; i < 5; i++) await step(x);
+    const before = count.made;
+    for (let i = 0; i < 10; i++) await step(x);
+    perReplay.push((count.made - before) / 10);
+  }
+  assert.is(perReplay[0], perReplay[1]);
+  assert.is(perReplay[0], 1, "one tensor a replay: the result");
+  await device.dispose();
+});
+
+test.run();
