@@ -106,6 +106,12 @@ declare module "./core/tensor.ts" {
      * first of a tie.
      */
     argmin(dim?: number, keepdim?: boolean): Tensor;
+    /** Each element, held between `min` and `max`: numbers or tensors that broadcast; the same shape. NaN stays. */
+    clamp(bounds: ops.ClampOptions): Tensor;
+    /** `value` where `mask` is true; the mask broadcasts. */
+    maskedFill(mask: Tensor, value: number): Tensor;
+    /** 0 where negative, 1 where positive, `values` at 0. No gradient. */
+    heaviside(values: Tensor): Tensor;
     /** e^x / Σ e^x along `dim`; the same shape. */
     softmax(dim: number): Tensor;
     /** x - log Σ e^x along `dim`; the same shape. */
@@ -229,6 +235,7 @@ const named: Record<string, AnyFunction> = {
   ...{ unsqueeze: ops.unsqueeze, t: ops.t, transpose: ops.transpose, narrow: ops.narrow, select: ops.select },
   ...{ movedim: ops.movedim, slice: ops.slice, diagonal: ops.diagonal, unbind: ops.unbind, split: ops.split },
   ...{ chunk: ops.chunk, contiguous, isContiguous: ops.isContiguous, stride: ops.stride },
+  ...{ clamp: ops.clamp, maskedFill: ops.maskedFill, heaviside: ops.heaviside },
   ...{ storageOffset: ops.storageOffset, div_: ops.div_ },
   ...{ matmul: ops.matmul, mm: ops.mm, add_: ops.add_, sub_: ops.sub_, mul_: ops.mul_, zero_: ops.zero_ },
   ...{ fill_: ops.fill_, copy_: ops.copy_, uniform_: ops.uniform_, normal_: ops.normal_ },

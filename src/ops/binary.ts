@@ -3,9 +3,9 @@ import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { walk } from "../core/layout.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
-import { sameShape, show } from "../core/shape.ts";
+import { type Shape, sameShape, show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
-import { compose } from "./compose.ts";
+import { compose, done, like } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides } from "./strides.ts";
 import {
@@ -98,21 +98,46 @@ const Div: Op = {
 };
 const DIVIDE = binary("div", keep);
 
-/** Gradient of maximum and minimum: the larger (smaller) one takes it, equal ones half each. */
-function pick(win: Comparison): NonNullable<Op["vjp"]> {
-  const lose = win === "gt" ? "lt" : "gt";
-  const part = (g: Tensor, a: Tensor, b: Tensor, way: Comparison): Tensor =>
-    mul(
-      g,
-      mulScalar(
-        add(toFloat(compare(way, a, b)), addScalar(neg(toFloat(compare(way === "gt" ? "lt" : "gt", a, b))), 1)),
-        0.5,
-      ),
-    );
-  return (g, { saved: [b, a] }) => [() => part(g, a!, b!, win), () => part(g, a!, b!, lose)];
+/** The gradient of maximum (minimum) for x beside o: whole where x wins, or either is NaN, half where both are equal. */
+const pick = (name: "maximum" | "minimum"): ((g: Tensor, x: Tensor, o: Tensor) => Tensor) => {
+  const op: Op = {
+    name: `${name}Vjp`,
+    forward(inputs) {
+      const [g, x, o] = inputs as [Tensor, Tensor, Tensor];
+      const gx = like(g, `${name} gradient`);
+      const dense = inputs.map((v) => (sameShape(v.shape, g.shape) ? v : denseIn(v, g.shape)));
+      launch(`${name}_vjp_f32`, [gx], dense, [g.numel], undefined, name);
+      for (const d of dense) if (!inputs.includes(d)) done(d);
+      save(x, o);
+      return gx;
+    },
+    vjp: (gg, { saved: [x, o] }) => [() => apply(op, [gg, x!, o!], null), null, null],
+  };
+  return (g, x, o) => apply(op, [g, x, o], null);
+};
+const maximumVjp = pick("maximum");
+const minimumVjp = pick("minimum");
+
+/** A dense copy of what broadcasts. */
+function denseIn(x: Tensor, shape: Shape): Tensor {
+  const y = empty(shape, x.dtype, "expand", x.device);
+  const { extents, strides } = walk("expand", shape, [broadcastStrides(x, shape)]);
+  launch("permute_f32", [y], [x], extents, strides[0]!, "expand");
+  return y;
 }
-const Maximum = binary("maximum", keep, pick("gt"), "both");
-const Minimum = binary("minimum", keep, pick("lt"), "both");
+
+const Maximum = binary(
+  "maximum",
+  keep,
+  (g, { saved: [b, a] }) => [() => maximumVjp(g, a!, b!), () => maximumVjp(g, b!, a!)],
+  "both",
+);
+const Minimum = binary(
+  "minimum",
+  keep,
+  (g, { saved: [b, a] }) => [() => minimumVjp(g, a!, b!), () => minimumVjp(g, b!, a!)],
+  "both",
+);
 
 const comparisons = Object.fromEntries([...COMPARISONS].map((name) => [name, binary(name, bool)])) as Record<
   Comparison,

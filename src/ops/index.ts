@@ -12,3 +12,4 @@ export * from "./reduce.ts";
 export * from "./shape.ts";
 export * from "./softmax.ts";
 export * from "./unary.ts";
+export * from "./where.ts";

@@ -13,7 +13,7 @@ import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
 import { broadcast } from "./strides.ts";
-import { clone, divScalar, mulScalar, neg, toDtype } from "./unary.ts";
+import { clone, divScalar, mulScalar, neg, toDtype, zerosAs } from "./unary.ts";
 import { type Place, part, placeOf } from "./views.ts";
 
 /** Throws where `x` and an operand share some of the bytes that are written, in another order, as PyTorch does where it can see that. */
@@ -215,14 +215,7 @@ export const div_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace
   (x, other, wants) => [unwritten(other, x), wants & 2 ? copied(x) : null],
 );
 
-/** A constant has no gradient, whatever comes in: an infinity times 0 would be NaN. */
-const zerosOf = (g: Tensor): Tensor => {
-  const z = empty(g.shape, g.dtype, "gradient", g.device);
-  launch("fill_f32", [z], [], [z.numel], [0], "fill_");
-  return z;
-};
-
-const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [() => zerosOf(g)] };
+const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [() => zerosAs(g)] };
 
 /** Every element of `x` becomes `value`, in place; returns `x`. */
 export function fill_(x: Tensor, value: number): Tensor {
@@ -238,7 +231,7 @@ export function fill_(x: Tensor, value: number): Tensor {
 /** Every element of `x` becomes 0, in place; returns `x`. */
 export const zero_ = (x: Tensor): Tensor => fill_(x, 0);
 
-const Copy: Op = { name: "copy_", forward: ([x]) => x!, vjp: (g) => [() => zerosOf(g), g], fit: sumTo };
+const Copy: Op = { name: "copy_", forward: ([x]) => x!, vjp: (g) => [() => zerosAs(g), g], fit: sumTo };
 
 /**
  * The elements of `source` become those of `x`, in place: converted to its dtype and broadcast to its shape. Returns `x`.

@@ -4,11 +4,12 @@ import { fail } from "../core/error.ts";
 import { apply, cast, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
-import { div, eq, mul } from "./binary.ts";
+import { div, eq, mul, ne } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { expand, reshape } from "./shape.ts";
 import { dimension } from "./strides.ts";
 import { divScalar, toFloat } from "./unary.ts";
+import { where } from "./where.ts";
 
 /** Options of functions that reduce dims. */
 export interface ReduceOptions {
@@ -223,8 +224,11 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
     },
     vjp(g, { saved: [t, y], params: { dims } }) {
       const shape = reducedShape(t!.shape, dims, true);
-      const mask = toFloat(eq(t!, reshape(y!, shape)));
-      return [mul(mask, div(reshape(g, shape), sum(mask, { dim: dims, keepdim: true })))];
+      const top = reshape(y!, shape);
+      // NaN is the largest, and equal to itself here.
+      const taken = where(ne(top, top), ne(t!, t!), eq(t!, top));
+      const share = div(reshape(g, shape), sum(toFloat(taken), { dim: dims, keepdim: true }));
+      return [() => where(taken, share, 0)];
     },
   };
   return apply(op, [x], r);

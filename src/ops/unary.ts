@@ -65,7 +65,7 @@ export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
 /** Cosine of angles in radians, element by element, for floats. */
 export const cos = unary("cos", "x", (g, x) => neg(mul(g, sin(x))));
 
-const reluVjp = unaryVjp("relu", (gg, _, y) => [() => reluVjp(gg, y), null]);
+const reluVjp = unaryVjp("relu", (gg, _, y) => [() => reluVjp(gg, y), () => zerosAs(y)]);
 const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);
 const sigmoidVjp = unaryVjp("sigmoid", (gg, g, y) => [
   () => sigmoidVjp(gg, y),
@@ -77,8 +77,14 @@ const Sign: Op = {
   name: "sign",
   forward: ([x]) =>
     compose(() => cast(scalarSub(toFloat(compareScalar("gt", x!, 0)), toFloat(compareScalar("lt", x!, 0))), x!.dtype)),
-  vjp: (g) => [mulScalar(g, 0)],
+  vjp: (g) => [() => zerosAs(g)],
 };
+/** No gradient, whatever comes in: an infinity times 0 would be NaN. @internal */
+export function zerosAs(g: Tensor): Tensor {
+  const z = empty(g.shape, g.dtype, "gradient", g.device);
+  launch("fill_f32", [z], [], [z.numel], [0], "zeros");
+  return z;
+}
 /** -1, 0 or 1 by each element's sign, for floats; its gradient is 0. */
 export const sign = (x: Tensor): Tensor => {
   expectDtype("sign", x, "float32");

@@ -143,6 +143,21 @@ elementwise.permute_f32 = ([y], [x], extents, strides) => {
 elementwise.scatter_f32 = ([y], [x], extents, strides) => {
   walk(extents, [[...strides]], (i, [j]) => move(y, j, x, i));
 };
+// y | c a b
+elementwise.where_f32 = ([y], [c, a, b], [n]) => {
+  for (let i = 0; i < n; i++) move(y, i, c.v[i] !== 0 ? a : b, i);
+};
+for (const [name, loses] of [
+  ["maximum", comparisons.lt],
+  ["minimum", comparisons.gt],
+] as const) {
+  elementwise[`${name}_vjp_f32`] = ([gx], [g, x, o], [n]) => {
+    for (let i = 0; i < n; i++) {
+      const part = x.v[i] === o.v[i] ? 0.5 : loses(x.v[i], o.v[i]) ? 0 : 1;
+      gx.set(i, part === 0 ? 0 : g.v[i] * part, g.s(i) * part, g.terms);
+    }
+  };
+}
 elementwise.transpose_f32 = ([y], [x], [batch, m, n]) => {
   for (let b = 0; b < batch; b++) {
     for (let i = 0; i < m; i++) {

@@ -13,6 +13,7 @@ import { random } from "./random.ts";
 import { reduce } from "./reduce.ts";
 import { softmax } from "./softmax.ts";
 import { unary } from "./unary.ts";
+import { where } from "./where.ts";
 
 export { lib } from "./lib.ts";
 
@@ -21,6 +22,7 @@ export const registry: Registry = {
   ...binary,
   ...conv,
   ...copy,
+  ...where,
   ...loss,
   ...matmul,
   ...norm,

@@ -1,0 +1,102 @@
+// Selecting: one value or the other, whole. A gradient that selects, instead of multiplying by 0 and 1, keeps infinities and NaN
+// of what was not taken out of the result.
+import { isFloat } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
+import { sameShape, show } from "../core/shape.ts";
+import { empty, Tensor } from "../core/tensor.ts";
+import { gt, lt, ne, sameDtypes } from "./binary.ts";
+import { compose, done, like } from "./compose.ts";
+import { wordOf } from "./create.ts";
+import { sumTo } from "./reduce.ts";
+import { expand } from "./shape.ts";
+import { broadcast } from "./strides.ts";
+import { toFloat } from "./unary.ts";
+
+/** y = a where c, else b; all of one shape. */
+const Where: Op = {
+  name: "where",
+  fit: sumTo,
+  forward(inputs) {
+    const [c, a, b] = inputs as [Tensor, Tensor, Tensor];
+    sameDtypes("where", [a, b]);
+    const shape = broadcast("where", broadcast("where", c.shape, a.shape), b.shape);
+    const y = like(a, "where", shape);
+    const dense = inputs.map((x) => (sameShape(x.shape, shape) ? x : spreadOver(x, shape)));
+    launch("where_f32", [y], dense, [y.numel], undefined, "where");
+    dense.forEach((d, i) => {
+      if (d !== inputs[i]) done(d);
+    });
+    save(c);
+    return y;
+  },
+  vjp: (g, { saved: [c] }) => [null, () => where(c!, g, 0), () => where(c!, 0, g)],
+};
+
+/** A dense copy in a larger shape. */
+function spreadOver(x: Tensor, shape: readonly number[]): Tensor {
+  const wide = expand(x, shape);
+  const dense = contiguous(wide);
+  if (dense !== wide) done(wide);
+  return dense;
+}
+
+function constant(value: number, like: Tensor): Tensor {
+  const t = empty([], like.dtype, "where", like.device);
+  launch(isFloat(t.dtype) ? "fill_f32" : "fill_i32", [t], [], [1], [wordOf(value, t.dtype)], "where");
+  return t;
+}
+
+/**
+ * The elements of `a` where `condition` is true, else those of `b`; the three broadcast. Two tensors must have one dtype; a number
+ * takes that of the other. What is not taken has no gradient, not even of an infinity.
+ * https://pytorch.org/docs/stable/generated/torch.where.html
+ */
+export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
+  if (!(condition instanceof Tensor)) fail("where", `condition ${String(condition)}: a tensor is expected`);
+  if (condition.dtype !== "bool")
+    fail("where", `condition ${show(condition.shape)} is ${condition.dtype}: bool is expected`);
+  for (const v of [a, b]) {
+    if (!(v instanceof Tensor) && typeof v !== "number")
+      fail("where", `${show(condition.shape)} and ${String(v)}: a tensor or a number is expected`);
+  }
+  if (a instanceof Tensor && b instanceof Tensor) return apply(Where, [condition, a, b], null);
+  return compose(() => {
+    const model = a instanceof Tensor ? a : b instanceof Tensor ? b : toFloat(condition);
+    const [x, y] = [a, b].map((v) => (v instanceof Tensor ? v : constant(v, model)));
+    return apply(Where, [condition, x!, y!], null);
+  });
+}
+
+/** `x` with `value` where `mask` is true; the mask broadcasts. https://pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html */
+export const maskedFill = (x: Tensor, mask: Tensor, value: number): Tensor => where(mask, value, x);
+
+/** Bounds of `clamp`. */
+export interface ClampOptions {
+  /** Nothing below it stays; none by default. */
+  min?: Tensor | number | null;
+  /** Nothing above it stays, not even `min`; none by default. */
+  max?: Tensor | number | null;
+}
+
+/**
+ * Each element, held between bounds: numbers, or tensors that broadcast. At a bound the gradient is that of `x`; NaN stays.
+ * https://pytorch.org/docs/stable/generated/torch.clamp.html
+ */
+export function clamp(x: Tensor, { min = null, max = null, ...rest }: ClampOptions): Tensor {
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) fail("clamp", `unknown option ${unknown}: known are min, max`);
+  if (min === null && max === null) fail("clamp", `${show(x.shape)}: at least one of min and max is expected`);
+  return compose(() => {
+    const low = min === null ? x : where(lt(x, min), min, x);
+    return max === null ? low : where(gt(low, max), max, low);
+  });
+}
+
+/**
+ * 0 where x is negative, 1 where it is positive, `values` where it is 0, which broadcasts. No gradient.
+ * https://pytorch.org/docs/stable/generated/torch.heaviside.html
+ */
+export function heaviside(x: Tensor, values: Tensor): Tensor {
+  return compose(() => where(gt(x, 0), 1, where(lt(x, 0), 0, where(ne(x, x), x, values)))).detach();
+}
