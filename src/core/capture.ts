@@ -113,6 +113,8 @@ interface Variant {
   guards: readonly Guard[];
   program: Program | null;
   held: Storage[];
+  /** Inputs that the program writes: they must lie dense. */
+  written: readonly number[];
   /** Leaves and whether they have a gradient afterwards. */
   grads: [Tensor, boolean][];
   /** Shapes and dtypes of the results, and how to put them back into what the function returned. */
@@ -156,7 +158,12 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     if (variant.stage === "new") {
       stats.calls++;
       variant.stage = "eager";
-      return eagerly(f(...(dense as unknown as A)));
+      const versions = dense.map((x) => x.storage.version);
+      const result = eagerly(f(...(dense as unknown as A)));
+      dense.forEach((x, i) => {
+        if (x !== inputs[i] && x.storage.version !== versions[i]) writesCopy(inputs[i]!, i);
+      });
+      return result;
     }
     if (variant.stage === "kept") stats.replays++;
     else {
@@ -164,6 +171,7 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       recordInto(variant, device, dense, f as (...inputs: Tensor[]) => unknown);
       stats.programs = variants.filter((v) => v.stage === "kept").length;
     }
+    for (const i of variant.written) if (dense[i] !== inputs[i]) writesCopy(inputs[i]!, i);
     return replay(variant, device, dense) as R;
   };
 
@@ -177,7 +185,15 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       variants = variants.filter((v) => v !== oldest);
       letGo(oldest);
     }
-    const nothing = { guards: [], program: null, held: [], grads: [], results: [], rebuild: () => undefined };
+    const nothing = {
+      guards: [],
+      program: null,
+      held: [],
+      written: [],
+      grads: [],
+      results: [],
+      rebuild: () => undefined,
+    };
     const inputs = dense.map(({ dtype, shape }) => ({ dtype, shape }));
     const variant: Variant = { grad, autocast, inputs, stage: "new", used: 0, ...nothing };
     variants.push(variant);
@@ -223,6 +239,13 @@ function input(x: Tensor, i: number, device: Device): Tensor {
   return contiguous(x);
 }
 
+function writesCopy(x: Tensor, i: number): never {
+  return fail(
+    "capture",
+    `argument ${i + 1} (${x.describe()}) does not lie dense, and the function writes to it: pass its base, or contiguous()`,
+  );
+}
+
 function letGo(variant: Variant): void {
   variant.program?.dispose();
   variant.program = null;
@@ -240,8 +263,9 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   let program: Program | undefined;
   let result: unknown;
   let found: Tensor[];
+  let slots: Tensor[] = [];
   try {
-    const slots = inputs.map((x) => empty(x.shape, x.dtype, "input", device));
+    slots = inputs.map((x) => empty(x.shape, x.dtype, "input", device));
     result = f(...slots);
     if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
     found = tensorsIn(result).map((t) => {
@@ -270,12 +294,16 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   letGo(variant);
   variant.program = program;
   variant.guards = recording.guards;
+  const written = new Set(program.rows.flatMap((r) => r.buffers.slice(0, r.outputs).map((b) => b.storage)));
+  variant.written = slots.map((_, i) => i).filter((i) => written.has(slots[i]!.storage));
   variant.held = outsideStorages(program.rows);
   for (const s of variant.held) s.holders++;
   variant.grads = [...recording.grads.keys()].map((leaf) => [leaf, leaf.ownGrad !== null]);
   variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
   variant.rebuild = replacing(result);
 }
+
+const OVERWRITTEN = "a captured step, which writes this gradient in place (clone() keeps it)";
 
 function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
   const results = variant.results.map((r) => empty(r.shape, r.dtype, r.label, device));
@@ -286,6 +314,11 @@ function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
     throw error;
   }
   for (const [leaf, present] of variant.grads) {
+    const home = leaf.home?.storage;
+    if (home !== undefined) {
+      for (const a of home.aliases ?? []) a.deref()?.release(OVERWRITTEN);
+      home.aliases = [];
+    }
     if (!present) leaf.setGrad(null);
     else if (leaf.gradRead || leaf.ownGrad?.storage !== leaf.home!.storage || leaf.ownGrad.gone !== null) {
       leaf.setGrad(lasting(leaf.home!.storage, leaf.shape));

@@ -120,13 +120,25 @@ export const replacing = (value: unknown): ((results: readonly Tensor[]) => unkn
  */
 export function scope<T>(f: () => T): T {
   let survivors = new Set<Tensor>();
+  const begin = serials;
   const run = (): T => {
     const result = f();
     refuseSync("scope", result);
     survivors = new Set(tensorsIn(result));
+    for (const t of [...survivors]) if (t.entry !== null) saveds(t.entry, begin, survivors);
     return result;
   };
   return owning(run, null, "the end of a scope()", (t) => survivors.has(t) || t.kept);
+}
+
+/** Adds what the graph of an entry saved, as far as it was made behind the serial `begin`: a result's gradient needs it. */
+function saveds(last: Entry, begin: number, found: Set<Tensor>): void {
+  const entries = new Set([last]);
+  for (const entry of entries) {
+    for (const t of entry.saved) if (t !== null) found.add(t);
+    for (const t of entry.helpers ?? NONE) found.add(t);
+    for (const edge of entry.edges) if (edge !== null && edge.serial > begin) entries.add(edge);
+  }
 }
 
 /** Options of `backward()` and `grad()`. */

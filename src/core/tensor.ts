@@ -184,7 +184,7 @@ export abstract class Tensor {
 
   set requiresGrad(on: boolean) {
     if (on && !isFloat(this.dtype)) {
-      fail("requiresGrad", `${show(this.shape)} of ${this.dtype}: only float32 tensors can require gradients`);
+      fail("requiresGrad", `${show(this.shape)} of ${this.dtype}: only floats can require gradients`);
     }
     if (this.entry !== null && !on) {
       fail("requiresGrad", `${this.describe()} was made by a recorded op: only leaves can be frozen, use detach()`);
@@ -337,7 +337,9 @@ export function lasting(storage: Storage, shape: Shape): Tensor {
 
 /** Another tensor over the same storage, off the tape. @internal */
 export function alias(x: Tensor, shape: Shape = x.shape, offset = x.offset, strides = x.strides): Tensor {
-  return new Made(x.storage, offset, shape, x.dtype, strides);
+  const view = new Made(x.storage, offset, shape, x.dtype, strides);
+  x.storage.aliases?.push(new WeakRef(view));
+  return view;
 }
 
 /** The last two dims are swapped, everything else is dense. @internal */
