@@ -75,6 +75,7 @@ const ADAPTERS: Record<string, Adapter> = {
   maskedFill: (f, [x, mask], o) => f(x, mask ?? o.mask, o.value),
   maskedFill_: (f, [x, mask], o) => f(x, mask ?? o.mask, o.value),
   clamp,
+  heaviside: (f, [x, values], o) => f(x, values ?? o.values ?? tensor([o.value]).view([])),
   layerNorm: (f, [x, weight, bias], { normalizedShape, ...o }) => f(x, normalizedShape, weight, bias, o),
   conv2d: conv,
 };
