@@ -77,7 +77,6 @@ export const views: Cases = {
 };
 
 export const selecting: Cases = {
-  "where: condition": () => w.where([true] as Any, ones([1]), 0),
   "where: condition's dtype": () => w.where(ones([2]), 1, 0),
   "where: a string": () => w.where(ones([2]).gt(0), "a" as Any, 0),
   "where: shapes": () => w.where(ones([2]).gt(0), ones([3]), ones([2])),
@@ -86,8 +85,9 @@ export const selecting: Cases = {
   "clamp: no bounds": () => ones([2]).clamp({}),
 };
 
-/** Of options, which name no shape. */
+/** Those that name no shape. */
 export const options: Cases = {
+  "where: condition": () => w.where([true] as Any, ones([1]), 0),
   "add: alpha": () => ones([2]).add(ones([2]), { alpha: "2" as Any }),
   "add: unknown option": () => ones([2]).add(ones([2]), { beta: 2 } as Any),
   "clamp: unknown option": () => ones([2]).clamp({ low: 0 } as Any),
