@@ -15,8 +15,9 @@ export {
 export type { DType } from "./core/dtype.ts";
 export { WasmgradError } from "./core/error.ts";
 export { memory } from "./core/memory.ts";
+export { enableGrad, noGrad, scope } from "./core/modes.ts";
 export type { Shape } from "./core/shape.ts";
-export { type BackwardOptions, backward, enableGrad, type GradOptions, grad, noGrad, scope } from "./core/tape.ts";
+export { type BackwardOptions, backward, type GradOptions, grad } from "./core/tape.ts";
 export { Tensor } from "./core/tensor.ts";
 export { flush, type InitOptions, info, init } from "./init.ts";
 export { load, save, saveSafetensors } from "./io/index.ts";

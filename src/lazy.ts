@@ -1,6 +1,6 @@
 // What is loaded when it is first asked for, so that nobody else downloads it.
 import type { calibrate as Calibrate } from "./calibrate.ts";
-import { mode } from "./core/tensor.ts";
+import { mode } from "./core/lifetime.ts";
 
 /**
  * Measures steps of the model on wasm and on WebGPU at a few batch sizes, moves it to the faster device and says why:

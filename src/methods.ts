@@ -1,10 +1,11 @@
 // The one place that gives tensors their methods: each is the function of the same name with the tensor in front.
 import { type Device, defaultDevice, type TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
+import { mode } from "./core/lifetime.ts";
 import { contiguous } from "./core/op.ts";
 import type { Shape } from "./core/shape.ts";
 import { type BackwardOptions, backward } from "./core/tape.ts";
-import { mode, Tensor } from "./core/tensor.ts";
+import { Tensor } from "./core/tensor.ts";
 import * as ops from "./ops/index.ts";
 import { formatTensor } from "./print.ts";
 import { data, dataSync, item, itemSync, to } from "./read.ts";

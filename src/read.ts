@@ -2,11 +2,12 @@
 import { type Device, deviceOf, type TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
+import { mode } from "./core/lifetime.ts";
 import { tick } from "./core/memory.ts";
+import { noGrad } from "./core/modes.ts";
 import { contiguous } from "./core/op.ts";
 import { show } from "./core/shape.ts";
-import { noGrad } from "./core/tape.ts";
-import { alive, mode, type Tensor } from "./core/tensor.ts";
+import { alive, type Tensor } from "./core/tensor.ts";
 import { DTYPES } from "./ops/create.ts";
 import { fromData } from "./ops/data.ts";
 import { toDtype } from "./ops/unary.ts";

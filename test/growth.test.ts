@@ -1,7 +1,7 @@
 // What memory and captured runs do inside: how memory grows ahead, and how many objects a replay makes.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { count } from "../src/core/tensor.ts";
+import { count } from "../src/core/lifetime.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import { Growth } from "../src/program/growth.ts";

@@ -1,8 +1,8 @@
 // The tape: writes in place, views, broadcasting, second derivatives, and how long tensors live. Expected values by hand.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { count } from "../src/core/lifetime.ts";
 import { apply, type Op } from "../src/core/op.ts";
-import { count } from "../src/core/tensor.ts";
 import { collector } from "../src/host/probe.ts";
 import * as w from "../src/index.ts";
 import { data, fixed, leaf, messageOf, program } from "./programs.ts";

@@ -1,8 +1,9 @@
 // Autocast: inside it products run in float16, and what loses too much there in float32. Core asks before every op.
 import { type DType, isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { mode } from "../core/lifetime.ts";
 import { cast } from "../core/op.ts";
-import { mode, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 
 /** https://pytorch.org/docs/stable/amp.html#cuda-ops-that-can-autocast-to-float16 */
 const HALF = ["matmul", "linear", "conv2d"];

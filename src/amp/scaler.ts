@@ -2,13 +2,15 @@
 //
 // Scale, growth tracker and what was found lie on the device, and a GPU skips the optimizer's rows by itself: nothing is read
 // back, so a captured step scales too. Other devices, which have no float16, wait for the answer.
-import { guard, lastingState } from "../core/capture.ts";
+
 import type { Device } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { mode } from "../core/lifetime.ts";
+import { noGrad, scope } from "../core/modes.ts";
 import { launch } from "../core/op.ts";
-import { noGrad, scope } from "../core/tape.ts";
-import { mode, Tensor } from "../core/tensor.ts";
+import { guard, lastingState } from "../core/recording.ts";
+import { Tensor } from "../core/tensor.ts";
 import { add_, fill_, full, mul, sum } from "../ops/index.ts";
 import { mulScalar } from "../ops/unary.ts";
 

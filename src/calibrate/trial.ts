@@ -2,10 +2,13 @@
 // are afterwards what they were, with their gradients.
 import { type Captured, capture } from "../core/capture.ts";
 import type { Device, Storage, TypedData } from "../core/device.ts";
+import { releaseSpent } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
+import { handToNet, unhold } from "../core/lifetime.ts";
+import { scope } from "../core/modes.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
-import { backward, releaseSpent, scope } from "../core/tape.ts";
-import { handToNet, room, Tensor, unhold } from "../core/tensor.ts";
+import { backward } from "../core/tape.ts";
+import { room, Tensor } from "../core/tensor.ts";
 import type { AnyModule, Module } from "../nn/module.ts";
 import { fromData } from "../ops/data.ts";
 import { mean, mul, randomState } from "../ops/index.ts";

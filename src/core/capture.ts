@@ -6,101 +6,12 @@
 import { compareRows, outsideStorages, sameInputs } from "../program/compare.ts";
 import { type Device, defaultDevice, type Program, type Storage } from "./device.ts";
 import { fail } from "./error.ts";
+import { mode, unhold } from "./lifetime.ts";
 import { tick } from "./memory.ts";
+import { replacing, tensorsIn } from "./modes.ts";
 import { contiguous } from "./op.ts";
-import { replacing, tensorsIn } from "./tape.ts";
-import { alias, alive, empty, lasting, mode, Tensor, unhold } from "./tensor.ts";
-
-/** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. @internal */
-export function guard<T>(read: () => T): T {
-  const value = read();
-  mode.recording?.guards.push({ read, value });
-  return value;
-}
-
-type Guard = { readonly read: () => unknown; readonly value: unknown };
-
-/** What one run of the function did, besides launching. @internal */
-export class Recording {
-  readonly made: Tensor[] = [];
-  readonly guards: Guard[] = [];
-  /** Leaves whose gradient the function read or set, with what was there before. */
-  readonly grads = new Map<Tensor, { before: Tensor | null; written: boolean }>();
-  private readonly seen = new Set<Tensor>();
-  /** Versions of outside storages: rows that never run have not written. */
-  private readonly versions = new Map<Storage, number>();
-  readonly device: Device;
-
-  constructor(device: Device) {
-    this.device = device;
-  }
-
-  /** A tensor from outside shapes the rows by its storage and by whether it wants a gradient. */
-  reads(x: Tensor): void {
-    if (x.storage.virtual || this.seen.has(x)) return;
-    if (x.device !== this.device)
-      fail("capture", `${x.describe()} is on ${x.device.type}: the inputs are on ${this.device.type}`);
-    this.seen.add(x);
-    if (!this.versions.has(x.storage)) this.versions.set(x.storage, x.storage.version);
-    guard(() => x.requiresGrad);
-    guard(() => x.storage);
-  }
-
-  /** The function looks at a gradient that it has not set itself. */
-  readsGrad(leaf: Tensor): void {
-    if (this.grads.get(leaf)?.written) return;
-    const before = leaf.ownGrad;
-    this.touches(leaf, false);
-    if (before !== null && !before.storage.virtual) leaf.home ??= lasting(before.storage, leaf.shape);
-    guard(() => leaf.ownGrad?.storage ?? null);
-  }
-
-  /**
-   * The function looks at a gradient, or sets or drops it. The one of before is held until the end: it comes back when the
-   * function throws.
-   */
-  touches(leaf: Tensor, written: boolean): void {
-    const before = leaf.ownGrad;
-    if (!this.grads.has(leaf)) {
-      this.grads.set(leaf, { before, written });
-      if (before !== null) before.storage.holders++;
-    } else if (written) this.grads.get(leaf)!.written = true;
-  }
-
-  end(): void {
-    for (const { before } of this.grads.values()) if (before !== null) unhold(before.storage);
-  }
-
-  /** After a throw nothing has run: versions and gradients are those of before. */
-  undo(): void {
-    for (const [storage, version] of this.versions) storage.version = version;
-    for (const [leaf, { before }] of this.grads) {
-      leaf.setGrad(before === null || before.gone === null ? before : lasting(before.storage, leaf.shape));
-    }
-  }
-
-  /** Runs `f` outside the recording: what it makes lasts, what it launches runs before the program. */
-  outside<T>(f: () => T): T {
-    const { scope, recording } = mode;
-    mode.scope = false;
-    mode.recording = null;
-    this.device.suspend(true);
-    try {
-      return f();
-    } finally {
-      this.device.suspend(false);
-      mode.scope = scope;
-      mode.recording = recording;
-    }
-  }
-
-  readonly refuse = (op: string, what: string): never => fail(op, `inside capture this ${what}`);
-}
-
-/** State that outlives a step, such as an optimizer's: made outside the recording when there is one. @internal */
-export function lastingState<T>(make: () => T): T {
-  return mode.recording === null ? make() : mode.recording.outside(make);
-}
+import { type Guard, Recording } from "./recording.ts";
+import { alias, alive, empty, lasting, Tensor } from "./tensor.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
 interface Variant {
@@ -113,6 +24,8 @@ interface Variant {
   guards: readonly Guard[];
   program: Program | null;
   held: Storage[];
+  /** Inputs that the program writes: they must lie dense. */
+  written: readonly number[];
   /** Leaves and whether they have a gradient afterwards. */
   grads: [Tensor, boolean][];
   /** Shapes and dtypes of the results, and how to put them back into what the function returned. */
@@ -156,7 +69,12 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     if (variant.stage === "new") {
       stats.calls++;
       variant.stage = "eager";
-      return eagerly(f(...(dense as unknown as A)));
+      const versions = dense.map((x) => x.storage.version);
+      const result = eagerly(f(...(dense as unknown as A)));
+      dense.forEach((x, i) => {
+        if (x !== inputs[i] && x.storage.version !== versions[i]) writesCopy(inputs[i]!, i);
+      });
+      return result;
     }
     if (variant.stage === "kept") stats.replays++;
     else {
@@ -164,6 +82,7 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       recordInto(variant, device, dense, f as (...inputs: Tensor[]) => unknown);
       stats.programs = variants.filter((v) => v.stage === "kept").length;
     }
+    for (const i of variant.written) if (dense[i] !== inputs[i]) writesCopy(inputs[i]!, i);
     return replay(variant, device, dense) as R;
   };
 
@@ -177,7 +96,15 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       variants = variants.filter((v) => v !== oldest);
       letGo(oldest);
     }
-    const nothing = { guards: [], program: null, held: [], grads: [], results: [], rebuild: () => undefined };
+    const nothing = {
+      guards: [],
+      program: null,
+      held: [],
+      written: [],
+      grads: [],
+      results: [],
+      rebuild: () => undefined,
+    };
     const inputs = dense.map(({ dtype, shape }) => ({ dtype, shape }));
     const variant: Variant = { grad, autocast, inputs, stage: "new", used: 0, ...nothing };
     variants.push(variant);
@@ -223,6 +150,13 @@ function input(x: Tensor, i: number, device: Device): Tensor {
   return contiguous(x);
 }
 
+function writesCopy(x: Tensor, i: number): never {
+  return fail(
+    "capture",
+    `argument ${i + 1} (${x.describe()}) does not lie dense, and the function writes to it: pass its base, or contiguous()`,
+  );
+}
+
 function letGo(variant: Variant): void {
   variant.program?.dispose();
   variant.program = null;
@@ -240,8 +174,9 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   let program: Program | undefined;
   let result: unknown;
   let found: Tensor[];
+  let slots: Tensor[] = [];
   try {
-    const slots = inputs.map((x) => empty(x.shape, x.dtype, "input", device));
+    slots = inputs.map((x) => empty(x.shape, x.dtype, "input", device));
     result = f(...slots);
     if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
     found = tensorsIn(result).map((t) => {
@@ -270,12 +205,16 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   letGo(variant);
   variant.program = program;
   variant.guards = recording.guards;
+  const written = new Set(program.rows.flatMap((r) => r.buffers.slice(0, r.outputs).map((b) => b.storage)));
+  variant.written = slots.map((_, i) => i).filter((i) => written.has(slots[i]!.storage));
   variant.held = outsideStorages(program.rows);
   for (const s of variant.held) s.holders++;
   variant.grads = [...recording.grads.keys()].map((leaf) => [leaf, leaf.ownGrad !== null]);
   variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
   variant.rebuild = replacing(result);
 }
+
+const OVERWRITTEN = "a captured step, which writes this gradient in place (clone() keeps it)";
 
 function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
   const results = variant.results.map((r) => empty(r.shape, r.dtype, r.label, device));
@@ -286,6 +225,11 @@ function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
     throw error;
   }
   for (const [leaf, present] of variant.grads) {
+    const home = leaf.home?.storage;
+    if (home !== undefined) {
+      for (const a of home.aliases ?? []) a.deref()?.release(OVERWRITTEN);
+      home.aliases = [];
+    }
     if (!present) leaf.setGrad(null);
     else if (leaf.gradRead || leaf.ownGrad?.storage !== leaf.home!.storage || leaf.ownGrad.gone !== null) {
       leaf.setGrad(lasting(leaf.home!.storage, leaf.shape));

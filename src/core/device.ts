@@ -15,6 +15,8 @@ export interface Storage {
   version: number;
   /** Live tensors (views count, each once) and programs that name it. */
   holders: number;
+  /** Tensors over it besides the first, where a captured step writes it: the next call releases them, as it does the gradient. */
+  aliases?: WeakRef<{ release(reason: string): void }>[];
   /** The op that asked for it, for `memory()` and messages. */
   readonly label: string;
   /** Made inside a recording: it has no bytes of its own outside the program's runs. */

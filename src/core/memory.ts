@@ -1,7 +1,7 @@
 // The event loop's share in memory: finalizers run only when it turns, so waits let it turn often enough.
 import { Growth } from "../program/growth.ts";
 import { type Device, defaultDevice, type MemoryUse } from "./device.ts";
-import { count, handToNet } from "./tensor.ts";
+import { count, handToNet } from "./lifetime.ts";
 
 /** Longest time without a turn of the event loop, and turns to wait for finalizers. */
 const TURN_MS = 50;

@@ -1,11 +1,12 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
+import { type Entry, newEntry, releaseSpent } from "./entry.ts";
 import { fail } from "./error.ts";
 import { walk } from "./layout.ts";
+import { mode } from "./lifetime.ts";
 import { type Shape, show } from "./shape.ts";
-import { type Entry, newEntry, releaseSpent } from "./tape.ts";
-import { alive, empty, mode, stridesOf, Tensor, turned } from "./tensor.ts";
+import { alive, empty, stridesOf, Tensor, turned } from "./tensor.ts";
 
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];

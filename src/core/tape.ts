@@ -1,133 +1,16 @@
-// The tape: entries that remember what was computed, and backward, which reads them by falling serial number.
+// Backward: reads the tape, entries that remember what was computed (entry.ts), by falling serial number.
 //
 // No list holds the entries: each hangs on the tensor that it made. Backward consumes what it visits. Consumed values stay
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
-import { leavesIn, rebuilder } from "../program/leaves.ts";
 import { elementsOf } from "./device.ts";
 import { isFloat } from "./dtype.ts";
+import { type Entry, nextSerial } from "./entry.ts";
 import { fail } from "./error.ts";
+import { mode, owning } from "./lifetime.ts";
 import { apply, cast, contiguous, launch, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
-import { alias, alive, empty, lasting, mode, owning, Tensor } from "./tensor.ts";
-
-/** What is remembered of an op that was recorded. @internal */
-export interface Entry<P = unknown> {
-  readonly op: Op<P>;
-  /** Order of execution. */
-  readonly serial: number;
-  /** What it made; the value of then, when that has changed in place since. */
-  out: Tensor;
-  /** Its further outputs. */
-  readonly others: readonly Tensor[];
-  inputs: readonly Tensor[];
-  /** Bit i: input i wanted a gradient when this was recorded. */
-  readonly wants: number;
-  /** The inputs' entries at the time of recording (later in-place writes give them others), and which of their outputs they were. */
-  edges: readonly (Entry | null)[];
-  readonly slots: readonly number[];
-  readonly params: P;
-  /** What the forward saved for the vjp. */
-  saved: readonly (Tensor | null)[];
-  /** Versions of what was saved; -1 for temporaries, which are released with the entry. */
-  readonly versions: readonly number[];
-  /** What else is released with it: temporaries of a composition. */
-  helpers: Tensor[] | null;
-  consumed: boolean;
-  /** The gradients of the outputs that have come together so far, during a backward. */
-  grads: (Tensor | null)[];
-  /** The last walk over the tape that came by. */
-  pass: number;
-}
-
-let serials = 0;
-const NONE: never[] = [];
-
-/** @internal */
-export function newEntry(
-  op: Op,
-  inputs: readonly Tensor[],
-  params: unknown,
-  saved: readonly (Tensor | null)[],
-  out: Tensor,
-  others: readonly Tensor[],
-  wants: number,
-  edges: readonly (Entry | null)[],
-  slots: readonly number[],
-): Entry {
-  let versions: number[] = NONE;
-  if (saved.length > 0) {
-    versions = new Array<number>(saved.length).fill(-1);
-    for (let i = 0; i < saved.length; i++) {
-      const s = saved[i]!;
-      if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) continue;
-      versions[i] = s.storage.version;
-      s.readers++;
-    }
-  }
-  const [serial, helpers, consumed, grads, pass] = [++serials, null, false, NONE, 0];
-  // biome-ignore format: one line is how it is allocated
-  return { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, consumed, grads, pass };
-}
-
-/** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
-export function releaseSpent(leaf: Tensor, reader: string): void {
-  const lists = leaf.spent!;
-  leaf.spent = null;
-  for (const spent of lists) {
-    if (spent.length === 0) continue; // by way of another leaf
-    const by = `the next forward (${reader} read a parameter that backward() had reached)`;
-    for (const t of spent) if (!t.kept) t.release(by);
-    spent.length = 0;
-  }
-}
-
-function refuseSync(what: string, result: unknown): void {
-  if (result instanceof Promise) fail(what, "the function returned a promise: it must be synchronous");
-}
-
-/**
- * Runs a synchronous `f` without recording, and returns what it returns: results inside require no gradients.
- * https://pytorch.org/docs/stable/generated/torch.no_grad.html
- */
-export const noGrad = <T>(f: () => T): T => withGrad(false, f, "noGrad");
-
-/** Runs a synchronous `f` with recording inside `noGrad`, and returns what it returns. */
-export const enableGrad = <T>(f: () => T): T => withGrad(true, f, "enableGrad");
-
-function withGrad<T>(on: boolean, f: () => T, name: string): T {
-  const before = mode.grad;
-  mode.grad = on;
-  try {
-    const result = f();
-    refuseSync(name, result);
-    return result;
-  } finally {
-    mode.grad = before;
-  }
-}
-
-const isTensor = (v: unknown): v is Tensor => v instanceof Tensor;
-/** Tensors in a result: a tensor, or arrays and plain objects of them. @internal */
-export const tensorsIn = (value: unknown): Tensor[] => leavesIn(value, isTensor);
-/** Puts results where `value` had its tensors. @internal */
-export const replacing = (value: unknown): ((results: readonly Tensor[]) => unknown) =>
-  rebuilder(value, tensorsIn(value), isTensor);
-
-/**
- * Runs a synchronous `f` and releases what was made inside, but what it returns (a tensor, or arrays and plain objects of
- * them), what was kept by `keep()`, and gradients. Loops with `backward()` need none.
- */
-export function scope<T>(f: () => T): T {
-  let survivors = new Set<Tensor>();
-  const run = (): T => {
-    const result = f();
-    refuseSync("scope", result);
-    survivors = new Set(tensorsIn(result));
-    return result;
-  };
-  return owning(run, null, "the end of a scope()", (t) => survivors.has(t) || t.kept);
-}
+import { alias, alive, empty, lasting, type Tensor } from "./tensor.ts";
 
 /** Options of `backward()` and `grad()`. */
 export interface BackwardOptions {
@@ -253,7 +136,7 @@ const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), v
 /** Every entry that `root` reaches, by falling serial number. */
 function gather(root: Tensor): Entry[] {
   const order: Entry[] = root.entry === null ? [] : [root.entry];
-  const pass = ++serials;
+  const pass = nextSerial();
   let sorted = true;
   for (const entry of order) {
     if (entry.consumed) {
@@ -419,3 +302,5 @@ function consume(order: readonly Entry[], root: Tensor): void {
     entry.edges = NONE;
   }
 }
+
+const NONE: never[] = [];

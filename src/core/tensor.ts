@@ -1,91 +1,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// A tensor: a shape over a storage, where it hangs on the tape, and how long it lives.
-//
-// Lifetime. Every tensor holds its storage once; the storage goes when the last holder does. A tensor is released by a
-// step (tape.ts), a scope, the loader, `dispose()`, or, when none of these knew of it, by the FinalizationRegistry.
-// Whoever uses a released tensor is told what made it, what released it and what would have kept it.
+// A tensor: a shape over a storage, where it hangs on the tape, and what released it. How long it lives: lifetime.ts. Whoever uses a
+// released tensor is told what made it, what released it and what would have kept it.
 
-import type { Recording } from "./capture.ts";
 import { type Device, defaultDevice, type Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
+import type { Entry } from "./entry.ts";
 import { fail } from "./error.ts";
 import { denseStrides, isTurned, type Strides } from "./layout.ts";
+import { born, count, gone, type Hold, mode, unhold, watch } from "./lifetime.ts";
 import { numel, type Shape, sameShape, show } from "./shape.ts";
-import type { Entry } from "./tape.ts";
-
-/** What a tensor in the registry's net holds, apart from the tensor; null once that was released. */
-type Hold = { storage: Storage | null };
-
-/** Modes of the thread of execution. All are synchronous, so plain variables do. @internal */
-export const mode: {
-  grad: boolean;
-  /** Inside a scope, which owns what is made. */
-  scope: boolean;
-  recording: Recording | null;
-  /** The inputs of an op of this name in the dtypes that `autocast` wants. */
-  autocast: ((op: string, inputs: readonly Tensor[]) => readonly Tensor[]) | null;
-  /** Gives a view whose base was written the entry that it now has: core/views.ts. */
-  refresh(view: Tensor): void;
-} = { grad: true, scope: false, recording: null, autocast: null, refresh: () => {} };
-
-/** Live tensors, of all devices. @internal */
-export const count = { tensors: 0, made: 0 };
-
-/** One holder less; the last one frees. @internal */
-export function unhold(storage: Storage): void {
-  if (--storage.holders === 0) storage.device.free(storage);
-}
-
-const net = new FinalizationRegistry<Hold>(({ storage }) => {
-  if (storage === null) return;
-  count.tensors--;
-  unhold(storage);
-});
-
-/**
- * Live tensors that the net does not know yet. Finalizers run only when the event loop turns, so it is early enough to
- * register then what is still alive. Most are released by name before: registering costs, and so does what a scavenge finds.
- */
-let young: Tensor[] = [];
-const MOST_YOUNG = 1 << 14;
-let turn: ReturnType<typeof setTimeout> | undefined;
-
-/** Gives the young to the net: at every turn of the event loop. @internal */
-export function handToNet(): void {
-  clearTimeout(turn);
-  turn = undefined;
-  for (const t of young) t.toNet();
-  young = [];
-}
-
-/** What open scopes own: one list for all, the part of each behind that of the one around it. */
-const owned: Tensor[] = [];
-
-type Judge<T> = (t: Tensor, result: T | null) => boolean;
-
-/**
- * `f(a)` as a scope: what it made is released but for what is to stay, which goes to the scope `around`, if any.
- * @internal
- */
-export function owning<A, T>(f: (a: A) => T, a: A, reason: string, stays: Judge<T>, around = mode.scope): T {
-  const { scope } = mode;
-  const begin = owned.length;
-  let result: T | null = null;
-  mode.scope = true;
-  try {
-    result = f(a);
-    return result;
-  } finally {
-    mode.scope = scope;
-    let end = begin;
-    for (let i = begin; i < owned.length; i++) {
-      const t = owned[i]!;
-      if (!stays(t, result)) t.release(reason);
-      else if (around) owned[end++] = t;
-    }
-    while (owned.length > end) owned.pop();
-  }
-}
 
 /**
  * A dense, row-major array on a device. Functions such as `tensor()`, `zeros()` and ops make them; the class is there for
@@ -133,7 +56,7 @@ export abstract class Tensor {
   /** In the net. @internal */
   private hold: Hold | null = null;
   /** Before that, its place among the young. @internal */
-  private place: number;
+  place: number;
   /** The gradient, for the engine: does not count as read by user code. `setGrad` puts it in place. @internal */
   ownGrad: Tensor | null = null;
   /** The one private name in the published types: without any, an object that looks like a tensor would be taken for one. */
@@ -148,13 +71,7 @@ export abstract class Tensor {
     this.strides = strides;
     this.numel = numel(shape);
     storage.holders++;
-    count.tensors++;
-    count.made++;
-    if (young.length === MOST_YOUNG) handToNet();
-    turn ??= setTimeout(handToNet, 0);
-    this.place = young.push(this) - 1;
-    if (mode.scope) owned.push(this);
-    if (mode.recording !== null) mode.recording.made.push(this);
+    this.place = born(this);
   }
 
   /** Where it lies. */
@@ -184,7 +101,7 @@ export abstract class Tensor {
 
   set requiresGrad(on: boolean) {
     if (on && !isFloat(this.dtype)) {
-      fail("requiresGrad", `${show(this.shape)} of ${this.dtype}: only float32 tensors can require gradients`);
+      fail("requiresGrad", `${show(this.shape)} of ${this.dtype}: only floats can require gradients`);
     }
     if (this.entry !== null && !on) {
       fail("requiresGrad", `${this.describe()} was made by a recorded op: only leaves can be frozen, use detach()`);
@@ -232,19 +149,14 @@ export abstract class Tensor {
     if (this.gone !== null) return;
     this.gone = reason;
     if (this.hold !== null) this.hold.storage = null;
-    else {
-      const last = young.pop()!;
-      last.place = this.place;
-      if (last !== this) young[this.place] = last;
-    }
+    else gone(this, this.place);
     count.tensors--;
     unhold(this.storage);
   }
 
   /** Lets the net watch it. @internal */
   toNet(): void {
-    this.hold = { storage: this.storage };
-    net.register(this, this.hold);
+    this.hold = watch(this);
   }
 
   /** Releases, but not before the graphs that read it are consumed: for batches, which belong to the loader. @internal */
@@ -337,7 +249,9 @@ export function lasting(storage: Storage, shape: Shape): Tensor {
 
 /** Another tensor over the same storage, off the tape. @internal */
 export function alias(x: Tensor, shape: Shape = x.shape, offset = x.offset, strides = x.strides): Tensor {
-  return new Made(x.storage, offset, shape, x.dtype, strides);
+  const view = new Made(x.storage, offset, shape, x.dtype, strides);
+  x.storage.aliases?.push(new WeakRef(view));
+  return view;
 }
 
 /** The last two dims are swapped, everything else is dense. @internal */

@@ -2,9 +2,9 @@
 // makes tensors of them.
 import { type DType, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { noGrad } from "../core/modes.ts";
 import { contiguous } from "../core/op.ts";
 import { checkShape, numel, type Shape, show } from "../core/shape.ts";
-import { noGrad } from "../core/tape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { checkNames } from "./options.ts";
 

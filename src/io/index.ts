@@ -1,8 +1,9 @@
 // Tensors to files and back. The format itself is loaded when it is first needed.
 import type { Device } from "../core/device.ts";
+import { mode } from "../core/lifetime.ts";
+import { noGrad } from "../core/modes.ts";
 import { contiguous } from "../core/op.ts";
-import { noGrad } from "../core/tape.ts";
-import { alive, mode, Tensor } from "../core/tensor.ts";
+import { alive, Tensor } from "../core/tensor.ts";
 import { readFile, writeFile } from "../host/files.ts";
 import { fromData } from "../ops/data.ts";
 import type { HostTensor } from "./safetensors.ts";

@@ -1,10 +1,11 @@
 // Module: what holds parameters and has a forward. Its tree is found by walking own properties when it is asked for, so
 // there is no registration: parameters, modules, and arrays of both count, in order of definition.
-import { guard } from "../core/capture.ts";
+
 import type { Device } from "../core/device.ts";
 import { fail, WasmgradError } from "../core/error.ts";
+import { noGrad } from "../core/modes.ts";
+import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { noGrad } from "../core/tape.ts";
 import { alias, alive, Tensor } from "../core/tensor.ts";
 import { copy_ } from "../ops/index.ts";
 import { moveTensors } from "../ops/move.ts";

@@ -2,9 +2,9 @@
 
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
+import { noGrad } from "../core/modes.ts";
 import { contiguous } from "../core/op.ts";
 import type { Shape } from "../core/shape.ts";
-import { noGrad } from "../core/tape.ts";
 import { alive, empty, Tensor } from "../core/tensor.ts";
 
 /**

@@ -23,11 +23,14 @@ export interface ConvOptions {
   groups?: number;
 }
 
+/** Sizes of a padded image are words of a row. */
+const MOST = 2 ** 30;
+
 /** Both entries of a pair, checked to be integers not below `least`. @internal */
 export function pair(op: string, what: string, value: Pair, least: number): [number, number] {
   const both: [number, number] = typeof value === "number" ? [value, value] : [value[0], value[1]];
-  if (!both.every((v) => Number.isInteger(v) && v >= least)) {
-    fail(op, `${what} ${JSON.stringify(value)}: integers of at least ${least} are expected`);
+  if (!both.every((v) => Number.isInteger(v) && v >= least && v < MOST)) {
+    fail(op, `${what} ${JSON.stringify(value)}: integers of at least ${least}, below 2^30, are expected`);
   }
   return both;
 }
@@ -69,6 +72,7 @@ function geometry(x: Tensor, w: Tensor, options: ConvOptions): Geometry {
       `input ${show(x.shape)} and weight ${show(w.shape)}: ${ci * groups} input channels are expected, got ${c}`,
     );
   }
+  if (kh === 0 || kw === 0) fail(name, `weight ${show(w.shape)}: a kernel of at least one row and column is expected`);
   const out = (size: number, k: number, i: 0 | 1): number =>
     Math.floor((size + 2 * padding[i] - dilation[i] * (k - 1) - 1) / stride[i]) + 1;
   const [oh, ow] = [out(h, kh, 0), out(wide, kw, 1)];

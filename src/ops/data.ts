@@ -2,8 +2,9 @@
 import type { Device, TypedData } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { mode } from "../core/lifetime.ts";
 import { checkShape, numel, type Shape, show } from "../core/shape.ts";
-import { empty, mode, type Tensor } from "../core/tensor.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
 
 /** A tensor of host data. @internal */
 export function fromData(

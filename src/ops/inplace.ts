@@ -1,12 +1,13 @@
 // Writes in place. Every write bumps the storage's version, so backward notices a saved value that changed; what is recorded
 // becomes part of the history that a base shares with its views (views.ts).
 import { isFloat, suffix, word } from "../core/dtype.ts";
+import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { hasZeroStride } from "../core/layout.ts";
+import { mode } from "../core/lifetime.ts";
 import { gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
-import type { Entry } from "../core/tape.ts";
-import { alias, alive, empty, mode, type Tensor } from "../core/tensor.ts";
+import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
 import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
 import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";

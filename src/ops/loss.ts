@@ -1,14 +1,16 @@
 // Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
 import { fail } from "../core/error.ts";
+import { mode } from "../core/lifetime.ts";
 import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { alias, empty, mode, type Tensor } from "../core/tensor.ts";
+import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { add, div, eq, mul, sub } from "./binary.ts";
 import { compose, like } from "./compose.ts";
 import { mean, sum } from "./reduce.ts";
 import { permute, reshape } from "./shape.ts";
 import { logSoftmax, softmaxVjp } from "./softmax.ts";
 import { addScalar, mulScalar, neg, toFloat } from "./unary.ts";
+import { where } from "./where.ts";
 
 /** What a loss makes of its terms: their mean or sum, as `[]`, or the terms themselves. */
 export type Reduction = "mean" | "sum" | "none";
@@ -156,7 +158,8 @@ function weighted(op: string, logp: Tensor, labels: Tensor, options: ClassLossOp
   if (weight !== null && !sameShape(weight.shape, [classes])) {
     fail(op, `weight ${show(weight.shape)} and input ${show(logp.shape)}: a weight of [${classes}] is expected`);
   }
-  const counted = toFloat(counts(labels, options.ignoreIndex ?? -100));
+  const counting = counts(labels, options.ignoreIndex ?? -100);
+  const counted = toFloat(counting);
   const hot = oneHot(labels, logp);
   // The kernel checks the labels: a fault names row and value.
   const checked = apply({ ...RowLoss, name: op }, [logp, labels], {
@@ -167,10 +170,10 @@ function weighted(op: string, logp: Tensor, labels: Tensor, options: ClassLossOp
   });
   const w = weight === null ? null : sum(mul(hot, weight), { dim: 1 });
   const rowWeight = w === null ? counted : mul(w, counted);
-  let loss = w === null ? mul(checked, counted) : mul(checked, rowWeight);
+  let loss = w === null ? checked : mul(checked, rowWeight);
   if (smoothing > 0) {
     const all = neg(sum(weight === null ? logp : mul(logp, weight), { dim: 1 }));
-    loss = add(mulScalar(loss, 1 - smoothing), mulScalar(mul(all, counted), smoothing / classes));
+    loss = add(mulScalar(loss, 1 - smoothing), mulScalar(where(counting, all, 0), smoothing / classes));
   }
   if (reduction === "none") return loss;
   return reduction === "sum" ? sum(loss) : div(sum(loss), sum(rowWeight));

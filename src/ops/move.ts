@@ -1,7 +1,8 @@
 // Moving tensors that must stay the same objects to another device: parameters, buffers, gradients, and what follows them.
 import { type Device, deviceOf, elementsOf } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { alive, lasting, mode, room, type Tensor } from "../core/tensor.ts";
+import { mode } from "../core/lifetime.ts";
+import { alive, lasting, room, type Tensor } from "../core/tensor.ts";
 
 /** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
 const followers = new WeakMap<Tensor, WeakRef<Tensor>[]>();

@@ -1,11 +1,13 @@
 // Random tensors. The generator's state lies on the device and every draw reads it there, so a captured step draws anew.
-import { lastingState } from "../core/capture.ts";
+
 import { type Device, defaultDevice } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { mode } from "../core/lifetime.ts";
 import { apply, expectDtype, launch, type Op } from "../core/op.ts";
+import { lastingState } from "../core/recording.ts";
 import { checkShape, type Shape, show } from "../core/shape.ts";
-import { alive, empty, mode, type Tensor } from "../core/tensor.ts";
+import { alive, empty, type Tensor } from "../core/tensor.ts";
 import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import type { TensorOptions } from "./create.ts";

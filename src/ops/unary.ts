@@ -130,6 +130,7 @@ export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 
 /** x <op> s as bool. @internal */
 export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
+  if (!isFloat(x.dtype) && !(Number.isInteger(s) && Math.abs(s) < 2 ** 31)) return compareWhole(name, x, s);
   const op: Op = {
     name,
     forward([t]) {
@@ -140,6 +141,21 @@ export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
     },
   };
   return apply(op, [x], null);
+}
+
+/** Whole numbers beside a fraction, NaN or what no int32 reaches: as numbers compare. */
+function compareWhole(name: Comparison, x: Tensor, s: number): Tensor {
+  if (Math.abs(s) < 2 ** 31 - 1 && name !== "eq" && name !== "ne") {
+    // x < 1.5 is x <= 1, x > 1.5 is x >= 2.
+    return name === "lt" || name === "le"
+      ? compareScalar("le", x, Math.floor(s))
+      : compareScalar("ge", x, Math.ceil(s));
+  }
+  const below = s > 0; // NaN is on neither side, a fraction equal to nothing
+  const always = name === "ne" || (name[0] === "l" ? below : name[0] === "g" && s < 0);
+  const y = empty(x.shape, "bool", name, x.device);
+  launch("fill_i32", [y], [], [y.numel], [Number(always)], name);
+  return y;
 }
 
 /** As float32; like the others, a tensor that is so already is returned as it is. @internal */

@@ -4,9 +4,10 @@
 // new one (inplace.ts), and each view makes its entry anew from the base's when it is next read.
 import { fail } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";
+import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, record, scatter } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
-import { alias, mode, type Tensor } from "../core/tensor.ts";
+import { alias, type Tensor } from "../core/tensor.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
 

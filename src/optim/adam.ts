@@ -1,7 +1,8 @@
 // Adam and AdamW.
-import { guard } from "../core/capture.ts";
+
 import { words64 } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { guard } from "../core/recording.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { atLeastZero, expectRule, Optimizer, type ParamGroup, type Params } from "./optimizer.ts";
 import { withDefaults } from "./sgd.ts";

@@ -1,13 +1,15 @@
 // Optimizer: parameter groups, state, and a step that is one row a group. What a step reads from the host goes through
 // `guard`; the learning rate and the step counts lie on the device. So a captured step needs nothing from here.
-import { guard, lastingState } from "../core/capture.ts";
+
 import type { Device } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { mode } from "../core/lifetime.ts";
+import { noGrad } from "../core/modes.ts";
 import { contiguous, launch } from "../core/op.ts";
+import { guard, lastingState } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { noGrad } from "../core/tape.ts";
-import { alive, mode, Tensor } from "../core/tensor.ts";
+import { alive, Tensor } from "../core/tensor.ts";
 import { clone, copy_, full, zero_, zeros } from "../ops/index.ts";
 import { follow } from "../ops/move.ts";
 

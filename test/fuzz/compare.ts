@@ -23,15 +23,24 @@ export interface Mismatch {
 /** On which device: how near it must be. */
 export type Precision = "float64" | "float32";
 
+/** PyTorch made zeros for it. */
+export const ZERO_MISSING = "a gradient of zeros";
+
 const F64_NEAR = 1e-9;
 const F32_NEAR = 1e-5;
 /** Times the distance of PyTorch's own float32 from its float64. */
 const F32_DISTANCE = 8;
 
-/** A message without shapes and numbers, which differ from program to program. */
+/** A message without ops, shapes, dtypes and numbers, which differ from program to program. */
 export const rule = (message: string): string =>
   message
+    .replace(/^(backward of )?\w+: /, "")
     .replace(/\[[-\d, ]*\]/g, "[]")
+    .replace(/\b(float32|int32|bool|float)\b/g, "D")
+    .replace(/(kernel|input)s? \w+/, "$1")
+    .replace(/\b\w+ \[\]/g, "[]")
+    .replace(/made by \w+/, "made by an op")
+    .replace(/\[torch\.\w+ \[\]\].*/, "...")
     .replace(/-?\d+(\.\d+)?/g, "N")
     .slice(0, 130);
 
@@ -79,27 +88,28 @@ export function compare(p: Program, got: Outcome, answer: Answer, precision: Pre
   const mine = got.refused ?? Infinity;
   const theirs = wide.refused ?? Infinity;
   if (got.crash) {
-    const { op } = p.steps[mine]!;
     return {
       ...none,
       kind: "crash",
-      cause: `${op}: ${rule(got.message!)}`,
+      cause: rule(got.message!),
       text: `step ${mine}: ${got.message}`,
       step: mine,
     };
   }
   if (mine < theirs) {
-    const op = p.steps[mine]?.op ?? "read";
     const text = `step ${mine} is refused here: ${got.message}`;
-    return { ...none, kind: "refused here", cause: `${op}: ${rule(got.message!)}`, text, step: mine };
+    return { ...none, kind: "refused here", cause: rule(got.message!), text, step: mine };
   }
   if (theirs < mine) {
-    const { op } = p.steps[theirs]!;
     const text = `step ${theirs} is refused by PyTorch: ${wide.message}`;
-    return { ...none, kind: "answered here", cause: `${op}: ${rule(wide.message!)}`, text, step: theirs };
+    return { ...none, kind: "answered here", cause: rule(wide.message!), text, step: theirs };
   }
   // A backward that is refused may have left some of the gradients.
   if (mine !== Infinity) return null;
+  if (got.written !== undefined) {
+    const text = `the gradient ${got.written} that was given was written to`;
+    return { ...none, kind: "value", cause: "a given gradient", text };
+  }
   const size = Math.max(1, wide.size);
   for (const [name, ref] of Object.entries(wide.values)) {
     const x = got.values[name]!;
@@ -131,8 +141,10 @@ export function compare(p: Program, got: Outcome, answer: Answer, precision: Pre
       text: `${name}.grad: ${text}`,
       value: name,
     });
-    if ((x === null) !== (ref === null))
-      return tell(x === null ? "none, PyTorch has one" : "there is one, PyTorch has none");
+    if ((x === null) !== (ref === null)) {
+      const zero = ref?.data.every((v) => v === 0) ? ZERO_MISSING : "leaf";
+      return { ...tell(x === null ? "none, PyTorch has one" : "there is one, PyTorch has none"), cause: zero };
+    }
     if (x === null || ref === null) continue;
     const text = off(x, ref, narrow.grads[name], size, precision);
     if (text !== null) return tell(text);

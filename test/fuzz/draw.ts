@@ -107,7 +107,9 @@ export class Draw {
     const { dtype = "f32", grad = false, special = false } = options;
     // Few values, so that there are ties; quarters.
     const positive = dtype === "f32" && this.chance(0.25);
+    const zeros = dtype === "f32" && this.chance(0.05);
     const one = (): Word => {
+      if (zeros) return 0;
       if (dtype === "bool") return this.int(2);
       if (dtype === "i32") return this.int(9) - 4;
       if (special && this.chance(0.2)) return this.pick(["nan", "inf", "-inf"] as const);
@@ -116,7 +118,8 @@ export class Draw {
     const data = Array.from({ length: numel(shape) }, one);
     const name = `x${this.inputs.length}`;
     this.inputs.push({ shape, dtype, data, ...(grad ? { grad: true as const } : {}) });
-    const ends = dtype === "bool" ? [0, 1] : dtype === "i32" ? [-4, 4] : positive ? [0.25, 2] : [-1.75, 1.75];
+    const ends =
+      dtype === "bool" ? [0, 1] : dtype === "i32" ? [-4, 4] : zeros ? [0, 0] : positive ? [0.25, 2] : [-1.75, 1.75];
     const value: Value = {
       ...{ name, shape, dtype, lo: ends[0]!, hi: ends[1]!, bits: dtype === "f32" ? 2 : 0, grad, special },
       ...{ leaf: true, memory: ++this.#memories },

@@ -67,9 +67,11 @@ const detach: Drawer = (d) => {
   return d.step("detach", [x], {}, [{ shape: x.shape, of: x, grad: false }]) !== null;
 };
 
-/** Mostly on a leaf that was used before; now and then off, or where it is refused. */
+/** On inputs without views: PyTorch says of a view that it requires grad when its base comes to. */
 const requiresGrad: Drawer = (d) => {
-  const x = d.some((v) => v.name.startsWith("x") && v.dtype === "f32") ?? d.some(() => true)!;
+  const alone = (v: Value): boolean => d.values.every((o) => o === v || o.memory !== v.memory);
+  const x = d.some((v) => v.name.startsWith("x") && (v.dtype === "f32" || d.chance(0.1)) && alone(v));
+  if (x === null) return false;
   const value = !x.grad || d.chance(0.3);
   d.steps.push({ op: "requires_grad_", args: { value }, in: [x.name], out: x.name });
   x.grad = value;
@@ -107,8 +109,12 @@ const leaf = (d: Draw): void => void d.input(d.shape(), { grad: d.chance(0.85), 
 function final(d: Draw): void {
   const first = d.some((v) => differentiable(v) && !v.leaf);
   if (first === null) return;
-  d.plain("backward", [first], { ...gradient(d, first), ...(d.chance(0.5) ? { retain_graph: true } : {}) });
-  if (!d.chance(0.4)) return;
+  const again = d.chance(0.4);
+  d.plain("backward", [first], {
+    ...gradient(d, first),
+    ...(d.chance(again ? 0.8 : 0.2) ? { retain_graph: true } : {}),
+  });
+  if (!again) return;
   const second = d.some((v) => differentiable(v) && !v.leaf);
   if (second !== null) d.plain("backward", [second], gradient(d, second));
 }
@@ -118,7 +124,13 @@ function twice(d: Draw): void {
   const gs = d.values.filter((v) => v.lent && v.grad);
   if (gs.length === 0) return;
   const g = d.pick(gs);
-  const [h] = d.step(d.pick(["tanh", "sin", "clone"]), [g], {}, [{ shape: g.shape, lo: -1, hi: 1, bits: null }]) ?? [g];
+  // A gradient may be a constant; times its leaf there is something to differentiate.
+  const x = leaves(d).find((v) => v.shape.join() === g.shape.join());
+  const product = { shape: g.shape, lo: -50, hi: 50, bits: null };
+  const [m] = x !== undefined && d.chance(0.7) ? (d.step("mul", [g, x], {}, [product]) ?? [g]) : [g];
+  const [h] = d.step(d.pick(["tanh", "sin", "clone"]), [m!], {}, [{ shape: m!.shape, lo: -1, hi: 1, bits: null }]) ?? [
+    m,
+  ];
   d.plain("backward", [h!], { gradient: d.int(7) });
 }
 

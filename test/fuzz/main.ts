@@ -12,6 +12,7 @@ import { compare, type Mismatch } from "./compare.ts";
 import { draw, FAMILIES } from "./families.ts";
 import { type Answer, type Outcome, type Program, printed, printedValue } from "./program.ts";
 import { run } from "./run.ts";
+import { addSeeds, review, type Seed } from "./seeds.ts";
 import { type Judge, shrunk } from "./shrink.ts";
 import { python, Torch } from "./torch.ts";
 
@@ -27,6 +28,10 @@ const { values: given } = parseArgs({
     out: { type: "string" },
     /** How many mismatches of each kind are made short. */
     shrink: { type: "string", default: "1" },
+    /** Adds the short mismatches to the seeds, or with `--replay` its programs. */
+    record: { type: "boolean", default: false },
+    /** Runs the seeds and takes `known` from those that pass. */
+    review: { type: "boolean", default: false },
     /** Draws ops that are not here too. */
     all: { type: "boolean", default: false },
   },
@@ -100,25 +105,40 @@ const show = (what: string, outcome: Partial<Outcome>, only: string | null): voi
   }
 };
 
+/** What differs in values shows where it is read: its cause is told by the ops that are left when it is short. */
+const valued = ({ kind }: Mismatch): boolean => !["refused here", "answered here", "crash"].includes(kind);
+const VALUES_EACH = 30;
+
 async function report(judge: Judge, torch: Torch | null): Promise<void> {
   const sorted = [...groups].sort((a, b) => b[1].count - a[1].count);
+  const found: Seed[] = [];
   let file = 0;
   for (const [key, { count, examples }] of sorted) {
     console.log(`\n${count} x ${key}`);
-    for (const e of examples.slice(0, Number(given.shrink))) {
+    const most = Number(given.shrink) * (valued(examples[0]!.mismatch) ? VALUES_EACH : 1);
+    const told = new Map<string, { program: Program; mismatch: Mismatch; count: number }>();
+    for (const e of examples.slice(0, most)) {
       const { program, mismatch } = await shrunk(e.program, e.mismatch, judge);
-      console.log(`  ${program.name}: ${mismatch.text}\n${printed(program)}`);
+      const ops = [...new Set(program.steps.map((s) => s.op))].join(" ");
+      const same = told.get(valued(mismatch) ? ops : program.name);
+      if (same !== undefined) same.count++;
+      else told.set(valued(mismatch) ? ops : program.name, { program, mismatch, count: 1 });
+    }
+    for (const { program, mismatch, count: alike } of told.values()) {
+      console.log(`  ${alike > 1 ? `${alike} of them: ` : ""}${program.name}: ${mismatch.text}\n${printed(program)}`);
       const answer = torch === null ? null : (await torch.ask([program]))[0]!;
       if (answer !== null && mismatch.value !== null) {
         show("here   ", run(program, reference), mismatch.value);
         show("PyTorch", answer.wide, mismatch.value);
       }
+      if (given.record && answer !== null) found.push({ program, answer });
       if (given.out === undefined) continue;
       mkdirSync(given.out, { recursive: true });
       const kept = { program, mismatch, answer };
       writeFileSync(join(given.out, `${String(++file).padStart(3, "0")}.json`), `${JSON.stringify(kept)}\n`);
     }
   }
+  if (given.record) console.log(`\n${await addSeeds(found, reference, wasm)} new seeds`);
 }
 
 function end(begin: number): void {
@@ -136,6 +156,10 @@ async function main(): Promise<void> {
   const count = Number(given.programs);
   const seed = Number(given.seed);
   await fresh();
+  if (given.review) {
+    for (const text of await review(reference, wasm)) console.log(`passes now: ${text}`);
+    return;
+  }
   if (given.captured) {
     const judge: Judge = async (list) => {
       const found: (Mismatch | null)[] = [];
@@ -199,6 +223,7 @@ async function replay(torch: Torch, file: string): Promise<void> {
     const mismatch = judged(program, answer!);
     console.log(mismatch === null ? "    the same" : `    ${mismatch.kind}: ${mismatch.text}`);
     if (mismatch !== null) process.exitCode = 1;
+    if (given.record) await addSeeds([{ program, answer: answer! }], reference, wasm);
   }
 }
 

@@ -40,10 +40,12 @@ export interface Outcome {
   readonly message?: string;
   /** The error was not one of the library's own. */
   readonly crash?: true;
+  /** The gradient of this number, which was given to backward, is no longer what it was. */
+  readonly written?: number;
   /** Gradients that are not there: zeros stand for them. */
   readonly none?: readonly string[];
   readonly values: Readonly<Record<string, Held>>;
-  /** Of the leaves that require grad. */
+  /** Of the inputs that require grad. */
   readonly grads: Readonly<Record<string, Held | null>>;
 }
 

@@ -1,0 +1,76 @@
+// An entry of the tape: what is remembered of an op that was recorded, and when what it held goes.
+import type { Op } from "./op.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** What is remembered of an op that was recorded. @internal */
+export interface Entry<P = unknown> {
+  readonly op: Op<P>;
+  /** Order of execution. */
+  readonly serial: number;
+  /** What it made; the value of then, when that has changed in place since. */
+  out: Tensor;
+  /** Its further outputs. */
+  readonly others: readonly Tensor[];
+  inputs: readonly Tensor[];
+  /** Bit i: input i wanted a gradient when this was recorded. */
+  readonly wants: number;
+  /** The inputs' entries at the time of recording (later in-place writes give them others), and which of their outputs they were. */
+  edges: readonly (Entry | null)[];
+  readonly slots: readonly number[];
+  readonly params: P;
+  /** What the forward saved for the vjp. */
+  saved: readonly (Tensor | null)[];
+  /** Versions of what was saved; -1 for temporaries, which are released with the entry. */
+  readonly versions: readonly number[];
+  /** What else is released with it: temporaries of a composition. */
+  helpers: Tensor[] | null;
+  consumed: boolean;
+  /** The gradients of the outputs that have come together so far, during a backward. */
+  grads: (Tensor | null)[];
+  /** The last walk over the tape that came by. */
+  pass: number;
+}
+
+let serials = 0;
+/** The next number in the order of execution. @internal */
+export const nextSerial = (): number => ++serials;
+const NONE: never[] = [];
+
+/** @internal */
+export function newEntry(
+  op: Op,
+  inputs: readonly Tensor[],
+  params: unknown,
+  saved: readonly (Tensor | null)[],
+  out: Tensor,
+  others: readonly Tensor[],
+  wants: number,
+  edges: readonly (Entry | null)[],
+  slots: readonly number[],
+): Entry {
+  let versions: number[] = NONE;
+  if (saved.length > 0) {
+    versions = new Array<number>(saved.length).fill(-1);
+    for (let i = 0; i < saved.length; i++) {
+      const s = saved[i]!;
+      if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) continue;
+      versions[i] = s.storage.version;
+      s.readers++;
+    }
+  }
+  const [serial, helpers, consumed, grads, pass] = [++serials, null, false, NONE, 0];
+  // biome-ignore format: one line is how it is allocated
+  return { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, consumed, grads, pass };
+}
+
+/** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
+export function releaseSpent(leaf: Tensor, reader: string): void {
+  const lists = leaf.spent!;
+  leaf.spent = null;
+  for (const spent of lists) {
+    if (spent.length === 0) continue; // by way of another leaf
+    const by = `the next forward (${reader} read a parameter that backward() had reached)`;
+    for (const t of spent) if (!t.kept) t.release(by);
+    spent.length = 0;
+  }
+}

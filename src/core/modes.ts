@@ -1,0 +1,65 @@
+// Modes that a function runs in: without gradients, with them again, or as a scope that releases what it made.
+import { leavesIn, rebuilder } from "../program/leaves.ts";
+import { type Entry, nextSerial } from "./entry.ts";
+import { fail } from "./error.ts";
+import { mode, owning } from "./lifetime.ts";
+import { Tensor } from "./tensor.ts";
+
+function refuseSync(what: string, result: unknown): void {
+  if (result instanceof Promise) fail(what, "the function returned a promise: it must be synchronous");
+}
+
+/**
+ * Runs a synchronous `f` without recording, and returns what it returns: results inside require no gradients.
+ * https://pytorch.org/docs/stable/generated/torch.no_grad.html
+ */
+export const noGrad = <T>(f: () => T): T => withGrad(false, f, "noGrad");
+
+/** Runs a synchronous `f` with recording inside `noGrad`, and returns what it returns. */
+export const enableGrad = <T>(f: () => T): T => withGrad(true, f, "enableGrad");
+
+function withGrad<T>(on: boolean, f: () => T, name: string): T {
+  const before = mode.grad;
+  mode.grad = on;
+  try {
+    const result = f();
+    refuseSync(name, result);
+    return result;
+  } finally {
+    mode.grad = before;
+  }
+}
+
+const isTensor = (v: unknown): v is Tensor => v instanceof Tensor;
+/** Tensors in a result: a tensor, or arrays and plain objects of them. @internal */
+export const tensorsIn = (value: unknown): Tensor[] => leavesIn(value, isTensor);
+/** Puts results where `value` had its tensors. @internal */
+export const replacing = (value: unknown): ((results: readonly Tensor[]) => unknown) =>
+  rebuilder(value, tensorsIn(value), isTensor);
+
+/**
+ * Runs a synchronous `f` and releases what was made inside, but what it returns (a tensor, or arrays and plain objects of
+ * them), what was kept by `keep()`, and gradients. Loops with `backward()` need none.
+ */
+export function scope<T>(f: () => T): T {
+  let survivors = new Set<Tensor>();
+  const begin = nextSerial();
+  const run = (): T => {
+    const result = f();
+    refuseSync("scope", result);
+    survivors = new Set(tensorsIn(result));
+    for (const t of [...survivors]) if (t.entry !== null) saveds(t.entry, begin, survivors);
+    return result;
+  };
+  return owning(run, null, "the end of a scope()", (t) => survivors.has(t) || t.kept);
+}
+
+/** Adds what the graph of an entry saved, as far as it was made behind the serial `begin`: a result's gradient needs it. */
+function saveds(last: Entry, begin: number, found: Set<Tensor>): void {
+  const entries = new Set([last]);
+  for (const entry of entries) {
+    for (const t of entry.saved) if (t !== null) found.add(t);
+    for (const t of entry.helpers ?? []) found.add(t);
+    for (const edge of entry.edges) if (edge !== null && edge.serial > begin) entries.add(edge);
+  }
+}

@@ -1,0 +1,97 @@
+// What one run of a captured function did besides launching: the host state that it read, and the gradients that it touched.
+import type { Device, Storage } from "./device.ts";
+import { fail } from "./error.ts";
+import { mode, unhold } from "./lifetime.ts";
+import { lasting, type Tensor } from "./tensor.ts";
+
+/** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. @internal */
+export function guard<T>(read: () => T): T {
+  const value = read();
+  mode.recording?.guards.push({ read, value });
+  return value;
+}
+
+/** @internal */
+export type Guard = { readonly read: () => unknown; readonly value: unknown };
+
+/** What one run of the function did, besides launching. @internal */
+export class Recording {
+  readonly made: Tensor[] = [];
+  readonly guards: Guard[] = [];
+  /** Leaves whose gradient the function read or set, with what was there before. */
+  readonly grads = new Map<Tensor, { before: Tensor | null; written: boolean }>();
+  private readonly seen = new Set<Tensor>();
+  /** Versions of outside storages: rows that never run have not written. */
+  private readonly versions = new Map<Storage, number>();
+  readonly device: Device;
+
+  constructor(device: Device) {
+    this.device = device;
+  }
+
+  /** A tensor from outside shapes the rows by its storage and by whether it wants a gradient. */
+  reads(x: Tensor): void {
+    if (x.storage.virtual || this.seen.has(x)) return;
+    if (x.device !== this.device)
+      fail("capture", `${x.describe()} is on ${x.device.type}: the inputs are on ${this.device.type}`);
+    this.seen.add(x);
+    if (!this.versions.has(x.storage)) this.versions.set(x.storage, x.storage.version);
+    guard(() => x.requiresGrad);
+    guard(() => x.storage);
+  }
+
+  /** The function looks at a gradient that it has not set itself. */
+  readsGrad(leaf: Tensor): void {
+    if (this.grads.get(leaf)?.written) return;
+    const before = leaf.ownGrad;
+    this.touches(leaf, false);
+    if (before !== null && !before.storage.virtual) leaf.home ??= lasting(before.storage, leaf.shape);
+    guard(() => leaf.ownGrad?.storage ?? null);
+  }
+
+  /**
+   * The function looks at a gradient, or sets or drops it. The one of before is held until the end: it comes back when the
+   * function throws.
+   */
+  touches(leaf: Tensor, written: boolean): void {
+    const before = leaf.ownGrad;
+    if (!this.grads.has(leaf)) {
+      this.grads.set(leaf, { before, written });
+      if (before !== null) before.storage.holders++;
+    } else if (written) this.grads.get(leaf)!.written = true;
+  }
+
+  end(): void {
+    for (const { before } of this.grads.values()) if (before !== null) unhold(before.storage);
+  }
+
+  /** After a throw nothing has run: versions and gradients are those of before. */
+  undo(): void {
+    for (const [storage, version] of this.versions) storage.version = version;
+    for (const [leaf, { before }] of this.grads) {
+      leaf.setGrad(before === null || before.gone === null ? before : lasting(before.storage, leaf.shape));
+    }
+  }
+
+  /** Runs `f` outside the recording: what it makes lasts, what it launches runs before the program. */
+  outside<T>(f: () => T): T {
+    const { scope, recording } = mode;
+    mode.scope = false;
+    mode.recording = null;
+    this.device.suspend(true);
+    try {
+      return f();
+    } finally {
+      this.device.suspend(false);
+      mode.scope = scope;
+      mode.recording = recording;
+    }
+  }
+
+  readonly refuse = (op: string, what: string): never => fail(op, `inside capture this ${what}`);
+}
+
+/** State that outlives a step, such as an optimizer's: made outside the recording when there is one. @internal */
+export function lastingState<T>(make: () => T): T {
+  return mode.recording === null ? make() : mode.recording.outside(make);
+}
