@@ -59,6 +59,11 @@ export const views: Cases = {
       .select(0, 0)
       .add_(ones([2], { device: half }).half().detach().requiresGrad_()),
   "contiguous: too many dims": () => zeros([2, 2, 2, 2, 2, 2, 2, 2]).permute(7, 6, 5, 4, 3, 2, 1, 0).contiguous(),
+  "capture: a transposed input that is written": () =>
+    w.capture((x: w.Tensor) => {
+      x.add_(1);
+    })(ones([2, 3]).t()),
+  "conv2d: a kernel of no rows": () => w.conv2d(ones([1, 2, 4, 4]), ones([3, 2, 0, 3])),
   "view: of a slice": () => ones([4, 5]).slice(1, 0, null, 2).view(12),
   "movedim: lists": () => ones([2, 3, 4]).movedim([0, 1], 2),
   "movedim: a dim twice": () => ones([2, 3, 4]).movedim([0, -3], [1, 2]),
