@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import * as w from "../src/index.ts";
 import { cases as bare, ops as shapes } from "./messages.ts";
 import { files } from "./messages-files.ts";
+import { options, selecting, views } from "./messages-views.ts";
 import { wasmFiles } from "./messages-wasm.ts";
 import { hostWords } from "./messages-words.ts";
 import { blanked, read, sources } from "./source.ts";
@@ -14,7 +15,7 @@ import { blanked, read, sources } from "./source.ts";
 // Messages about sources of MNIST that are not there.
 delete process.env.MNIST_DIR;
 
-const cases = { ...bare, ...wasmFiles, ...files };
+const cases = { ...bare, ...views, ...selecting, ...options, ...wasmFiles, ...files };
 const snapshot = fileURLToPath(new URL("messages.snap.json", import.meta.url));
 const expected: Record<string, string> = existsSync(snapshot) ? JSON.parse(readFileSync(snapshot, "utf8")) : {};
 const found: Record<string, string> = {};
@@ -66,7 +67,7 @@ test("each message names the op, file or option, what was given, and the rule", 
     assert.match(subject!, /^[\w./<>() -]+$/, `${name}: ${message}: it begins with the op or file`);
     assert.ok(given !== undefined && given !== "", `${name}: ${message}: what was given`);
     assert.ok(rule !== undefined || RULE.test(given!), `${name}: ${message}: the rule`);
-    if (name in shapes)
+    if (name in shapes || name in views || name in selecting)
       assert.match(given!, /\[[\d,]*\]|\d|^(reduction|dtype) /, `${name}: ${message}: shapes or values`);
     assert.not.match(message, /undefined|\[object|=>/, `${name}: ${message}`);
   }

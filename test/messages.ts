@@ -82,7 +82,7 @@ const core: Cases = {
       .mul(2)
       .backward(ones([3])),
   "backward: a second time": () => {
-    const y = leaf(2).mul(2).sum();
+    const y = leaf(2).exp().sum();
     y.backward();
     y.backward();
   },
@@ -90,12 +90,6 @@ const core: Cases = {
     const y = leaf(2).exp();
     y.add_(1);
     y.sum().backward();
-  },
-  "backward: a view whose base changed in place": () => {
-    const base = leaf(4).mul(2);
-    const view = base.view(2, 2);
-    base.mul_(3);
-    view.sum();
   },
   "memory: it runs out": async () => {
     const before = w.defaultDevice();
@@ -250,18 +244,9 @@ export const ops: Cases = {
   "add: int32 with a fraction": () => ints(1, 2).add(0.5),
   "add: a string": () => ones([2]).add("1" as Any),
   "add_: a leaf that requires grad": () => leaf(2, 3).add_(1),
-  "add_: a copy where PyTorch has a view": () => ones([2, 3, 4]).permute(2, 0, 1).add_(1),
-  "add_: a part of a tensor": () => leaf(4).mul(2).narrow(0, 0, 2).add_(1),
-  "add_: a transposed view": () => ones([2, 3]).t().add_(1),
   "add_: int32 and a number": () => ints(1).add_(1),
   "add_: dtypes differ": () => ones([2]).add_(ints(1, 2)),
   "add_: a result that does not fit": () => ones([3]).add_(ones([2, 3])),
-  "add_: a transposed operand": () => ones([2, 3]).add_(ones([3, 2]).t()),
-  "mul_: a second operand that requires grad": () => {
-    const [a, b] = [leaf(2).mul(1), leaf(2)];
-    a.mul_(b);
-    a.sum().backward();
-  },
   "copy_: another shape": () => ones([2]).copy_(ones([3])),
   "copy_: a larger source": () => ones([3]).copy_(ones([2, 3])),
   "matmul: inner dimensions": () => ones([2, 3]).matmul(ones([4, 5])),
@@ -307,7 +292,6 @@ export const ops: Cases = {
   "flatten: order": () => ones([2, 3, 4]).flatten(2, 0),
   "t: rank": () => ones([2, 3, 4]).t(),
   "permute: dims": () => ones([2, 3]).permute(0, 0),
-  "permute: too many dims": () => zeros([2, 2, 2, 2, 2, 2, 2, 2]).permute(7, 6, 5, 4, 3, 2, 1, 0),
   "expand: sizes": () => ones([2, 3]).expand(4, 3),
   "narrow: range": () => ones([5]).narrow(0, 3, 4),
   "select: index": () => ones([2, 3]).select(1, 3),

@@ -89,12 +89,15 @@ export interface Import {
   readonly dynamic: boolean;
 }
 
-/** What a file imports, types included. */
-export function imports(text: string): Import[] {
+/** A statement that names nothing but types. */
+const OF_TYPES = /^(?:import|export)\s+(?:type\b|\{(?:\s*type\s+[^,}]+,?)*\s*\}\s*from\b)/;
+
+/** What a file imports; types too unless `types` is false. */
+export function imports(text: string, { types = true } = {}): Import[] {
   const code = blanked(text);
   const found: Import[] = [];
   for (const m of code.matchAll(/^(?:import|export)\b[^;"']*?\bfrom\s*["']([^"']+)["']/gm)) {
-    found.push({ specifier: m[1]!, dynamic: false });
+    if (types || !OF_TYPES.test(m[0])) found.push({ specifier: m[1]!, dynamic: false });
   }
   for (const m of code.matchAll(/^import\s*["']([^"']+)["']/gm)) found.push({ specifier: m[1]!, dynamic: false });
   for (const m of code.matchAll(/(?<!typeof )\bimport\(\s*["']([^"']+)["']\s*\)/g))

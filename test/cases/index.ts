@@ -14,8 +14,22 @@ import { cases as reduce } from "./reduce.ts";
 import { cases as shape } from "./shape.ts";
 import { cases as softmax } from "./softmax.ts";
 import { cases as unary } from "./unary.ts";
+import { cases as views } from "./views.ts";
+import { cases as where } from "./where.ts";
 
 export const cases: readonly Case[] = [
-  ...[...create, ...unary, ...binary, ...shape, ...inplace, ...reduce, ...softmax, ...norm, ...loss],
+  ...[
+    ...create,
+    ...unary,
+    ...binary,
+    ...where,
+    ...shape,
+    ...views,
+    ...inplace,
+    ...reduce,
+    ...softmax,
+    ...norm,
+    ...loss,
+  ],
   ...[...matmul, ...conv, ...pool, ...random, ...optim],
 ];

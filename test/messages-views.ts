@@ -1,0 +1,99 @@
+// Messages of views, of writes to them, and of what selects: as messages.ts, which has the others.
+import { apply, type Op } from "../src/core/op.ts";
+import * as w from "../src/index.ts";
+import type { Cases } from "./messages.ts";
+import { ReferenceDevice } from "./reference.ts";
+
+type Any = never;
+const { ones, zeros, arange } = w;
+const leaf = (...shape: number[]): w.Tensor => ones(shape, { requiresGrad: true });
+const ints = (...list: number[]): w.Tensor => w.tensor(list, { dtype: "int32" });
+const half = new ReferenceDevice(true);
+
+/** An op whose backward is wrong. */
+const Wrong: Op = { name: "wrong", forward: ([x]) => x!.clone(), vjp: () => [ones([2])] };
+
+export const views: Cases = {
+  "backward: a gradient of the wrong shape": () =>
+    apply(Wrong, [leaf(2, 3)], null)
+      .sum()
+      .backward(),
+  "backward: another part of the storage was written": () => {
+    const base = leaf(4).mul(1);
+    const part = base.narrow(0, 0, 2);
+    const y = part.mul(part).sum();
+    base.narrow(0, 2, 2).add_(1);
+    y.backward();
+  },
+  "backward: a detached alias was written": () => {
+    const x = leaf(3);
+    const y = x.mul(x).sum();
+    x.detach().add_(1);
+    y.backward();
+  },
+  "add_: an expanded view": () => zeros([1, 3]).expand(2, 3).add_(1),
+  "add_: a part of an expanded view": () => zeros([1, 3]).expand(2, 3).t().narrow(0, 1, 2).add_(1),
+  "add_: one of several": () => zeros([2, 3]).unbind(0)[0]!.add_(leaf(3)),
+  "mul_: one of several": () => leaf(2, 4).mul(1).chunk(2, 1)[0]!.mul_(2),
+  "sub_: a view of one of several": () => leaf(4).mul(1).split(2)[1]!.view(2, 1).sub_(1),
+  "add_: a view made without gradients": () => w.noGrad(() => zeros([2, 3]).select(0, 0)).add_(leaf(3)),
+  "add_: a view of a leaf that requires grad": () => leaf(3).view(3).add_(1),
+  "fill_: a view of a leaf that requires grad": () => leaf(2, 3).t().narrow(0, 0, 1).fill_(1),
+  "add_: bytes that overlap": () => {
+    const x = arange(10);
+    x.narrow(0, 1, 9).add_(x.narrow(0, 0, 9));
+  },
+  "copy_: bytes that overlap": () => {
+    const x = arange(10);
+    x.narrow(0, 1, 9).copy_(x.narrow(0, 0, 9));
+  },
+  "sub_: an element of itself": () => {
+    const x = arange(10);
+    x.sub_(x.narrow(0, 0, 1));
+  },
+  "div_: int32": () => ints(1, 2).div_(ints(1, 2)),
+  "add_: a view of what does not lie dense": () =>
+    ones([2, 3], { device: half })
+      .t()
+      .half()
+      .select(0, 0)
+      .add_(ones([2], { device: half }).half().detach().requiresGrad_()),
+  "contiguous: too many dims": () => zeros([2, 2, 2, 2, 2, 2, 2, 2]).permute(7, 6, 5, 4, 3, 2, 1, 0).contiguous(),
+  "capture: a transposed input that is written": () =>
+    w.capture((x: w.Tensor) => {
+      x.add_(1);
+    })(ones([2, 3]).t()),
+  "conv2d: a kernel of no rows": () => w.conv2d(ones([1, 2, 4, 4]), ones([3, 2, 0, 3])),
+  "view: of a slice": () => ones([4, 5]).slice(1, 0, null, 2).view(12),
+  "movedim: lists": () => ones([2, 3, 4]).movedim([0, 1], 2),
+  "movedim: a dim twice": () => ones([2, 3, 4]).movedim([0, -3], [1, 2]),
+  "slice: a scalar": () => ones([]).slice(0),
+  "slice: step": () => ones([2, 3]).slice(1, null, null, -1),
+  "slice: bound": () => ones([2, 3]).slice(1, 0.5),
+  "diagonal: dims": () => ones([2, 3]).diagonal(0, 1, -1),
+  "diagonal: offset": () => ones([2, 3]).diagonal(0.5),
+  "unbind: a scalar": () => ones([]).unbind(),
+  "split: a scalar": () => ones([]).split(1),
+  "split: size": () => ones([5]).split(0),
+  "split: sizes": () => ones([5]).split([2, 2]),
+  "chunk: a scalar": () => ones([]).chunk(2),
+  "chunk: chunks": () => ones([5]).chunk(0),
+  "stride: dim": () => ones([2, 3]).stride(2),
+};
+
+export const selecting: Cases = {
+  "where: condition's dtype": () => w.where(ones([2]), 1, 0),
+  "where: a string": () => w.where(ones([2]).gt(0), "a" as Any, 0),
+  "where: shapes": () => w.where(ones([2]).gt(0), ones([3]), ones([2])),
+  "where: dtypes": () => w.where(ones([2]).gt(0), ones([2]), ints(1, 2)),
+  "maskedFill: mask": () => ones([2]).maskedFill(ones([2]), 0),
+  "clamp: no bounds": () => ones([2]).clamp({}),
+};
+
+/** Those that name no shape. */
+export const options: Cases = {
+  "where: condition": () => w.where([true] as Any, ones([1]), 0),
+  "add: alpha": () => ones([2]).add(ones([2]), { alpha: "2" as Any }),
+  "add: unknown option": () => ones([2]).add(ones([2]), { beta: 2 } as Any),
+  "clamp: unknown option": () => ones([2]).clamp({ low: 0 } as Any),
+};

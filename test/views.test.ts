@@ -1,0 +1,202 @@
+// Every ordered pair of the ops that give views: read, written through and differentiated, beside views in plain JavaScript
+// (strided.ts).
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as w from "../src/index.ts";
+import { data, fixed, leaf, messageOf, program, type Same } from "./programs.ts";
+import { doubled, type Model, type Pair, pairs, stepsOf, VIEW_OPS } from "./strided.ts";
+
+const ALL = pairs();
+const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
+
+test("every op stands first and last with every other", () => {
+  const seen = new Set(ALL.map((p) => `${p.a.name} ${p.b.name}`));
+  const missing = VIEW_OPS.flatMap((a) => VIEW_OPS.map((b) => `${a.name} ${b.name}`)).filter((k) => !seen.has(k));
+  assert.equal(missing, []);
+  assert.ok(ALL.filter((p) => p.second === null && p.shown !== null).length > 10, "some are copies");
+  assert.ok(ALL.filter((p) => p.shown === null).length > 5, "some are refused");
+});
+
+/** The views of a pair; the second is null where it must be, and is, refused. */
+async function views(p: Pair, x: w.Tensor): Promise<[w.Tensor, w.Tensor | null]> {
+  const a = p.a.ours(x);
+  if (p.shown !== null) return [a, p.b.ours(a)];
+  assert.match(await messageOf(() => p.b.ours(a)), /^view: .*at least one dimension spans across two/, p.name);
+  return [a, null];
+}
+
+/** Shape, steps and offset are those of a view, or of a copy. */
+function lies(v: w.Tensor, m: Model, copied: boolean, what: string): void {
+  assert.equal(v.shape, m.shape, `${what}: shape`);
+  const dense = stepsOf({ shape: m.shape, at: m.at.map((_, i) => i) })!;
+  const steps = copied ? dense : stepsOf(m)!;
+  const filled = m.at.length > 0;
+  assert.is(v.isContiguous(), !filled || steps.every((s, d) => s === dense[d]), `${what}: contiguous`);
+  if (!filled) return;
+  assert.equal(
+    v.stride().map((s, d) => (m.shape[d] === 1 ? null : s)),
+    steps,
+    `${what}: strides`,
+  );
+  assert.is(v.storageOffset(), copied ? 0 : m.at[0]!, `${what}: offset`);
+}
+
+async function readThrough(p: Pair, same: Same): Promise<void> {
+  const x = data(p.base, 1);
+  const values = fixed(x.numel, 1);
+  const at = (m: Model): number[] => m.at.map((k) => values[k]!);
+  const [a, b] = await views(p, x);
+  lies(a, p.first, false, p.name);
+  await same(a, at(p.first), `${p.name}: the first`);
+  if (b === null) return;
+  lies(b, p.shown!, p.second === null, p.name);
+  await same(b, at(p.shown!), `${p.name}: the second`);
+  await same(
+    b.add(1),
+    at(p.shown!).map((v) => v + 1),
+    `${p.name}: as an operand`,
+  );
+  await same(b.sum(), sum(at(p.shown!)), `${p.name}: summed`);
+  await same(b.clone(), at(p.shown!), `${p.name}: cloned`);
+}
+
+const ONCE = /more than one element of the written-to tensor refers to a single memory location/;
+const SEVERAL = /output of a function that returns multiple views/;
+
+async function writtenThrough(p: Pair, same: Same): Promise<void> {
+  const x = data(p.base, 1);
+  const values = fixed(x.numel, 1);
+  const [a, b] = await views(p, x);
+  if (b === null) return;
+  const m = p.shown!;
+  if (p.second === null) {
+    b.fill_(7);
+    await same(x, values, `${p.name}: a copy does not write through`);
+    return;
+  }
+  if (doubled(m)) {
+    assert.match(await messageOf(() => b.add_(1)), ONCE, p.name);
+    assert.match(await messageOf(() => b.copy_(b.clone())), ONCE, p.name);
+    await same(x, values, `${p.name}: what is refused writes nothing`);
+  } else {
+    const [u, v] = [fixed(m.at.length, 2), fixed(m.at.length, 3)];
+    b.copy_(w.tensor(u, { shape: m.shape }));
+    b.add_(w.tensor(v, { shape: m.shape })).mul_(2);
+    m.at.forEach((k, i) => {
+      values[k] = (u[i]! + v[i]!) * 2;
+    });
+    await same(x, values, `${p.name}: the base sees it`);
+    b.sub_(0.5);
+    for (const k of m.at) values[k]! -= 0.5;
+  }
+  a.fill_(0.25);
+  for (const k of p.first.at) values[k] = 0.25;
+  x.add_(1);
+  values.forEach((y, k) => {
+    values[k] = y + 1;
+  });
+  await same(x, values, `${p.name}: the base`);
+  await same(
+    a,
+    p.first.at.map((k) => values[k]!),
+    `${p.name}: the first sees the base written`,
+  );
+  await same(
+    b,
+    m.at.map((k) => values[k]!),
+    `${p.name}: the second sees the base written`,
+  );
+}
+
+/** For each place of the base, the sum of what stands for the elements that look at it. */
+function back(m: Model, list: readonly number[], n: number): number[] {
+  const sums = new Array<number>(n).fill(0);
+  m.at.forEach((k, i) => {
+    sums[k]! += list[i]!;
+  });
+  return sums;
+}
+const ones = (m: Model): number[] => m.at.map(() => 1);
+
+async function differentiated(p: Pair, same: Same): Promise<void> {
+  const x = leaf(p.base, 1);
+  const [n, values] = [x.numel, fixed(x.numel, 1)];
+  const [, b] = await views(p, x.mul(2));
+  if (b === null) return;
+  const m = p.shown!;
+  const weights = fixed(m.at.length, 2);
+  b.mul(w.tensor(weights, { shape: m.shape }))
+    .sum()
+    .backward();
+  await same(
+    x.grad,
+    back(m, weights, n).map((g) => 2 * g),
+    `${p.name}: gradient`,
+  );
+  assert.equal(x.grad!.shape, p.base);
+  // d³/dx³ of Σ (2x)³, by way of the gradient of the gradient
+  const [, c] = await views(p, x.mul(2));
+  const [first] = w.grad(c!.mul(c!).mul(c!).sum(), [x], { createGraph: true });
+  const times = back(m, ones(m), n);
+  await same(
+    first!,
+    times.map((t, k) => 24 * t * values[k]! ** 2),
+    `${p.name}: first gradient`,
+  );
+  const [second] = w.grad(first!.sum(), [x]);
+  await same(
+    second!,
+    times.map((t, k) => 48 * t * values[k]!),
+    `${p.name}: second gradient`,
+  );
+}
+
+async function writtenAndDifferentiated(p: Pair, same: Same): Promise<void> {
+  const x = leaf(p.base, 1);
+  const [n, values] = [x.numel, fixed(x.numel, 1)];
+  const y = x.mul(2);
+  const [a, b] = await views(p, y);
+  if (b === null) return;
+  const m = p.shown!;
+  const q = leaf(m.shape, 2);
+  const factor = fixed(m.at.length, 2);
+  const copied = p.second === null;
+  if (!copied && (p.several || doubled(m))) {
+    const message = await messageOf(() => b.mul_(q));
+    assert.ok((p.several && SEVERAL.test(message)) || (doubled(m) && ONCE.test(message)), `${p.name}: ${message}`);
+    return;
+  }
+  b.mul_(q);
+  const [u, v, t] = [fixed(n, 3), fixed(p.first.at.length, 4), fixed(m.at.length, 5)];
+  const weighed = (z: w.Tensor, list: number[]): w.Tensor => z.mul(w.tensor(list, { shape: z.shape })).sum();
+  weighed(y, u).add(weighed(a, v)).add(weighed(b, t)).backward();
+  const around = back(p.first, v, n).map((g, k) => g + u[k]!);
+  const within = m.at.map((k, i) => t[i]! + (copied ? 0 : around[k]!));
+  const gx = copied ? around.slice() : around.map((g, k) => (m.at.includes(k) ? 0 : g));
+  m.at.forEach((k, i) => {
+    gx[k]! += factor[i]! * within[i]!;
+  });
+  await same(
+    x.grad,
+    gx.map((g) => 2 * g),
+    `${p.name}: gradient of the base`,
+  );
+  await same(
+    q.grad,
+    m.at.map((k, i) => 2 * values[k]! * within[i]!),
+    `${p.name}: gradient of what was written`,
+  );
+}
+
+for (const { name } of VIEW_OPS) {
+  const list = ALL.filter((p) => p.a.name === name);
+  const all = (f: (p: Pair, same: Same) => Promise<void>) => async (same: Same) => {
+    for (const p of list) await f(p, same);
+  };
+  program(`${name}, then every other, read`, all(readThrough));
+  program(`${name}, then every other, written through`, all(writtenThrough));
+  program(`${name}, then every other, differentiated`, all(differentiated));
+  program(`${name}, then every other, written and differentiated`, all(writtenAndDifferentiated));
+}
+
+test.run();
