@@ -1,9 +1,10 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
+
+import { walk } from "../program/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { type Entry, newEntry, releaseSpent } from "./entry.ts";
 import { fail } from "./error.ts";
-import { walk } from "./layout.ts";
 import { mode } from "./lifetime.ts";
 import { type Shape, show } from "./shape.ts";
 import { alive, empty, stridesOf, Tensor, turned } from "./tensor.ts";

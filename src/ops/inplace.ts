@@ -3,7 +3,6 @@
 import { isFloat, suffix, word } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
-import { hasZeroStride } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
 import { gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
@@ -13,7 +12,7 @@ import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
-import { broadcast } from "./strides.ts";
+import { broadcast, hasZeroStride } from "./strides.ts";
 import { clone, divScalar, mulScalar, neg, toDtype, zerosAs } from "./unary.ts";
 import { type Place, part, placeOf } from "./views.ts";
 
