@@ -37,31 +37,19 @@ let serials = 0;
 export const nextSerial = (): number => ++serials;
 const NONE: never[] = [];
 
-/** @internal */
-export function newEntry(
-  op: Op,
-  inputs: readonly Tensor[],
-  params: unknown,
-  saved: readonly (Tensor | null)[],
+/** Versions of what was saved; -1 for temporaries, which are neither inputs nor outputs. @internal */
+export function versionsOf(
+  saved: Entry["saved"],
+  inputs: Entry["inputs"],
   out: Tensor,
-  others: readonly Tensor[],
-  wants: number,
-  edges: readonly (Entry | null)[],
-  slots: readonly number[],
-): Entry {
-  let versions: number[] = NONE;
-  if (saved.length > 0) {
-    versions = new Array<number>(saved.length).fill(-1);
-    for (let i = 0; i < saved.length; i++) {
-      const s = saved[i]!;
-      if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) continue;
-      versions[i] = s.storage.version;
-      s.readers++;
-    }
-  }
-  const [serial, helpers, consumed, grads, pass] = [++serials, null, false, NONE, 0];
-  // biome-ignore format: one line is how it is allocated
-  return { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, consumed, grads, pass };
+  others: Entry["others"],
+): number[] {
+  if (saved.length === 0) return NONE;
+  return saved.map((s) => {
+    if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) return -1;
+    s.readers++;
+    return s.storage.version;
+  });
 }
 
 /** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
