@@ -110,19 +110,24 @@ const NUDGES = 16;
 const NUDGES_ON_EDGE = 2;
 
 /** Pressure by buffers that are dropped at once. The write is there for bundlers, which drop what only allocates. */
-function nudge(): void {
+function nudge(): boolean {
   try {
     for (let i = isWorkerd() ? NUDGES_ON_EDGE : NUDGES; i > 0; i--) new Uint8Array(NUDGE_BYTES).fill(1, 0, 1);
   } catch {
     // Memory is short already: the refusal was a nudge too.
   }
+  return false;
 }
 
-/** A way to ask for a garbage collection: the host's own (Node and Deno show it on demand), or a nudge. */
-export async function collector(): Promise<() => void> {
+/** A way to collect garbage: the host's own (Node and Deno show it on demand), or a nudge, which is false: it only asks. */
+export async function collector(): Promise<() => boolean> {
   const { gc: own, Bun } = globalThis as { gc?: () => void; Bun?: { gc(now: boolean): void } };
-  if (own !== undefined) return own;
-  if (Bun !== undefined) return () => Bun.gc(true);
+  const certain = (gc: () => void) => (): boolean => {
+    gc();
+    return true;
+  };
+  if (own !== undefined) return certain(own);
+  if (Bun !== undefined) return certain(() => Bun.gc(true));
   if (!hasBuiltins()) return nudge;
   try {
     const v8 = await builtin("node:v8");
@@ -130,7 +135,7 @@ export async function collector(): Promise<() => void> {
     v8.setFlagsFromString("--expose-gc");
     const gc = vm.runInNewContext("globalThis.gc") as (() => void) | undefined;
     v8.setFlagsFromString("--no-expose-gc");
-    return typeof gc === "function" ? gc : nudge;
+    return typeof gc === "function" ? certain(gc) : nudge;
   } catch {
     return nudge; // hosts that have the modules and refuse what they do
   }
