@@ -35,7 +35,7 @@ async function given(address: string | URL): Promise<URL> {
     try {
       return new URL(address);
     } catch {
-      fail("init", `wasm ${String(address)}: this is no address`);
+      fail("init", `wasm ${String(address)}: an address is expected`);
     }
   }
   if (hasBuiltins()) {
