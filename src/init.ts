@@ -53,7 +53,9 @@ export async function init(options: InitOptions = {}): Promise<Device> {
   }
   if (typeof wanted !== "string") {
     if (typeof (wanted as Device | null)?.launch !== "function") {
-      throw new WasmgradError(`init: device ${wanted === null ? "null" : typeof wanted}: "wasm", "webgpu", "auto" or a device is expected`);
+      throw new WasmgradError(
+        `init: device ${wanted === null ? "null" : typeof wanted}: "wasm", "webgpu", "auto" or a device is expected`,
+      );
     }
     setDefaultDevice(wanted);
     return wanted;
