@@ -1,8 +1,9 @@
 // The one place that gives tensors their methods: each is the function of the same name with the tensor in front.
+
 import { type Device, defaultDevice, type TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
-import { mode } from "./core/lifetime.ts";
 import { contiguous } from "./core/op.ts";
+import { recordingNow } from "./core/recording.ts";
 import type { Shape } from "./core/shape.ts";
 import { type BackwardOptions, backward } from "./core/tape.ts";
 import { Tensor } from "./core/tensor.ts";
@@ -263,7 +264,7 @@ for (const [name, f] of Object.entries(shaped)) {
 /** console.log shows in Node, Deno and Bun what toString says. */
 methods.toString = function (this: Tensor): string {
   if (this.gone !== null) return `Tensor(${this.storage.label} [${this.shape}], released by ${this.gone})`;
-  if (mode.recording !== null || !this.device.canBlock) return `Tensor(${this.describe()}, ${this.dtype})`;
+  if (recordingNow() !== null || !this.device.canBlock) return `Tensor(${this.describe()}, ${this.dtype})`;
   const device = this.device === defaultDevice() ? null : this.device.type;
   const gradFn = this.requiresGrad ? (this.entry?.op.name ?? null) : null;
   return formatTensor(this.shape, this.dtype, dataSync(this), { gradFn, requiresGrad: this.requiresGrad, device });

@@ -1,11 +1,12 @@
 // Reading values back, and moving tensors between devices.
+
 import { type Device, deviceOf, type TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
-import { mode } from "./core/lifetime.ts";
 import { tick } from "./core/memory.ts";
 import { noGrad } from "./core/modes.ts";
 import { contiguous } from "./core/op.ts";
+import { refuseInCapture } from "./core/recording.ts";
 import { show } from "./core/shape.ts";
 import { alive, type Tensor } from "./core/tensor.ts";
 import { DTYPES } from "./ops/create.ts";
@@ -14,7 +15,7 @@ import { toDtype } from "./ops/unary.ts";
 
 function readable(op: string, x: Tensor): Tensor {
   alive(op, x);
-  mode.recording?.refuse(op, "reads a value: return it from the function instead");
+  refuseInCapture(op, "reads a value: return it from the function instead");
   return noGrad(() => contiguous(x));
 }
 

@@ -48,6 +48,9 @@ const EXTRA: Record<string, readonly string[]> = {
   // Asks when a collection is worth it.
   "src/core/memory.ts": ["program"],
   "src/global.ts": ["inline"],
+  // Loop nests of kernels.
+  "src/core/op.ts": ["program"],
+  "src/ops/binary.ts": ["program"],
 };
 const HOST_MAY = "src/core/error.ts";
 

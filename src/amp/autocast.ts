@@ -1,8 +1,10 @@
 // Autocast: inside it products run in float16, and what loses too much there in float32. Core asks before every op.
+
 import { type DType, isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { cast } from "../core/op.ts";
+import { recordingNow } from "../core/recording.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 /** https://pytorch.org/docs/stable/amp.html#cuda-ops-that-can-autocast-to-float16 */
@@ -22,7 +24,7 @@ const WANTED: Readonly<Record<string, DType>> = Object.fromEntries([
 interface Copy {
   readonly half: Tensor;
   readonly version: number;
-  readonly recording: typeof mode.recording;
+  readonly recording: object | null;
 }
 const copies = new Map<Tensor, Copy>();
 let depth = 0;
@@ -34,7 +36,7 @@ function drop({ half }: Copy): void {
 
 /** Parameters are cast once a region, until they change. */
 function weight(x: Tensor): Tensor {
-  const { recording } = mode;
+  const recording = recordingNow();
   const { version } = x.storage;
   const found = copies.get(x);
   if (found !== undefined) {

@@ -6,10 +6,9 @@
 import type { Device } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { mode } from "../core/lifetime.ts";
 import { noGrad, scope } from "../core/modes.ts";
 import { launch } from "../core/op.ts";
-import { guard, lastingState } from "../core/recording.ts";
+import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { Tensor } from "../core/tensor.ts";
 import { add_, fill_, full, mul, sum } from "../ops/index.ts";
 import { mulScalar } from "../ops/unary.ts";
@@ -191,7 +190,7 @@ export class GradScaler {
       for (const o of others) add_(found!, o);
     });
     if (scale.device.float16) {
-      mode.recording?.reads(found!);
+      noteRead(found!);
       const scalars = [word(growthFactor), word(backoffFactor), growthInterval];
       launch("amp_update_f32", [scale, tracker], [found!], [1], scalars, "GradScaler");
       return;
@@ -220,7 +219,7 @@ export class GradScaler {
     if (!this.isEnabled()) return;
     const { scale, growthFactor, backoffFactor, growthInterval, growthTracker } = dict;
     checked("GradScaler.loadStateDict", { scale, growthFactor, backoffFactor, growthInterval, growthTracker });
-    mode.recording?.refuse("GradScaler.loadStateDict", "replaces state: load outside the captured function");
+    refuseInCapture("GradScaler.loadStateDict", "replaces state: load outside the captured function");
     this.#options = { ...this.#options, initScale: scale, growthFactor, backoffFactor, growthInterval };
     this.#startTracker = growthTracker;
     noGrad(() => {
@@ -252,7 +251,7 @@ function gradientsOf(optimizer: Stepping): Tensor[] {
   if (!Array.isArray(optimizer?.paramGroups)) say(`${typeof optimizer} was given: an optimizer is expected`);
   const grads: Tensor[] = [];
   for (const p of optimizer.paramGroups.flatMap((g) => g.params)) {
-    mode.recording?.readsGrad(p);
+    noteGrad(p);
     const g = p.ownGrad;
     if (g === null) continue;
     if (g.dtype !== "float32") say(`the gradient of ${p.describe()} is float16: parameters must be float32`);
@@ -266,13 +265,13 @@ function gradientsOf(optimizer: Stepping): Tensor[] {
 }
 
 async function read(x: Tensor): Promise<number> {
-  mode.recording?.refuse("GradScaler", "reads its state: ask outside the captured function");
+  refuseInCapture("GradScaler", "reads its state: ask outside the captured function");
   return (await x.device.read(x, 1, x.dtype))[0]!;
 }
 
 function readNow(x: Tensor): number {
-  if (mode.recording !== null || !x.device.canBlock) {
-    const where = mode.recording !== null ? "in a captured step" : "on this thread";
+  if (recordingNow() !== null || !x.device.canBlock) {
+    const where = recordingNow() !== null ? "in a captured step" : "on this thread";
     say(
       `${where} ${x.device.type} cannot wait for what the gradients hold: float32 needs no scaling, use enabled: false`,
     );
@@ -282,7 +281,7 @@ function readNow(x: Tensor): number {
 
 /** Gradients divided by the scale in place, and 1 in `found` where one of them is not finite. */
 function unscaleRows(grads: readonly Tensor[], scale: Tensor, found: Tensor): void {
-  mode.recording?.reads(scale);
+  noteRead(scale);
   for (let i = 0; i < grads.length; i += SEGMENTS) {
     const some = grads.slice(i, i + SEGMENTS);
     const lengths = some.map((g) => g.numel);

@@ -1,4 +1,5 @@
 // An entry of the tape: what is remembered of an op that was recorded, and when what it held goes.
+import { isFloat } from "./dtype.ts";
 import type { Op } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -36,31 +37,19 @@ let serials = 0;
 export const nextSerial = (): number => ++serials;
 const NONE: never[] = [];
 
-/** @internal */
-export function newEntry(
-  op: Op,
-  inputs: readonly Tensor[],
-  params: unknown,
-  saved: readonly (Tensor | null)[],
+/** Versions of what was saved; -1 for temporaries, which are neither inputs nor outputs. @internal */
+export function versionsOf(
+  saved: Entry["saved"],
+  inputs: Entry["inputs"],
   out: Tensor,
-  others: readonly Tensor[],
-  wants: number,
-  edges: readonly (Entry | null)[],
-  slots: readonly number[],
-): Entry {
-  let versions: number[] = NONE;
-  if (saved.length > 0) {
-    versions = new Array<number>(saved.length).fill(-1);
-    for (let i = 0; i < saved.length; i++) {
-      const s = saved[i]!;
-      if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) continue;
-      versions[i] = s.storage.version;
-      s.readers++;
-    }
-  }
-  const [serial, helpers, consumed, grads, pass] = [++serials, null, false, NONE, 0];
-  // biome-ignore format: one line is how it is allocated
-  return { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, consumed, grads, pass };
+  others: Entry["others"],
+): number[] {
+  if (saved.length === 0) return NONE;
+  return saved.map((s) => {
+    if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) return -1;
+    s.readers++;
+    return s.storage.version;
+  });
 }
 
 /** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
@@ -72,5 +61,35 @@ export function releaseSpent(leaf: Tensor, reader: string): void {
     const by = `the next forward (${reader} read a parameter that backward() had reached)`;
     for (const t of spent) if (!t.kept) t.release(by);
     spent.length = 0;
+  }
+}
+
+/**
+ * The entries are done: helpers go at once, values with the next forward that reads one of the leaves. Those that saved nothing
+ * may be walked again.
+ * @internal
+ */
+export function consume(order: readonly Entry[], root: Tensor): void {
+  const spent: Tensor[] = [];
+  for (const entry of order) {
+    const { saved, versions, helpers } = entry;
+    for (const x of entry.inputs) {
+      if (x.isLeaf && x.requiresGrad && x.spent?.at(-1) !== spent) x.spent = x.spent ? [...x.spent, spent] : [spent];
+    }
+    if (entry.out !== root) spent.push(entry.out);
+    for (const out of entry.others) if (out !== root && isFloat(out.dtype)) spent.push(out);
+    for (const h of helpers ?? NONE) h.release(`backward(), which was done with ${entry.op.name}`);
+    entry.helpers = null;
+    if (saved.length === 0) continue;
+    entry.consumed = true;
+    for (let i = 0; i < saved.length; i++) {
+      const s = saved[i]!;
+      if (s === null) continue;
+      if (versions[i] === -1) s.release(`backward(), which was done with ${entry.op.name}`);
+      else if (--s.readers === 0 && s.releaseLater !== null) s.release(s.releaseLater);
+    }
+    entry.saved = NONE;
+    entry.inputs = NONE;
+    entry.edges = NONE;
   }
 }

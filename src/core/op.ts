@@ -1,9 +1,10 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
+
+import { walk } from "../program/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
-import { type Entry, newEntry, releaseSpent } from "./entry.ts";
+import { type Entry, nextSerial, releaseSpent, versionsOf } from "./entry.ts";
 import { fail } from "./error.ts";
-import { walk } from "./layout.ts";
 import { mode } from "./lifetime.ts";
 import { type Shape, show } from "./shape.ts";
 import { alive, empty, stridesOf, Tensor, turned } from "./tensor.ts";
@@ -88,7 +89,7 @@ export function record(
   op: Op,
   inputs: readonly Tensor[],
   params: unknown,
-  kept: readonly (Tensor | null)[],
+  saved: readonly (Tensor | null)[],
   out: Tensor,
   others: readonly Tensor[],
   wants: number,
@@ -97,12 +98,15 @@ export function record(
     if (x.spent !== null) releaseSpent(x, op.name);
   }
   const edges = inputs.map((x) => x.entry);
-  const slots = inputs.some((x) => x.slot > 0) ? inputs.map((x) => x.slot) : NO_SLOTS;
-  const entry = newEntry(op, inputs, params, kept, out, others, wants, edges, slots);
+  const slots = inputs.some((x) => x.slot > 0) ? inputs.map((x) => x.slot) : NONE;
+  const versions = versionsOf(saved, inputs, out, others);
+  const [serial, helpers, consumed, grads, pass] = [nextSerial(), null, false, NO_GRADS, 0];
+  // biome-ignore format: one line is how it is allocated
+  const entry: Entry = { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, consumed, grads, pass };
   mark(out, entry, 0);
   for (let i = 0; i < others.length; i++) if (isFloat(others[i]!.dtype)) mark(others[i]!, entry, i + 1);
 }
-const NO_SLOTS: readonly number[] = [];
+const NO_GRADS: never[] = [];
 
 function mark(out: Tensor, entry: Entry, slot: number): void {
   out.requiresGrad = true;

@@ -4,8 +4,7 @@
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
 import { elementsOf } from "./device.ts";
-import { isFloat } from "./dtype.ts";
-import { type Entry, nextSerial } from "./entry.ts";
+import { consume, type Entry, nextSerial } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
 import { apply, cast, contiguous, launch, type Op } from "./op.ts";
@@ -79,7 +78,7 @@ function differentiate(
       if (gs.length === 0) continue;
       check(entry);
       const grads = create ? gradients(entry) : owning(gradients, entry, "backward()", isAmong, false);
-      entry.grads = NONE;
+      entry.grads = [];
       for (let i = 0; i < grads.length; i++) {
         const x = grads[i]!;
         if (x !== null && (gs.includes(x) || x === out || inputs.includes(x))) grads[i] = own(x, create);
@@ -97,7 +96,7 @@ function differentiate(
   } finally {
     mode.grad = outerGrad;
     mode.autocast = autocast;
-    for (const entry of order) entry.grads = NONE;
+    for (const entry of order) entry.grads = [];
   }
   if (!retain) consume(order, root);
   return found;
@@ -273,34 +272,3 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
     leaf.setGrad(own);
   }
 }
-
-/**
- * The entries are done: helpers go at once, values with the next forward that reads one of the leaves. Those that saved nothing
- * may be walked again.
- */
-function consume(order: readonly Entry[], root: Tensor): void {
-  const spent: Tensor[] = [];
-  for (const entry of order) {
-    const { saved, versions, helpers } = entry;
-    for (const x of entry.inputs) {
-      if (x.isLeaf && x.requiresGrad && x.spent?.at(-1) !== spent) x.spent = x.spent ? [...x.spent, spent] : [spent];
-    }
-    if (entry.out !== root) spent.push(entry.out);
-    for (const out of entry.others) if (out !== root && isFloat(out.dtype)) spent.push(out);
-    for (const h of helpers ?? NONE) h.release(`backward(), which was done with ${entry.op.name}`);
-    entry.helpers = null;
-    if (saved.length === 0) continue;
-    entry.consumed = true;
-    for (let i = 0; i < saved.length; i++) {
-      const s = saved[i]!;
-      if (s === null) continue;
-      if (versions[i] === -1) s.release(`backward(), which was done with ${entry.op.name}`);
-      else if (--s.readers === 0 && s.releaseLater !== null) s.release(s.releaseLater);
-    }
-    entry.saved = NONE;
-    entry.inputs = NONE;
-    entry.edges = NONE;
-  }
-}
-
-const NONE: never[] = [];

@@ -1,8 +1,9 @@
 // Tensors to files and back. The format itself is loaded when it is first needed.
+
 import type { Device } from "../core/device.ts";
-import { mode } from "../core/lifetime.ts";
 import { noGrad } from "../core/modes.ts";
 import { contiguous } from "../core/op.ts";
+import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { readFile, writeFile } from "../host/files.ts";
 import { fromData } from "../ops/data.ts";
@@ -27,7 +28,7 @@ export async function saveSafetensors(
 
 async function fetched(name: string, x: Tensor): Promise<HostTensor> {
   alive(`saveSafetensors (${name})`, x);
-  mode.recording?.refuse("saveSafetensors", "reads values: save outside the captured function");
+  refuseInCapture("saveSafetensors", "reads values: save outside the captured function");
   const dense = noGrad(() => contiguous(x));
   const reading = x.device.read(dense, x.numel, x.dtype);
   if (dense !== x) dense.release("saveSafetensors");

@@ -1,10 +1,10 @@
 // Elementwise functions of two tensors with broadcasting. https://pytorch.org/docs/stable/notes/broadcasting.html
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { walk } from "../core/layout.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
+import { walk } from "../program/nest.ts";
 import { compose, done, like } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides } from "./strides.ts";

@@ -1,8 +1,9 @@
 // Host data on its way to a device.
+
 import type { Device, TypedData } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { mode } from "../core/lifetime.ts";
+import { refuseInCapture } from "../core/recording.ts";
 import { checkShape, numel, type Shape, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 
@@ -17,7 +18,7 @@ export function fromData(
   checkShape(label, shape);
   if (data.length !== numel(shape))
     fail(label, `${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
-  mode.recording?.refuse(label, "writes host data: pass it as an input or make it outside");
+  refuseInCapture(label, "writes host data: pass it as an input or make it outside");
   const t = empty(shape, dtype, label, options.device);
   t.device.write(t, data);
   return t;

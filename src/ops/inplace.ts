@@ -1,11 +1,12 @@
 // Writes in place. Every write bumps the storage's version, so backward notices a saved value that changed; what is recorded
 // becomes part of the history that a base shares with its views (views.ts).
+
 import { isFloat, suffix, word } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
-import { hasZeroStride } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
 import { gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
+import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
 import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
@@ -13,7 +14,7 @@ import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
-import { broadcast } from "./strides.ts";
+import { broadcast, hasZeroStride } from "./strides.ts";
 import { clone, divScalar, mulScalar, neg, toDtype, zerosAs } from "./unary.ts";
 import { type Place, part, placeOf } from "./views.ts";
 
@@ -43,7 +44,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   for (const o of others) {
     alive(op.name, o);
     if (o.device !== x.device) mixed(op.name, x, o);
-    mode.recording?.reads(o);
+    noteRead(o);
     apart(op.name, x, o);
   }
   if (!spread && hasZeroStride(x.shape, x.strides)) {
@@ -54,7 +55,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   }
   let wants = x.requiresGrad ? 1 : 0;
   for (let i = 0; i < others.length; i++) if (others[i]!.requiresGrad) wants |= 2 << i;
-  if (!mode.grad || (wants === 0 && x.fixed === null)) {
+  if (!mode.grad || wants === 0) {
     write(0);
     return x;
   }

@@ -1,7 +1,8 @@
 // Moving tensors that must stay the same objects to another device: parameters, buffers, gradients, and what follows them.
+
 import { type Device, deviceOf, elementsOf } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { mode } from "../core/lifetime.ts";
+import { refuseInCapture } from "../core/recording.ts";
 import { alive, lasting, room, type Tensor } from "../core/tensor.ts";
 
 /** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
@@ -26,7 +27,7 @@ function followersOf(leader: Tensor): Tensor[] {
  * @internal
  */
 export async function moveTensors(op: string, leaders: readonly Tensor[], target: Device | string): Promise<void> {
-  mode.recording?.refuse(op, "reads values: move outside the captured function");
+  refuseInCapture(op, "reads values: move outside the captured function");
   const device = await deviceOf(target);
   const all = new Set(leaders.flatMap((x) => [x, ...followersOf(x)]));
   const tensors = [...all].filter((x) => x.device !== device);

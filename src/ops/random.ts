@@ -5,7 +5,7 @@ import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply, expectDtype, launch, type Op } from "../core/op.ts";
-import { lastingState } from "../core/recording.ts";
+import { lastingState, refuseInCapture } from "../core/recording.ts";
 import { checkShape, type Shape, show } from "../core/shape.ts";
 import { alive, empty, type Tensor } from "../core/tensor.ts";
 import { mul } from "./binary.ts";
@@ -39,7 +39,7 @@ function seeded(device: Device, seed: number): Tensor {
 export function manualSeed(seed: number, device: Device = defaultDevice()): void {
   if (!Number.isSafeInteger(seed) || seed < 0)
     fail("manualSeed", `seed ${seed}: an integer from 0 to 2^53 - 1 is expected`);
-  mode.recording?.refuse("manualSeed", "writes to the generator from the host: seed it outside");
+  refuseInCapture("manualSeed", "writes to the generator from the host: seed it outside");
   const state = states.get(device);
   const words = Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0);
   if (state === undefined) states.set(device, seeded(device, seed));

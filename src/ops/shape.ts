@@ -1,12 +1,12 @@
 // Views of other shapes and orders, and of parts: they share storage, as in PyTorch. reshape and flatten copy where no view can.
 import { fail } from "../core/error.ts";
-import { denseStrides, viewedStrides } from "../core/layout.ts";
+import { denseStrides } from "../core/layout.ts";
 import { apply, contiguous, type Op } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { stridesOf, type Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
-import { dimension } from "./strides.ts";
+import { dimension, viewedStrides } from "./strides.ts";
 import { type Place, spread, viewOf } from "./views.ts";
 
 /** `shape` with its one -1 worked out. */

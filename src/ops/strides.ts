@@ -1,6 +1,7 @@
-// Dims, and strides for the kernels that walk them one by one.
+// Dims, and strides: of what broadcasts, and of views in other shapes.
 import { fail } from "../core/error.ts";
-import { type Shape, sameShape, show } from "../core/shape.ts";
+import { denseStrides, type Strides } from "../core/layout.ts";
+import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { stridesOf, type Tensor } from "../core/tensor.ts";
 
 /** `dim` counted from the front; negative ones count from the end, as in PyTorch. @internal */
@@ -36,3 +37,37 @@ export function broadcastStrides(x: Tensor, out: Shape): number[] {
   for (let i = 0; i < x.ndim; i++) if (x.shape[i] !== 1) strides[lead + i] = own[i]!;
   return strides;
 }
+
+/**
+ * The strides by which `to` shows the same elements in the same order, or undefined where only a copy can: neighbouring dims
+ * that follow one another in memory are taken together, and each such run must be cut by the new sizes.
+ * https://pytorch.org/docs/stable/generated/torch.Tensor.view.html
+ * @internal
+ */
+export function viewedStrides(shape: Shape, strides: readonly number[], to: Shape): number[] | undefined {
+  if (numel(shape) === 0) return denseStrides(to);
+  const result = new Array<number>(to.length);
+  let j = to.length - 1;
+  let i = shape.length - 1;
+  while (i >= 0) {
+    const base = strides[i]!;
+    let run = shape[i]!;
+    while (i > 0 && (shape[i - 1] === 1 || strides[i - 1] === run * base)) run *= shape[--i]!;
+    i--;
+    let seen = 1;
+    while (j >= 0 && (seen < run || to[j] === 1)) {
+      result[j] = seen * base;
+      seen *= to[j--]!;
+    }
+    if (seen !== run) return undefined;
+  }
+  for (; j >= 0; j--) {
+    if (to[j] !== 1) return undefined;
+    result[j] = 1;
+  }
+  return result;
+}
+
+/** No two of its elements lie in one place. Views are made by steps over distinct places, but for those of stride 0. @internal */
+export const hasZeroStride = (shape: Shape, strides: Strides): boolean =>
+  strides?.some((s, i) => s === 0 && shape[i]! > 1) ?? false;

@@ -4,10 +4,9 @@
 import type { Device } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { mode } from "../core/lifetime.ts";
 import { noGrad } from "../core/modes.ts";
 import { contiguous, launch } from "../core/op.ts";
-import { guard, lastingState } from "../core/recording.ts";
+import { guard, lastingState, noteGrad, noteRead, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { clone, copy_, full, zero_, zeros } from "../ops/index.ts";
@@ -43,7 +42,7 @@ export class Group {
 
   set lr(value: number) {
     checkRate(this.#optimizer, value);
-    mode.recording?.refuse(`${this.#optimizer}: lr`, "is a write from the host: set lr outside the captured function");
+    refuseInCapture(`${this.#optimizer}: lr`, "is a write from the host: set lr outside the captured function");
     if (this.#rate !== null && value !== this.#lr) {
       launch("fill_f32", [this.#rate], [], [1], [word(value)], `${this.#optimizer} lr`);
     }
@@ -178,7 +177,7 @@ export abstract class Optimizer<H extends object = object> {
       for (const p of params) {
         if (setToNone) p.grad = null;
         else {
-          mode.recording?.readsGrad(p);
+          noteGrad(p);
           if (p.ownGrad !== null) noGrad(() => zero_(p.ownGrad!));
         }
       }
@@ -193,7 +192,7 @@ export abstract class Optimizer<H extends object = object> {
       guard(() => group.params.length);
       const segments: Segment[] = [];
       for (const p of group.params) {
-        mode.recording?.readsGrad(p);
+        noteGrad(p);
         if (p.ownGrad !== null) segments.push({ p, g: this.gradient(p, p.ownGrad) });
       }
       if (segments.length === 0) continue;
@@ -223,7 +222,7 @@ export abstract class Optimizer<H extends object = object> {
   ): void {
     const device = segments[0]!.p.device;
     const rate = group.rate(device);
-    mode.recording?.reads(rate);
+    noteRead(rate);
     const states = moments.length === 0 ? null : segments.map(({ p }) => this.stateOf(p, moments));
     for (let begin = 0; begin < segments.length; begin += SEGMENTS) {
       const end = Math.min(begin + SEGMENTS, segments.length);
@@ -325,7 +324,7 @@ export abstract class Optimizer<H extends object = object> {
       for (const [name, x] of Object.entries(state)) this.fits(p, key, name, x);
       return { p, state };
     });
-    mode.recording?.refuse(`${this.name}.loadStateDict`, "replaces state: load outside the captured function");
+    refuseInCapture(`${this.name}.loadStateDict`, "replaces state: load outside the captured function");
     dict.paramGroups.forEach(({ params, lr, ...own }, i) => {
       Object.assign(mine[i]!, copied(own));
       mine[i]!.lr = lr;

@@ -14,7 +14,6 @@ export const KNOWN: Readonly<Record<string, readonly string[]>> = {
   "int32 and a number with a fraction give no float": e("scalar_add_i32_1 scalar_mul_i32_2"),
   "bool and a number are not promoted": e("scalar_mul_bool_3 scalar_mul_bool_4"),
   "a boolean is not taken for a number": e("scalar_add_f32_20"),
-  "int32 is compared with a fraction that was cut to an integer": e("scalar_lt_i32_15"),
   "maximum and minimum take floats only": e("promote_maximum_2"),
   "arithmetic on bool is refused": e("boolean_add_bool boolean_mul_bool boolean_maximum_bool"),
   "conv2d has no padding by name": c("conv2d_5 conv2d_6"),
