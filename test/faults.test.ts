@@ -1,0 +1,307 @@
+// What autograd once got wrong without a word, or refused, each for its kind: selecting gradients, what is saved, integers,
+// second derivatives. Views and writes have writes.test.ts.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as w from "../src/index.ts";
+import { labels, messageOf, program, type Same } from "./programs.ts";
+
+const { tensor, zeros, ones } = w;
+const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+const leaf = (...values: number[]): w.Tensor => tensor(values, { requiresGrad: true });
+const ints = (...values: number[]): w.Tensor => tensor(values, { dtype: "int32" });
+
+/** As `same`, where NaN and infinities may come. */
+async function exactly(actual: w.Tensor | null, expected: readonly number[], what: string): Promise<void> {
+  assert.ok(actual !== null, `${what}: there is none`);
+  assert.equal([...(await actual.data())], [...expected], what);
+}
+
+program("second derivatives through max and min along a dim", async (same) => {
+  for (const [name, keepdim] of [
+    ["max", true],
+    ["max", false],
+    ["min", true],
+    ["min", false],
+  ] as const) {
+    const x = tensor([1, 3, 2, 6, 5, 4], { shape: [2, 3] }).requiresGrad_();
+    const at = name === "max" ? [1, 3] : [0, 5];
+    for (let round = 0; round < 2; round++) {
+      const y = x[name](1, keepdim).values;
+      const [g] = w.grad(y.mul(y).mul(y).sum(), [x], { createGraph: true });
+      assert.equal(g!.shape, [2, 3]);
+      const values = [1, 3, 2, 6, 5, 4];
+      await same(
+        g!,
+        values.map((v, i) => (at.includes(i) ? 3 * v * v : 0)),
+        `${name}: first`,
+      );
+      const [h] = w.grad(g!.sum(), [x]);
+      await same(
+        h!,
+        values.map((v, i) => (at.includes(i) ? 6 * v : 0)),
+        `${name}: second`,
+      );
+    }
+  }
+});
+
+test("second derivatives through max(dim) in captured steps on 2 threads", async () => {
+  const device = await w.init({ threads: 2 });
+  const p = tensor([1, 3, 2, 6, 5, 4], { shape: [2, 3] }).requiresGrad_();
+  const f = (x: w.Tensor): (w.Tensor | null)[] => {
+    const y = p.mul(x).max(1, true).values;
+    const [g] = w.grad(y.mul(y).sum(), [p], { createGraph: true });
+    return [g!, w.grad(g!.sum(), [p])[0]!];
+  };
+  for (let round = 0; round < 2; round++) {
+    const captured = w.capture(f as (x: w.Tensor) => w.Tensor[]);
+    for (let i = 1; i < 6; i++) {
+      const [g, h] = await captured(ones([2, 3]).mul(i));
+      await exactly(g!, [0, 6 * i * i, 0, 12 * i * i, 0, 0], "first");
+      await exactly(h!, [0, 2 * i * i, 0, 2 * i * i, 0, 0], "second");
+    }
+  }
+  await device.dispose();
+});
+
+program("indices of max(dim) belong to the gradient", async (same) => {
+  const x = tensor([1, 3, 2, 6, 5, 4], { shape: [2, 3] }).requiresGrad_();
+  const { values, indices } = x.max(1);
+  indices.add_(indices);
+  assert.match(await messageOf(() => values.sum().backward()), /has been modified by an inplace operation/);
+  const again = x.max(1);
+  again.indices.dispose();
+  try {
+    again.values.sum().backward();
+    await same(x.grad, [0, 1, 0, 1, 0, 0], "disposed of");
+  } catch (error) {
+    assert.match((error as Error).message, /was released by dispose\(\)/);
+  }
+  x.grad = null;
+  const kept = w.scope(() => x.max(1).values);
+  kept.sum().backward();
+  await same(x.grad, [0, 1, 0, 1, 0, 0], "left in a scope");
+});
+
+/** The gradient of the sum of `f` at these values. */
+async function gradient(
+  f: (x: w.Tensor) => w.Tensor,
+  values: number[],
+  expected: number[],
+  what: string,
+): Promise<void> {
+  const x = leaf(...values);
+  f(x).sum().backward();
+  await exactly(x.grad, expected, what);
+}
+
+program("gradients select: what is not taken gives no infinity and no NaN", async () => {
+  const zero = zeros([]);
+  await gradient((x) => w.maximum(x, zero).sqrt(), [-1, 4], [0, 0.25], "sqrt of maximum");
+  await gradient((x) => x.neg().minimum(zero).neg().sqrt(), [-1, 4], [0, 0.25], "sqrt of minimum");
+  await gradient((x) => x.relu().sqrt(), [-1, 4], [0, 0.25], "sqrt of relu");
+  await gradient((x) => w.div(ones([]), x.mul(2).fill_(0)), [1, 2], [0, 0], "1 / what was filled with 0");
+  await gradient((x) => w.div(ones([]), x.mul(2).zero_()), [1, 2], [0, 0], "1 / what was zeroed");
+  await gradient(
+    (x) =>
+      x
+        .mul(2)
+        .copy_(zeros([2]))
+        .log(),
+    [1, 2],
+    [0, 0],
+    "log of a copy",
+  );
+  await gradient((x) => x.sign().mul(inf), [1, -2], [0, 0], "sign under an infinite gradient");
+  await gradient((x) => w.maximum(x, zero).mul(inf), [1, -2], [inf, 0], "maximum under an infinite gradient");
+  await gradient((x) => w.minimum(x, zero).mul(inf), [1, -2], [0, inf], "minimum under an infinite gradient");
+  await gradient((x) => x.relu().mul(inf), [1, -2], [inf, 0], "relu under an infinite gradient");
+  await gradient((x) => x.clamp({ min: 0, max: 1 }).mul(inf), [0.5, -2, 1], [inf, 0, inf], "clamp");
+  await gradient((x) => w.where(x.gt(0), x, 0).mul(inf), [1, -2], [inf, 0], "where");
+  await gradient((x) => x.maskedFill(x.gt(0), 3).log(), [-1, 2], [-1, 0], "maskedFill");
+  await gradient((x) => x.max().mul(inf), [1, 3, 2], [0, inf, 0], "max under an infinite gradient");
+  await gradient((x) => x.view(1, 3).max(1).values.mul(inf), [1, 3, 2], [0, inf, 0], "max(dim)");
+  await gradient((x) => w.maxPool2d(x.view(1, 1, 1, 4), [1, 2]).mul(inf), [1, 3, 2, 0], [0, inf, inf, 0], "maxPool2d");
+});
+
+program("NaN wins, and has the gradient", async () => {
+  await gradient((x) => x.max(), [1, nan, 2], [0, 1, 0], "max");
+  await gradient((x) => x.min(), [1, nan, 2], [0, 1, 0], "min");
+  await gradient((x) => x.max(), [nan, 1, nan], [0.5, 0, 0.5], "max, two of them");
+  await gradient((x) => x.max(0).values, [1, nan, 2], [0, 1, 0], "max(dim)");
+  const [a, b] = [leaf(nan, 1, 2, 3), leaf(1, nan, 2, 4)];
+  w.maximum(a, b).sum().backward();
+  await exactly(a.grad, [1, 1, 0.5, 0], "maximum, the first");
+  await exactly(b.grad, [1, 1, 0.5, 1], "maximum, the other");
+  const [c, d] = [leaf(nan, 1, 2, 3), leaf(1, nan, 2, 4)];
+  w.minimum(c, d).sum().backward();
+  await exactly(c.grad, [1, 1, 0.5, 1], "minimum, the first");
+  await exactly(d.grad, [1, 1, 0.5, 0], "minimum, the other");
+});
+
+program("equal ones share the gradient, along a dim too", async (same) => {
+  const of = async (f: (x: w.Tensor) => w.Tensor, expected: number[], what: string): Promise<void> => {
+    const x = tensor([3, 1, 3, 2, 2, 2], { shape: [2, 3] }).requiresGrad_();
+    f(x).sum().backward();
+    await same(x.grad, expected, what);
+  };
+  await of((x) => x.amax({ dim: 1 }), [0.5, 0, 0.5, 1 / 3, 1 / 3, 1 / 3], "amax of a dim");
+  await of((x) => x.amin({ dim: 1 }), [0, 1, 0, 1 / 3, 1 / 3, 1 / 3], "amin of a dim");
+  await of((x) => x.amax({ dim: [0, 1] }), [0.5, 0, 0.5, 0, 0, 0], "amax of both");
+  await of((x) => x.max(), [0.5, 0, 0.5, 0, 0, 0], "max");
+  await of((x) => x.max(1).values, [1, 0, 0, 1, 0, 0], "max(dim) takes the first");
+});
+
+program("cross-entropy with smoothed labels leaves rows out whole", async (same) => {
+  const x = tensor([1, 2, 3, -inf], { shape: [2, 2] }).requiresGrad_();
+  const loss = w.crossEntropy(x, labels([0, -100]), { labelSmoothing: 0.125 });
+  await same(loss, 1.2507616875182228, "loss");
+  loss.backward();
+  await same(x.grad, [-0.6685585786300049, 0.6685585786300049, 0, 0], "gradient");
+  const tenth = w.crossEntropy(x, labels([0, -100]), { labelSmoothing: 0.1 });
+  assert.ok(Math.abs((await tenth.item()) - 1.26326) < 1e-5);
+  const plain = tensor([1, 2, 3, -inf], { shape: [2, 2] }).requiresGrad_();
+  const other = w.crossEntropy(plain, labels([0, 0]));
+  await same(other, 0.6566308437591114, "a class of no probability");
+  other.backward();
+  await same(plain.grad, [-0.36552928931500245, 0.36552928931500245, 0, 0], "its gradient");
+});
+
+program("an integer is compared with a number as numbers are", async () => {
+  const x = ints(1, 2, -3);
+  const names = ["eq", "ne", "lt", "le", "gt", "ge"] as const;
+  const table: [number, string][] = [
+    [1.5, "000 111 101 101 010 010"],
+    [-2.5, "000 111 001 001 110 110"],
+    [nan, "000 111 000 000 000 000"],
+    [inf, "000 111 111 111 000 000"],
+    [-inf, "000 111 000 000 111 111"],
+    [3e9, "000 111 111 111 000 000"],
+    [-3e9, "000 111 000 000 111 111"],
+    [2, "010 101 101 111 000 010"],
+  ];
+  for (const [v, expected] of table) {
+    const got = await Promise.all(names.map(async (name) => (await x[name](v).data()).join("")));
+    assert.is(got.join(" "), expected, `${v}`);
+  }
+  const big = ints(2 ** 24 + 1, 2 ** 24);
+  await exactly(big.eq(2 ** 24), [0, 1], "2^24");
+  await exactly(big.gt(2 ** 24 + 0.5), [1, 0], "2^24 + 0.5");
+});
+
+program("extremes of integers and of bool", async () => {
+  const x = tensor([3, -1, 2, 0, 5, -7], { shape: [2, 3], dtype: "int32" });
+  const y = tensor([2, -1, 3, -7, 6, 0], { shape: [2, 3], dtype: "int32" });
+  const has = async (t: w.Tensor, dtype: w.DType, expected: number[], what: string): Promise<void> => {
+    assert.is(t.dtype, dtype, what);
+    await exactly(t, expected, what);
+  };
+  await has(w.maximum(x, y), "int32", [3, -1, 3, 0, 6, 0], "maximum");
+  await has(w.minimum(x, y), "int32", [2, -1, 2, -7, 5, -7], "minimum");
+  await has(w.maximum(x, y.narrow(0, 1, 1)), "int32", [3, 6, 2, 0, 6, 0], "maximum, broadcast");
+  await has(x.neg(), "int32", [-3, 1, -2, 0, -5, 7], "neg");
+  await has(x.abs(), "int32", [3, 1, 2, 0, 5, 7], "abs");
+  await has(x.max(), "int32", [5], "max");
+  await has(x.min(), "int32", [-7], "min");
+  await has(x.max(1).values, "int32", [3, 5], "max(1)");
+  await has(x.max(1).indices, "int32", [0, 1], "max(1): indices");
+  await has(x.min(0).values, "int32", [0, -1, -7], "min(0)");
+  await has(x.amax({ dim: 0 }), "int32", [3, 5, 2], "amax");
+  await has(x.amin({ dim: [0, 1] }), "int32", [-7], "amin");
+  await has(x.argmax(), "int32", [4], "argmax");
+  await has(x.argmin(1), "int32", [1, 2], "argmin(1)");
+  await has(ints(2 ** 24 + 1, 2 ** 24).max(), "int32", [2 ** 24 + 1], "what no float32 holds");
+  await has(ints(2 ** 31 - 1, -(2 ** 31)).argmin(0), "int32", [1], "the least");
+  const b = tensor([true, false, false, false], { shape: [2, 2] });
+  await has(w.maximum(b, b.t()), "bool", [1, 0, 0, 0], "maximum of bool");
+  await has(w.minimum(b, b), "bool", [1, 0, 0, 0], "minimum of bool");
+  await has(b.max(), "bool", [1], "max of bool");
+  await has(b.min(), "bool", [0], "min of bool");
+  await has(b.max(1).values, "bool", [1, 0], "max(1) of bool");
+  await has(b.amin({ dim: 0 }), "bool", [0, 0], "amin of bool");
+  for (const f of [() => b.neg(), () => b.abs(), () => b.argmax()]) assert.match(await messageOf(f), /bool/);
+});
+
+program("what no gradient reads may be written", async (same) => {
+  const x = tensor([1, 2, 3, 4], { shape: [2, 2] }).requiresGrad_();
+  const c = tensor([1, 2, 3, 4], { shape: [2, 2] });
+  const of = async (f: (h: w.Tensor) => w.Tensor, expected: number[], what: string): Promise<void> => {
+    x.grad = null;
+    const h = x.mul(1);
+    const y = f(h);
+    h.add_(1);
+    y.sum().backward();
+    await same(x.grad, expected, what);
+  };
+  await of((h) => h.mul(c), [1, 2, 3, 4], "mul");
+  await of((h) => h.matmul(c), [3, 7, 3, 7], "matmul");
+  await of((h) => c.matmul(h), [4, 4, 6, 6], "matmul from the left");
+  await of((h) => w.linear(h, c), [4, 6, 4, 6], "linear");
+  await of((h) => h.div(c), [1, 1 / 2, 1 / 3, 1 / 4], "div");
+  await of((h) => h.mul(3), [3, 3, 3, 3], "mul by a number");
+  await of((h) => w.where(c.gt(2), h, 0), [0, 0, 1, 1], "where");
+  await of((h) => h.maskedFill(c.gt(2), 5), [1, 1, 0, 0], "maskedFill");
+  await of((h) => w.conv2d(h.view(1, 1, 2, 2), c.view(1, 1, 2, 2)), [1, 2, 3, 4], "conv2d");
+});
+
+program("backward() twice where nothing was saved", async (same) => {
+  const x = leaf(1, 2, 3);
+  const y = x.mul(2).sum().add(1);
+  y.backward();
+  y.backward();
+  await same(x.grad, [4, 4, 4], "through sum, mul and add");
+  const z = x.exp().sum();
+  z.backward();
+  assert.match(await messageOf(() => z.backward()), /a second time/);
+});
+
+program("mul_ and div_ by what requires grad", async (same) => {
+  const [x, q] = [leaf(2, 4), leaf(5, 8)];
+  const y = x.mul(1);
+  y.mul_(q);
+  y.sum().backward();
+  await same(x.grad, [5, 8], "mul_: the first");
+  await same(q.grad, [2, 4], "mul_: the other");
+  [x.grad, q.grad] = [null, null];
+  const z = x.mul(1);
+  z.div_(q);
+  z.sum().backward();
+  await same(x.grad, [1 / 5, 1 / 8], "div_: the first");
+  await same(q.grad, [-2 / 25, -4 / 64], "div_: the other");
+  q.grad = null;
+  const m = zeros([2, 2]).add(3);
+  m.mul_(q);
+  m.sum().backward();
+  await same(q.grad, [6, 6], "mul_, broadcast");
+});
+
+/** The gradient of the gradient with respect to each leaf: zeros, or nothing where PyTorch has nothing. */
+async function flat(f: (x: w.Tensor) => w.Tensor, x: w.Tensor, same: Same, what: string): Promise<void> {
+  const [g] = w.grad(f(x), [x], { createGraph: true });
+  x.grad = null;
+  if (!g!.requiresGrad) return;
+  g!.sum().backward();
+  if (x.grad !== null) await same(x.grad, new Array<number>(x.numel).fill(0), what);
+}
+
+program("a second derivative that is zero is no error", async (same) => {
+  const square = (): w.Tensor => tensor([1, -2, 3, -4], { shape: [2, 2] }).requiresGrad_();
+  const c = tensor([1, 2, 3, 4], { shape: [2, 2] }).requiresGrad_();
+  await flat((x) => x.relu().sum(), square(), same, "relu");
+  await flat((x) => x.mm(c).sum(), square(), same, "mm");
+  await flat((x) => w.linear(x, c).sum(), square(), same, "linear");
+  await flat((x) => w.conv2d(x.view(1, 1, 2, 2), c.view(1, 1, 2, 2)).sum(), square(), same, "conv2d");
+  await flat((x) => x.max(), square(), same, "max");
+  await flat((x) => x.abs().sum(), square(), same, "abs");
+  await flat((x) => x.view(4).narrow(0, 1, 2).sum(), square(), same, "a view");
+  // With respect to the other: what it is multiplied by.
+  const [x, q] = [leaf(1, 2), leaf(3, 4)];
+  const [g] = w.grad(x.mul(q).sum(), [x], { createGraph: true });
+  g!.sum().backward();
+  await same(q.grad, [1, 1], "the other");
+  assert.is(x.grad, null);
+  const [plain] = w.grad(x.mul(2).sum(), [x], { createGraph: true });
+  assert.match(await messageOf(() => plain!.sum().backward()), /does not require grad/);
+});
+
+test.run();
