@@ -82,6 +82,16 @@ export class MulI {
     return i32x4.mul(a, b);
   }
 }
+export class MaxI {
+  @inline v(a: v128, b: v128): v128 {
+    return i32x4.max_s(a, b);
+  }
+}
+export class MinI {
+  @inline v(a: v128, b: v128): v128 {
+    return i32x4.min_s(a, b);
+  }
+}
 export class EqI {
   @inline v(a: v128, b: v128): v128 {
     return truth(i32x4.eq(a, b));

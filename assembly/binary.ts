@@ -17,7 +17,7 @@ import {
   Maximum,
   Minimum,
   Mul,
-  MulI,
+  MaxI, MinI, MulI,
   Ne,
   NeI,
   Sub,
@@ -114,6 +114,18 @@ export function mul_i32(args: usize, ith: u32, nth: u32): void {
 }
 export function mul_broadcast_i32(args: usize, ith: u32, nth: u32): void {
   broadcast<MulI>(args, ith, nth);
+}
+export function maximum_i32(args: usize, ith: u32, nth: u32): void {
+  binary<MaxI>(args, ith, nth);
+}
+export function maximum_broadcast_i32(args: usize, ith: u32, nth: u32): void {
+  broadcast<MaxI>(args, ith, nth);
+}
+export function minimum_i32(args: usize, ith: u32, nth: u32): void {
+  binary<MinI>(args, ith, nth);
+}
+export function minimum_broadcast_i32(args: usize, ith: u32, nth: u32): void {
+  broadcast<MinI>(args, ith, nth);
 }
 export function eq_i32(args: usize, ith: u32, nth: u32): void {
   binary<EqI>(args, ith, nth);

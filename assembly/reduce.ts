@@ -300,6 +300,51 @@ export function argmin_f32(args: usize, ith: u32, nth: u32): void {
   extreme<Min>(args, 4, 0, pointer(args, 0), ith, nth);
 }
 
+/** The first extreme of whole numbers, line by line: y is 0 where only the index is asked for. */
+// @ts-ignore: decorator
+@inline
+function extremeOfWhole(args: usize, at: usize, y: usize, index: usize, most: bool, ith: u32, nth: u32): void {
+  const x = load<usize>(args + at);
+  const outer = load<u32>(args + at, 4);
+  const n = load<u32>(args + at, 8);
+  const inner = load<u32>(args + at, 12);
+  const end = last(args, outer * inner, 1, ith, nth);
+  for (let line = first(outer * inner, 1, ith, nth); line < end; line++) {
+    const from = x + ((<usize>((line / inner) * n * inner + (line % inner))) << 2);
+    let best = load<i32>(from);
+    let where: u32 = 0;
+    for (let j: u32 = 1; j < n; j++) {
+      const v = load<i32>(from + ((<usize>(j * inner)) << 2));
+      if (most ? v > best : v < best) {
+        best = v;
+        where = j;
+      }
+    }
+    store<u32>(index + ((<usize>line) << 2), where);
+    if (y) store<i32>(y + ((<usize>line) << 2), best);
+  }
+}
+
+/** y idx | x | outer n inner | */
+export function max_i32(args: usize, ith: u32, nth: u32): void {
+  extremeOfWhole(args, 8, pointer(args, 0), pointer(args, 1), true, ith, nth);
+}
+
+/** idx | x | outer n inner | */
+export function argmax_i32(args: usize, ith: u32, nth: u32): void {
+  extremeOfWhole(args, 4, 0, pointer(args, 0), true, ith, nth);
+}
+
+/** y idx | x | outer n inner | */
+export function min_i32(args: usize, ith: u32, nth: u32): void {
+  extremeOfWhole(args, 8, pointer(args, 0), pointer(args, 1), false, ith, nth);
+}
+
+/** idx | x | outer n inner | */
+export function argmin_i32(args: usize, ith: u32, nth: u32): void {
+  extremeOfWhole(args, 4, 0, pointer(args, 0), false, ith, nth);
+}
+
 /** gx | g idx | outer n inner |        gx[o, j, i] = idx[o, i] == j ? g[o, i] : 0 */
 export function max_vjp_f32(args: usize, ith: u32, nth: u32): void {
   const outer = extent(args, 3);

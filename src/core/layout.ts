@@ -18,9 +18,9 @@ export function denseStrides(shape: Shape): number[] {
 
 /** Null where these strides are dense; those of dims of size 1 do not count, and nothing is dense. @internal */
 export function asStrides(shape: Shape, strides: readonly number[]): Strides {
+  if (shape.includes(0)) return null;
   let stride = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
-    if (shape[i] === 0) return null;
     if (shape[i] !== 1 && strides[i] !== stride) return strides;
     stride *= shape[i]!;
   }

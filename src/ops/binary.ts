@@ -64,7 +64,7 @@ function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["vjp"], 
     forward([a, b], _, wants) {
       // float16 and float32 give float32
       if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);
-      if (a!.dtype === "bool" && result("bool") === "bool" && !COMPARISONS.has(name)) {
+      if (a!.dtype === "bool" && result("bool") === "bool" && !WORDS.has(name)) {
         fail(name, `${show(a!.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
       }
       const wide = a!.dtype === b!.dtype ? a!.dtype : "float32";
@@ -80,6 +80,8 @@ function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["vjp"], 
 /** Bits of `wants`. */
 const [A, B] = [1, 2];
 
+/** What takes bool as the words that they are. */
+const WORDS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"]);
 const COMPARISONS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge"]);
 const keep = (dtype: DType): DType => dtype;
 const bool = (): DType => "bool";
@@ -103,11 +105,15 @@ const DIVIDE = binary("div", keep);
 const pick = (name: "maximum" | "minimum"): ((g: Tensor, x: Tensor, o: Tensor) => Tensor) => {
   const op: Op = {
     name: `${name}Vjp`,
+    strided: true,
     forward(inputs) {
       const [g, x, o] = inputs as [Tensor, Tensor, Tensor];
       const gx = like(g, `${name} gradient`);
-      const dense = inputs.map((v) => (sameShape(v.shape, g.shape) ? v : denseIn(v, g.shape)));
-      launch(`${name}_vjp_f32`, [gx], dense, [g.numel], undefined, name);
+      // One element for all, as behind a sum, is read as it is.
+      const one = g.strides?.every((s, i) => s === 0 || g.shape[i] === 1) ?? false;
+      const lies = (v: Tensor): boolean => (v.strides === null && sameShape(v.shape, g.shape)) || (v === g && one);
+      const dense = inputs.map((v) => (lies(v) ? v : denseIn(v, g.shape)));
+      launch(`${name}_vjp_f32`, [gx], dense, [g.numel], [one ? 0 : 1], name);
       for (const d of dense) if (!inputs.includes(d)) done(d);
       save(x, o);
       return gx;

@@ -157,8 +157,8 @@ function convert(data: ArrayLike<number>, dtype: DType, device: Device): TypedDa
   const out = new Int32Array(data.length);
   for (let i = 0; i < data.length; i++) {
     const v = data[i]!;
-    if (dtype === "int32" && !(Number.isInteger(v) && Math.abs(v) < 2 ** 31)) {
-      fail("tensor", `value ${v} at ${i} for int32: integers below 2^31 are expected`);
+    if (dtype === "int32" && !(Number.isInteger(v) && v >= -(2 ** 31) && v < 2 ** 31)) {
+      fail("tensor", `value ${v} at ${i} for int32: integers from -2^31 to 2^31 - 1 are expected`);
     }
     out[i] = dtype === "bool" ? Number(v !== 0) : v;
   }

@@ -5,10 +5,10 @@ import { isFloat, suffix, word } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
+import { apply, gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
+import { alias, alive, empty, stridesOf, type Tensor } from "../core/tensor.ts";
 import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
 import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";
@@ -16,12 +16,24 @@ import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
 import { broadcast, hasZeroStride } from "./strides.ts";
 import { clone, divScalar, mulScalar, neg, toDtype, zerosAs } from "./unary.ts";
-import { type Place, part, placeOf } from "./views.ts";
+import { fromMemory, Part, type Place, part, partOf, placeOf, toMemory } from "./views.ts";
 
-/** Throws where `x` and an operand share some of the bytes that are written, in another order, as PyTorch does where it can see that. */
+/** Its elements fill a run of bytes, in any order of dims. */
+function fillsRun(x: Tensor): boolean {
+  if (x.strides === null) return true;
+  const dims = x.strides.map((s, i) => [s, x.shape[i]!] as const).filter(([, n]) => n !== 1);
+  let stride = 1;
+  for (const [s, n] of dims.sort((a, b) => a[0] - b[0])) {
+    if (s !== stride) return false;
+    stride *= n;
+  }
+  return true;
+}
+
+/** Throws where `x` and an operand share some of the bytes that are written, or all in another order, as PyTorch does where it sees that. */
 function apart(op: string, x: Tensor, other: Tensor): void {
-  if (other.storage !== x.storage || x.strides !== null || other.strides !== null) return;
-  if (other.offset === x.offset && other.numel === x.numel) return;
+  if (other.storage !== x.storage || x.numel === 0 || other.numel === 0 || !fillsRun(x) || !fillsRun(other)) return;
+  if (other.offset === x.offset && other.numel === x.numel && sameShape(stridesOf(x), stridesOf(other))) return;
   const [from, to] = [Math.max(x.offset, other.offset), Math.min(x.offset + x.numel, other.offset + other.numel)];
   if (from >= to) return;
   fail(
@@ -31,7 +43,10 @@ function apart(op: string, x: Tensor, other: Tensor): void {
 }
 
 const sameLayout = (a: Tensor, b: Tensor): boolean =>
-  a.offset === b.offset && sameShape(a.shape, b.shape) && sameShape(a.strides ?? NO_DIMS, b.strides ?? NO_DIMS);
+  a.storage === b.storage &&
+  a.offset === b.offset &&
+  sameShape(a.shape, b.shape) &&
+  sameShape(a.strides ?? NO_DIMS, b.strides ?? NO_DIMS);
 const NO_DIMS: readonly number[] = [];
 
 /** What an in-place op launches. Told who wants a gradient (nobody: 0), it returns what the gradients need. */
@@ -55,6 +70,8 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   }
   let wants = x.requiresGrad ? 1 : 0;
   for (let i = 0; i < others.length; i++) if (others[i]!.requiresGrad) wants |= 2 << i;
+  // One of several views, or one made under noGrad, says itself that it wants nothing: its base does.
+  if (wants === 0 && x.fixed !== null && x.base!.requiresGrad) wants = 1;
   if (!mode.grad || wants === 0) {
     write(0);
     return x;
@@ -103,7 +120,8 @@ function rebase(
 }
 
 /** A view as it was, of what its base was. */
-const was = (before: Tensor, view: Tensor): Tensor => (before.requiresGrad ? part(before, placeOf(view)) : alias(view));
+const was = (before: Tensor, view: Tensor): Tensor =>
+  before.requiresGrad ? apply(Part, [before], placeOf(view)) : alias(view);
 
 /** A write to a part of the base: outside it the gradient goes through. */
 const CopySlices: Op<{ op: Op; params: unknown; place: Place; view: Tensor }> = {
@@ -112,13 +130,13 @@ const CopySlices: Op<{ op: Op; params: unknown; place: Place; view: Tensor }> = 
   vjp(g, entry) {
     const { op, params, place, view } = entry.params;
     const inputs = [view, ...entry.inputs.slice(1)];
-    const [gx, ...rest] = op.vjp!(part(g, place), { ...entry, op, params, inputs } as Entry);
+    const [gx, ...rest] = op.vjp!(partOf(g, place), { ...entry, op, params, inputs } as Entry);
     const whole = (): Tensor => {
-      const out = clone(g);
+      const out = place.memory === null ? clone(g) : toMemory(g, place);
       const own = typeof gx === "function" ? gx() : gx;
       if (own === null || own === undefined) fill_(part(out, place), 0);
       else copy_(part(out, place), own);
-      return out;
+      return fromMemory(out, place);
     };
     return [whole, ...rest];
   },

@@ -147,13 +147,12 @@ function notEmpty(op: string, x: Tensor, n: number): void {
 const along = (name: Extreme): Op<Along, readonly Tensor[]> => ({
   name,
   forward([x], { dim, keepdim }) {
-    expectDtype(name, x!, "float32");
     const nested = nest(x!, dim);
     notEmpty(name, x!, nested[1]);
     const shape = reducedShape(x!.shape, [dim], keepdim);
     const values = like(x!, name, shape);
     const indices = empty(shape, "int32", name, x!.device);
-    launch(`${name}_f32`, [values, indices], [x!], nested, undefined, name);
+    launch(`${name}_${suffix(x!.dtype)}`, [values, indices], [x!], nested, undefined, name);
     save(indices);
     return [values, indices];
   },
@@ -197,7 +196,6 @@ function oneHotLike(index: Tensor, shape: Shape, dim: number): Tensor {
 
 /** The largest of the dims; equal ones share the gradient evenly, as torch.amax. */
 function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): Tensor {
-  expectDtype(label, x, "float32");
   const r = reduction(label, x, options);
   const op: Op<Reduction> = {
     name: label,
@@ -208,7 +206,7 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
         const shape = reducedShape(source.shape, [d], true);
         const values = like(t!, label, shape);
         const index = empty(shape, "int32", label, t!.device);
-        launch(`${name}_f32`, [values, index], [source], nest(source, d), undefined, label);
+        launch(`${name}_${suffix(t!.dtype)}`, [values, index], [source], nest(source, d), undefined, label);
         done(index);
         if (source !== t) done(source);
         source = values;
@@ -276,7 +274,7 @@ export const amax = (x: Tensor, options: ReduceOptions = {}): Tensor => over("ma
 export const amin = (x: Tensor, options: ReduceOptions = {}): Tensor => over("min", "amin", x, options);
 
 function arg(name: "argmax" | "argmin", x: Tensor, dim: number | undefined, keepdim: boolean): Tensor {
-  expectDtype(name, x, "float32");
+  if (x.dtype === "bool") fail(name, `${show(x.shape)} of bool: int() or float() is expected first`);
   const d = dim === undefined ? null : dimension(name, dim, x.shape);
   const op: Op = {
     name,
@@ -285,7 +283,7 @@ function arg(name: "argmax" | "argmin", x: Tensor, dim: number | undefined, keep
       notEmpty(name, t!, nested[1]);
       const shape = d === null ? [] : reducedShape(t!.shape, [d], keepdim);
       const y = empty(shape, "int32", name, t!.device);
-      launch(`${name}_f32`, [y], [t!], nested, undefined, name);
+      launch(`${name}_${suffix(t!.dtype)}`, [y], [t!], nested, undefined, name);
       return y;
     },
   };

@@ -209,6 +209,7 @@ const cutting =
     shape: shape.map((n, i) => (i === d ? length : n)),
     strides: strides.map((s, i) => (i === d ? s * step : s)),
     offset: start * (strides[d] ?? 0),
+    memory: null,
   });
 
 function narrowed(x: Tensor, d: number, start: number, length: number, fixed: string | null = null): Tensor {
@@ -274,6 +275,7 @@ const selected = (x: Tensor, d: number, index: number, fixed: string | null): Te
       shape: x.shape.filter((_, i) => i !== d),
       strides: strides.filter((_, i) => i !== d),
       offset: index * strides[d]!,
+      memory: null,
     }),
     fixed,
   );
@@ -293,6 +295,7 @@ export function diagonal(x: Tensor, offset = 0, dim1 = 0, dim2 = 1): Tensor {
     shape: [...x.shape.filter((_, i) => i !== a && i !== b), length],
     strides: [...strides.filter((_, i) => i !== a && i !== b), strides[a]! + strides[b]!],
     offset: length === 0 ? 0 : offset >= 0 ? offset * strides[b]! : -offset * strides[a]!,
+    memory: null,
   }));
 }
 

@@ -4,7 +4,7 @@ import { fail } from "../core/error.ts";
 import { apply, cast, expectDtype, type Gradient, launch, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
-import { div, mul } from "./binary.ts";
+import { div, maximum, mul, sub } from "./binary.ts";
 import { compose, like } from "./compose.ts";
 
 /** An elementwise op over kernel `<name>_f32`; its gradient, of what is saved: the input x, the output y, or nothing. */
@@ -44,8 +44,16 @@ function unaryVjp(
   return (g, y) => apply(op, [g, y], null);
 }
 
-/** -x, element by element, for floats: the shape and dtype of `x`. */
-export const neg = unary("neg", "", (g) => neg(g));
+const negFloat = unary("neg", "", (g) => neg(g));
+/** -x, element by element, for floats and int32: the shape and dtype of `x`. */
+export const neg = (x: Tensor): Tensor => (x.dtype === "int32" ? negWhole(x) : negFloat(x));
+/** 0 - x */
+const negWhole = (x: Tensor): Tensor =>
+  compose(() => {
+    const zero = empty([], "int32", "neg", x.device);
+    launch("fill_i32", [zero], [], [1], [0], "neg");
+    return sub(zero, x);
+  });
 /** e^x, element by element, for floats: the shape and dtype of `x`. */
 export const exp = unary("exp", "y", (g, y) => mul(g, y));
 /** Natural logarithm, element by element, for floats: NaN below zero, -infinity at zero. */
@@ -58,8 +66,9 @@ export const tanh = unary("tanh", "y", (g, y) => tanhVjp(g, y));
 export const sigmoid = unary("sigmoid", "y", (g, y) => sigmoidVjp(g, y));
 /** max(x, 0), element by element, for floats; the gradient at 0 is 0, NaN stays NaN. */
 export const relu = unary("relu", "y", (g, y) => reluVjp(g, y));
-/** |x|, element by element, for floats; the gradient at 0 is 0. */
-export const abs = unary("abs", "x", (g, x) => mul(g, sign(x)));
+/** |x|, element by element, for floats and int32; the gradient at 0 is 0. */
+export const abs = (x: Tensor): Tensor => (x.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x));
+const absFloat = unary("abs", "x", (g, x) => mul(g, sign(x)));
 /** Sine of angles in radians, element by element, for floats. */
 export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
 /** Cosine of angles in radians, element by element, for floats. */

@@ -2,11 +2,10 @@
 //
 // A base and its views share one history. What a base is to autograd stands in its entry; a write to a view gives the base a
 // new one (inplace.ts), and each view makes its entry anew from the base's when it is next read.
-import { fail } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, launch, type Op, record, scatter } from "../core/op.ts";
-import { type Shape, show } from "../core/shape.ts";
+import { apply, contiguous, launch, type Op, record, scatter } from "../core/op.ts";
+import type { Shape } from "../core/shape.ts";
 import { alias, type Tensor } from "../core/tensor.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
@@ -17,6 +16,11 @@ export interface Place {
   readonly strides: readonly number[];
   /** From the first element on. */
   readonly offset: number;
+  /**
+   * Of a view whose base does not lie dense: how the base lies in a run of memory, among whose elements the view's then are. Null
+   * where the base is that run.
+   */
+  readonly memory: { readonly shape: Shape; readonly strides: readonly number[]; readonly extent: number } | null;
 }
 
 const UNDER_NO_GRAD =
@@ -31,13 +35,28 @@ export function viewOf(x: Tensor, shape: Shape, strides: readonly number[], offs
   return view;
 }
 
-/** The part of the dense `x` at a place. @internal */
-export const part = (x: Tensor, place: Place): Tensor => apply(Part, [x], place);
+/** The part of `x`, made dense where it is not, at a place. @internal */
+export const part = (x: Tensor, place: Place): Tensor => apply(Part, [contiguous(x)], { ...place, memory: null });
 
-const Part: Op<Place> = {
+/** What has a base's shape as the run of memory in which that lies, and back. @internal */
+export function toMemory(x: Tensor, { memory }: Place): Tensor {
+  return memory === null ? x : spread(x, { ...memory, offset: 0, memory: null }, [memory.extent]);
+}
+/** @internal */
+export const fromMemory = (x: Tensor, { memory }: Place): Tensor =>
+  memory === null ? x : part(x, { ...memory, offset: 0, memory: null });
+
+/** The part at a place of what has the base's shape. @internal */
+export const partOf = (x: Tensor, place: Place): Tensor => part(toMemory(x, place), place);
+
+/** A view of its base, by the places of memory. @internal */
+export const Part: Op<Place> = {
   name: "asStrided",
+  strided: true,
   forward: ([x], { shape, strides, offset }) => viewOf(x!, shape, strides, x!.offset + offset),
-  vjp: (g, { inputs: [x], params }) => [() => spread(g, params, x!.shape)],
+  vjp: (g, { inputs: [x], params }) => [
+    () => fromMemory(spread(g, params, params.memory === null ? x!.shape : [params.memory.extent]), params),
+  ],
 };
 
 /** Zeros of `shape`, with `g` at the place. What lies in one place there is added up. @internal */
@@ -61,27 +80,24 @@ const Spread: Op<{ place: Place; shape: Shape }> = {
   vjp: (gg, { params: { place } }) => [() => part(gg, place)],
 };
 
-/** Where a view lies in its dense base. @internal */
+/** Where a view lies in its base. @internal */
 export function placeOf(view: Tensor): Place {
   const base = view.base!;
-  if (base.strides !== null) {
-    fail(
-      "in place",
-      `${show(view.shape)}: a view of ${base.describe()}, which does not lie dense, cannot share its recorded writes: clone() that first`,
-    );
-  }
+  const { shape, strides } = base;
+  const extent = strides === null ? 0 : strides.reduce((n, s, i) => n + s * (shape[i]! - 1), 1);
   return {
     shape: view.shape,
     strides: view.strides ?? denseStrides(view.shape),
     offset: view.offset - base.offset,
+    memory: strides === null ? null : { shape, strides, extent },
   };
 }
 
 mode.refresh = (view) => {
   const base = view.base!;
   if (base.rebases === view.rebases) return;
-  // One of several views stays behind: ops refuse it from here on, as PyTorch does.
-  if (view.fixed !== null && view.fixed !== UNDER_NO_GRAD) return;
+  // One of several views, or one made under noGrad, stays behind: ops refuse it from here on, as PyTorch does.
+  if (view.fixed !== null) return;
   view.rebases = base.rebases;
   record(Part as Op, [base], placeOf(view), [], view, [], 1);
 };

@@ -151,10 +151,11 @@ for (const [name, loses] of [
   ["maximum", comparisons.lt],
   ["minimum", comparisons.gt],
 ] as const) {
-  elementwise[`${name}_vjp_f32`] = ([gx], [g, x, o], [n]) => {
+  elementwise[`${name}_vjp_f32`] = ([gx], [g, x, o], [n], [step]) => {
     for (let i = 0; i < n; i++) {
       const part = x.v[i] === o.v[i] ? 0.5 : loses(x.v[i], o.v[i]) ? 0 : 1;
-      gx.set(i, part === 0 ? 0 : g.v[i] * part, g.s(i) * part, g.terms);
+      const j = i * step;
+      gx.set(i, part === 0 ? 0 : g.v[j] * part, g.s(j) * part, g.terms);
     }
   };
 }
@@ -179,6 +180,8 @@ const integer: Record<string, (a: number, b: number) => number> = {
   add: (a, b) => (a + b) | 0,
   sub: (a, b) => (a - b) | 0,
   mul: Math.imul,
+  maximum: Math.max,
+  minimum: Math.min,
 };
 function scaleOf(name: string, a: View, i: number, b: View, j: number): number {
   if (a.s(i) === 0 && b.s(j) === 0) return 0;

@@ -84,6 +84,7 @@ for (const [name, sign] of [["max", 1] as const, ["min", -1] as const]) {
     );
   };
 }
+for (const name of ["max", "min", "argmax", "argmin"]) reduce[`${name}_i32`] = reduce[`${name}_f32`]!;
 reduce.max_vjp_f32 = ([gx], [g, index], [outer, n, inner]) => {
   columns(outer, n, inner, (c, at) => {
     for (let j = 0; j < n; j++) {

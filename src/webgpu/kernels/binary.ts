@@ -33,7 +33,9 @@ function pair(name: string, type: string, value: string, to: string): Registry {
 export const binary: Registry = Object.assign(
   {},
   ...Object.entries(FLOAT).map(([name, value]) => pair(name, "f32", value, "f32")),
-  ...Object.entries(ARITHMETIC).map(([name, value]) => pair(name, "i32", value, "i32")),
+  ...Object.entries({ ...ARITHMETIC, maximum: "max(p, q)", minimum: "min(p, q)" }).map(([name, value]) =>
+    pair(name, "i32", value, "i32"),
+  ),
   ...COMPARISONS.flatMap((name) =>
     ["f32", "i32"].map((type) => pair(name, type, comparison(name, "p", "q", type), "i32")),
   ),

@@ -198,6 +198,25 @@ const expandExtreme =
     ];
   };
 
+/** Of whole numbers, a thread a line: y idx | x | outer n inner, or idx alone. */
+const extremesOfWhole = (sort: Sort): Entry =>
+  one({
+    buffers: `${OUTPUTS[sort].replace("y ", "y:i32 ")} x:i32`,
+    extents: NEST,
+    body: `
+  if (i < outer * inner) {
+    let from = i / inner * n * inner + i % inner;
+    var best = x[from];
+    var found = 0u;
+    for (var j = 1u; j < n; j++) {
+      let v = x[from + j * inner];
+      if (v ${sort.endsWith("max") ? ">" : "<"} best) { best = v; found = j; }
+    }
+    idx[i] = found;
+    ${sort.startsWith("arg") ? "" : "y[i] = best;"}
+  }`,
+  });
+
 const SORTS: readonly Sort[] = ["max", "min", "argmax", "argmin"];
 
 export const reduce: Registry = {
@@ -208,6 +227,7 @@ export const reduce: Registry = {
   ...Object.fromEntries(
     SORTS.flatMap((sort): [string, Entry][] => [
       [`${sort}_f32`, { kernels: extremes(sort), variant, expand: expandExtreme(sort) }],
+      [`${sort}_i32`, extremesOfWhole(sort)],
       [`${sort}_parts_f32`, { kernels: extremesOfParts(sort), variant }],
     ]),
   ),
