@@ -241,6 +241,7 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
   recording?.touches(leaf, true);
   const before = leaf.ownGrad;
   if (create) {
+    recording?.refuse("backward", "would leave a gradient with a graph on a leaf: createGraph works with grad()");
     // A leaf's gradient lies dense in bytes of its own: nothing that the user gave is written later.
     const own = given.strides === null && given.storage.holders === 1 ? given : denseCopy(given);
     leaf.setGrad(before === null ? own : apply(Add, [before, own], null));
