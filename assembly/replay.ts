@@ -138,7 +138,7 @@ export function walk(row: usize, end: usize, ith: u32, nth: u32, again: bool): u
   return end;
 }
 
-/** A worker's life: wait for a program, walk it, wait again. Returns never; the host ends the thread. */
+/** A worker's life: wait for a program, walk it, wait again, until a program for no threads ends it. */
 export function serve(ith: u32): void {
   let seen = atomic.load<u32>(EPOCH);
   atomic.store<u32>(READY + ((<usize>ith) << 2), 1);
@@ -156,6 +156,7 @@ export function serve(ith: u32): void {
     }
     seen = epoch;
     const nth = epoch & 255;
+    if (nth == 0) return;
     if (ith < nth) walk(load<usize>(RUN_BEGIN), load<usize>(RUN_END), ith, nth, false);
   }
 }

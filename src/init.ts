@@ -2,6 +2,7 @@
 import { type Device, type DeviceInfo, defaultDevice, setDefaultDevice, setFinder } from "./core/device.ts";
 import { WasmgradError } from "./core/error.ts";
 import { setHost } from "./core/memory.ts";
+import { part } from "./host/part.ts";
 import { clock, collector } from "./host/probe.ts";
 import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
@@ -51,11 +52,16 @@ export async function init(options: InitOptions = {}): Promise<Device> {
     if (!all.includes(name)) throw new WasmgradError(`init: unknown option ${name}: known are ${all.join(", ")}`);
   }
   if (typeof wanted !== "string") {
+    if (typeof (wanted as Device | null)?.launch !== "function") {
+      throw new WasmgradError(
+        `init: device ${wanted === null ? "null" : typeof wanted}: "wasm", "webgpu", "auto" or a device is expected`,
+      );
+    }
     setDefaultDevice(wanted);
     return wanted;
   }
   const auto = wanted === "auto";
-  const own = auto ? Object.values(OWN).flat() : OWN[wanted];
+  const own = auto ? Object.values(OWN).flat() : Object.hasOwn(OWN, wanted) ? OWN[wanted] : undefined;
   if (own === undefined)
     throw new WasmgradError(`init: device ${String(wanted)}: "wasm", "webgpu" or "auto" is expected`);
   const misplaced = Object.keys(rest).find((name) => !COMMON.includes(name) && !own.includes(name));
@@ -79,7 +85,7 @@ const only = (options: Omit<InitOptions, "device">, own: readonly string[]): Omi
 async function make(name: string, options: Omit<InitOptions, "device">): Promise<Device> {
   let made: Device;
   if (name === "webgpu") {
-    const { WebGpuDevice } = await import("./webgpu/device.ts");
+    const { WebGpuDevice } = await part("init", () => import("./webgpu/device.ts"));
     made = await WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
   } else {
     if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
@@ -93,7 +99,7 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
 }
 
 setFinder(async (name) => {
-  if (!(name in OWN)) throw new WasmgradError(`to: device ${name}: "wasm" or "webgpu" is expected`);
+  if (!Object.hasOwn(OWN, name)) throw new WasmgradError(`to: device ${name}: "wasm" or "webgpu" is expected`);
   const there = latest.get(name);
   if (there !== undefined && there.failed === null) return there;
   let found = making.get(name);

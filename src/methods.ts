@@ -261,14 +261,16 @@ for (const [name, f] of Object.entries(shaped)) {
   };
 }
 
-/** console.log shows in Node, Deno and Bun what toString says. */
-methods.toString = function (this: Tensor): string {
+function print(this: Tensor): string {
   if (this.gone !== null) return `Tensor(${this.storage.label} [${this.shape}], released by ${this.gone})`;
   if (recordingNow() !== null || !this.device.canBlock) return `Tensor(${this.describe()}, ${this.dtype})`;
   const device = this.device === defaultDevice() ? null : this.device.type;
   const gradFn = this.requiresGrad ? (this.entry?.op.name ?? null) : null;
   return formatTensor(this.shape, this.dtype, dataSync(this), { gradFn, requiresGrad: this.requiresGrad, device });
-};
+}
+// Not by assignment: that fails where Object.prototype is frozen, whose own toString it would hide.
+Object.defineProperty(Tensor.prototype, "toString", { value: print, writable: true, configurable: true });
+/** console.log shows in Node, Deno and Bun what toString says. */
 Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom"), {
   value(this: Tensor) {
     return this.toString();

@@ -105,9 +105,7 @@ async function train(captured: boolean): Promise<void> {
   const text = JSON.stringify(levels);
   assert.is(late.liveBytes, early.liveBytes, `live bytes: ${text}`);
   assert.is(late.tensors, early.tensors, `live tensors: ${text}`);
-  // A page has no way to collect for certain, so what it reserves is bounded, but not the same at every time.
-  if (inPage) assert.ok(late.buffer < 200 << 20, `memory: ${text}`);
-  else assert.is(late.buffer, early.buffer, `memory: ${text}`);
+  assert.is(late.buffer, early.buffer, `memory: ${text}`);
   assert.ok(late.heap <= 1.05 * early.heap + LATE_CODE, `JS heap: ${text}`);
   assert.ok(late.rss <= 1.05 * early.rss, `RSS: ${text}`);
   await device.dispose();

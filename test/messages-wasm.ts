@@ -52,6 +52,7 @@ async function withMemory(refuses: (pages: number) => boolean, f: () => Promise<
 export const wasmFiles: Record<string, () => unknown> = {
   "wasm: a file that is not there": () => given(new URL("file:///nowhere/at/all.wasm")),
   "wasm: nothing that could be one": () => given(7),
+  "wasm: no address": () => given("http://["),
   "wasm: null": () => given(null),
   "wasm: another key": () => given({ fast: simd }),
   "wasm: no build": () => given({}),

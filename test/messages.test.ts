@@ -112,6 +112,8 @@ const UNREACHED: Record<string, string> = {
   "this host has no relaxed SIMD": "every host of the tests has it",
   "${url}: ${POLICY}": "a page's policy: published-bad.test.ts has it",
   "${name}: ${POLICY}": "a page's policy: published-bad.test.ts has it",
+  "a part of the package could not be loaded": "tests of sources find every part",
+  "the address of a script is expected": "pages alone need one",
   "the answer must be a whole wasm file": "only pages stream: matrix and published-bad.test.ts have it",
   "this script does not know its own address": "sources are modules, which do: bundles for pages may not",
   "integrity cannot be checked here": "the tests run where it can",

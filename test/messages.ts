@@ -128,6 +128,7 @@ const init: Cases = {
   "to: device": () => w.tensor([1]).to("cuda" as "wasm"),
   "init: unknown option": () => w.init({ thread: 2 } as Any),
   "init: a string": () => w.init("webgpu" as Any),
+  "init: no device": () => w.init({ device: {} as Any }),
   "init: device": () => w.init({ device: "cuda" as Any }),
   "init: simd": () => w.init({ simd: "avx" as Any }),
   "init: simd 256 on another processor": async () => {

@@ -105,20 +105,14 @@ export interface Device {
   readonly heldBytes: number;
   /** Bytes taken from the host, live or free. */
   readonly reservedBytes: number;
-  /**
-   * Convolutions may go by Winograd's algorithm: there are kernels for it, and sums need not be added up term by term.
-   * @internal
-   */
+  /** Convolutions may go by Winograd's algorithm: it has kernels for it, and sums need no order. @internal */
   readonly winograd?: boolean;
   /** It has float16, which `autocast` takes: a WebGPU device with `shader-f16`. */
   readonly float16: boolean;
 
   /** Takes so many bytes from the host in advance, if it gives them. @internal */
   reserve?(bytes: number): void;
-  /**
-   * A storage with undefined contents; virtual while recording. Throws when memory runs out, with nothing appended.
-   * @internal
-   */
+  /** A storage of undefined contents, virtual while recording. Throws when memory runs out, nothing appended. @internal */
   alloc(bytes: number, label: string, half?: boolean): Storage;
   /** Gives the block back: at once for later rows, to the host after the last row that names it. @internal */
   free(storage: Storage): void;
@@ -150,10 +144,7 @@ export interface Device {
   suspend(on: boolean): void;
   /** Gives a virtual storage the lasting bytes of `target`, or new ones. @internal */
   bind(storage: Storage, target: Storage | null): Storage;
-  /**
-   * Ends the recording. `inputs` become slots; `outputs` are copied to fresh storages at the end of each run.
-   * @internal
-   */
+  /** Ends the recording. `inputs` become slots; `outputs` are copied to fresh storages by each run. @internal */
   finish(inputs: readonly Buffer[], outputs: readonly { buffer: Buffer; count: number }[]): Program;
   /** Throws the recording away: nothing of it has run. @internal */
   abandon(): void;

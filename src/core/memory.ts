@@ -3,14 +3,13 @@ import { Growth } from "../program/growth.ts";
 import { type Device, defaultDevice, type MemoryUse } from "./device.ts";
 import { count, handToNet } from "./lifetime.ts";
 
-/** Longest time without a turn of the event loop, and turns to wait for finalizers. */
+/** Longest time without a turn of the event loop. */
 const TURN_MS = 50;
-const MOST_TURNS = 6;
 
 const growths = new WeakMap<Device, Growth>();
 let turned = 0;
-/** What the host knows: a way to ask for a garbage collection, and the time. */
-const host = { collect: (): void => {}, now: (): number => 0 };
+/** What the host knows: a way to collect garbage, false where that only asks for it, and the time. */
+const host = { collect: (): boolean => true, now: (): number => 0 };
 
 /** Gives it over. @internal */
 export const setHost = (of: typeof host): unknown => Object.assign(host, of);
@@ -30,12 +29,8 @@ export function tick(device: Device): Promise<void> | null {
 }
 
 async function letTurn(device: Device, growth: Growth): Promise<void> {
-  if (growth.crowded) {
-    handToNet();
-    host.collect();
-  }
-  // The finalizers are a task of their own, which may come a few turns behind the collection.
-  for (let i = 0; i === 0 || (growth.crowded && i < MOST_TURNS && device.heldBytes > growth.enough); i++) await turn();
+  if (growth.crowded) handToNet();
+  await growth.collect(host.collect, turn, () => device.heldBytes);
   turned = host.now();
   growth.settle(device.liveBytes, device.heldBytes);
 }

@@ -7,7 +7,7 @@ import { type Entry, nextSerial, releaseSpent, versionsOf } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode } from "./lifetime.ts";
 import { type Shape, show } from "./shape.ts";
-import { alive, empty, stridesOf, Tensor, turned } from "./tensor.ts";
+import { alive, empty, Tensor, turned } from "./tensor.ts";
 
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];
@@ -60,6 +60,8 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     if (x.requiresGrad) wants |= 1 << i;
+    if (x.base !== null && x.base.rebases !== x.rebases)
+      fail(op.name, `${show(x.shape)} is a view whose base has been modified in place since: ${x.fixed}`);
     if (x.strides !== null && !op.strided) {
       dense ??= inputs.slice();
       dense[i] = contiguous(x);
@@ -159,12 +161,11 @@ const Contiguous: Op = {
 
 /** Copies the strided `x` to the dense `y`. @internal */
 export function gather(op: string, y: Tensor, x: Tensor): void {
-  if (x.strides === null) {
-    launch("copy_f32", [y], [x], [x.numel], undefined, op);
-    return;
+  if (x.strides === null) launch("copy_f32", [y], [x], [x.numel], undefined, op);
+  else {
+    const { extents, strides } = walk(op, x.shape, [x.strides]);
+    launch("permute_f32", [y], [x], extents, strides[0]!, op);
   }
-  const { extents, strides } = walk(op, x.shape, [stridesOf(x)]);
-  launch("permute_f32", [y], [x], extents, strides[0]!, op);
 }
 
 /** Copies the dense `x` to the places of the strided `y`. @internal */
@@ -176,10 +177,11 @@ export function scatter(op: string, y: Tensor, x: Tensor): void {
   }
 }
 
+/** A dense copy. @internal */
+export const denseCopy = (x: Tensor): Tensor => apply(Contiguous, [x], null);
+
 /** `x` itself when dense, else a dense copy. @internal */
-export function contiguous(x: Tensor): Tensor {
-  return x.strides === null ? x : apply(Contiguous, [x], null);
-}
+export const contiguous = (x: Tensor): Tensor => (x.strides === null ? x : denseCopy(x));
 
 const Cast: Op<DType> = {
   name: "to",

@@ -98,11 +98,9 @@ export function lastingState<T>(make: () => T): T {
 
 /** Inside a captured function this is refused. @internal */
 export const refuseInCapture = (op: string, what: string): void => mode.recording?.refuse(op, what);
-
-/** A captured function reads a tensor, or looks at a leaf's gradient, outside of an op. @internal */
+/** A captured function reads a tensor outside of an op. @internal */
 export const noteRead = (x: Tensor): void => mode.recording?.reads(x);
-/** @internal */
+/** It looks at a leaf's gradient. @internal */
 export const noteGrad = (leaf: Tensor): void => mode.recording?.readsGrad(leaf);
-
 /** What is being recorded, or null: tells one recording from another. @internal */
 export const recordingNow = (): object | null => mode.recording;

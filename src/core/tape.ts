@@ -7,7 +7,7 @@ import { elementsOf } from "./device.ts";
 import { consume, type Entry, nextSerial } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
-import { apply, cast, contiguous, launch, type Op } from "./op.ts";
+import { apply, cast, contiguous, denseCopy, launch, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, type Tensor } from "./tensor.ts";
 
@@ -65,7 +65,7 @@ function differentiate(
     fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
   }
   const { createGraph: create = false, retainGraph: retain = create } = options;
-  const order = gather(root);
+  const order = reached(root);
   const found = new Map<Tensor, Tensor>();
   const { grad: outerGrad, autocast } = mode;
   mode.grad = create;
@@ -133,7 +133,7 @@ const own = (x: Tensor, create: boolean): Tensor => (create ? apply(Alias, [x], 
 const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), vjp: (g) => [g] };
 
 /** Every entry that `root` reaches, by falling serial number. */
-function gather(root: Tensor): Entry[] {
+function reached(root: Tensor): Entry[] {
   const order: Entry[] = root.entry === null ? [] : [root.entry];
   const pass = nextSerial();
   let sorted = true;
@@ -241,7 +241,9 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
   recording?.touches(leaf, true);
   const before = leaf.ownGrad;
   if (create) {
-    leaf.setGrad(before === null ? given : apply(Add, [before, given], null));
+    // A leaf's gradient lies dense in bytes of its own: nothing that the user gave is written later.
+    const own = given.strides === null && given.storage.holders === 1 ? given : denseCopy(given);
+    leaf.setGrad(before === null ? own : apply(Add, [before, own], null));
     return;
   }
   const g = settled(given);

@@ -95,7 +95,7 @@ export async function download(url: string, options: DownloadOptions = {}): Prom
 }
 
 /** Node says "fetch failed" and keeps the reason in a cause. */
-function reason(error: unknown): string {
+export function reason(error: unknown): string {
   const { message, cause } = error as { message?: string; cause?: { message?: string; code?: string } };
   const inner = cause?.message || cause?.code;
   return inner ? `${message} (${inner})` : (message ?? String(error));

@@ -3,6 +3,7 @@
 
 interface NodeProcess {
   readonly arch?: string;
+  readonly argv?: readonly string[];
   readonly pid?: number;
   readonly platform?: string;
   readonly env?: Record<string, string | undefined>;
@@ -18,6 +19,7 @@ interface Builtins {
   "node:v8": typeof import("node:v8");
   "node:vm": typeof import("node:vm");
   "node:worker_threads": typeof import("node:worker_threads");
+  "node:zlib": typeof import("node:zlib");
 }
 
 export const nodeProcess = (): NodeProcess | undefined => (globalThis as { process?: NodeProcess }).process;
@@ -25,8 +27,11 @@ export const nodeProcess = (): NodeProcess | undefined => (globalThis as { proce
 /** workerd plays Node, clock and workers excepted: the first stands still while a request runs, the others are not there. */
 export const isWorkerd = (): boolean => globalThis.navigator?.userAgent === "Cloudflare-Workers";
 
-/** Node, Deno or Bun: files, worker_threads. */
-export const hasBuiltins = (): boolean => nodeProcess()?.versions?.node !== undefined && !isWorkerd();
+/** Node, Deno or Bun: files, worker_threads. A page that says it is Node, as some bundlers make it say, cannot give its modules. */
+export const hasBuiltins = (): boolean =>
+  nodeProcess()?.versions?.node !== undefined &&
+  (typeof nodeProcess()!.getBuiltinModule === "function" || !("document" in globalThis)) &&
+  !isWorkerd();
 
 /** Node itself. */
 export const isNode = (): boolean => hasBuiltins() && !("Deno" in globalThis) && !("Bun" in globalThis);

@@ -64,7 +64,7 @@ export async function waysToStart(source: string, address: URL | null, given: bo
       const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
       const forget = (): void => URL.revokeObjectURL(url);
       try {
-        return watched(new Worker(trusted(url), { type: "module", name }), events, forget);
+        return watched(new Worker(trusted(url), { name }), events, forget);
       } catch (error) {
         forget();
         throw error;

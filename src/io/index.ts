@@ -6,10 +6,11 @@ import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { readFile, writeFile } from "../host/files.ts";
+import { part } from "../host/part.ts";
 import { fromData } from "../ops/data.ts";
 import type { HostTensor } from "./safetensors.ts";
 
-const format = () => import("./safetensors.ts");
+const format = () => part("safetensors", () => import("./safetensors.ts"));
 
 /**
  * The bytes of a safetensors file with these tensors by name, as they are when this is called, and text of your own as metadata.

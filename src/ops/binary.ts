@@ -1,9 +1,10 @@
 // Elementwise functions of two tensors with broadcasting. https://pytorch.org/docs/stable/notes/broadcasting.html
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
-import { empty, Tensor } from "../core/tensor.ts";
+import { alias, empty, Tensor } from "../core/tensor.ts";
 import { walk } from "../program/nest.ts";
 import { compose, done, like } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
@@ -113,7 +114,8 @@ const pick = (name: "maximum" | "minimum"): ((g: Tensor, x: Tensor, o: Tensor) =
     },
     vjp: (gg, { saved: [x, o] }) => [() => apply(op, [gg, x!, o!], null), null, null],
   };
-  return (g, x, o) => apply(op, [g, x, o], null);
+  // Only g is differentiated further: where x wins does not change with x.
+  return (g, x, o) => apply(op, mode.grad ? [g, alias(x), alias(o)] : [g, x, o], null);
 };
 const maximumVjp = pick("maximum");
 const minimumVjp = pick("minimum");

@@ -149,6 +149,8 @@ function binaryInPlace(
   const kernel = name === "mul" || name === "div" ? `${name}_scalar_f32` : "add_scalar_f32";
   return (x: Tensor, given: Tensor | number, options?: AlphaOptions): Tensor => {
     const other = options === undefined ? given : scaled(op.name, given, options);
+    if (x.dtype === "bool")
+      fail(op.name, `${show(x.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
     if (name === "div" && !isFloat(x.dtype)) {
       fail(op.name, `${show(x.shape)} of ${x.dtype}: the result is float and does not fit into the first`);
     }
@@ -253,7 +255,7 @@ export function copy_(x: Tensor, source: Tensor): Tensor {
       const dense = wide.strides === null && from.storage !== x.storage ? wide : copied(wide);
       scatter("copy_", x, dense);
       if (dense !== wide) dense.release("copy_");
-    }
+    } else x.storage.version++; // nothing moves, and it counts as a write
     if (wide !== from) wide.release("copy_");
     return NOTHING;
   });

@@ -225,7 +225,11 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
     vjp(g, { saved: [t, y], params: { dims } }) {
       const shape = reducedShape(t!.shape, dims, true);
       const top = reshape(y!, shape);
-      // NaN is the largest, and equal to itself here.
+      if (label[0] === "a") {
+        const mask = toFloat(eq(t!, top));
+        return [mul(mask, div(reshape(g, shape), sum(mask, { dim: dims, keepdim: true })))];
+      }
+      // In max and min NaN is equal to itself, as in PyTorch; amax and amin have NaN for its gradient.
       const taken = where(ne(top, top), ne(t!, t!), eq(t!, top));
       const share = div(reshape(g, shape), sum(toFloat(taken), { dim: dims, keepdim: true }));
       return [() => where(taken, share, 0)];

@@ -80,6 +80,8 @@ export function placeOf(view: Tensor): Place {
 mode.refresh = (view) => {
   const base = view.base!;
   if (base.rebases === view.rebases) return;
+  // One of several views stays behind: ops refuse it from here on, as PyTorch does.
+  if (view.fixed !== null && view.fixed !== UNDER_NO_GRAD) return;
   view.rebases = base.rebases;
   record(Part as Op, [base], placeOf(view), [], view, [], 1);
 };

@@ -5,13 +5,13 @@ import { fail } from "../core/error.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
-import { gt, lt, ne, sameDtypes } from "./binary.ts";
+import { ge, gt, le, lt, ne, sameDtypes } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
 import { broadcast } from "./strides.ts";
-import { toFloat } from "./unary.ts";
+import { clone, toFloat } from "./unary.ts";
 
 /** y = a where c, else b; all of one shape. */
 const Where: Op = {
@@ -71,6 +71,21 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
 /** `x` with `value` where `mask` is true; the mask broadcasts. https://pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html */
 export const maskedFill = (x: Tensor, mask: Tensor, value: number): Tensor => where(mask, value, x);
 
+/** Between numbers: the gradient goes through where x is at or between them, and nowhere for NaN. */
+const Clamp: Op<{ min: number; max: number }> = {
+  name: "clamp",
+  forward([x], { min, max }) {
+    save(x!);
+    return compose(() => {
+      const low = min === Number.NEGATIVE_INFINITY ? x! : where(lt(x!, min), min, x!);
+      return max === Number.POSITIVE_INFINITY ? (low === x ? clone(low) : low) : where(gt(low, max), max, low);
+    });
+  },
+  vjp: (g, { saved: [x], params: { min, max } }) => [
+    () => compose(() => where(ge(x!, min), where(le(x!, max), g, 0), 0)),
+  ],
+};
+
 /** Bounds of `clamp`. */
 export interface ClampOptions {
   /** Nothing below it stays; none by default. */
@@ -87,6 +102,12 @@ export function clamp(x: Tensor, { min = null, max = null, ...rest }: ClampOptio
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) fail("clamp", `unknown option ${unknown}: known are min, max`);
   if (min === null && max === null) fail("clamp", `${show(x.shape)}: at least one of min and max is expected`);
+  if (typeof (min ?? 0) === "number" && typeof (max ?? 0) === "number") {
+    return apply(Clamp, [x], {
+      min: (min ?? Number.NEGATIVE_INFINITY) as number,
+      max: (max ?? Number.POSITIVE_INFINITY) as number,
+    });
+  }
   return compose(() => {
     const low = min === null ? x : where(lt(x, min), min, x);
     return max === null ? low : where(gt(low, max), max, low);

@@ -6,6 +6,12 @@ const LEAST = 40 << 20;
 /** Bytes that a live storage costs besides its own: its block is a multiple of 64, and the host has some 250 of objects for it. */
 export const STORAGE_COST = 320;
 
+/** Turns of the event loop to wait for finalizers behind a collection. */
+const MOST_TURNS = 6;
+/** Where a collection can only be asked for: turns since something was released, and those between two requests. */
+const IDLE_TURNS = 24;
+const ASK_AGAIN = 4;
+
 /** What happened between ticks, which come between steps and batches. */
 export class Growth {
   /** Collect now: what is held has doubled since it settled, or grown by a quarter and the next strides might not fit. */
@@ -42,6 +48,23 @@ export class Growth {
     const tight = liveBytes + 2 * this.stride > reservedBytes;
     this.crowded = heldBytes > (tight ? worth : Math.max(2 * this.least, 2 * this.settled));
     return tight && !this.crowded ? worth + 2 * this.stride : 0;
+  }
+
+  /**
+   * Lets the event loop turn; where it is crowded, collects and waits for the finalizers, a task of their own a few turns
+   * behind. Where `collect` is false it has only asked for a collection, which may itself take a while: a loop must not run
+   * ahead of it.
+   */
+  async collect(collect: () => boolean, turn: () => Promise<void>, held: () => number): Promise<void> {
+    const collected = !this.crowded || collect();
+    let before = held();
+    let most = collected ? MOST_TURNS : IDLE_TURNS;
+    for (let i = 0; i === 0 || (this.crowded && i < most && held() > this.enough); i++) {
+      if (!collected && i % ASK_AGAIN === ASK_AGAIN - 1) collect();
+      await turn();
+      if (!collected && held() < before) most = i + IDLE_TURNS;
+      before = held();
+    }
   }
 
   /** The event loop has turned, behind a collection or not. */

@@ -1,5 +1,6 @@
 // Where the package's files are. Each address is a literal of its own, since bundlers copy the file that such a literal
 // names. These say where the files lie as seen from the sources; bundle.mjs makes "./" of "../../dist/".
+import { hasBuiltins, nodeProcess } from "../host/node.ts";
 import type { Build } from "./options.ts";
 
 const BESIDE: Record<string, () => URL> = {
@@ -24,8 +25,10 @@ function firstScript(): string | undefined {
     document?: { currentScript?: { src?: string } | null };
     location?: { href: string };
   };
-  if (typeof COMMONJS_FILE === "string") {
-    const path = encodeURI(COMMONJS_FILE.replaceAll("\\", "/")).replace(/[?#]/g, encodeURIComponent);
+  // A bundle for Node that is no module does not know its own file: the program's is the next best.
+  const file = typeof COMMONJS_FILE === "string" ? COMMONJS_FILE : hasBuiltins() ? nodeProcess()?.argv?.[1] : undefined;
+  if (file !== undefined) {
+    const path = encodeURI(file.replaceAll("\\", "/")).replace(/[?#]/g, encodeURIComponent);
     return `file://${path.startsWith("/") ? "" : "/"}${path}`;
   }
   return document === undefined ? location?.href : document.currentScript?.src;

@@ -82,8 +82,10 @@ export async function load({ simd, wasm, integrity }: WasmOptions): Promise<Load
     }
     return { ...loaded, why: "the wasm file given is this one" };
   }
-  const names = typeof wasm === "object" && wasm !== null ? Object.keys(wasm) : [];
-  if (wasm !== undefined && (names.length === 0 || names.some((n) => !(BUILDS as readonly string[]).includes(n)))) {
+  const entries = typeof wasm === "object" && wasm !== null ? Object.entries(wasm) : [];
+  const names = entries.filter(([, v]) => v !== undefined).map(([n]) => n);
+  const odd = entries.some(([n, v]) => !(BUILDS as readonly string[]).includes(n) || !(v === undefined || isSource(v)));
+  if (wasm !== undefined && (names.length === 0 || odd)) {
     const kind = Object.prototype.toString.call(wasm).slice(8, -1);
     const what =
       kind === "Object" ? JSON.stringify(names) : typeof wasm === "object" && wasm !== null ? kind : String(wasm);

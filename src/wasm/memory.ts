@@ -17,7 +17,8 @@ const GIB = 2 ** 30;
 /** The most memory to ask for: what the user says, else 4 GiB, on phones 1 GiB: they refuse more, or end the page for it. */
 export function chooseMaximum(wanted: number | undefined): { bytes: number; why: string | null } {
   if (wanted !== undefined) {
-    if (!(wanted > 0)) fail("init", `maximumMemory ${wanted}: a positive number of bytes is expected`);
+    if (typeof wanted !== "number" || !(wanted > 0))
+      fail("init", `maximumMemory ${String(wanted)}: a positive number of bytes is expected`);
     return { bytes: Math.min(wanted, 4 * GIB), why: null };
   }
   return isPhone() ? { bytes: GIB, why: "memory: at most 1 GiB on a phone" } : { bytes: 4 * GIB, why: null };

@@ -1,8 +1,9 @@
 // The worker pool: starts workers, counts those that are ready, and learns of those that died or never came.
+import { fail } from "../core/error.ts";
 import { availableParallelism, canBlock, canShare } from "../host/probe.ts";
 import { type HostWorker, hasWorkers, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
 import { addressOf } from "./address.ts";
-import { AWAKE, MAX_THREADS, READY, SPINS } from "./control.ts";
+import { AWAKE, EPOCH, MAX_THREADS, READY, SPINS } from "./control.ts";
 import { WORKER } from "./worker.ts";
 
 /** Looks at a shared word before sleeping: some 30 µs, since a wake-up costs 10 µs and a hand-off 0.4 µs. */
@@ -33,6 +34,8 @@ export class Pool {
   /** Threads that may still become ready: the one that never started and all behind it do not. */
   private most: number;
   private ended = false;
+  /** Says a word of workers that are late. */
+  private late: ReturnType<typeof setTimeout> | undefined;
 
   constructor(words: Int32Array, threads: number, events: PoolEvents) {
     this.words = words;
@@ -56,13 +59,13 @@ export class Pool {
     for (let ith = 1; ith < this.threads; ith++) {
       this.launch(ith, ways, [], (worker) => worker.post({ module, memory, names, ith }));
     }
-    const late = setTimeout(() => {
+    this.late = setTimeout(() => {
       if (!this.ended && this.ready() < this.most) {
         const came = `${this.ready()} of ${this.most} threads had started after ${LATE_MS / 1000} s`;
         this.events.fewer(this.most, came, ": the others join when they come");
       }
-    }, LATE_MS) as { unref?(): void } | number;
-    if (typeof late === "object") late.unref?.();
+    }, LATE_MS);
+    (this.late as { unref?(): void }).unref?.();
   }
 
   /** Starts worker `ith` by the first way that does not refuse it. */
@@ -87,7 +90,7 @@ export class Pool {
     };
     try {
       worker = way.start(`wasmgrad ${ith}`, {
-        message: (data) => gone(`it trapped: ${(data as { trap: string }).trap}`),
+        message: (data) => gone(`it trapped: ${(data as { trap?: string } | null)?.trap ?? "it said something else"}`),
         exit: gone,
       });
     } catch (error) {
@@ -114,15 +117,25 @@ export class Pool {
 
   end(): void {
     this.ended = true;
+    clearTimeout(this.late);
+    // Those that wait come back from wasm, where Deno's would sleep on: a program for no threads.
+    const epoch = EPOCH >> 2;
+    Atomics.store(this.words, epoch, ((Atomics.load(this.words, epoch) >>> 8) + 1) << 8);
+    Atomics.notify(this.words, epoch);
     for (const w of this.workers) w.terminate();
     this.workers = [];
   }
 }
 
-/** The address of the worker's file as the user gave it: relative to the page. */
-function addressGiven(file: string | URL): URL {
+/** The address of the worker's file as the user gave it: relative to the page. Hosts with threads of their own need none. */
+function addressGiven(file: string | URL): URL | null {
+  if (tellsOfDeath()) return null;
   const { document, location } = globalThis as { document?: { baseURI: string }; location?: { href: string } };
-  return new URL(file, document?.baseURI ?? location?.href);
+  try {
+    return new URL(file, document?.baseURI ?? location?.href);
+  } catch {
+    return fail("init", `worker ${String(file)}: the address of a script is expected`);
+  }
 }
 
 /** How many threads, and why. */

@@ -1,5 +1,6 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
 import { fail } from "../core/error.ts";
+import { reason } from "../host/fetch.ts";
 import { checkIntegrity } from "../host/integrity.ts";
 import { builtin, hasBuiltins } from "../host/node.ts";
 import { version } from "../version.ts";
@@ -30,7 +31,13 @@ export const isSource = (value: unknown): value is WasmSource =>
 /** An address as the user gave it: relative to the page, or to the working folder. */
 async function given(address: string | URL): Promise<URL> {
   // A single letter in front of the colon is a drive of Windows.
-  if (typeof address !== "string" || /^[a-z][a-z\d+.-]+:/i.test(address)) return new URL(address);
+  if (typeof address !== "string" || /^[a-z][a-z\d+.-]+:/i.test(address)) {
+    try {
+      return new URL(address);
+    } catch {
+      fail("init", `wasm ${String(address)}: an address is expected`);
+    }
+  }
   if (hasBuiltins()) {
     const [path, url] = [await builtin("node:path"), await builtin("node:url")];
     return url.pathToFileURL(path.resolve(address));
@@ -99,7 +106,7 @@ async function fromAddress(url: URL, file: string, integrity: string | undefined
   } catch (error) {
     return fail(
       "init",
-      `${url}: no answer (${(error as Error).message}): the wasm file must be there, come with CORS headers from another origin, and be allowed by the page's policy (\`connect-src\`): ${remedy(file)}`,
+      `${url}: no answer (${reason(error)}): the wasm file must be there, come with CORS headers from another origin, and be allowed by the page's policy (\`connect-src\`): ${remedy(file)}`,
     );
   }
   if (!response.ok) fail("init", `${url}: HTTP status ${response.status}: the wasm file is not there: ${remedy(file)}`);

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from "node:util";
 import type { Browser } from "playwright-core";
 import { rolldown } from "rolldown";
 import { doors } from "../doors.mjs";
-import { headersOf, openBrowser, type Site, serveFolder } from "../published/pages.ts";
+import { headersOf, openBrowser, serveFolder } from "../published/pages.ts";
 import { HANG_MS } from "../waiting.ts";
 
 const root = new URL("../..", import.meta.url);
@@ -36,8 +36,8 @@ async function bundle(file: string, folder: string): Promise<void> {
 }
 
 export interface Pages {
-  /** Runs a test file in a page of its own; all that it said, as on a console. */
-  run(file: string, variables: Readonly<Record<string, string>>): Promise<string>;
+  /** Runs a test file in a page of its own, isolated unless it is told otherwise; all that it said, as on a console. */
+  run(file: string, variables: Readonly<Record<string, string>>, isolated?: boolean): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -77,17 +77,19 @@ export async function openPages(executablePath: string): Promise<Pages> {
   };
   try {
     await symlink(fileURLToPath(new URL("dist", root)), join(folder, "dist"));
-    const site: Site = await serveFolder(folder, headersOf({ isolated: true, csp: "none" }));
-    closing.push(site.close);
+    const sites = await Promise.all(
+      [true, false].map((isolated) => serveFolder(folder, headersOf({ isolated, csp: "none" }))),
+    );
+    for (const site of sites) closing.push(site.close);
     const browser = await openBrowser(executablePath);
     closing.push(() => browser.close());
-    const run = async (file: string, variables: Readonly<Record<string, string>>): Promise<string> => {
+    const run: Pages["run"] = async (file, variables, isolated = true) => {
       const place = file.replace(".test.ts", "");
-      await mkdir(join(folder, place));
+      await mkdir(join(folder, place), { recursive: true });
       await bundle(file, join(folder, place));
       const html = '<!doctype html><meta charset="utf-8"><script type="module" src="page.js"></script>';
       await writeFile(join(folder, place, "index.html"), html);
-      return runIn(browser, `${site.url}${place}/`, variables);
+      return runIn(browser, `${sites[isolated ? 0 : 1]!.url}${place}/`, variables);
     };
     return { run, close };
   } catch (error) {

@@ -13,6 +13,21 @@ export const ALLOWED: readonly Allowed[] = [
     is: (m) => m.kind === "answered here" && /backward through the graph a second time/.test(m.text),
   },
   {
+    why: "an in-place product or quotient of a tensor with itself: PyTorch refuses the gradient, here the value before is kept",
+    is: (m, p) =>
+      m.kind === "answered here" &&
+      /modified by an inplace operation/.test(m.text) &&
+      p.steps.some(({ op, in: of }) => /^(mul|div)_$/.test(op) && of.length > 1 && new Set(of).size === 1),
+  },
+  {
+    why: "`grad()` gives null for an input that takes none, as its documentation says; PyTorch throws",
+    is: (m) => m.kind === "answered here" && /differentiated Tensors does not require grad/.test(m.text),
+  },
+  {
+    why: "views of several made under noGrad: PyTorch says that they require gradients, here they do not, as other views made there",
+    is: (m, p) => m.kind === "requires grad" && p.steps.some(({ op }) => /^(unbind|split|chunk)$/.test(op)),
+  },
+  {
     why: "a gradient that is zero everywhere may be missing: nothing came, so no zeros were made",
     is: (m) => m.kind === "gradient" && m.cause === ZERO_MISSING,
   },

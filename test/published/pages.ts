@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { FLAGS } from "../browser/page.ts";
+import { HANG_MS } from "../waiting.ts";
 
 export type Headers = Readonly<Record<string, string>>;
 
@@ -92,8 +93,8 @@ export type Outcome =
   | { readonly error: string };
 
 /** How long a page may take, and how long after the first error: an engine that falls back leaves errors behind too. */
-const LIMIT = 40_000;
-const GRACE = 10_000;
+const LIMIT = HANG_MS;
+const GRACE = 60_000;
 
 export const openBrowser = (executablePath: string): Promise<Browser> =>
   chromium.launch({ executablePath, headless: true, args: [...FLAGS] });

@@ -95,8 +95,8 @@ function map(f: (x: number) => number): Kernel {
   };
 }
 elementwise.cast_f32_i32 = map((x) => x);
-elementwise.cast_i32_f32 = map((x) =>
-  Number.isNaN(x) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(x))),
+elementwise.cast_i32_f32 = map(
+  (x) => (Number.isNaN(x) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(x))) + 0), // no -0
 );
 elementwise.cast_bool_f32 = map((x) => Number(x !== 0));
 elementwise.cast_bool_i32 = map((x) => Number(x !== 0));

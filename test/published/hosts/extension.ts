@@ -9,7 +9,7 @@ declare const trainHere: () => Promise<Trained>;
 
 const executablePath = findChromium();
 /** How long the extension may take to start: it only ends what hangs. */
-const LIMIT = 60_000;
+const LIMIT = 600_000;
 
 /** Starts Chromium with the extension: the package's files as they are, beside the scripts that import them. */
 async function open(folder: string): Promise<{ context: BrowserContext; worker: Worker }> {

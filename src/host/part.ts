@@ -1,0 +1,16 @@
+// Parts of the package that are loaded when they are first needed.
+import { fail } from "../core/error.ts";
+
+/** What `load` imports. Service workers import nothing while they run: there the entries that have it must be imported at the start. */
+export async function part<T>(op: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    const why = (error as Error).message ?? String(error);
+    return fail(
+      op,
+      `a part of the package could not be loaded (${why}): it must be served beside the rest; a service worker cannot load it, there ` +
+        'safetensors are read and written by the entry "wasmgrad/io"',
+    );
+  }
+}
