@@ -25,10 +25,9 @@ function stepOf(p: Pair): (x: w.Tensor, q: w.Tensor) => w.Tensor[] {
       second.mul_(factor).add_(0.5);
       if (!p.several && !doubled(p.first)) first.add_(first);
     }
-    base.sub_(0.25);
-    const loss = before.add(second.mul(factor).sum());
     // PyTorch refuses to read one of several once its base was written.
-    const all = p.several && p.second !== null ? before : loss.add(base.exp().sum()).add(first.sum());
+    if (!p.several) base.sub_(0.25);
+    const all = before.add(second.mul(factor).sum()).add(base.exp().sum()).add(first.sum());
     const gradients = w.grad(all, [leaf, factor]).map((g, i) => g ?? w.zerosLike(i === 0 ? leaf : factor));
     return [base.clone(), second.detach().clone(), ...gradients];
   };
