@@ -49,6 +49,16 @@ export const views: Cases = {
     const x = arange(10);
     x.sub_(x.narrow(0, 0, 1));
   },
+  "add_: bool": () =>
+    ones([2])
+      .gt(0)
+      .add_(ones([2]).gt(0)),
+  "mul: one of several, its base written since": () => {
+    const base = leaf(2, 3).mul(1);
+    const row = base.unbind(0)[0]!;
+    base.mul_(2);
+    row.mul(1);
+  },
   "div_: int32": () => ints(1, 2).div_(ints(1, 2)),
   "capture: backward with createGraph": async () => {
     const p = leaf(2);

@@ -153,7 +153,7 @@ test("activation: relu goes into the product when nobody else reads the product"
   assert.equal(rows[0]!.scalars, [0, 0, 0]);
 });
 
-test("activation: rows stay when the product is read twice, or lasts, or the result is written in between", () => {
+test("activation: rows stay when the product is read twice, in part, or lasts, or the result is written in between", () => {
   const [h, y, z] = ["h", "y", "z"].map((l) => storage(l, true)) as [Storage, Storage, Storage];
   const lasting = storage("lasting", false);
   const twice = [linear(h), elementwise("relu_f32", y, h), elementwise("exp_f32", z, h)];
@@ -162,6 +162,8 @@ test("activation: rows stay when the product is read twice, or lasts, or the res
   assert.is(activation.run(kept, isTemporary), kept);
   const written = [linear(h), elementwise("exp_f32", y, z), elementwise("relu_f32", y, h)];
   assert.is(activation.run(written, isTemporary), written);
+  const part = [linear(h), { ...elementwise("relu_f32", y, h), extents: [12] }];
+  assert.is(activation.run(part, isTemporary), part);
 });
 
 test("relu changes places with the pool behind it, and its mask with the pool's gradient", () => {

@@ -33,21 +33,7 @@ const loss: Adapter = (f, inputs, { target, ...rest }) => f(...inputs, target, r
 const conv: Adapter = (f, [x, weight, bias], rest) => f(x, weight, bias ?? null, rest);
 const pool: Adapter = (f, [x], { kernelSize, ...rest }) => f(x, kernelSize, rest);
 
-/** Whether clamp takes its bounds as options, as `clamp(x, { min, max })`, or in their places. */
-let bounded: boolean | undefined;
-const clamp: Adapter = (f, [x, low, high], o) => {
-  const [min, max] = [low ?? o.min, high ?? o.max];
-  if (bounded === undefined) {
-    try {
-      bounded = (f(tensor([5]), { max: 1 }) as Tensor).dataSync()[0] === 1;
-    } catch {
-      bounded = false;
-    }
-  }
-  return bounded
-    ? f(x, { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) })
-    : f(x, min, max);
-};
+const clamp: Adapter = (f, [x, low, high], o) => f(x, { min: low ?? o.min ?? null, max: high ?? o.max ?? null });
 
 /** The rest takes all inputs, then the options when there are any. */
 const ADAPTERS: Record<string, Adapter> = {
