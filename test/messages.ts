@@ -31,6 +31,15 @@ async function recorded(f: (x: w.Tensor, call: number) => unknown, calls = 2): P
 }
 
 const core: Cases = {
+  "capture: backward with createGraph": async () => {
+    const p = w.tensor([1, 2], { requiresGrad: true });
+    const step = w.capture((x: w.Tensor) => {
+      const y = p.mul(p).mul(x).sum();
+      y.backward(null, { createGraph: true });
+      return y;
+    });
+    for (let i = 0; i < 2; i++) await step(w.tensor([1, 1]));
+  },
   "shape: not integers": () => zeros([2, -1]),
   "shape: a dim out of range": () => ones([2, 3]).softmax(2),
   "shape: not broadcastable": () => ones([2, 3]).add(ones([4, 3])),

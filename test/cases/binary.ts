@@ -75,7 +75,7 @@ for (const [a, b] of SHAPES) {
     const small = { from: -2, to: 3 };
     add(`${name}, int32,`, [ints(a, small), ints(b, small)], (p, q) => p[name](q), { order: 0 });
   }
-  for (const name of ["add", "sub", "mul"] as const) {
+  for (const name of ["add", "sub", "mul", "maximum", "minimum"] as const) {
     add(`${name}, int32,`, [ints(a), ints(b, { from: -(2 ** 31), to: 2 ** 31 })], (p, q) => p[name](q), {
       order: 0,
     });

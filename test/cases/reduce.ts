@@ -41,6 +41,10 @@ for (const shape of NESTS) {
     const exact = { tolerance: "exact", gradTolerance: "exact" } as const;
     add(name, [f(shape, "distinct")], (x) => x[name](1).values, exact);
     add(`${name} of ties`, [f(shape, "ties")], (x) => x[name](1).values, { ...exact, order: 1, marks: ["kink"] });
+    const numbers = ints(shape, { from: -3, to: 4 });
+    add(`${name}, int32,`, [ints(shape, { from: -(2 ** 31), to: 2 ** 31 })], (x) => x[name](1).values, { order: 0 });
+    add(`${name} indices, int32,`, [numbers], (x) => x[name](1).indices, { order: 0 });
+    add(`arg${name}, int32,`, [numbers], (x) => x[`arg${name}`](1), { order: 0 });
     add(`${name} indices of ties`, [f(shape, "ties")], (x) => x[name](1).indices, { order: 0 });
   }
   add("argmax", [f(shape, "ties")], (x) => ops.argmax(x, 1), { order: 0 });
