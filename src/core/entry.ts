@@ -65,13 +65,14 @@ export function releaseSpent(leaf: Tensor, reader: string): void {
 }
 
 /**
- * The entries are done: helpers go at once, values with the next forward that reads one of the leaves. Those that saved nothing
- * may be walked again.
- * @internal
+ * The entries are done: helpers go at once, values with the next forward that reads one of the leaves. Those that saved nothing,
+ * nor stand behind one that did, may be walked again. @internal
  */
 export function consume(order: readonly Entry[], root: Tensor): void {
   const spent: Tensor[] = [];
-  for (const entry of order) {
+  // What was made last comes first in `order`: an entry behind a consumed one cannot be walked again either.
+  for (let k = order.length - 1; k >= 0; k--) {
+    const entry = order[k]!;
     const { saved, versions, helpers } = entry;
     for (const x of entry.inputs) {
       if (x.isLeaf && x.requiresGrad && x.spent?.at(-1) !== spent) x.spent = x.spent ? [...x.spent, spent] : [spent];
@@ -80,8 +81,8 @@ export function consume(order: readonly Entry[], root: Tensor): void {
     for (const out of entry.others) if (out !== root && isFloat(out.dtype)) spent.push(out);
     for (const h of helpers ?? NONE) h.release(`backward(), which was done with ${entry.op.name}`);
     entry.helpers = null;
-    if (saved.length === 0) continue;
-    entry.consumed = true;
+    entry.consumed = saved.length > 0 || entry.edges.some((edge) => edge !== null && edge.consumed);
+    if (!entry.consumed) continue;
     for (let i = 0; i < saved.length; i++) {
       const s = saved[i]!;
       if (s === null) continue;

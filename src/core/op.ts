@@ -74,8 +74,7 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
   const out = op.forward(xs, params, wants);
   const kept = saved;
   saved = outer;
-  const first = out instanceof Tensor ? out : out[0]!;
-  const others = out instanceof Tensor ? NOTHING : out.slice(1);
+  const [first, others] = out instanceof Tensor ? [out, NOTHING] : [out[0]!, out.slice(1)];
   if (wants !== 0 && isFloat(first.dtype)) record(op as unknown as Op, xs, params, kept, first, others, wants);
   else for (const s of kept) if (temporary(s, xs, first, others)) s!.release(`${op.name}, which was not recorded`);
   // Dense copies and casts that nobody else has seen.
@@ -96,19 +95,22 @@ export function record(
   others: readonly Tensor[],
   wants: number,
 ): void {
-  for (const x of inputs) {
+  const edges = new Array<Entry | null>(inputs.length);
+  let slots = NONE;
+  for (let i = 0; i < inputs.length; i++) {
+    const x = inputs[i]!;
     if (x.spent !== null) releaseSpent(x, op.name);
+    edges[i] = x.entry;
+    if (x.slot > 0) slots = inputs.map((y) => y.slot);
   }
-  const edges = inputs.map((x) => x.entry);
-  const slots = inputs.some((x) => x.slot > 0) ? inputs.map((x) => x.slot) : NONE;
   const versions = versionsOf(saved, inputs, out, others);
-  const [serial, helpers, consumed, grads, pass] = [nextSerial(), null, false, NO_GRADS, 0];
   // biome-ignore format: one line is how it is allocated
-  const entry: Entry = { op, serial, out, others, inputs, wants, edges, slots, params, saved, versions, helpers, consumed, grads, pass };
+  const entry: Entry = { op, serial: nextSerial(), out, others, inputs, wants, edges, slots, params, saved, versions, helpers: null, consumed: false, grads: NO_GRADS, pass: 0 };
   mark(out, entry, 0);
   for (let i = 0; i < others.length; i++) if (isFloat(others[i]!.dtype)) mark(others[i]!, entry, i + 1);
 }
-const NO_GRADS: never[] = [];
+/** @internal */
+export const NO_GRADS: never[] = [];
 
 function mark(out: Tensor, entry: Entry, slot: number): void {
   out.requiresGrad = true;

@@ -7,7 +7,7 @@ import { elementsOf } from "./device.ts";
 import { consume, type Entry, nextSerial } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
-import { apply, cast, contiguous, denseCopy, launch, type Op } from "./op.ts";
+import { apply, cast, contiguous, denseCopy, launch, NO_GRADS, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, type Tensor } from "./tensor.ts";
 
@@ -78,7 +78,7 @@ function differentiate(
       if (gs.length === 0) continue;
       check(entry);
       const grads = create ? gradients(entry) : owning(gradients, entry, "backward()", isAmong, false);
-      entry.grads = [];
+      entry.grads = NO_GRADS;
       for (let i = 0; i < grads.length; i++) {
         const x = grads[i]!;
         if (x !== null && (gs.includes(x) || x === out || inputs.includes(x))) grads[i] = own(x, create);
@@ -96,7 +96,7 @@ function differentiate(
   } finally {
     mode.grad = outerGrad;
     mode.autocast = autocast;
-    for (const entry of order) entry.grads = [];
+    for (const entry of order) entry.grads = NO_GRADS;
   }
   if (!retain) consume(order, root);
   return found;
@@ -188,7 +188,8 @@ function add(
     if (edge === null) return;
   }
   if (edge !== null) {
-    if (edge.grads.length === 0) edge.grads = new Array<Tensor | null>(1 + edge.others.length).fill(null);
+    if (edge.grads.length === 0)
+      edge.grads = edge.others.length === 0 ? [null] : [null, ...edge.others.map(() => null)];
     const before = edge.grads[slot]!;
     edge.grads[slot] = before === null ? g : sum(before, g, create);
   } else if (wanted === null) {

@@ -37,9 +37,24 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
     launch(kernels.plain[kernel]!, [out], [a, b], [out.numel], undefined, name);
     return;
   }
+  const [p, q] = [step(a, out), step(b, out)];
+  if (p >= 0 && q >= 0) {
+    launch(kernels.broadcast[kernel]!, [out], [a, b], [1, 1, 1, 1, 1, out.numel], STEPS[2 * p + q]!, name);
+    return;
+  }
   const { extents, strides } = walk(name, out.shape, [broadcastStrides(a, out.shape), broadcastStrides(b, out.shape)]);
   launch(kernels.broadcast[kernel]!, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
 }
+
+/** How far an operand goes an element of the output: 0 where it is one element, 1 where it lies as the output does, else -1. */
+function step(x: Tensor, out: Tensor): -1 | 0 | 1 {
+  if (x.numel === 1) return 0;
+  if (x.strides === null) return sameShape(x.shape, out.shape) ? 1 : -1;
+  for (let i = 0; i < x.ndim; i++) if (x.strides[i] !== 0 && x.shape[i] !== 1) return -1;
+  return 0;
+}
+/** The strides that `walk` would give for each two steps. */
+const STEPS = [0, 1, 2, 3].map((both) => [0, 0, 0, 0, 0, both >> 1, 0, 0, 0, 0, 0, both & 1]);
 
 /** Throws where a dtype is not that of the first. @internal */
 export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
@@ -88,7 +103,14 @@ const bool = (): DType => "bool";
 
 const Add = binary("add", keep, (g) => [g, g]);
 const Sub = binary("sub", keep, (g) => [g, () => neg(g)]);
-const Mul = binary("mul", keep, (g, { saved: [b, a] }) => [() => mul(g, b!), () => mul(g, a!)], "other");
+/** Of a square, 2 g a: what the two halves make together, bit for bit, with a product less. */
+const Mul = binary(
+  "mul",
+  keep,
+  (g, { inputs, saved: [b, a] }) =>
+    inputs[0] === inputs[1] ? [() => mulScalar(mul(g, b!), 2), null] : [() => mul(g, b!), () => mul(g, a!)],
+  "other",
+);
 /** d/db of a / b is -a / b². */
 const Div: Op = {
   ...binary("div", keep),
