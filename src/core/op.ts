@@ -109,8 +109,7 @@ export function record(
   mark(out, entry, 0);
   for (let i = 0; i < others.length; i++) if (isFloat(others[i]!.dtype)) mark(others[i]!, entry, i + 1);
 }
-/** @internal */
-export const NO_GRADS: never[] = [];
+export const NO_GRADS: never[] = []; // no gradient has come yet
 
 function mark(out: Tensor, entry: Entry, slot: number): void {
   out.requiresGrad = true;
