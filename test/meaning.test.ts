@@ -371,7 +371,7 @@ program("backward a second time is an error; retainGraph allows it", async (same
   );
   assert.match(
     await messageOf(() => y.backward()),
-    /^backward: mul \[3\]: trying to backward through the graph a second time.*use retainGraph the first time$/,
+    /^backward: sum \[\]: trying to backward through the graph a second time.*use retainGraph the first time$/,
   );
   // Two losses over one trunk.
   const trunk = x.exp();

@@ -68,7 +68,9 @@ for (const simd of ["simd", "relaxed"] as const) {
                 const got = await floats(await replayed(withBias ? linear : product, x));
                 const turned = ran.includes(withBias ? "matmul_nn_bias_f32" : "matmul_nn_f32");
                 const what = `${m} x ${n} x ${k}${withBias ? " with bias" : ""}`;
-                assert.is(turned, turnedAt(m, n, k, deterministic), what);
+                // A row, a column or nothing lies dense transposed too: its product needs no turned form.
+                const dense = !withBias && (k < 2 || n < 2);
+                assert.is(turned, dense || turnedAt(m, n, k, deterministic), what);
                 const plain = withBias ? w.relu(w.linear(x, weight, bias)) : w.matmul(x, w.t(weight));
                 const wanted = await floats(plain);
                 if (!turned || m > 4) assert.ok(sameBits(got, wanted), `${what}: bits`);

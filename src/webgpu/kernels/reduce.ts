@@ -205,11 +205,11 @@ const extremesOfWhole = (sort: Sort): Entry =>
     extents: NEST,
     body: `
   if (i < outer * inner) {
-    let from = i / inner * n * inner + i % inner;
-    var best = x[from];
+    let first = i / inner * n * inner + i % inner;
+    var best = x[first];
     var found = 0u;
     for (var j = 1u; j < n; j++) {
-      let v = x[from + j * inner];
+      let v = x[first + j * inner];
       if (v ${sort.endsWith("max") ? ">" : "<"} best) { best = v; found = j; }
     }
     idx[i] = found;
