@@ -1,7 +1,8 @@
 // Moving 32-bit words of any dtype: copies, fills, ranges, strided gathers and transposes.
 import { extent, first, last, pointer, scalar } from "./args";
+import { Add } from "./arith";
 import { fill, pick, put, words } from "./lanes";
-import { GRAIN, offset } from "./map";
+import { GRAIN, line, offset } from "./map";
 
 /** y | x | n | */
 export function copy_f32(args: usize, ith: u32, nth: u32): void {
@@ -89,14 +90,12 @@ export function permute_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** y | x | d0..d5 | s0..s5        y[i0 s0 + .. + i5 s5] = x[i0..i5], x dense: lines over d5 */
-export function scatter_f32(args: usize, ith: u32, nth: u32): void {
-  const dims = args + 8;
-  const strides = args + 32;
+/** Lines over d5 of the dense x at `from` become those of y, or are added to them; `dims` and six strides behind them. */
+function scatter(add: bool, from: usize, dims: usize, args: usize, ith: u32, nth: u32): void {
+  const strides = dims + 24;
   const width = load<u32>(dims, 20);
   const step = load<i32>(strides, 20) << 2;
   const y = pointer(args, 0);
-  let from = pointer(args, 1);
   let rows: u32 = 1;
   for (let d: usize = 0; d < 20; d += 4) rows *= load<u32>(dims + d);
   let i = first(rows * width, GRAIN, ith, nth);
@@ -107,11 +106,28 @@ export function scatter_f32(args: usize, ith: u32, nth: u32): void {
     const column = i % width;
     const count = min(width - column, end - i);
     let to = y + ((offset(row, dims, strides, 5)) << 2) + <i32>column * step;
-    if (step == 4) words(to, from, count);
-    else for (let j: u32 = 0; j < count; j++, to += step) store<u32>(to, load<u32>(from + ((<usize>j) << 2)));
-    from += (<usize>count) << 2;
     i += count;
+    if (step == 4) {
+      if (add) line<Add>(to, to, 1, from, 1, count);
+      else words(to, from, count);
+      from += (<usize>count) << 2;
+    } else {
+      for (const stop = from + ((<usize>count) << 2); from < stop; from += 4, to += step) {
+        if (add) store<f32>(to, load<f32>(to) + load<f32>(from));
+        else store<u32>(to, load<u32>(from));
+      }
+    }
   }
+}
+
+/** y | x | d0..d5 | s0..s5        y[i0 s0 + .. + i5 s5] = x[i0..i5], x dense: lines over d5 */
+export function scatter_f32(args: usize, ith: u32, nth: u32): void {
+  scatter(false, pointer(args, 1), args + 8, args, ith, nth);
+}
+
+/** y | y x | d0..d5 | s0..s5        the same, added to what is there */
+export function scatter_add_f32(args: usize, ith: u32, nth: u32): void {
+  scatter(true, pointer(args, 2), args + 12, args, ith, nth);
 }
 
 /** `columns` (up to 16) columns of m rows of x, `pitch` words apart, become rows of m words. */

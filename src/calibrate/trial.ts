@@ -28,10 +28,7 @@ export interface Sample {
 }
 
 /** What a tensor has while it is at home. */
-type Home = Pick<Tensor, "gradRead" | "home" | "spent" | "readers"> & {
-  readonly own: Tensor["storage"];
-  readonly grad: Tensor | null;
-};
+type Home = Pick<Tensor, "storage" | "own" | "readers">;
 
 /** A model's parameters and buffers on a device, as copies. */
 export class Trial<A extends unknown[], R> {
@@ -182,12 +179,8 @@ export class Trial<A extends unknown[], R> {
     handToNet(); // so that the net knows what each tensor holds at home
     const homes = new Map<Tensor, Home>();
     for (const [x, storage] of this.copies) {
-      const { storage: own, gradRead, home, spent, readers } = x;
-      homes.set(x, { own, gradRead, home, spent, readers, grad: x.ownGrad });
-      x.gradRead = true; // it is not to be released
-      x.home = null;
-      x.setGrad(null);
-      x.spent = null;
+      homes.set(x, { storage: x.storage, own: x.own, readers: x.readers });
+      x.own = null;
       storage.holders++;
       x.storage = storage;
     }
@@ -195,17 +188,14 @@ export class Trial<A extends unknown[], R> {
   }
 
   private leave(homes: Map<Tensor, Home>): void {
-    for (const [x, { own, grad, ...rest }] of homes) {
-      const { home, storage } = x;
-      if (x.spent !== null) releaseSpent(x, "calibrate");
-      x.gradRead = false;
+    for (const [x, home] of homes) {
+      const { leaf, storage } = x;
+      if (leaf.spent !== null) releaseSpent(leaf, "calibrate");
+      leaf.seen = false;
       x.setGrad(null);
-      home?.release("calibrate");
+      leaf.home?.release("calibrate");
       unhold(storage);
-      x.storage = own;
-      x.home = null;
-      if (grad !== null) x.setGrad(grad);
-      Object.assign(x, rest);
+      Object.assign(x, home);
     }
   }
 }

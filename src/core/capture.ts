@@ -214,6 +214,7 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   variant.rebuild = replacing(result);
 }
 
+const NOBODY: never[] = [];
 const OVERWRITTEN = "a captured step, which writes this gradient in place (clone() keeps it)";
 
 function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
@@ -224,16 +225,14 @@ function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
     for (const r of results) r.release("the captured call that failed");
     throw error;
   }
-  for (const [leaf, present] of variant.grads) {
-    const home = leaf.home?.storage;
-    if (home !== undefined) {
-      for (const a of home.aliases ?? []) a.deref()?.release(OVERWRITTEN);
-      home.aliases = [];
+  for (const [x, present] of variant.grads) {
+    const { grad, seen, home } = x.leaf;
+    if (home !== null) {
+      for (const a of home.storage.aliases ?? NOBODY) a.deref()?.release(OVERWRITTEN);
+      home.storage.aliases = [];
     }
-    if (!present) leaf.setGrad(null);
-    else if (leaf.gradRead || leaf.ownGrad?.storage !== leaf.home!.storage || leaf.ownGrad.gone !== null) {
-      leaf.setGrad(lasting(leaf.home!.storage, leaf.shape));
-    }
+    if (!present) x.setGrad(null);
+    else if (seen || grad?.storage !== home!.storage || grad.gone !== null) x.setGrad(lasting(home!.storage, x.shape));
   }
   return variant.rebuild(results);
 }

@@ -1,7 +1,7 @@
 // An entry of the tape: what is remembered of an op that was recorded, and when what it held goes.
 import { isFloat } from "./dtype.ts";
 import type { Op } from "./op.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Leaf, Tensor } from "./tensor.ts";
 
 /** What is remembered of an op that was recorded. @internal */
 export interface Entry<P = unknown> {
@@ -45,15 +45,20 @@ export function versionsOf(
   others: Entry["others"],
 ): number[] {
   if (saved.length === 0) return NONE;
-  return saved.map((s) => {
-    if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) return -1;
-    s.readers++;
-    return s.storage.version;
-  });
+  const versions = new Array<number>(saved.length);
+  for (let i = 0; i < saved.length; i++) {
+    const s = saved[i]!;
+    if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) versions[i] = -1;
+    else {
+      s.readers++;
+      versions[i] = s.storage.version;
+    }
+  }
+  return versions;
 }
 
 /** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
-export function releaseSpent(leaf: Tensor, reader: string): void {
+export function releaseSpent(leaf: Leaf, reader: string): void {
   const lists = leaf.spent!;
   leaf.spent = null;
   for (const spent of lists) {
@@ -73,15 +78,17 @@ export function consume(order: readonly Entry[], root: Tensor): void {
   // What was made last comes first in `order`: an entry behind a consumed one cannot be walked again either.
   for (let k = order.length - 1; k >= 0; k--) {
     const entry = order[k]!;
-    const { saved, versions, helpers } = entry;
-    for (const x of entry.inputs) {
-      if (x.isLeaf && x.requiresGrad && x.spent?.at(-1) !== spent) x.spent = x.spent ? [...x.spent, spent] : [spent];
+    const { wants, inputs, edges, others, saved, versions, helpers } = entry;
+    entry.consumed = saved.length > 0;
+    for (let i = 0; i < edges.length; i++) {
+      const edge = edges[i]!;
+      if (edge !== null) entry.consumed ||= edge.consumed;
+      else if (wants & (1 << i)) spend(inputs[i]!.leaf, spent);
     }
     if (entry.out !== root) spent.push(entry.out);
-    for (const out of entry.others) if (out !== root && isFloat(out.dtype)) spent.push(out);
-    for (const h of helpers ?? NONE) h.release(`backward(), which was done with ${entry.op.name}`);
+    for (const out of others) if (out !== root && isFloat(out.dtype)) spent.push(out);
+    if (helpers !== null) for (const h of helpers) h.release(`backward(), which was done with ${entry.op.name}`);
     entry.helpers = null;
-    entry.consumed = saved.length > 0 || entry.edges.some((edge) => edge?.consumed);
     if (!entry.consumed) continue;
     for (let i = 0; i < saved.length; i++) {
       const s = saved[i]!;
@@ -93,4 +100,10 @@ export function consume(order: readonly Entry[], root: Tensor): void {
     entry.inputs = NONE;
     entry.edges = NONE;
   }
+}
+
+/** The next recorded op that reads the leaf releases these. */
+function spend(leaf: Leaf, spent: Tensor[]): void {
+  if (leaf.spent === null) leaf.spent = [spent];
+  else if (leaf.spent[leaf.spent.length - 1] !== spent) leaf.spent.push(spent);
 }

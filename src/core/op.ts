@@ -12,8 +12,11 @@ import { alive, empty, Tensor, turned } from "./tensor.ts";
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];
 
+/** Makes a gradient. That of a part of the input can also be added to what has come for the whole, which is dense. @internal */
+export type Making = (() => Tensor) & { into?: (whole: Tensor) => void };
+
 /** A gradient; what makes it, asked only where the input wants one; or null where there is none. @internal */
-export type Gradient = Tensor | (() => Tensor) | null;
+export type Gradient = Tensor | Making | null;
 
 /** @internal */
 export interface Op<P = unknown, O extends Out = Tensor> {
@@ -74,16 +77,23 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
   const out = op.forward(xs, params, wants);
   const kept = saved;
   saved = outer;
-  const [first, others] = out instanceof Tensor ? [out, NOTHING] : [out[0]!, out.slice(1)];
+  let first = out as Tensor;
+  let others = NOTHING;
+  if (Array.isArray(out)) [first, ...others] = out as [Tensor, ...Tensor[]];
   if (wants !== 0 && isFloat(first.dtype)) record(op as unknown as Op, xs, params, kept, first, others, wants);
-  else for (const s of kept) if (temporary(s, xs, first, others)) s!.release(`${op.name}, which was not recorded`);
+  else if (kept !== NOTHING) drop(op.name, kept, xs, first, others);
   // Dense copies and casts that nobody else has seen.
-  for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);
+  if (xs !== given) for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);
   return out;
 }
 
-const temporary = (s: Tensor | null, xs: readonly Tensor[], first: Tensor, others: readonly Tensor[]): boolean =>
-  s !== null && s !== first && !xs.includes(s) && !others.includes(s);
+/** Releases the temporaries that were saved for a vjp that will not come. */
+function drop(op: string, kept: typeof saved, xs: readonly Tensor[], first: Tensor, others: readonly Tensor[]): void {
+  for (const s of kept) {
+    if (s === null || s === first || xs.includes(s) || others.includes(s)) continue;
+    s.release(`${op}, which was not recorded`);
+  }
+}
 
 /** Puts an entry for the outputs on the tape. @internal */
 export function record(
@@ -99,7 +109,7 @@ export function record(
   let slots = NONE;
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i]!;
-    if (x.spent !== null) releaseSpent(x, op.name);
+    if (x.own !== null && x.own.spent !== null) releaseSpent(x.own, op.name);
     edges[i] = x.entry;
     if (x.slot > 0) slots = inputs.map((y) => y.slot);
   }
@@ -169,12 +179,13 @@ export function gather(op: string, y: Tensor, x: Tensor): void {
   }
 }
 
-/** Copies the dense `x` to the places of the strided `y`. @internal */
-export function scatter(op: string, y: Tensor, x: Tensor): void {
-  if (y.strides === null) launch("copy_f32", [y], [x], [y.numel], undefined, op);
+/** Copies the dense `x` to the places of `y`, or adds it to what is there. @internal */
+export function scatter(op: string, y: Tensor, x: Tensor, add = false): void {
+  const inputs = add ? [y, x] : [x];
+  if (y.strides === null) launch(add ? "add_f32" : "copy_f32", [y], inputs, [y.numel], undefined, op);
   else {
     const { extents, strides } = walk(op, y.shape, [y.strides]);
-    launch("scatter_f32", [y], [x], extents, strides[0]!, op);
+    launch(add ? "scatter_add_f32" : "scatter_f32", [y], inputs, extents, strides[0]!, op);
   }
 }
 

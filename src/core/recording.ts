@@ -45,7 +45,7 @@ export class Recording {
     if (this.grads.get(leaf)?.written) return;
     const before = leaf.ownGrad;
     this.touches(leaf, false);
-    if (before !== null && !before.storage.virtual) leaf.home ??= lasting(before.storage, leaf.shape);
+    if (before !== null && !before.storage.virtual) leaf.leaf.home ??= lasting(before.storage, leaf.shape);
     guard(() => leaf.ownGrad?.storage ?? null);
   }
 

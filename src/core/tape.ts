@@ -67,6 +67,7 @@ function differentiate(
   const { createGraph: create = false, retainGraph: retain = create } = options;
   const order = reached(root);
   const found = new Map<Tensor, Tensor>();
+  const at: Visit = { entry: null!, found, wanted };
   const { grad: outerGrad, autocast } = mode;
   mode.grad = create;
   mode.autocast = null;
@@ -77,7 +78,8 @@ function differentiate(
       const { grads: gs, out, inputs, edges, slots } = entry;
       if (gs.length === 0) continue;
       check(entry);
-      const grads = create ? gradients(entry) : owning(gradients, entry, "backward()", isAmong, false);
+      at.entry = entry;
+      const grads = create ? gradients(at) : owning(gradients, at, "backward()", isAmong, false);
       entry.grads = NO_GRADS;
       for (let i = 0; i < grads.length; i++) {
         const x = grads[i]!;
@@ -102,8 +104,16 @@ function differentiate(
   return found;
 }
 
-/** The gradients of an entry's inputs that want one, each in its input's shape. */
-function gradients(entry: Entry): (Tensor | null)[] {
+/** An entry that backward is at, and what it has found for leaves, or for those that are `wanted`. */
+interface Visit {
+  entry: Entry;
+  readonly found: ReadonlyMap<Tensor, Tensor>;
+  readonly wanted: ReadonlySet<Tensor> | null;
+}
+
+/** The gradients of an entry's inputs that want one, each in its input's shape; null for those that went straight into what had come. */
+function gradients(at: Visit): (Tensor | null)[] {
+  const { entry } = at;
   const { op, inputs, wants, grads } = entry;
   const made = op.vjp!((entry.others.length === 0 ? grads[0] : grads) as Tensor, entry);
   for (let i = 0; i < made.length; i++) {
@@ -112,7 +122,15 @@ function gradients(entry: Entry): (Tensor | null)[] {
       made[i] = null; // what was made of it in vain is released with the rest
       continue;
     }
-    if (typeof g === "function") g = g();
+    if (typeof g === "function") {
+      const whole = g.into === undefined || mode.grad ? null : growing(at, i);
+      if (whole !== null) {
+        g.into!(whole);
+        made[i] = null;
+        continue;
+      }
+      g = g();
+    }
     const { shape } = inputs[i]!;
     if (!sameShape(g.shape, shape)) {
       if (op.fit === undefined)
@@ -125,6 +143,14 @@ function gradients(entry: Entry): (Tensor | null)[] {
     made[i] = g;
   }
   return made as (Tensor | null)[];
+}
+/** What has come for input i, where it can grow in place. */
+function growing({ entry, found, wanted }: Visit, i: number): Tensor | null {
+  const x = entry.inputs[i]!;
+  const edge = entry.edges[i]!;
+  const g = edge === null ? found.get(x) : wanted?.has(x) ? null : edge.grads[entry.slots[i] ?? 0];
+  const own = g != null && g.strides === null && g.storage.holders === 1 && !g.kept && g.dtype === entry.out.dtype;
+  return own ? g : null;
 }
 const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean => grads === null || grads.includes(t);
 
@@ -235,17 +261,18 @@ function ones(root: Tensor): Tensor {
 }
 const ONE = 0x3f800000;
 
-/** The leaf's gradient becomes `g`, or grows by it. */
-function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
-  const recording = mode.recording;
-  recording?.readsGrad(leaf);
-  recording?.touches(leaf, true);
-  const before = leaf.ownGrad;
+/** The gradient of the leaf `x` becomes `given`, or grows by it. */
+function accumulate(x: Tensor, given: Tensor, create: boolean): void {
+  const { recording } = mode;
+  recording?.readsGrad(x);
+  recording?.touches(x, true);
+  const { leaf } = x;
+  const before = leaf.grad;
   if (create) {
     recording?.refuse("backward", "would leave a gradient with a graph on a leaf: createGraph works with grad()");
     // A leaf's gradient lies dense in bytes of its own: nothing that the user gave is written later.
     const own = given.strides === null && given.storage.holders === 1 ? given : denseCopy(given);
-    leaf.setGrad(before === null ? own : apply(Add, [before, own], null));
+    x.setGrad(before === null ? own : apply(Add, [before, own], null));
     return;
   }
   const g = settled(given);
@@ -258,21 +285,20 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
   if (recording !== null && whole) {
     // The program writes straight into the leaf's home.
     const bound = g.device.bind(g.storage, leaf.home?.storage ?? null);
-    leaf.home ??= lasting(bound, leaf.shape);
+    leaf.home ??= lasting(bound, x.shape);
     g.release("backward()");
-    leaf.setGrad(lasting(leaf.home.storage, leaf.shape));
+    x.setGrad(lasting(leaf.home.storage, x.shape));
   } else if (leaf.home === null && whole && !g.kept && recording === null) {
-    leaf.setGrad(g);
+    x.setGrad(g);
   } else {
     if (leaf.home === null && recording !== null) {
       recording.outside(() => {
-        leaf.home = empty(leaf.shape, leaf.dtype, "gradient", leaf.device).keep();
+        leaf.home = empty(x.shape, x.dtype, "gradient", x.device).keep();
       });
     }
-    const own =
-      leaf.home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(leaf.home.storage, leaf.shape);
+    const own = leaf.home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(leaf.home.storage, x.shape);
     launch("copy_f32", [own], [g], [g.numel], undefined, "backward");
     g.release("backward()");
-    leaf.setGrad(own);
+    x.setGrad(own);
   }
 }

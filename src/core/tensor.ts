@@ -10,6 +10,18 @@ import { denseStrides, isTurned, type Strides } from "./layout.ts";
 import { born, count, gone, type Hold, mode, unhold, watch } from "./lifetime.ts";
 import { numel, type Shape, sameShape, show } from "./shape.ts";
 
+/** What only a leaf has. @internal */
+export interface Leaf {
+  /** Its gradient. */
+  grad: Tensor | null;
+  /** User code has seen the gradient, so dropping it does not release it. */
+  seen: boolean;
+  /** Where a captured program writes the gradient. */
+  home: Tensor | null;
+  /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. */
+  spent: Tensor[][] | null;
+}
+
 /**
  * A dense, row-major array on a device. Functions such as `tensor()`, `zeros()` and ops make them; the class is there for
  * `instanceof` and for types. https://pytorch.org/docs/stable/tensors.html
@@ -39,26 +51,20 @@ export abstract class Tensor {
   rebases = 0;
   /** Why a view may not be written while gradients are on, in PyTorch's words. @internal */
   fixed: string | null = null;
-  /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. @internal */
-  spent: Tensor[][] | null = null;
   /** Not released by steps and scopes: parameters, buffers, gradients, optimizer state, `keep()`. @internal */
   kept = false;
   /** Entries that were not consumed yet and saved it. @internal */
   readers = 0;
   /** What is to release it when they are. @internal */
   releaseLater: string | null = null;
-  /** Where a captured program writes this leaf's gradient. @internal */
-  home: Tensor | null = null;
-  /** User code has seen the gradient, so dropping it does not release it. @internal */
-  gradRead = false;
   /** Name in messages, such as a parameter's: layers give `weight` and `bias`; null by default. */
   name: string | null = null;
   /** In the net. @internal */
   private hold: Hold | null = null;
   /** Before that, its place among the young. @internal */
   place: number;
-  /** The gradient, for the engine: does not count as read by user code. `setGrad` puts it in place. @internal */
-  ownGrad: Tensor | null = null;
+  /** What hangs on its gradient, once there was one; `leaf` makes it. @internal */
+  own: Leaf | null = null;
   /** The one private name in the published types: without any, an object that looks like a tensor would be taken for one. */
   private wantsGrad = false;
 
@@ -77,6 +83,17 @@ export abstract class Tensor {
   /** Where it lies. */
   get device(): Device {
     return this.storage.device;
+  }
+
+  /** @internal */
+  get leaf(): Leaf {
+    this.own ??= { grad: null, seen: false, home: null, spent: null };
+    return this.own;
+  }
+
+  /** The gradient, for the engine: does not count as seen by user code. `setGrad` puts it in place. @internal */
+  get ownGrad(): Tensor | null {
+    return this.own === null ? null : this.own.grad;
   }
 
   /** Number of dims. */
@@ -115,7 +132,7 @@ export abstract class Tensor {
    */
   get grad(): Tensor | null {
     mode.recording?.readsGrad(this);
-    this.gradRead ||= this.ownGrad !== null;
+    if (this.ownGrad !== null) this.leaf.seen = true;
     return this.ownGrad;
   }
 
@@ -129,19 +146,20 @@ export abstract class Tensor {
 
   /** Puts a gradient in place; the one before is released unless user code has seen it. @internal */
   setGrad(value: Tensor | null): void {
-    const old = this.ownGrad;
+    const { leaf } = this;
+    const { grad: old, home } = leaf;
     if (old === value) return;
     if (value !== null) value.kept = true;
-    this.ownGrad = value;
+    leaf.grad = value;
     if (old !== null) {
       old.kept = false;
-      if (this.home !== null && old.storage === this.home.storage) {
+      if (home !== null && old.storage === home.storage) {
         old.release("a captured step, which writes this gradient in place (clone() keeps it)");
-      } else if (!this.gradRead) {
+      } else if (!leaf.seen) {
         old.release("zeroGrad()");
       }
     }
-    this.gradRead = false;
+    leaf.seen = false;
   }
 
   /** Lets go of the storage at once. `reason` completes "it was released by ...". @internal */

@@ -70,6 +70,6 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
     const { storage, gradient } = placed[i]!;
     x.moveTo(storage);
     x.setGrad(gradient === null ? null : lasting(gradient, x.shape));
-    x.home = null;
+    x.leaf.home = null;
   });
 }

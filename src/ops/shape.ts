@@ -7,7 +7,7 @@ import { stridesOf, type Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
 import { dimension, viewedStrides } from "./strides.ts";
-import { type Place, spread, viewOf } from "./views.ts";
+import { type Place, partGradient, viewOf } from "./views.ts";
 
 /** `shape` with its one -1 worked out. */
 function resolve(op: string, x: Tensor, shape: Shape): Shape {
@@ -194,7 +194,7 @@ const Slice: Op<{ readonly here: Place; readonly dense: Place; readonly fixed: s
     y.fixed ??= fixed;
     return y;
   },
-  vjp: (g, { inputs: [x], params }) => [() => spread(g, params.dense, x!.shape)],
+  vjp: (g, { inputs: [x], params }) => [partGradient(g, params.dense, x!.shape)],
 };
 
 /** `cut` gives the place for the strides of a tensor of this shape. */

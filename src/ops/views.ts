@@ -4,11 +4,12 @@
 // new one (inplace.ts), and each view makes its entry anew from the base's when it is next read.
 import { asStrides, denseStrides } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, contiguous, launch, type Op, record, scatter } from "../core/op.ts";
+import { apply, contiguous, type Gradient, launch, type Making, type Op, record, scatter } from "../core/op.ts";
 import type { Shape } from "../core/shape.ts";
 import { alias, type Tensor } from "../core/tensor.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
+import { hasZeroStride } from "./strides.ts";
 
 /** Where a view's elements lie among those of a dense tensor. @internal */
 export interface Place {
@@ -55,7 +56,9 @@ export const Part: Op<Place> = {
   strided: true,
   forward: ([x], { shape, strides, offset }) => viewOf(x!, shape, strides, x!.offset + offset),
   vjp: (g, { inputs: [x], params }) => [
-    () => fromMemory(spread(g, params, params.memory === null ? x!.shape : [params.memory.extent]), params),
+    params.memory === null
+      ? partGradient(g, params, x!.shape)
+      : () => fromMemory(spread(g, params, [params.memory!.extent]), params),
   ],
 };
 
@@ -65,6 +68,19 @@ export function spread(g: Tensor, place: Place, shape: Shape): Tensor {
   if (once.length === 0) return apply(Spread, [g], { place, shape });
   const size = place.shape.map((n, i) => (once.includes(i) ? 1 : n));
   return apply(Spread, [sum(g, { dim: once, keepdim: true })], { place: { ...place, shape: size }, shape });
+}
+
+/** The gradient of an input of this shape, from that of its part at a place. @internal */
+export function partGradient(g: Tensor, place: Place, shape: Shape): Gradient {
+  const made: Making = () => spread(g, place, shape);
+  if (!hasZeroStride(place.shape, place.strides)) {
+    made.into = (whole) => {
+      const at = alias(whole, place.shape, place.offset, asStrides(place.shape, place.strides));
+      scatter("asStrided", at, contiguous(g), true);
+      at.release("asStrided");
+    };
+  }
+  return made;
 }
 
 const Spread: Op<{ place: Place; shape: Shape }> = {

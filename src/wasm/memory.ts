@@ -29,6 +29,8 @@ interface Block {
   readonly address: number;
   readonly size: number;
   last: number;
+  /** Where blocks of its size wait. */
+  readonly bin: Block[];
 }
 
 export class WasmStorage implements Storage {
@@ -68,7 +70,7 @@ export class Memory extends Usage {
   private top: number;
   /** The last row that names bytes behind `top`: runs that were given back to it. */
   private topLast = 0;
-  private bins = new Map<number, Block[]>();
+  private readonly bins = new Map<number, Block[]>();
   private freeBytes = 0;
 
   /** Reserves address space for `maximumBytes`, or as much of it as the host gives: half, a quarter, and so on. */
@@ -101,22 +103,31 @@ export class Memory extends Usage {
   /** A block for `bytes`, or null when there is none: flush, then ask again. */
   allocate(bytes: number): Block | null {
     const size = Math.max(ALIGN, Math.ceil(bytes / ALIGN) * ALIGN);
-    const bin = this.bins.get(size);
-    if (bin !== undefined && bin.length > 0) {
+    const bin = this.binOf(size);
+    if (bin.length > 0) {
       this.freeBytes -= size;
       return bin.pop()!;
     }
-    if (this.top + size <= this.reservedBytes) return this.bump(size);
+    if (this.top + size <= this.reservedBytes) return this.bump(size, bin);
     if (this.freeBytes >= size) {
       const found = this.split(size);
       if (found !== null) return found;
     }
-    if (this.top + size <= this.reservedBytes || this.growFor(this.top + size)) return this.bump(size);
+    if (this.top + size <= this.reservedBytes || this.growFor(this.top + size)) return this.bump(size, bin);
     return null;
   }
 
-  private bump(size: number): Block {
-    const block = { address: this.top, size, last: this.topLast };
+  private binOf(size: number): Block[] {
+    let bin = this.bins.get(size);
+    if (bin === undefined) {
+      bin = [];
+      this.bins.set(size, bin);
+    }
+    return bin;
+  }
+
+  private bump(size: number, bin: Block[]): Block {
+    const block = { address: this.top, size, last: this.topLast, bin };
     this.top += size;
     return block;
   }
@@ -129,20 +140,25 @@ export class Memory extends Usage {
       if (each >= size && bin.length > 0 && (best === null || each < best.size)) best = bin[bin.length - 1]!;
     }
     if (best === null) return null;
-    this.bins.get(best.size)!.pop();
+    best.bin.pop();
     this.freeBytes -= best.size;
-    if (best.size > size) this.give({ address: best.address + size, size: best.size - size, last: best.last });
-    return { address: best.address, size, last: best.last };
+    const { address, last } = best;
+    if (best.size > size) this.give(this.run(address + size, best.size - size, last));
+    return this.run(address, size, last);
+  }
+
+  private run(address: number, size: number, last: number): Block {
+    return { address, size, last, bin: this.binOf(size) };
   }
 
   private merge(): void {
     const blocks = [...this.bins.values()].flat().sort((a, b) => a.address - b.address);
-    this.bins = new Map();
+    for (const bin of this.bins.values()) bin.length = 0;
     this.freeBytes = 0;
     let run: Block | null = null;
     for (const b of blocks) {
       if (run !== null && run.address + run.size === b.address) {
-        run = { address: run.address, size: run.size + b.size, last: Math.max(run.last, b.last) };
+        run = this.run(run.address, run.size + b.size, Math.max(run.last, b.last));
       } else {
         if (run !== null) this.give(run);
         run = b;
@@ -181,9 +197,7 @@ export class Memory extends Usage {
 
   /** Takes a block back. */
   give(block: Block): void {
-    const bin = this.bins.get(block.size);
-    if (bin === undefined) this.bins.set(block.size, [block]);
-    else bin.push(block);
+    block.bin.push(block);
     this.freeBytes += block.size;
   }
 }

@@ -106,8 +106,8 @@ export class Script {
     for (let i = 0; i < buffers.length; i++) words[at++] = address(buffers[i]!);
     for (let i = 0; i < extents.length; i++) words[at++] = extents[i]!;
     for (let i = 0; i < scalars.length; i++) words[at++] = scalars[i]!;
-    const work = workOf(k, extents);
-    const parallel = threads > 1 && work * k.weight >= PARALLEL_WORK;
+    const work = threads > 1 ? workOf(k, extents) : 0;
+    const parallel = work > 0 && work * k.weight >= PARALLEL_WORK;
     const barrier = meet ?? (this.rows > 0 && (parallel || this.after));
     words[row] = k.index;
     words[row + 1] = (at - row) << 2;

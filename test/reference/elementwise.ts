@@ -143,6 +143,9 @@ elementwise.permute_f32 = ([y], [x], extents, strides) => {
 elementwise.scatter_f32 = ([y], [x], extents, strides) => {
   walk(extents, [[...strides]], (i, [j]) => move(y, j, x, i));
 };
+elementwise.scatter_add_f32 = ([y], [before, x], extents, strides) => {
+  walk(extents, [[...strides]], (i, [j]) => pair("add", (a, b) => a + b, y, j, before, j, x, i));
+};
 // y | c a b
 elementwise.where_f32 = ([y], [c, a, b], [n]) => {
   for (let i = 0; i < n; i++) move(y, i, c.v[i] !== 0 ? a : b, i);

@@ -57,6 +57,13 @@ export const copy: Registry = {
     body: `${strided("i", ["s"])}
   y[u32(at_s)] = x[i];`,
   }),
+  scatter_add_f32: one({
+    buffers: "y before x",
+    extents: DIMS,
+    scalars: strides("s"),
+    body: `${strided("i", ["s"])}
+  y[u32(at_s)] = before[u32(at_s)] + x[i];`,
+  }),
   // A workgroup turns a tile of 16 x 16 through workgroup memory, so both sides are read and written in runs.
   transpose_f32: one({
     buffers: "y:u32 x:u32",
