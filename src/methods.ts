@@ -51,7 +51,7 @@ declare module "./core/tensor.ts" {
     tanh(): Tensor;
     /** 1 / (1 + e^-x), element by element; the same shape. */
     sigmoid(): Tensor;
-    /** max(x, 0), element by element; the same shape. The gradient at 0 is 0. */
+    /** max(x, 0), element by element, of floats and int32; the same shape. The gradient at 0 is 0. */
     relu(): Tensor;
     /** |x|, element by element; the same shape. */
     abs(): Tensor;
@@ -59,7 +59,7 @@ declare module "./core/tensor.ts" {
     sin(): Tensor;
     /** Cosine of angles in radians, element by element; the same shape. */
     cos(): Tensor;
-    /** -1, 0 or 1 by each element's sign; the same shape. Its gradient is 0. */
+    /** -1, 0 or 1 by each element's sign; the same shape and dtype. Its gradient is 0. */
     sign(): Tensor;
     /** As float32; itself where it is that already. */
     float(): Tensor;
@@ -112,7 +112,7 @@ declare module "./core/tensor.ts" {
     clamp(bounds: ops.ClampOptions): Tensor;
     /** `value` where `mask` is true; the mask broadcasts. */
     maskedFill(mask: Tensor, value: number): Tensor;
-    /** 0 where negative, 1 where positive, `values` at 0. No gradient. */
+    /** 0 where negative or NaN, 1 where positive, `values` at 0. No gradient. */
     heaviside(values: Tensor): Tensor;
     /** e^x / Σ e^x along `dim`; the same shape. */
     softmax(dim: number): Tensor;

@@ -139,6 +139,66 @@ program("NaN wins, and has the gradient", async () => {
   await exactly(d.grad, [1, 1, 0.5, 0], "minimum, the other");
 });
 
+program("of several NaN: the last of a window, else the first", async () => {
+  const of = async (f: (x: w.Tensor) => w.Tensor, values: number[], expected: number[], what: string): Promise<void> =>
+    gradient((x) => f(x.view(2, values.length / 2)).sum(), values, expected, what);
+  const windows: [number[], number[]][] = [
+    [
+      [nan, 1, 2, nan],
+      [0, 0, 0, 1],
+    ],
+    [
+      [nan, nan, 1, 2],
+      [0, 1, 0, 0],
+    ],
+    [
+      [1, nan, nan, 5],
+      [0, 0, 1, 0],
+    ],
+    [
+      [nan, 3, 1, 2],
+      [1, 0, 0, 0],
+    ],
+  ];
+  for (const [values, expected] of windows) {
+    // One window, and enough for the kernel's vectors.
+    for (const times of [1, 7]) {
+      const rows = (v: number[]): number[] => [0, 2].flatMap((i) => new Array(times).fill(v.slice(i, i + 2)).flat());
+      const pooled = (x: w.Tensor): w.Tensor => w.maxPool2d(x.view(1, 2, -1), 2);
+      await of(pooled, rows(values), rows(expected), `maxPool2d of ${values}, ${times} windows`);
+    }
+  }
+  await of((x) => x.max(1).values, [nan, 1, nan, nan, nan, 2], [1, 0, 0, 1, 0, 0], "max(dim)");
+  await of((x) => x.min(0).values, [nan, 1, nan, nan, nan, 2], [1, 0, 1, 0, 1, 0], "min(dim)");
+  const x = tensor([1, nan, nan, 5, nan, nan], { shape: [2, 3] });
+  for (const name of ["argmax", "argmin"] as const) {
+    await exactly(x[name](1), [1, 1], `${name}(1)`);
+    await exactly(x[name](0), [name === "argmax" ? 1 : 0, 0, 0], `${name}(0)`);
+    await exactly(x[name](), [1], name);
+  }
+});
+
+program("sign, relu and heaviside of every dtype, and of NaN", async () => {
+  const has = async (t: w.Tensor, dtype: w.DType, expected: number[], what: string): Promise<void> => {
+    assert.is(t.dtype, dtype, what);
+    await exactly(t, expected, what);
+  };
+  const x = ints(3, -2, 0, -(2 ** 31), 2 ** 31 - 1);
+  const b = tensor([true, false]);
+  const f = tensor([nan, 1, -2, 0, inf]);
+  await has(x.sign(), "int32", [1, -1, 0, -1, 1], "sign of int32");
+  await has(x.relu(), "int32", [3, 0, 0, 0, 2 ** 31 - 1], "relu of int32");
+  await has(b.sign(), "bool", [1, 0], "sign of bool");
+  assert.match(await messageOf(() => b.relu()), /^relu: .* is bool/);
+  await has(f.sign(), "float32", [0, 1, -1, 0, 1], "sign of floats");
+  await has(f.relu(), "float32", [nan, 1, 0, 0, inf], "relu of floats");
+  await has(w.heaviside(f, tensor(0.5)), "float32", [0, 1, 0, 0.5, 1], "heaviside");
+  await has(w.heaviside(tensor([0, 1, -1]), tensor(nan)), "float32", [nan, 1, 0], "heaviside with NaN at 0");
+  await has(w.heaviside(x, ints(7)), "int32", [1, 0, 7, 0, 1], "heaviside of int32");
+  await has(w.heaviside(b, tensor([true])), "bool", [1, 1], "heaviside of bool");
+  assert.match(await messageOf(() => w.heaviside(x, tensor(0.5))), /^heaviside: .*the dtypes must be the same/);
+});
+
 program("equal ones share the gradient, along a dim too", async (same) => {
   const of = async (f: (x: w.Tensor) => w.Tensor, expected: number[], what: string): Promise<void> => {
     const x = tensor([3, 1, 3, 2, 2, 2], { shape: [2, 3] }).requiresGrad_();

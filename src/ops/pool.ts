@@ -110,7 +110,8 @@ function gathered(h: Tensor, index: Tensor, g: MaxGeometry): Tensor {
 
 /**
  * The largest of each window: `[n, c, h, w]` or `[c, h, w]` to `[..., oh, ow]` with
- * oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. NaN wins, the first of a tie takes the gradient.
+ * oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. The first of a tie takes the gradient; NaN wins, of several
+ * the last, as in PyTorch.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
  */
 export function maxPool2d(

@@ -48,12 +48,13 @@ const negFloat = unary("neg", "", (g) => neg(g));
 /** -x, element by element, for floats and int32: the shape and dtype of `x`. */
 export const neg = (x: Tensor): Tensor => (x.dtype === "int32" ? negWhole(x) : negFloat(x));
 /** 0 - x */
-const negWhole = (x: Tensor): Tensor =>
-  compose(() => {
-    const zero = empty([], "int32", "neg", x.device);
-    launch("fill_i32", [zero], [], [1], [0], "neg");
-    return sub(zero, x);
-  });
+const negWhole = (x: Tensor): Tensor => compose(() => sub(noughtOf(x), x));
+/** A 0 beside int32. */
+function noughtOf(x: Tensor): Tensor {
+  const zero = empty([], "int32", "zero", x.device);
+  launch("fill_i32", [zero], [], [1], [0], "zero");
+  return zero;
+}
 /** e^x, element by element, for floats: the shape and dtype of `x`. */
 export const exp = unary("exp", "y", (g, y) => mul(g, y));
 /** Natural logarithm, element by element, for floats: NaN below zero, -infinity at zero. */
@@ -64,8 +65,10 @@ export const sqrt = unary("sqrt", "y", (g, y) => sqrtVjp(g, y));
 export const tanh = unary("tanh", "y", (g, y) => tanhVjp(g, y));
 /** 1 / (1 + e^-x), element by element, for floats: results in [0, 1]. */
 export const sigmoid = unary("sigmoid", "y", (g, y) => sigmoidVjp(g, y));
-/** max(x, 0), element by element, for floats; the gradient at 0 is 0, NaN stays NaN. */
-export const relu = unary("relu", "y", (g, y) => reluVjp(g, y));
+/** max(x, 0), element by element, for floats and int32; the gradient at 0 is 0, NaN stays NaN. */
+export const relu = (x: Tensor): Tensor =>
+  x.dtype === "int32" ? compose(() => maximum(x, noughtOf(x))) : reluFloat(x);
+const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y));
 /** |x|, element by element, for floats and int32; the gradient at 0 is 0. */
 export const abs = (x: Tensor): Tensor => (x.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x));
 const absFloat = unary("abs", "x", (g, x) => mul(g, sign(x)));
@@ -94,11 +97,12 @@ export function zerosAs(g: Tensor): Tensor {
   launch("fill_f32", [z], [], [z.numel], [0], "zeros");
   return z;
 }
-/** -1, 0 or 1 by each element's sign, for floats; its gradient is 0. */
-export const sign = (x: Tensor): Tensor => {
-  expectDtype("sign", x, "float32");
-  return apply(Sign, [x], null);
-};
+/** -1, 0 or 1 by each element's sign, 0 for NaN, in the dtype of `x`: float, int32, or bool, which stays as it is. Its gradient is 0. */
+export function sign(x: Tensor): Tensor {
+  if (x.dtype === "bool") return clone(x);
+  if (x.dtype !== "int32") return apply(Sign, [x], null);
+  return compose(() => sub(toInt(compareScalar("gt", x, 0)), toInt(compareScalar("lt", x, 0))));
+}
 const scalarSub = (a: Tensor, b: Tensor): Tensor => addTensors(a, neg(b));
 const addTensors = (a: Tensor, b: Tensor): Tensor => {
   const y = empty(a.shape, "float32", "sign", a.device);

@@ -5,7 +5,7 @@ import { fail } from "../core/error.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
-import { ge, gt, le, lt, ne, sameDtypes } from "./binary.ts";
+import { eq, ge, gt, le, lt, sameDtypes } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
@@ -115,9 +115,10 @@ export function clamp(x: Tensor, { min = null, max = null, ...rest }: ClampOptio
 }
 
 /**
- * 0 where x is negative, 1 where it is positive, `values` where it is 0, which broadcasts. No gradient.
+ * 0 where x is negative or NaN, 1 where it is positive, `values` of the same dtype where it is 0, which broadcasts. No gradient.
  * https://pytorch.org/docs/stable/generated/torch.heaviside.html
  */
 export function heaviside(x: Tensor, values: Tensor): Tensor {
-  return compose(() => where(gt(x, 0), 1, where(lt(x, 0), 0, where(ne(x, x), x, values)))).detach();
+  sameDtypes("heaviside", [x, values]);
+  return compose(() => where(gt(x, 0), 1, where(eq(x, 0), values, 0))).detach();
 }
