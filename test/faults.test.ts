@@ -335,18 +335,83 @@ program("mul_ and div_ by what requires grad", async (same) => {
   await same(q.grad, [6, 6], "mul_, broadcast");
 });
 
+/** What PyTorch 1.13 has for the second derivative of what is linear: zeros, nothing without a word, or an error. */
+const LINEAR: Record<"zeros" | "nothing" | "refused", Record<string, (x: w.Tensor) => w.Tensor>> = {
+  zeros: {
+    relu: (x) => x.relu(),
+    abs: (x) => x.abs(),
+    maxPool2d: (x) => w.maxPool2d(x.view(1, 1, 4, 4), 2),
+    "maxPool2d of overlapping windows": (x) => w.maxPool2d(x.view(1, 4, 4), 3, { stride: 1 }),
+    avgPool2d: (x) => w.avgPool2d(x.view(1, 1, 4, 4), 2),
+    "pools in a row": (x) => w.avgPool2d(w.maxPool2d(x.view(1, 1, 4, 4), 2), 2),
+    "maxPool2d of conv2d": (x) => w.maxPool2d(w.conv2d(x.view(1, 1, 4, 4), ones([1, 1, 2, 2])), 2),
+    "avgPool2d of a transposed view": (x) => w.avgPool2d(x.t().view(1, 4, 4).transpose(1, 2), 2),
+    nllLoss: (x) => w.nllLoss(x, labels([0, 1, 2, 3])),
+    "nllLoss, sum": (x) => w.nllLoss(x, labels([0, 1, 2, 3]), { reduction: "sum" }),
+    "nllLoss, none": (x) => w.nllLoss(x, labels([0, 1, -100, 3]), { reduction: "none" }),
+    "nllLoss, weighted": (x) => w.nllLoss(x, labels([0, 1, 2, 3]), { weight: tensor([1, 2, 3, 4]) }),
+    "nllLoss of one row": (x) => w.nllLoss(x.view(16), tensor(2, { dtype: "int32" })),
+  },
+  nothing: {
+    "conv2d of the input": (x) => w.conv2d(x.view(1, 1, 4, 4), ones([1, 1, 2, 2])),
+    "conv2d of the weight": (x) => w.conv2d(ones([1, 1, 5, 5]), x.view(1, 1, 4, 4)),
+    "layerNorm of weight and bias": (x) => w.layerNorm(ones([2, 4]), 4, x.select(0, 0), x.select(0, 1)),
+  },
+  refused: {
+    mm: (x) => x.mm(ones([4, 4])),
+    "matmul from the left": (x) => ones([3, 4]).matmul(x),
+    linear: (x) => w.linear(x, ones([3, 4])),
+    "conv2d of the bias": (x) => w.conv2d(ones([1, 1, 2, 2]), ones([4, 1, 2, 2]), x.select(0, 0)),
+    sum: (x) => x.sum(),
+    mean: (x) => x.mean({ dim: 1 }),
+    neg: (x) => x.neg(),
+    sign: (x) => x.sign(),
+    add: (x) => x.add(1),
+    mul: (x) => x.mul(ones([4, 4])),
+    div: (x) => x.div(2),
+    maximum: (x) => w.maximum(x, ones([4, 4])),
+    where: (x) => w.where(x.gt(0), x, 0),
+    maskedFill: (x) => x.maskedFill(x.gt(0), 1),
+    clamp: (x) => x.clamp({ min: 0, max: 1 }),
+    max: (x) => x.max(),
+    "max(dim)": (x) => x.max(1).values,
+    amin: (x) => x.amin({ dim: 1 }),
+    expand: (x) => x.expand(2, 4, 4),
+    narrow: (x) => x.narrow(1, 1, 2),
+    unbind: (x) => x.unbind(1)[1]!,
+    fill_: (x) => x.clone().fill_(1),
+    copy_: (x) => zeros([4, 4]).copy_(x),
+    mul_: (x) => x.clone().mul_(ones([4, 4])),
+  },
+};
+
 program("a second derivative that is zero is zeros", async (same) => {
-  const square = (): w.Tensor => tensor([1, -2, 3, -4], { shape: [2, 2] }).requiresGrad_();
-  const linear: Record<string, (x: w.Tensor) => w.Tensor> = {
-    relu: (x) => x.relu().sum(),
-    abs: (x) => x.abs().sum(),
+  const of = (f: (x: w.Tensor) => w.Tensor): [w.Tensor, w.Tensor] => {
+    const values = Array.from({ length: 16 }, (_, i) => ((i * 7) % 16) - 7.5);
+    const x = tensor(values, { shape: [4, 4] }).requiresGrad_();
+    return [x, w.grad(f(x).sum(), [x], { createGraph: true })[0]!];
   };
-  for (const [what, f] of Object.entries(linear)) {
-    const x = square();
-    const [g] = w.grad(f(x), [x], { createGraph: true });
-    g!.sum().backward();
-    await same(x.grad, [0, 0, 0, 0], what);
+  for (const [what, f] of Object.entries(LINEAR.zeros)) {
+    const [x, g] = of(f);
+    g.sum().backward();
+    await same(x.grad, new Array(16).fill(0), what);
   }
+  for (const [what, f] of Object.entries(LINEAR.nothing)) {
+    const [x, g] = of(f);
+    assert.ok(g.requiresGrad, what);
+    g.sum().backward();
+    assert.is(x.grad, null, what);
+  }
+  for (const [what, f] of Object.entries(LINEAR.refused)) {
+    const [, g] = of(f);
+    assert.not(g.requiresGrad, what);
+    assert.match(await messageOf(() => g.sum().backward()), /does not require grad/, what);
+  }
+  // Where there is more, zeros are no part of it.
+  const x = tensor([1, 2, 3, 4], { shape: [1, 2, 2] }).requiresGrad_();
+  const y = w.maxPool2d(x, 2);
+  const [g] = w.grad(y.mul(y).sum(), [x], { createGraph: true });
+  await same(w.grad(g!.sum(), [x])[0]!, [0, 0, 0, 2], "the square of a pool");
 });
 
 program("a second derivative of a product is that of the other factor", async (same) => {

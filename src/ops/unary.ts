@@ -1,7 +1,8 @@
 // Elementwise functions of one tensor, and of a tensor and a number.
 import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, cast, expectDtype, type Gradient, launch, type Op, save } from "../core/op.ts";
+import { mode } from "../core/lifetime.ts";
+import { apply, cast, expectDtype, type Gradient, launch, type Op, record, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
 import { div, maximum, mul, sub } from "./binary.ts";
@@ -97,6 +98,21 @@ export function zerosAs(g: Tensor): Tensor {
   launch("fill_f32", [z], [], [z.numel], [0], "zeros");
   return z;
 }
+/**
+ * A gradient that does not depend on the input `x`, where PyTorch's graph leads to `x` all the same: a second derivative there is
+ * zeros, or none, and not refused.
+ * @internal
+ */
+export function besides(g: Tensor, x: Tensor, second: "zeros" | "none"): Tensor {
+  if (!mode.grad) return g;
+  const y = alias(g);
+  record(BESIDES[second], [g, x], null, [], y, [], g.requiresGrad ? 3 : 2);
+  return y;
+}
+const BESIDES: Record<"zeros" | "none", Op> = {
+  zeros: { name: "linearVjp", forward: ([g]) => g!, vjp: (gg, { inputs: [, x] }) => [gg, () => zerosAs(x!)] },
+  none: { name: "linearVjp", forward: ([g]) => g!, vjp: (gg) => [gg, null] },
+};
 /** -1, 0 or 1 by each element's sign, 0 for NaN, in the dtype of `x`: float, int32, or bool, which stays as it is. Its gradient is 0. */
 export function sign(x: Tensor): Tensor {
   if (x.dtype === "bool") return clone(x);
