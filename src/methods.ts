@@ -176,6 +176,10 @@ declare module "./core/tensor.ts" {
     mul_(b: Other): Tensor;
     /** this /= b in place, for floats, where `b` broadcasts to this shape; returns this. */
     div_(b: Other): Tensor;
+    /** The elements become `value` where the bool `mask`, which broadcasts, is true, in place; returns this. */
+    maskedFill_(mask: Tensor, value: number): Tensor;
+    /** Every element becomes its hyperbolic tangent, in place; returns this. */
+    tanh_(): Tensor;
     /** Every element becomes 0, in place; returns this. */
     zero_(): Tensor;
     /** Every element becomes `value`, in place; returns this. */
@@ -238,7 +242,7 @@ const named: Record<string, AnyFunction> = {
   ...{ movedim: ops.movedim, slice: ops.slice, diagonal: ops.diagonal, unbind: ops.unbind, split: ops.split },
   ...{ chunk: ops.chunk, contiguous, isContiguous: ops.isContiguous, stride: ops.stride },
   ...{ clamp: ops.clamp, maskedFill: ops.maskedFill, heaviside: ops.heaviside },
-  ...{ storageOffset: ops.storageOffset, div_: ops.div_ },
+  ...{ storageOffset: ops.storageOffset, div_: ops.div_, maskedFill_: ops.maskedFill_, tanh_: ops.tanh_ },
   ...{ matmul: ops.matmul, mm: ops.mm, add_: ops.add_, sub_: ops.sub_, mul_: ops.mul_, zero_: ops.zero_ },
   ...{ fill_: ops.fill_, copy_: ops.copy_, uniform_: ops.uniform_, normal_: ops.normal_ },
   ...{ backward, data, dataSync, item, itemSync, to },

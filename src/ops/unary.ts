@@ -79,7 +79,8 @@ export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
 export const cos = unary("cos", "x", (g, x) => neg(mul(g, sin(x))));
 
 const reluVjp = unaryVjp("relu", (gg, _, y) => [() => reluVjp(gg, y), () => zerosAs(y)]);
-const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);
+/** @internal */
+export const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);
 const sigmoidVjp = unaryVjp("sigmoid", (gg, g, y) => [
   () => sigmoidVjp(gg, y),
   () => mul(mul(gg, g), rsubScalar(mulScalar(y, 2), 1)),
