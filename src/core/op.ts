@@ -1,6 +1,6 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
 
-import { walk } from "../program/nest.ts";
+import { shifted, walk } from "../program/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { type Entry, nextSerial, releaseSpent, versionsOf } from "./entry.ts";
@@ -163,19 +163,17 @@ const Contiguous: Op = {
 /** Copies the strided `x` to the dense `y`. @internal */
 export function gather(op: string, y: Tensor, x: Tensor): void {
   if (x.strides === null) launch("copy_f32", [y], [x], [x.numel], undefined, op);
-  else {
-    const { extents, strides } = walk(op, x.shape, [x.strides]);
-    launch("permute_f32", [y], [x], extents, strides[0]!, op);
-  }
+  else
+    for (let n = walk(op, x.shape, [x.strides]); n !== null; n = n.next)
+      launch("permute_f32", [shifted(y, n.start)], [shifted(x, n.from[0]!)], n.extents, n.strides[0]!, op);
 }
 
 /** Copies the dense `x` to the places of the strided `y`. @internal */
 export function scatter(op: string, y: Tensor, x: Tensor): void {
   if (y.strides === null) launch("copy_f32", [y], [x], [y.numel], undefined, op);
-  else {
-    const { extents, strides } = walk(op, y.shape, [y.strides]);
-    launch("scatter_f32", [y], [x], extents, strides[0]!, op);
-  }
+  else
+    for (let n = walk(op, y.shape, [y.strides]); n !== null; n = n.next)
+      launch("scatter_f32", [shifted(y, n.from[0]!)], [shifted(x, n.start)], n.extents, n.strides[0]!, op);
 }
 
 /** A dense copy. @internal */
