@@ -60,11 +60,10 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     if (x.requiresGrad) wants |= 1 << i;
-    if (x.base !== null && x.base.rebases !== x.rebases)
-      fail(op.name, `${show(x.shape)} is a view whose base has been modified in place since: ${x.fixed}`);
+    if (x.fixed !== null && mode.grad && op.vjp !== undefined) mode.current(op.name, x);
     if (x.strides !== null && !op.strided) {
       dense ??= inputs.slice();
-      dense[i] = contiguous(x);
+      dense[i] = op.vjp === undefined ? Contiguous.forward([x], null, 0) : contiguous(x);
     }
   }
   if (!mode.grad || op.vjp === undefined) wants = 0;

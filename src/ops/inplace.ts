@@ -60,6 +60,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   for (const o of others) {
     alive(op.name, o);
     if (o.device !== x.device) mixed(op.name, x, o);
+    if (o.fixed !== null && mode.grad) mode.current(op.name, o);
     noteRead(o);
     apart(op.name, x, o);
   }

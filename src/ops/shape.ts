@@ -190,9 +190,7 @@ const Slice: Op<{ readonly here: Place; readonly dense: Place; readonly fixed: s
   name: "slice",
   strided: true,
   forward([x], { here, fixed }) {
-    const y = viewOf(x!, here.shape, here.strides, x!.offset + here.offset);
-    y.fixed ??= fixed;
-    return y;
+    return viewOf(x!, here.shape, here.strides, x!.offset + here.offset, fixed);
   },
   vjp: (g, { inputs: [x], params }) => [() => spread(g, params.dense, x!.shape)],
 };
