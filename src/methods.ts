@@ -6,7 +6,7 @@ import { contiguous } from "./core/op.ts";
 import { recordingNow } from "./core/recording.ts";
 import type { Shape } from "./core/shape.ts";
 import { type BackwardOptions, backward } from "./core/tape.ts";
-import { Tensor } from "./core/tensor.ts";
+import { alive, Tensor } from "./core/tensor.ts";
 import * as ops from "./ops/index.ts";
 import { formatTensor } from "./print.ts";
 import { data, dataSync, item, itemSync, to } from "./read.ts";
@@ -218,6 +218,11 @@ declare module "./core/tensor.ts" {
   }
 }
 
+function living(x: Tensor): Tensor {
+  alive("contiguous", x);
+  return contiguous(x);
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: one loop over functions of many signatures
 type AnyFunction = (x: Tensor, ...rest: any[]) => unknown;
 
@@ -240,7 +245,7 @@ const named: Record<string, AnyFunction> = {
   ...{ softmax: ops.softmax, logSoftmax: ops.logSoftmax, flatten: ops.flatten, squeeze: ops.squeeze },
   ...{ unsqueeze: ops.unsqueeze, t: ops.t, transpose: ops.transpose, narrow: ops.narrow, select: ops.select },
   ...{ movedim: ops.movedim, slice: ops.slice, diagonal: ops.diagonal, unbind: ops.unbind, split: ops.split },
-  ...{ chunk: ops.chunk, contiguous, isContiguous: ops.isContiguous, stride: ops.stride },
+  ...{ chunk: ops.chunk, contiguous: living, isContiguous: ops.isContiguous, stride: ops.stride },
   ...{ clamp: ops.clamp, maskedFill: ops.maskedFill, heaviside: ops.heaviside },
   ...{ storageOffset: ops.storageOffset, div_: ops.div_, maskedFill_: ops.maskedFill_, tanh_: ops.tanh_ },
   ...{ matmul: ops.matmul, mm: ops.mm, add_: ops.add_, sub_: ops.sub_, mul_: ops.mul_, zero_: ops.zero_ },

@@ -444,4 +444,58 @@ program("a second derivative of a product is that of the other factor", async (s
   assert.match(await messageOf(() => plain!.sum().backward()), /does not require grad/);
 });
 
+program("a released tensor says so wherever it is used, also where it would be returned as it is", async () => {
+  const gone = (t: w.Tensor): w.Tensor => {
+    t.dispose();
+    return t;
+  };
+  const x = (): w.Tensor => gone(ones([2, 3]));
+  const i = (): w.Tensor => gone(ints(1, 2));
+  const b = (): w.Tensor => gone(tensor([true, false]));
+  const uses: Record<string, () => unknown> = {
+    contiguous: () => x().contiguous(),
+    "contiguous of a transposed view": () => gone(ones([2, 3]).t()).contiguous(),
+    float: () => x().float(),
+    int: () => i().int(),
+    bool: () => b().bool(),
+    "to a dtype": () => x().to("float32"),
+    "to another dtype": () => x().to("int32"),
+    "to a device": () => x().to(w.defaultDevice()),
+    detach: () => x().detach(),
+    clone: () => x().clone(),
+    isContiguous: () => x().isContiguous(),
+    stride: () => x().stride(),
+    "stride of a dim": () => x().stride(0),
+    storageOffset: () => x().storageOffset(),
+    view: () => x().view(6),
+    "reshape to its shape": () => x().reshape(2, 3),
+    flatten: () => i().flatten(),
+    squeeze: () => x().squeeze(),
+    unsqueeze: () => x().unsqueeze(0),
+    t: () => i().t(),
+    permute: () => x().permute(0, 1),
+    expand: () => x().expand(2, 3),
+    narrow: () => x().narrow(0, 0, 2),
+    select: () => x().select(0, 0),
+    unbind: () => x().unbind(),
+    split: () => x().split(2),
+    chunk: () => x().chunk(1),
+    diagonal: () => x().diagonal(),
+    movedim: () => x().movedim(0, 0),
+    "sign of bool": () => b().sign(),
+    "relu of int32": () => i().relu(),
+    "a comparison with what no int32 is": () => i().lt(1e10),
+    "dropout in evaluation": () => w.dropout(x(), 0.5, false),
+    maskedFill_: () => x().maskedFill_(tensor([true]), 0),
+    tanh_: () => x().tanh_(),
+    "copy_ of": () => ones([2, 3]).copy_(x()),
+    backward: () => x().backward(),
+    data: () => x().data(),
+  };
+  for (const [what, use] of Object.entries(uses)) {
+    assert.match(await messageOf(use), /^\w+: the tensor \w+ \[.*\] was released by dispose\(\)/, what);
+  }
+  assert.equal([x().numel, x().ndim, x().shape, x().dtype], [6, 2, [2, 3], "float32"], "what it was stays");
+});
+
 test.run();

@@ -175,6 +175,7 @@ export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
 
 /** Whole numbers beside a fraction, NaN or what no int32 reaches: as numbers compare. */
 function compareWhole(name: Comparison, x: Tensor, s: number): Tensor {
+  alive(name, x);
   if (Math.abs(s) < 2 ** 31 - 1 && name !== "eq" && name !== "ne") {
     // x < 1.5 is x <= 1, x > 1.5 is x >= 2.
     return name === "lt" || name === "le"
@@ -205,6 +206,7 @@ export const toBool = (x: Tensor): Tensor => toDtype(x, "bool");
 
 /** @internal */
 export function toDtype(x: Tensor, dtype: DType): Tensor {
+  alive("to", x);
   if (x.dtype === dtype) return x;
   if (isFloat(dtype)) return cast(isFloat(x.dtype) ? x : convert(x, "float32"), dtype);
   return dtype === "int32" && x.dtype === "bool" ? apply(Relabel, [x], null) : convert(x, dtype);
