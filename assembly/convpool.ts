@@ -128,7 +128,7 @@ function pool2(y: usize, idx: usize, x: usize, ph: u32, pw: u32, w: u32, relu: b
   return !v128.any_true(bad);
 }
 
-/** The first maximum of each window of a plane, a NaN before any number. */
+/** The first maximum of each window of a plane, or its last NaN. */
 function pool(
   y: usize,
   idx: usize,

@@ -8,7 +8,7 @@ function larger(v: v128, best: v128): v128 {
   return v128.or(f32x4.gt(v, best), f32x4.ne(v, v));
 }
 
-/** y idx | x | planes oh ow kh kw | h w sh sw ph pw dh dw: the first maximum of a window, a NaN before any number */
+/** y idx | x | planes oh ow kh kw | h w sh sw ph pw dh dw: the first maximum of a window, or the last NaN */
 export function max_pool2d_f32(args: usize, ith: u32, nth: u32): void {
   const e = args + 12;
   const planes = extent(e, 0);

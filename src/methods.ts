@@ -6,7 +6,7 @@ import { contiguous } from "./core/op.ts";
 import { recordingNow } from "./core/recording.ts";
 import type { Shape } from "./core/shape.ts";
 import { type BackwardOptions, backward } from "./core/tape.ts";
-import { Tensor } from "./core/tensor.ts";
+import { alive, Tensor } from "./core/tensor.ts";
 import * as ops from "./ops/index.ts";
 import { formatTensor } from "./print.ts";
 import { data, dataSync, item, itemSync, to } from "./read.ts";
@@ -51,7 +51,7 @@ declare module "./core/tensor.ts" {
     tanh(): Tensor;
     /** 1 / (1 + e^-x), element by element; the same shape. */
     sigmoid(): Tensor;
-    /** max(x, 0), element by element; the same shape. The gradient at 0 is 0. */
+    /** max(x, 0), element by element, of floats and int32; the same shape. The gradient at 0 is 0. */
     relu(): Tensor;
     /** |x|, element by element; the same shape. */
     abs(): Tensor;
@@ -59,7 +59,7 @@ declare module "./core/tensor.ts" {
     sin(): Tensor;
     /** Cosine of angles in radians, element by element; the same shape. */
     cos(): Tensor;
-    /** -1, 0 or 1 by each element's sign; the same shape. Its gradient is 0. */
+    /** -1, 0 or 1 by each element's sign; the same shape and dtype. Its gradient is 0. */
     sign(): Tensor;
     /** As float32; itself where it is that already. */
     float(): Tensor;
@@ -112,7 +112,7 @@ declare module "./core/tensor.ts" {
     clamp(bounds: ops.ClampOptions): Tensor;
     /** `value` where `mask` is true; the mask broadcasts. */
     maskedFill(mask: Tensor, value: number): Tensor;
-    /** 0 where negative, 1 where positive, `values` at 0. No gradient. */
+    /** 0 where negative or NaN, 1 where positive, `values` at 0. No gradient. */
     heaviside(values: Tensor): Tensor;
     /** e^x / Σ e^x along `dim`; the same shape. */
     softmax(dim: number): Tensor;
@@ -176,6 +176,10 @@ declare module "./core/tensor.ts" {
     mul_(b: Other): Tensor;
     /** this /= b in place, for floats, where `b` broadcasts to this shape; returns this. */
     div_(b: Other): Tensor;
+    /** The elements become `value` where the bool `mask`, which broadcasts, is true, in place; returns this. */
+    maskedFill_(mask: Tensor, value: number): Tensor;
+    /** Every element becomes its hyperbolic tangent, in place; returns this. */
+    tanh_(): Tensor;
     /** Every element becomes 0, in place; returns this. */
     zero_(): Tensor;
     /** Every element becomes `value`, in place; returns this. */
@@ -214,6 +218,11 @@ declare module "./core/tensor.ts" {
   }
 }
 
+function living(x: Tensor): Tensor {
+  alive("contiguous", x);
+  return contiguous(x);
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: one loop over functions of many signatures
 type AnyFunction = (x: Tensor, ...rest: any[]) => unknown;
 
@@ -236,9 +245,9 @@ const named: Record<string, AnyFunction> = {
   ...{ softmax: ops.softmax, logSoftmax: ops.logSoftmax, flatten: ops.flatten, squeeze: ops.squeeze },
   ...{ unsqueeze: ops.unsqueeze, t: ops.t, transpose: ops.transpose, narrow: ops.narrow, select: ops.select },
   ...{ movedim: ops.movedim, slice: ops.slice, diagonal: ops.diagonal, unbind: ops.unbind, split: ops.split },
-  ...{ chunk: ops.chunk, contiguous, isContiguous: ops.isContiguous, stride: ops.stride },
+  ...{ chunk: ops.chunk, contiguous: living, isContiguous: ops.isContiguous, stride: ops.stride },
   ...{ clamp: ops.clamp, maskedFill: ops.maskedFill, heaviside: ops.heaviside },
-  ...{ storageOffset: ops.storageOffset, div_: ops.div_ },
+  ...{ storageOffset: ops.storageOffset, div_: ops.div_, maskedFill_: ops.maskedFill_, tanh_: ops.tanh_ },
   ...{ matmul: ops.matmul, mm: ops.mm, add_: ops.add_, sub_: ops.sub_, mul_: ops.mul_, zero_: ops.zero_ },
   ...{ fill_: ops.fill_, copy_: ops.copy_, uniform_: ops.uniform_, normal_: ops.normal_ },
   ...{ backward, data, dataSync, item, itemSync, to },

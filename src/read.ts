@@ -72,6 +72,7 @@ export function to(x: Tensor, target: Device | string): Tensor | Promise<Tensor>
 }
 
 async function move(x: Tensor, target: Device | string): Promise<Tensor> {
+  alive("to", x);
   const device = await deviceOf(target);
   if (x.device === device) return x;
   const values = await data(x);

@@ -139,6 +139,66 @@ program("NaN wins, and has the gradient", async () => {
   await exactly(d.grad, [1, 1, 0.5, 0], "minimum, the other");
 });
 
+program("of several NaN: the last of a window, else the first", async () => {
+  const of = async (f: (x: w.Tensor) => w.Tensor, values: number[], expected: number[], what: string): Promise<void> =>
+    gradient((x) => f(x.view(2, values.length / 2)).sum(), values, expected, what);
+  const windows: [number[], number[]][] = [
+    [
+      [nan, 1, 2, nan],
+      [0, 0, 0, 1],
+    ],
+    [
+      [nan, nan, 1, 2],
+      [0, 1, 0, 0],
+    ],
+    [
+      [1, nan, nan, 5],
+      [0, 0, 1, 0],
+    ],
+    [
+      [nan, 3, 1, 2],
+      [1, 0, 0, 0],
+    ],
+  ];
+  for (const [values, expected] of windows) {
+    // One window, and enough for the kernel's vectors.
+    for (const times of [1, 7]) {
+      const rows = (v: number[]): number[] => [0, 2].flatMap((i) => new Array(times).fill(v.slice(i, i + 2)).flat());
+      const pooled = (x: w.Tensor): w.Tensor => w.maxPool2d(x.view(1, 2, -1), 2);
+      await of(pooled, rows(values), rows(expected), `maxPool2d of ${values}, ${times} windows`);
+    }
+  }
+  await of((x) => x.max(1).values, [nan, 1, nan, nan, nan, 2], [1, 0, 0, 1, 0, 0], "max(dim)");
+  await of((x) => x.min(0).values, [nan, 1, nan, nan, nan, 2], [1, 0, 1, 0, 1, 0], "min(dim)");
+  const x = tensor([1, nan, nan, 5, nan, nan], { shape: [2, 3] });
+  for (const name of ["argmax", "argmin"] as const) {
+    await exactly(x[name](1), [1, 1], `${name}(1)`);
+    await exactly(x[name](0), [name === "argmax" ? 1 : 0, 0, 0], `${name}(0)`);
+    await exactly(x[name](), [1], name);
+  }
+});
+
+program("sign, relu and heaviside of every dtype, and of NaN", async () => {
+  const has = async (t: w.Tensor, dtype: w.DType, expected: number[], what: string): Promise<void> => {
+    assert.is(t.dtype, dtype, what);
+    await exactly(t, expected, what);
+  };
+  const x = ints(3, -2, 0, -(2 ** 31), 2 ** 31 - 1);
+  const b = tensor([true, false]);
+  const f = tensor([nan, 1, -2, 0, inf]);
+  await has(x.sign(), "int32", [1, -1, 0, -1, 1], "sign of int32");
+  await has(x.relu(), "int32", [3, 0, 0, 0, 2 ** 31 - 1], "relu of int32");
+  await has(b.sign(), "bool", [1, 0], "sign of bool");
+  assert.match(await messageOf(() => b.relu()), /^relu: .* is bool/);
+  await has(f.sign(), "float32", [0, 1, -1, 0, 1], "sign of floats");
+  await has(f.relu(), "float32", [nan, 1, 0, 0, inf], "relu of floats");
+  await has(w.heaviside(f, tensor(0.5)), "float32", [0, 1, 0, 0.5, 1], "heaviside");
+  await has(w.heaviside(tensor([0, 1, -1]), tensor(nan)), "float32", [nan, 1, 0], "heaviside with NaN at 0");
+  await has(w.heaviside(x, ints(7)), "int32", [1, 0, 7, 0, 1], "heaviside of int32");
+  await has(w.heaviside(b, tensor([true])), "bool", [1, 1], "heaviside of bool");
+  assert.match(await messageOf(() => w.heaviside(x, tensor(0.5))), /^heaviside: .*the dtypes must be the same/);
+});
+
 program("equal ones share the gradient, along a dim too", async (same) => {
   const of = async (f: (x: w.Tensor) => w.Tensor, expected: number[], what: string): Promise<void> => {
     const x = tensor([3, 1, 3, 2, 2, 2], { shape: [2, 3] }).requiresGrad_();
@@ -275,18 +335,83 @@ program("mul_ and div_ by what requires grad", async (same) => {
   await same(q.grad, [6, 6], "mul_, broadcast");
 });
 
+/** What PyTorch 1.13 has for the second derivative of what is linear: zeros, nothing without a word, or an error. */
+const LINEAR: Record<"zeros" | "nothing" | "refused", Record<string, (x: w.Tensor) => w.Tensor>> = {
+  zeros: {
+    relu: (x) => x.relu(),
+    abs: (x) => x.abs(),
+    maxPool2d: (x) => w.maxPool2d(x.view(1, 1, 4, 4), 2),
+    "maxPool2d of overlapping windows": (x) => w.maxPool2d(x.view(1, 4, 4), 3, { stride: 1 }),
+    avgPool2d: (x) => w.avgPool2d(x.view(1, 1, 4, 4), 2),
+    "pools in a row": (x) => w.avgPool2d(w.maxPool2d(x.view(1, 1, 4, 4), 2), 2),
+    "maxPool2d of conv2d": (x) => w.maxPool2d(w.conv2d(x.view(1, 1, 4, 4), ones([1, 1, 2, 2])), 2),
+    "avgPool2d of a transposed view": (x) => w.avgPool2d(x.t().view(1, 4, 4).transpose(1, 2), 2),
+    nllLoss: (x) => w.nllLoss(x, labels([0, 1, 2, 3])),
+    "nllLoss, sum": (x) => w.nllLoss(x, labels([0, 1, 2, 3]), { reduction: "sum" }),
+    "nllLoss, none": (x) => w.nllLoss(x, labels([0, 1, -100, 3]), { reduction: "none" }),
+    "nllLoss, weighted": (x) => w.nllLoss(x, labels([0, 1, 2, 3]), { weight: tensor([1, 2, 3, 4]) }),
+    "nllLoss of one row": (x) => w.nllLoss(x.view(16), tensor(2, { dtype: "int32" })),
+  },
+  nothing: {
+    "conv2d of the input": (x) => w.conv2d(x.view(1, 1, 4, 4), ones([1, 1, 2, 2])),
+    "conv2d of the weight": (x) => w.conv2d(ones([1, 1, 5, 5]), x.view(1, 1, 4, 4)),
+    "layerNorm of weight and bias": (x) => w.layerNorm(ones([2, 4]), 4, x.select(0, 0), x.select(0, 1)),
+  },
+  refused: {
+    mm: (x) => x.mm(ones([4, 4])),
+    "matmul from the left": (x) => ones([3, 4]).matmul(x),
+    linear: (x) => w.linear(x, ones([3, 4])),
+    "conv2d of the bias": (x) => w.conv2d(ones([1, 1, 2, 2]), ones([4, 1, 2, 2]), x.select(0, 0)),
+    sum: (x) => x.sum(),
+    mean: (x) => x.mean({ dim: 1 }),
+    neg: (x) => x.neg(),
+    sign: (x) => x.sign(),
+    add: (x) => x.add(1),
+    mul: (x) => x.mul(ones([4, 4])),
+    div: (x) => x.div(2),
+    maximum: (x) => w.maximum(x, ones([4, 4])),
+    where: (x) => w.where(x.gt(0), x, 0),
+    maskedFill: (x) => x.maskedFill(x.gt(0), 1),
+    clamp: (x) => x.clamp({ min: 0, max: 1 }),
+    max: (x) => x.max(),
+    "max(dim)": (x) => x.max(1).values,
+    amin: (x) => x.amin({ dim: 1 }),
+    expand: (x) => x.expand(2, 4, 4),
+    narrow: (x) => x.narrow(1, 1, 2),
+    unbind: (x) => x.unbind(1)[1]!,
+    fill_: (x) => x.clone().fill_(1),
+    copy_: (x) => zeros([4, 4]).copy_(x),
+    mul_: (x) => x.clone().mul_(ones([4, 4])),
+  },
+};
+
 program("a second derivative that is zero is zeros", async (same) => {
-  const square = (): w.Tensor => tensor([1, -2, 3, -4], { shape: [2, 2] }).requiresGrad_();
-  const linear: Record<string, (x: w.Tensor) => w.Tensor> = {
-    relu: (x) => x.relu().sum(),
-    abs: (x) => x.abs().sum(),
+  const of = (f: (x: w.Tensor) => w.Tensor): [w.Tensor, w.Tensor] => {
+    const values = Array.from({ length: 16 }, (_, i) => ((i * 7) % 16) - 7.5);
+    const x = tensor(values, { shape: [4, 4] }).requiresGrad_();
+    return [x, w.grad(f(x).sum(), [x], { createGraph: true })[0]!];
   };
-  for (const [what, f] of Object.entries(linear)) {
-    const x = square();
-    const [g] = w.grad(f(x), [x], { createGraph: true });
-    g!.sum().backward();
-    await same(x.grad, [0, 0, 0, 0], what);
+  for (const [what, f] of Object.entries(LINEAR.zeros)) {
+    const [x, g] = of(f);
+    g.sum().backward();
+    await same(x.grad, new Array(16).fill(0), what);
   }
+  for (const [what, f] of Object.entries(LINEAR.nothing)) {
+    const [x, g] = of(f);
+    assert.ok(g.requiresGrad, what);
+    g.sum().backward();
+    assert.is(x.grad, null, what);
+  }
+  for (const [what, f] of Object.entries(LINEAR.refused)) {
+    const [, g] = of(f);
+    assert.not(g.requiresGrad, what);
+    assert.match(await messageOf(() => g.sum().backward()), /does not require grad/, what);
+  }
+  // Where there is more, zeros are no part of it.
+  const x = tensor([1, 2, 3, 4], { shape: [1, 2, 2] }).requiresGrad_();
+  const y = w.maxPool2d(x, 2);
+  const [g] = w.grad(y.mul(y).sum(), [x], { createGraph: true });
+  await same(w.grad(g!.sum(), [x])[0]!, [0, 0, 0, 2], "the square of a pool");
 });
 
 program("a second derivative of a product is that of the other factor", async (same) => {
@@ -317,6 +442,60 @@ program("a second derivative of a product is that of the other factor", async (s
   const x = leaf(1, 2);
   const [plain] = w.grad(x.mul(2).sum(), [x], { createGraph: true });
   assert.match(await messageOf(() => plain!.sum().backward()), /does not require grad/);
+});
+
+program("a released tensor says so wherever it is used, also where it would be returned as it is", async () => {
+  const gone = (t: w.Tensor): w.Tensor => {
+    t.dispose();
+    return t;
+  };
+  const x = (): w.Tensor => gone(ones([2, 3]));
+  const i = (): w.Tensor => gone(ints(1, 2));
+  const b = (): w.Tensor => gone(tensor([true, false]));
+  const uses: Record<string, () => unknown> = {
+    contiguous: () => x().contiguous(),
+    "contiguous of a transposed view": () => gone(ones([2, 3]).t()).contiguous(),
+    float: () => x().float(),
+    int: () => i().int(),
+    bool: () => b().bool(),
+    "to a dtype": () => x().to("float32"),
+    "to another dtype": () => x().to("int32"),
+    "to a device": () => x().to(w.defaultDevice()),
+    detach: () => x().detach(),
+    clone: () => x().clone(),
+    isContiguous: () => x().isContiguous(),
+    stride: () => x().stride(),
+    "stride of a dim": () => x().stride(0),
+    storageOffset: () => x().storageOffset(),
+    view: () => x().view(6),
+    "reshape to its shape": () => x().reshape(2, 3),
+    flatten: () => i().flatten(),
+    squeeze: () => x().squeeze(),
+    unsqueeze: () => x().unsqueeze(0),
+    t: () => i().t(),
+    permute: () => x().permute(0, 1),
+    expand: () => x().expand(2, 3),
+    narrow: () => x().narrow(0, 0, 2),
+    select: () => x().select(0, 0),
+    unbind: () => x().unbind(),
+    split: () => x().split(2),
+    chunk: () => x().chunk(1),
+    diagonal: () => x().diagonal(),
+    movedim: () => x().movedim(0, 0),
+    "sign of bool": () => b().sign(),
+    "relu of int32": () => i().relu(),
+    "a comparison with what no int32 is": () => i().lt(1e10),
+    "dropout in evaluation": () => w.dropout(x(), 0.5, false),
+    maskedFill_: () => x().maskedFill_(tensor([true]), 0),
+    tanh_: () => x().tanh_(),
+    "copy_ of": () => ones([2, 3]).copy_(x()),
+    backward: () => x().backward(),
+    data: () => x().data(),
+  };
+  for (const [what, use] of Object.entries(uses)) {
+    assert.match(await messageOf(use), /^\w+: the tensor \w+ \[.*\] was released by dispose\(\)/, what);
+  }
+  assert.equal([x().numel, x().ndim, x().shape, x().dtype], [6, 2, [2, 3], "float32"], "what it was stays");
 });
 
 test.run();

@@ -67,11 +67,22 @@ export const views: Cases = {
     b.mul_(2);
     first!.sum();
   },
-  "contiguous: too many dims": () => zeros([2, 2, 2, 2, 2, 2, 2, 2]).permute(7, 6, 5, 4, 3, 2, 1, 0).contiguous(),
+  "contiguous: too many dims": () => zeros([2, 2, 2, 2, 2, 2, 2, 2, 2]).permute(8, 7, 6, 5, 4, 3, 2, 1, 0).contiguous(),
   "capture: a transposed input that is written": () =>
     w.capture((x: w.Tensor) => {
       x.add_(1);
     })(ones([2, 3]).t()),
+  "add: too many dims": () =>
+    zeros([2, 2, 2, 2, 2, 2, 2, 2, 2])
+      .permute(8, 7, 6, 5, 4, 3, 2, 1, 0)
+      .add(ones([2])),
+  "maskedFill_: no mask": () => ones([2]).maskedFill_(1 as never, 0),
+  "maskedFill_: mask": () => ones([2]).maskedFill_(ones([2]), 0),
+  "maskedFill_: value": () => ones([2]).maskedFill_(w.tensor([true, false]), ones([]) as never),
+  "maskedFill_: shapes": () => ones([2]).maskedFill_(w.tensor([[true], [false]]), 0),
+  "tanh_: int32": () => ints(1, 2).tanh_(),
+  "heaviside: dtypes": () => w.heaviside(ints(1, 2), ones([])),
+  "relu: bool": () => w.tensor([true]).relu(),
   "conv2d: a kernel of no rows": () => w.conv2d(ones([1, 2, 4, 4]), ones([3, 2, 0, 3])),
   "view: of a slice": () => ones([4, 5]).slice(1, 0, null, 2).view(12),
   "movedim: lists": () => ones([2, 3, 4]).movedim([0, 1], 2),

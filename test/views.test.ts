@@ -199,4 +199,97 @@ for (const { name } of VIEW_OPS) {
   program(`${name}, then every other, written and differentiated`, all(writtenAndDifferentiated));
 }
 
+program("seven and eight dims that cannot be merged", async (same) => {
+  for (const shape of [
+    [2, 3, 1, 2, 2, 3, 2, 2],
+    [3, 2, 2, 1, 3, 2, 2, 2],
+    [2, 3, 2, 2, 2, 3, 2, 2],
+  ]) {
+    const n = shape.length;
+    const dims = shape.map((_, i) => n - 1 - i);
+    const turned = dims.map((d) => shape[d]!);
+    const size = shape.reduce((a, b) => a * b, 1);
+    const steps = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
+    // Where element k of the turned tensor lies in the other.
+    const at = Array.from({ length: size }, (_, k) => {
+      let rest = k;
+      let place = 0;
+      for (let i = n - 1; i >= 0; i--) {
+        place += (rest % turned[i]!) * steps[dims[i]!]!;
+        rest = Math.floor(rest / turned[i]!);
+      }
+      return place;
+    });
+    const values = fixed(size, 3);
+    const other = fixed(size, 4);
+    const of = (v: number[], shown = shape): w.Tensor => w.tensor(v, { shape: shown });
+    const what = `[${shape}]`;
+    const x = of(values).requiresGrad_();
+    const t = x.permute(dims);
+    await same(
+      t.contiguous(),
+      at.map((p) => values[p]!),
+      `${what}: contiguous`,
+    );
+    const y = t.mul(of(other, turned));
+    await same(
+      y,
+      at.map((p, k) => values[p]! * other[k]!),
+      `${what}: mul`,
+    );
+    y.sum().backward();
+    const back = new Array<number>(size);
+    at.forEach((p, k) => {
+      back[p] = other[k]!;
+    });
+    await same(x.grad, back, `${what}: gradient`);
+    await same(
+      t.sub(of(fixed(turned[n - 1]!, 5), [turned[n - 1]!])),
+      at.map((p, k) => values[p]! - fixed(turned[n - 1]!, 5)[k % turned[n - 1]!]!),
+      `${what}: broadcast`,
+    );
+    const z = of(values);
+    z.permute(dims).copy_(of(other, turned));
+    await same(z, back, `${what}: copy_`);
+    z.permute(dims).add_(t.detach());
+    await same(
+      z,
+      back.map((v, p) => v + values[p]!),
+      `${what}: add_`,
+    );
+    const high = w.maximum(t.detach(), of(other, turned).unsqueeze(0)).squeeze(0);
+    await same(
+      high,
+      at.map((p, k) => Math.max(values[p]!, other[k]!)),
+      `${what}: maximum`,
+    );
+  }
+  const nine = w.zeros([2, 2, 2, 2, 2, 2, 2, 2, 2]).permute(8, 7, 6, 5, 4, 3, 2, 1, 0);
+  assert.match(await messageOf(() => nine.add(w.ones([2]))), /^add: \[2,2,2,2,2,2,2,2,2\]: at most 8 dims/);
+  await same(w.zeros([2, 2, 2, 2, 2, 2, 2, 0]).permute(7, 6, 5, 4, 3, 2, 1, 0).add(1), [], "nothing");
+});
+
+test("eight dims in a captured step", async () => {
+  const device = await w.init({ threads: 2 });
+  const dims = [7, 6, 5, 4, 3, 2, 1, 0];
+  const p = data([2, 3, 2, 2, 2, 3, 2, 2], 7).requiresGrad_();
+  const step = (x: w.Tensor): w.Tensor => {
+    const loss = p.permute(dims).mul(x).sum();
+    loss.backward();
+    return p.permute(dims).add(x);
+  };
+  const x = data([2, 2, 3, 2, 2, 2, 3, 2], 8);
+  const expected = [...(await step(x).data())];
+  const gradient = [...(await p.grad!.data())];
+  const captured = w.capture((v: w.Tensor) => {
+    p.grad = null;
+    return step(v);
+  });
+  for (let i = 0; i < 5; i++) {
+    assert.equal([...(await (await captured(x)).data())], expected);
+    assert.equal([...(await p.grad!.data())], gradient);
+  }
+  await device.dispose();
+});
+
 test.run();

@@ -325,4 +325,233 @@ program("the gradient of a leaf is dense, whole and its own", async (same) => {
   await same(q.grad, [6, 2], "accumulated");
 });
 
+/** Views that stay behind a write to their base: one of several, and one made under noGrad. */
+const FIXED: Record<string, (b: w.Tensor) => w.Tensor> = {
+  unbind: (b) => b.unbind(0)[0]!,
+  split: (b) => b.split(1)[0]!,
+  chunk: (b) => b.chunk(2)[0]!,
+  "a view of one": (b) => b.unbind(0)[0]!.view(1, 3),
+  "a column": (b) => b.unbind(1)[0]!,
+  "made under noGrad": (b) => w.noGrad(() => b.select(0, 0)),
+};
+/** Writes to the base or to the view, all as PyTorch allows them. */
+const WRITES: Record<string, (b: w.Tensor, a: w.Tensor) => unknown> = {
+  "the base": (b) => (b.isLeaf && b.requiresGrad ? w.noGrad(() => b.add_(1)) : b.add_(1)),
+  "the base under noGrad": (b) => w.noGrad(() => b.add_(1)),
+  "the view under noGrad": (_, a) => w.noGrad(() => a.add_(1)),
+  "a view of it under noGrad": (_, a) => w.noGrad(() => a.unsqueeze(0).add_(1)),
+  "by detach()": (_, a) => a.detach().add_(1),
+  "all of it under noGrad": (b, a) => w.noGrad(() => b.add_(1) && a.sub_(2).mul_(1).fill_(3).zero_().copy_(ones([]))),
+};
+
+program("views that stay behind a write to their base", async (same) => {
+  const STALE = /is a view whose base has been modified in place since: a view (that is the output of|was created in)/;
+  const bases: Record<string, () => w.Tensor> = {
+    leaf: () => tensor([1, 2, 3, 4, 5, 6], { shape: [2, 3] }).requiresGrad_(),
+    recorded: () =>
+      tensor([1, 2, 3, 4, 5, 6], { shape: [2, 3] })
+        .requiresGrad_()
+        .mul(1),
+    plain: () => tensor([1, 2, 3, 4, 5, 6], { shape: [2, 3] }),
+  };
+  for (const [kind, base] of Object.entries(bases)) {
+    for (const [made, f] of Object.entries(FIXED)) {
+      for (const [how, write] of Object.entries(WRITES)) {
+        const what = `${made} of a ${kind} one, ${how} written`;
+        const b = base();
+        const a = f(b);
+        a.mul(1); // not yet behind
+        write(b, a);
+        const now = [...(await b.data())];
+        const shown = a.shape[0] === 2 ? [now[0]!, now[3]!] : now.slice(0, 3);
+        // What is not recorded reads it: values, copies off the tape, all under noGrad.
+        await same(a, shown, what);
+        await same(a.detach(), shown, `${what}, detached`);
+        await same(
+          w.noGrad(() => a.mul(2)),
+          shown.map((v) => 2 * v),
+          `${what}, under noGrad`,
+        );
+        await same(
+          w.noGrad(() => zeros([...a.shape]).add_(a)),
+          shown,
+          `${what}, added under noGrad`,
+        );
+        await same(
+          w.noGrad(() => zeros([...a.shape]).copy_(a)),
+          shown,
+          `${what}, copied under noGrad`,
+        );
+        await same(
+          a.gt(1),
+          shown.map((v) => Number(v > 1)),
+          `${what}, compared`,
+        );
+        const reads: Record<string, () => w.Tensor> = {
+          "an op": () => a.mul(1),
+          "clone()": () => a.clone(),
+          "a view": () => a.view(-1, 1),
+          copy_: () => zeros([...a.shape]).copy_(a),
+          add_: () => ones([...a.shape]).add_(a),
+        };
+        for (const [read, op] of Object.entries(reads)) {
+          if (kind === "plain") assert.not(op().requiresGrad, `${what}, read by ${read}`);
+          else assert.match(await messageOf(op), STALE, `${what}, read by ${read}`);
+        }
+        // A write is refused, as before; under noGrad it is not.
+        if (kind === "plain") a.add_(1);
+        else assert.match(await messageOf(() => a.add_(1)), /multiple views|no_grad/, `${what}, written`);
+        w.noGrad(() => a.add_(1));
+      }
+    }
+  }
+  const q = leaf(1, 2, 3);
+  const b = zeros([2, 3]);
+  const a = b.unbind(0)[0]!;
+  b.add_(q);
+  assert.match(await messageOf(() => a.mul(1)), STALE, "the base has a gradient since");
+  await same(
+    w.noGrad(() => a.mul(1)),
+    [1, 2, 3],
+    "under noGrad",
+  );
+  // One of one view is not left behind.
+  const x = leaf(1, 2, 3);
+  const y = x.mul(2);
+  const v = y.narrow(0, 0, 2);
+  w.noGrad(() => y.add_(1));
+  v.sum().backward();
+  await same(x.grad, [2, 2, 0], "narrow");
+});
+
+program("maskedFill_ and tanh_ through bases and views", async (same) => {
+  const x = leaf(1, 2, 3);
+  const mask = tensor([true, false, true]);
+  const behind = (_written: w.Tensor, y: w.Tensor): w.Tensor => y;
+  const of = async (f: (y: w.Tensor) => w.Tensor, value: number[], expected: number[], what: string): Promise<void> => {
+    x.grad = null;
+    const z = f(x.mul(1));
+    await same(z, value, `${what}: value`);
+    z.sum().backward();
+    await same(x.grad, expected, what);
+  };
+  const [a, b, c] = [1, 2, 3].map(Math.tanh) as [number, number, number];
+  const slope = (y: number): number => 1 - y * y;
+  await of((y) => y.maskedFill_(mask, 5), [5, 2, 5], [0, 1, 0], "maskedFill_");
+  await of((y) => y.maskedFill_(mask, 0).sqrt(), [0, Math.SQRT2, 0], [0, Math.SQRT1_2 / 2, 0], "then sqrt");
+  await of((y) => behind(y.narrow(0, 1, 2).maskedFill_(mask.narrow(0, 0, 2), 7), y), [1, 7, 3], [1, 0, 1], "of a part");
+  await of((y) => y.tanh_(), [a, b, c], [slope(a), slope(b), slope(c)], "tanh_");
+  await of((y) => behind(y.narrow(0, 1, 2).tanh_(), y), [1, b, c], [1, slope(b), slope(c)], "tanh_ of a part");
+  await of((y) => y.tanh_().view(3), [a, b, c], [slope(a), slope(b), slope(c)], "a view behind tanh_");
+  await of(
+    (y) => y.expand(2, 3).t().clone().t().tanh_(),
+    [a, b, c, a, b, c],
+    [a, b, c].map((v) => 2 * slope(v)),
+    "turned",
+  );
+
+  const wide = zeros([2, 3]).t();
+  assert.is(wide.maskedFill_(tensor([true, false]), 4), wide);
+  await same(wide, [4, 0, 4, 0, 4, 0], "a mask that broadcasts, into a transposed view");
+  const whole = tensor([1, 2, 3], { dtype: "int32" }).maskedFill_(mask, 2.5);
+  await same(whole, [2, 2, 2], "int32 takes a number as whole");
+  const self = tensor([true, false]);
+  await same(self.maskedFill_(self, 0), [0, 0], "a mask by itself");
+  await same(
+    w.noGrad(() => x.clone().maskedFill_(mask, 0)),
+    [0, 2, 0],
+    "under noGrad",
+  );
+});
+
+program("what maskedFill_ and tanh_ refuse", async () => {
+  const x = leaf(1, 2, 3);
+  const mask = tensor([true, false, true]);
+  const refuses = async (f: () => unknown, words: RegExp): Promise<void> => assert.match(await messageOf(f), words);
+  const LEAF = /a leaf variable that requires grad is being used in an in-place operation/;
+  await refuses(() => x.maskedFill_(mask, 0), LEAF);
+  await refuses(() => x.tanh_(), LEAF);
+  await refuses(() => zeros([1]).expand(3).tanh_(), TWICE);
+  await refuses(
+    () =>
+      zeros([2, 3])
+        .unbind(0)[0]!
+        .add(x)
+        .view(3)
+        .maskedFill_(ones([3]), 0),
+    /is float32: bool is expected/,
+  );
+  await refuses(() => zeros([3]).maskedFill_(mask.expand(2, 3), 0), /^maskedFill_: .*the mask does not fit/);
+  await refuses(() => tensor([1], { dtype: "int32" }).tanh_(), /^tanh_: .*is int32: float32 is expected/);
+  const bits = tensor([true, false, true, false]);
+  await refuses(() => bits.narrow(0, 0, 3).maskedFill_(bits.narrow(0, 1, 3), 1), OVERLAP);
+  // The value that the gradient needs is the output; of maskedFill_ it is the mask.
+  await refuses(() => {
+    const y = x.mul(1).tanh_();
+    y.add_(1);
+    y.sum().backward();
+  }, VERSION);
+  await refuses(() => {
+    const y = x.mul(1);
+    y.narrow(0, 1, 2).tanh_();
+    y.select(0, 0).add_(1);
+    y.sum().backward();
+  }, VERSION);
+  await refuses(() => {
+    const own = mask.clone();
+    const y = x.mul(1).maskedFill_(own, 0);
+    own.fill_(0);
+    y.sum().backward();
+  }, VERSION);
+});
+
+program("second derivatives through writes in place", async (same) => {
+  const of = async (
+    write: (y: w.Tensor, q: w.Tensor) => unknown,
+    by: "x" | "q",
+    expected: [first: number[], x: number[] | null, q: number[] | null],
+    what: string,
+  ): Promise<void> => {
+    for (const view of [false, true]) {
+      const [x, q] = [leaf(2, 4), leaf(5, 8)];
+      const y = x.mul(1);
+      write(view ? y.view(2) : y, q);
+      const [g] = w.grad(y.sum(), [by === "x" ? x : q], { createGraph: true });
+      const seconds = w.grad(g!.sum(), [x, q]);
+      await same(g!, expected[0], `${what}, view ${view}: first`);
+      for (const [i, second] of seconds.entries()) {
+        const wanted = expected[i + 1] as number[] | null;
+        if (wanted === null) assert.is(second, null, `${what}, view ${view}: second ${i}`);
+        else await same(second!, wanted, `${what}, view ${view}: second ${i}`);
+      }
+    }
+  };
+  await of((y, q) => y.mul_(q), "q", [[2, 4], [1, 1], null], "mul_, the other");
+  await of((y, q) => y.mul_(q), "x", [[5, 8], null, [1, 1]], "mul_, the first");
+  await of(
+    (y, q) => y.div_(q),
+    "q",
+    [
+      [-0.08, -0.0625],
+      [-1 / 25, -1 / 64],
+      [4 / 125, 8 / 512],
+    ],
+    "div_, the other",
+  );
+  await of((y, q) => y.div_(q), "x", [[1 / 5, 1 / 8], null, [-1 / 25, -1 / 64]], "div_, the first");
+  const slopes = [2, 4].map((v) => 1 - Math.tanh(v) ** 2);
+  const curves = [2, 4].map((v, i) => -2 * Math.tanh(v) * slopes[i]!);
+  await of((y) => y.tanh_(), "x", [slopes, curves, null], "tanh_");
+  // PyTorch refuses this by a version; the values are those of x * x.
+  await of((y) => y.mul_(y), "x", [[4, 8], [2, 2], null], "mul_ by itself");
+  const [x, q] = [leaf(2, 4), leaf(5, 8)];
+  const y = x.expand(2, 2).mul(1);
+  y.select(0, 0).mul_(q);
+  const [g] = w.grad(y.mul(y).sum(), [q], { createGraph: true });
+  await same(g!, [40, 256], "a part: first");
+  const [byX, byQ] = w.grad(g!.sum(), [x, q]);
+  await same(byX!, [40, 128], "a part: x");
+  await same(byQ!, [8, 32], "a part: q");
+});
+
 test.run();

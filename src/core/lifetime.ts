@@ -18,9 +18,11 @@ export const mode: {
   recording: Recording | null;
   /** The inputs of an op of this name in the dtypes that `autocast` wants. */
   autocast: ((op: string, inputs: readonly Tensor[]) => readonly Tensor[]) | null;
-  /** Gives a view whose base was written the entry that it now has: core/views.ts. */
+  /** Gives a view whose base was written the entry that it now has: ops/views.ts. */
   refresh(view: Tensor): void;
-} = { grad: true, scope: false, recording: null, autocast: null, refresh: () => {} };
+  /** Throws where an op may not read a view that stays behind such a write. */
+  current(op: string, view: Tensor): void;
+} = { grad: true, scope: false, recording: null, autocast: null, refresh: () => {}, current: () => {} };
 
 /** Live tensors, of all devices. @internal */
 export const count = { tensors: 0, made: 0 };

@@ -1,6 +1,6 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
 
-import { walk } from "../program/nest.ts";
+import { shifted, walk } from "../program/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { type Entry, nextSerial, releaseSpent, versionsOf } from "./entry.ts";
@@ -63,11 +63,10 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     if (x.requiresGrad) wants |= 1 << i;
-    if (x.base !== null && x.base.rebases !== x.rebases)
-      fail(op.name, `${show(x.shape)} is a view whose base has been modified in place since: ${x.fixed}`);
+    if (x.fixed !== null && mode.grad && op.vjp !== undefined) mode.current(op.name, x);
     if (x.strides !== null && !op.strided) {
       dense ??= inputs.slice();
-      dense[i] = contiguous(x);
+      dense[i] = op.vjp === undefined ? Contiguous.forward([x], null, 0) : contiguous(x);
     }
   }
   if (!mode.grad || op.vjp === undefined) wants = 0;
@@ -173,20 +172,20 @@ const Contiguous: Op = {
 /** Copies the strided `x` to the dense `y`. @internal */
 export function gather(op: string, y: Tensor, x: Tensor): void {
   if (x.strides === null) launch("copy_f32", [y], [x], [x.numel], undefined, op);
-  else {
-    const { extents, strides } = walk(op, x.shape, [x.strides]);
-    launch("permute_f32", [y], [x], extents, strides[0]!, op);
-  }
+  else
+    for (let n = walk(op, x.shape, [x.strides]); n !== null; n = n.next)
+      launch("permute_f32", [shifted(y, n.start)], [shifted(x, n.from[0]!)], n.extents, n.strides[0]!, op);
 }
 
 /** Copies the dense `x` to the places of `y`, or adds it to what is there. @internal */
 export function scatter(op: string, y: Tensor, x: Tensor, add = false): void {
-  const inputs = add ? [y, x] : [x];
-  if (y.strides === null) launch(add ? "add_f32" : "copy_f32", [y], inputs, [y.numel], undefined, op);
-  else {
-    const { extents, strides } = walk(op, y.shape, [y.strides]);
-    launch(add ? "scatter_add_f32" : "scatter_f32", [y], inputs, extents, strides[0]!, op);
-  }
+  if (y.strides === null) launch(add ? "add_f32" : "copy_f32", [y], add ? [y, x] : [x], [y.numel], undefined, op);
+  else
+    for (let n = walk(op, y.shape, [y.strides]); n !== null; n = n.next) {
+      const [to, from] = [shifted(y, n.from[0]!), shifted(x, n.start)];
+      if (add) launch("scatter_add_f32", [to], [to, from], n.extents, n.strides[0]!, op);
+      else launch("scatter_f32", [to], [from], n.extents, n.strides[0]!, op);
+    }
 }
 
 /** A dense copy. @internal */

@@ -47,7 +47,7 @@ export abstract class Tensor {
   slot = 0;
   /** What it is a view of, itself no view; null for what is none. Writes in place are seen by both, in gradients too. @internal */
   base: Tensor | null = null;
-  /** Recorded writes in place, to it or a view of it; of a view: those of its base when its entry was made. @internal */
+  /** Recorded writes in place, to it or a view of it; of a view: those of its base when its entry was made; if `fixed`, its version. @internal */
   rebases = 0;
   /** Why a view may not be written while gradients are on, in PyTorch's words. @internal */
   fixed: string | null = null;

@@ -5,7 +5,7 @@ import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 import { alias, empty, Tensor } from "../core/tensor.ts";
-import { walk } from "../program/nest.ts";
+import { shifted, walk } from "../program/nest.ts";
 import { compose, done, like } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides } from "./strides.ts";
@@ -42,8 +42,12 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
     launch(kernels.broadcast[kernel]!, [out], [a, b], [1, 1, 1, 1, 1, out.numel], STEPS[2 * p + q]!, name);
     return;
   }
-  const { extents, strides } = walk(name, out.shape, [broadcastStrides(a, out.shape), broadcastStrides(b, out.shape)]);
-  launch(kernels.broadcast[kernel]!, [out], [a, b], extents, [...strides[0]!, ...strides[1]!], name);
+  const strides = [broadcastStrides(a, out.shape), broadcastStrides(b, out.shape)];
+  for (let n = walk(name, out.shape, strides); n !== null; n = n.next) {
+    const operands = [shifted(a, n.from[0]!), shifted(b, n.from[1]!)];
+    const steps = [...n.strides[0]!, ...n.strides[1]!];
+    launch(kernels.broadcast[kernel]!, [shifted(out, n.start)], operands, n.extents, steps, name);
+  }
 }
 
 /** How far an operand goes an element of the output: 0 where it is one element, 1 where it lies as the output does, else -1. */
@@ -151,8 +155,8 @@ const minimumVjp = pick("minimum");
 /** A dense copy of what broadcasts. */
 function denseIn(x: Tensor, shape: Shape): Tensor {
   const y = empty(shape, x.dtype, "expand", x.device);
-  const { extents, strides } = walk("expand", shape, [broadcastStrides(x, shape)]);
-  launch("permute_f32", [y], [x], extents, strides[0]!, "expand");
+  for (let n = walk("expand", shape, [broadcastStrides(x, shape)]); n !== null; n = n.next)
+    launch("permute_f32", [shifted(y, n.start)], [shifted(x, n.from[0]!)], n.extents, n.strides[0]!, "expand");
   return y;
 }
 

@@ -7,6 +7,7 @@ import { empty, type Tensor } from "../core/tensor.ts";
 import { sameDtypes } from "./binary.ts";
 import { done, like } from "./compose.ts";
 import { sum } from "./reduce.ts";
+import { besides } from "./unary.ts";
 
 /** One number for both dims, or `[height, width]`. */
 export type Pair = number | readonly [number, number];
@@ -172,9 +173,9 @@ const Conv2d: Op<Geometry> = {
     save(wants & A ? w! : null, wants & B ? x! : null);
     return conv(x!, w!, b, g);
   },
-  vjp: (gy, { saved: [w, x], params: g }) => [
-    () => apply(VjpX, [gy, w!], g),
-    () => apply(VjpW, [gy, x!], g),
+  vjp: (gy, { inputs, saved: [w, x], params: g }) => [
+    () => besides(apply(VjpX, [gy, w!], g), inputs[0]!, "none"),
+    () => besides(apply(VjpW, [gy, x!], g), inputs[1]!, "none"),
     () => sum(gy, { dim: [0, 2, 3] }),
   ],
 };

@@ -5,18 +5,19 @@ import { isFloat, suffix, word } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
+import { apply, expectDtype, gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { alias, alive, empty, stridesOf, type Tensor } from "../core/tensor.ts";
+import { alias, alive, empty, stridesOf, Tensor } from "../core/tensor.ts";
 import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
 import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
 import { broadcast, hasZeroStride } from "./strides.ts";
-import { clone, divScalar, mulScalar, neg, toDtype, zerosAs } from "./unary.ts";
+import { clone, divScalar, mulScalar, neg, tanhVjp, toDtype, zerosAs } from "./unary.ts";
 import { fromMemory, Part, type Place, part, partOf, placeOf, toMemory } from "./views.ts";
+import { constant, launchWhere, where } from "./where.ts";
 
 /** Its elements fill a run of bytes, in any order of dims. */
 function fillsRun(x: Tensor): boolean {
@@ -49,7 +50,7 @@ const sameLayout = (a: Tensor, b: Tensor): boolean =>
   sameShape(a.strides ?? NO_DIMS, b.strides ?? NO_DIMS);
 const NO_DIMS: readonly number[] = [];
 
-/** What an in-place op launches. Told who wants a gradient (nobody: 0), it returns what the gradients need. */
+/** What an in-place op launches. Told who wants a gradient (nobody: 0), it returns what the gradients need, `x` for what it becomes. */
 type Write = (wants: number) => readonly (Tensor | null)[];
 const NOTHING: readonly Tensor[] = [];
 
@@ -59,6 +60,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   for (const o of others) {
     alive(op.name, o);
     if (o.device !== x.device) mixed(op.name, x, o);
+    if (o.fixed !== null && mode.grad) mode.current(op.name, o);
     noteRead(o);
     apart(op.name, x, o);
   }
@@ -85,7 +87,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   if (base === x) rebase(op as Op, x, x, others, params, write(wants), wants);
   else {
     const place = placeOf(x);
-    const saved = write(wants);
+    const saved = write(wants).map((s) => (s === x ? base : s));
     const inner = { op: op as Op, params, place, view: x };
     rebase(CopySlices as Op, base, x, others, inner, saved, wants | (base.requiresGrad ? 1 : 0));
   }
@@ -129,8 +131,10 @@ const CopySlices: Op<{ op: Op; params: unknown; place: Place; view: Tensor }> = 
   forward: ([x]) => x!,
   vjp(g, entry) {
     const { op, params, place, view } = entry.params;
-    const inputs = [view, ...entry.inputs.slice(1)];
-    const [gx, ...rest] = op.vjp!(partOf(g, place), { ...entry, op, params, inputs } as Entry);
+    const [before, ...others] = entry.inputs;
+    const inputs = [mode.grad && before!.requiresGrad ? apply(Part, [before!], place) : view, ...others];
+    const saved = entry.saved.map((s) => (s !== null && s === view.base ? partOf(s, place) : s));
+    const [gx, ...rest] = op.vjp!(partOf(g, place), { ...entry, op, params, inputs, saved } as Entry);
     const whole = (): Tensor => {
       const out = place.memory === null ? clone(g) : toMemory(g, place);
       const own = typeof gx === "function" ? gx() : gx;
@@ -142,6 +146,15 @@ const CopySlices: Op<{ op: Op; params: unknown; place: Place; view: Tensor }> = 
   },
   fit: sumTo,
 };
+
+/** A copy that was saved, with the history of what was copied, which second derivatives ask for. */
+function asOf(copy: Tensor, source: Tensor): Tensor {
+  if (!mode.grad || copy === source || !source.requiresGrad) return copy;
+  const y = alias(copy);
+  record(Same, [source], null, NOTHING, y, NOTHING, 1);
+  return y;
+}
+const Same: Op = { name: "clone", forward: ([x]) => x!, vjp: (g) => [g] };
 
 /** A dense tensor to write into in the place of `x`, and what brings it there. */
 const target = (x: Tensor): Tensor => (x.strides === null ? x : like(x, "in place"));
@@ -227,13 +240,19 @@ export const sub_ = binaryInPlace(
 /** x *= other in place; otherwise as `add_`. */
 export const mul_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "mul",
-  (g, { saved: [b, a] }) => [() => mul(g, b!), () => mul(g, a!)],
+  (g, { inputs: [x, other], saved: [b, a] }) => [() => mul(g, asOf(b!, other!)), () => mul(g, asOf(a!, x!))],
   (x, other, wants) => [wants & 1 ? unwritten(other, x) : null, wants & 2 ? copied(x) : null],
 );
 /** x /= other in place; otherwise as `add_`, for floats. */
 export const div_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "div",
-  (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(div(mul(g, a!), mul(b!, b!)))],
+  (g, { inputs: [x, other], saved: [b, a] }) => [
+    () => div(g, asOf(b!, other!)),
+    () => {
+      const by = asOf(b!, other!);
+      return neg(div(mul(g, asOf(a!, x!)), mul(by, by)));
+    },
+  ],
   (x, other, wants) => [unwritten(other, x), wants & 2 ? copied(x) : null],
 );
 
@@ -253,6 +272,48 @@ export function fill_(x: Tensor, value: number): Tensor {
 /** Every element of `x` becomes 0, in place; returns `x`. */
 export const zero_ = (x: Tensor): Tensor => fill_(x, 0);
 
+const MaskedFill: Op = {
+  name: "maskedFill_",
+  forward: ([x]) => x!,
+  vjp: (g, { saved: [m] }) => [() => where(m!, 0, g)],
+};
+
+/**
+ * The elements of `x` become `value` where the bool `mask` is true, which broadcasts to the shape of `x`, in place; returns `x`.
+ * https://pytorch.org/docs/stable/generated/torch.Tensor.masked_fill_.html
+ */
+export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
+  const name = "maskedFill_";
+  if (!(mask instanceof Tensor)) fail(name, `mask ${String(mask)} for ${show(x.shape)}: a tensor is expected`);
+  if (mask.dtype !== "bool") fail(name, `mask ${show(mask.shape)} is ${mask.dtype}: bool is expected`);
+  if (typeof value !== "number") fail(name, `${show(x.shape)} and ${String(value)}: a number is expected`);
+  if (!sameShape(broadcast(name, x.shape, mask.shape), x.shape))
+    fail(name, `${show(x.shape)} and mask ${show(mask.shape)}: the mask does not fit into the first`);
+  return inPlace(MaskedFill, x, [mask], null, (wants) => {
+    const y = target(x);
+    if (y !== x) gather(name, y, x);
+    const v = constant(value, x);
+    withoutGrad(() => launchWhere(name, y, [mask, v, y]));
+    v.release(name);
+    settle(name, x, y);
+    return wants === 0 ? NOTHING : [mask];
+  });
+}
+
+const Tanh: Op = { name: "tanh_", forward: ([x]) => x!, vjp: (g, { saved: [y] }) => [() => tanhVjp(g, y!)] };
+
+/** Every element of the float `x` becomes its hyperbolic tangent, in place; returns `x`. */
+export function tanh_(x: Tensor): Tensor {
+  expectDtype("tanh_", x, "float32");
+  return inPlace(Tanh, x, [], null, (wants) => {
+    const y = target(x);
+    if (y !== x) gather("tanh_", y, x);
+    launch("tanh_f32", [y], [y], [y.numel], undefined, "tanh_");
+    settle("tanh_", x, y);
+    return wants === 0 ? NOTHING : [x];
+  });
+}
+
 const Copy: Op = { name: "copy_", forward: ([x]) => x!, vjp: (g) => [() => zerosAs(g), g], fit: sumTo };
 
 /**
@@ -267,7 +328,7 @@ export function copy_(x: Tensor, source: Tensor): Tensor {
   }
   const from = toDtype(source, x.dtype);
   inPlace(Copy, x, [from], null, () => {
-    const wide = mode.grad ? withoutGrad(() => expand(from, x.shape)) : expand(from, x.shape);
+    const wide = withoutGrad(() => expand(from, x.shape));
     if (x.strides === null && from.storage !== x.storage) gather("copy_", x, wide);
     else if (!sameLayout(x, wide)) {
       const dense = wide.strides === null && from.storage !== x.storage ? wide : copied(wide);
@@ -282,10 +343,11 @@ export function copy_(x: Tensor, source: Tensor): Tensor {
 }
 
 function withoutGrad<T>(f: () => T): T {
+  const { grad } = mode;
   mode.grad = false;
   try {
     return f();
   } finally {
-    mode.grad = true;
+    mode.grad = grad;
   }
 }

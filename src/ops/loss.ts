@@ -9,7 +9,7 @@ import { compose, like } from "./compose.ts";
 import { mean, sum } from "./reduce.ts";
 import { permute, reshape } from "./shape.ts";
 import { logSoftmax, softmaxVjp } from "./softmax.ts";
-import { addScalar, mulScalar, neg, toFloat } from "./unary.ts";
+import { addScalar, besides, mulScalar, neg, toFloat } from "./unary.ts";
 import { where } from "./where.ts";
 
 /** What a loss makes of its terms: their mean or sum, as `[]`, or the terms themselves. */
@@ -88,7 +88,8 @@ function differentiable(
   const mean = count === null ? g : div(g, count);
   const factor = p.reduction === "none" ? reshape(g, [rows, 1]) : mean;
   const by = probs === null ? neg(hot) : sub(apply(Probs, [x], probs), hot);
-  return mul(mul(by, counted), factor);
+  const gx = mul(mul(by, counted), factor);
+  return probs === null ? besides(gx, x, "zeros") : gx;
 }
 
 /** The softmax that the forward left, as a function of the logits. */

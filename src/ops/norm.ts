@@ -9,7 +9,7 @@ import { add, div, mul, sub } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { launchSum, mean, sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
-import { addScalar, sqrt } from "./unary.ts";
+import { addScalar, besides, sqrt } from "./unary.ts";
 
 /** Options of `layerNorm`. */
 export interface LayerNormOptions {
@@ -50,15 +50,15 @@ const LayerNorm: Op<Rows> = {
 const AffineLayerNorm: Op<Rows> = {
   name: "layerNorm",
   forward: normalized,
-  vjp(g, { params, wants, saved: [x, center, scale, weight] }) {
+  vjp(g, { inputs: [, , bias], params, wants, saved: [x, center, scale, weight] }) {
     const { shape } = weight!;
     if (mode.grad) {
       const rows = (v: Tensor): Tensor => reshape(v, [params.rows, params.n]);
       const { gx, z } = differentiable(mul(g, weight!), x!, params);
       return [
         gx,
-        () => reshape(sum(mul(rows(g), z), { dim: 0 }), shape),
-        () => reshape(sum(rows(g), { dim: 0 }), shape),
+        () => besides(reshape(sum(mul(rows(g), z), { dim: 0 }), shape), weight!, "none"),
+        () => besides(reshape(sum(rows(g), { dim: 0 }), shape), bias!, "none"),
       ];
     }
     const of = [g, x!, center!, scale!];

@@ -8,7 +8,7 @@ import { like } from "./compose.ts";
 import { type Pair, pair } from "./conv.ts";
 import { matmul } from "./matmul.ts";
 import { reshape } from "./shape.ts";
-import { toFloat } from "./unary.ts";
+import { besides, toFloat } from "./unary.ts";
 
 /** Options of both pools. */
 export interface PoolOptions {
@@ -75,7 +75,7 @@ const MaxPool: Op<MaxGeometry> = {
     launch("max_pool2d_f32", [y, index], [x!], g.extents, [...g.scalars, ...g.dilation], "maxPool2d");
     return y;
   },
-  vjp: (gy, { params: g, saved: [index] }) => [apply(MaxPoolVjp, [gy, index!], g)],
+  vjp: (gy, { inputs: [x], params: g, saved: [index] }) => [besides(apply(MaxPoolVjp, [gy, index!], g), x!, "zeros")],
 };
 
 const MaxPoolVjp: Op<MaxGeometry> = {
@@ -110,7 +110,8 @@ function gathered(h: Tensor, index: Tensor, g: MaxGeometry): Tensor {
 
 /**
  * The largest of each window: `[n, c, h, w]` or `[c, h, w]` to `[..., oh, ow]` with
- * oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. NaN wins, the first of a tie takes the gradient.
+ * oh = floor((h + 2 padding - dilation (kh - 1) - 1) / stride) + 1. The first of a tie takes the gradient; NaN wins, of several
+ * the last, as in PyTorch.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
  */
 export function maxPool2d(
@@ -135,7 +136,7 @@ const AvgPool: Op<AvgGeometry> = {
     launch("avg_pool2d_f32", [y], [x!], g.extents, [...g.scalars, ...g.counting], "avgPool2d");
     return y;
   },
-  vjp: (gy, { params: g }) => [apply(AvgPoolVjp, [gy], g)],
+  vjp: (gy, { inputs: [x], params: g }) => [besides(apply(AvgPoolVjp, [gy], g), x!, "zeros")],
 };
 
 const AvgPoolVjp: Op<AvgGeometry> = {

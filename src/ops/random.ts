@@ -134,6 +134,7 @@ const Mask: Op<number> = {
  */
 export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
   if (!(p >= 0 && p <= 1)) fail("dropout", `p ${p}: a probability from 0 to 1 is expected`);
+  alive("dropout", x);
   if (!training || p === 0) return x;
   return compose(() => mul(x, apply(Mask, [x], p)));
 }

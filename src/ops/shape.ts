@@ -3,7 +3,7 @@ import { fail } from "../core/error.ts";
 import { denseStrides } from "../core/layout.ts";
 import { apply, contiguous, type Op } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
-import { stridesOf, type Tensor } from "../core/tensor.ts";
+import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
 import { sumTo } from "./reduce.ts";
 import { dimension, viewedStrides } from "./strides.ts";
@@ -190,9 +190,7 @@ const Slice: Op<{ readonly here: Place; readonly dense: Place; readonly fixed: s
   name: "slice",
   strided: true,
   forward([x], { here, fixed }) {
-    const y = viewOf(x!, here.shape, here.strides, x!.offset + here.offset);
-    y.fixed ??= fixed;
-    return y;
+    return viewOf(x!, here.shape, here.strides, x!.offset + here.offset, fixed);
   },
   vjp: (g, { inputs: [x], params }) => [partGradient(g, params.dense, x!.shape)],
 };
@@ -351,16 +349,23 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
 }
 
 /** True where its elements lie row by row, without gaps. https://pytorch.org/docs/stable/generated/torch.Tensor.is_contiguous.html @internal */
-export const isContiguous = (x: Tensor): boolean => x.strides === null;
+export function isContiguous(x: Tensor): boolean {
+  alive("isContiguous", x);
+  return x.strides === null;
+}
 
 /** Steps in the storage from one item of each dim to the next, in elements; of one dim, where it is given. @internal */
 export function stride(x: Tensor): number[];
 /** @internal */
 export function stride(x: Tensor, dim: number): number;
 export function stride(x: Tensor, dim?: number): number | number[] {
+  alive("stride", x);
   const all = stridesOf(x);
   return dim === undefined ? [...all] : all[dimension("stride", dim, x.shape)]!;
 }
 
 /** Where its first element lies in the storage, in elements. @internal */
-export const storageOffset = (x: Tensor): number => x.offset;
+export function storageOffset(x: Tensor): number {
+  alive("storageOffset", x);
+  return x.offset;
+}

@@ -1,7 +1,8 @@
 // Elementwise functions of one tensor, and of a tensor and a number.
 import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, cast, expectDtype, type Gradient, launch, type Op, save } from "../core/op.ts";
+import { mode } from "../core/lifetime.ts";
+import { apply, cast, expectDtype, type Gradient, launch, type Op, record, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
 import { div, maximum, mul, sub } from "./binary.ts";
@@ -48,12 +49,13 @@ const negFloat = unary("neg", "", (g) => neg(g));
 /** -x, element by element, for floats and int32: the shape and dtype of `x`. */
 export const neg = (x: Tensor): Tensor => (x.dtype === "int32" ? negWhole(x) : negFloat(x));
 /** 0 - x */
-const negWhole = (x: Tensor): Tensor =>
-  compose(() => {
-    const zero = empty([], "int32", "neg", x.device);
-    launch("fill_i32", [zero], [], [1], [0], "neg");
-    return sub(zero, x);
-  });
+const negWhole = (x: Tensor): Tensor => compose(() => sub(noughtOf(x), x));
+/** A 0 beside int32. */
+function noughtOf(x: Tensor): Tensor {
+  const zero = empty([], "int32", "zero", x.device);
+  launch("fill_i32", [zero], [], [1], [0], "zero");
+  return zero;
+}
 /** e^x, element by element, for floats: the shape and dtype of `x`. */
 export const exp = unary("exp", "y", (g, y) => mul(g, y));
 /** Natural logarithm, element by element, for floats: NaN below zero, -infinity at zero. */
@@ -64,8 +66,10 @@ export const sqrt = unary("sqrt", "y", (g, y) => sqrtVjp(g, y));
 export const tanh = unary("tanh", "y", (g, y) => tanhVjp(g, y));
 /** 1 / (1 + e^-x), element by element, for floats: results in [0, 1]. */
 export const sigmoid = unary("sigmoid", "y", (g, y) => sigmoidVjp(g, y));
-/** max(x, 0), element by element, for floats; the gradient at 0 is 0, NaN stays NaN. */
-export const relu = unary("relu", "y", (g, y) => reluVjp(g, y));
+/** max(x, 0), element by element, for floats and int32; the gradient at 0 is 0, NaN stays NaN. */
+export const relu = (x: Tensor): Tensor =>
+  x.dtype === "int32" ? compose(() => maximum(x, noughtOf(x))) : reluFloat(x);
+const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y));
 /** |x|, element by element, for floats and int32; the gradient at 0 is 0. */
 export const abs = (x: Tensor): Tensor => (x.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x));
 const absFloat = unary("abs", "x", (g, x) => mul(g, sign(x)));
@@ -75,7 +79,8 @@ export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
 export const cos = unary("cos", "x", (g, x) => neg(mul(g, sin(x))));
 
 const reluVjp = unaryVjp("relu", (gg, _, y) => [() => reluVjp(gg, y), () => zerosAs(y)]);
-const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);
+/** @internal */
+export const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);
 const sigmoidVjp = unaryVjp("sigmoid", (gg, g, y) => [
   () => sigmoidVjp(gg, y),
   () => mul(mul(gg, g), rsubScalar(mulScalar(y, 2), 1)),
@@ -94,11 +99,27 @@ export function zerosAs(g: Tensor): Tensor {
   launch("fill_f32", [z], [], [z.numel], [0], "zeros");
   return z;
 }
-/** -1, 0 or 1 by each element's sign, for floats; its gradient is 0. */
-export const sign = (x: Tensor): Tensor => {
-  expectDtype("sign", x, "float32");
-  return apply(Sign, [x], null);
+/**
+ * A gradient that does not depend on the input `x`, where PyTorch's graph leads to `x` all the same: a second derivative there is
+ * zeros, or none, and not refused.
+ * @internal
+ */
+export function besides(g: Tensor, x: Tensor, second: "zeros" | "none"): Tensor {
+  if (!mode.grad) return g;
+  const y = alias(g);
+  record(BESIDES[second], [g, x], null, [], y, [], g.requiresGrad ? 3 : 2);
+  return y;
+}
+const BESIDES: Record<"zeros" | "none", Op> = {
+  zeros: { name: "linearVjp", forward: ([g]) => g!, vjp: (gg, { inputs: [, x] }) => [gg, () => zerosAs(x!)] },
+  none: { name: "linearVjp", forward: ([g]) => g!, vjp: (gg) => [gg, null] },
 };
+/** -1, 0 or 1 by each element's sign, 0 for NaN, in the dtype of `x`: float, int32, or bool, which stays as it is. Its gradient is 0. */
+export function sign(x: Tensor): Tensor {
+  if (x.dtype === "bool") return clone(x);
+  if (x.dtype !== "int32") return apply(Sign, [x], null);
+  return compose(() => sub(toInt(compareScalar("gt", x, 0)), toInt(compareScalar("lt", x, 0))));
+}
 const scalarSub = (a: Tensor, b: Tensor): Tensor => addTensors(a, neg(b));
 const addTensors = (a: Tensor, b: Tensor): Tensor => {
   const y = empty(a.shape, "float32", "sign", a.device);
@@ -154,6 +175,7 @@ export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
 
 /** Whole numbers beside a fraction, NaN or what no int32 reaches: as numbers compare. */
 function compareWhole(name: Comparison, x: Tensor, s: number): Tensor {
+  alive(name, x);
   if (Math.abs(s) < 2 ** 31 - 1 && name !== "eq" && name !== "ne") {
     // x < 1.5 is x <= 1, x > 1.5 is x >= 2.
     return name === "lt" || name === "le"
@@ -184,6 +206,7 @@ export const toBool = (x: Tensor): Tensor => toDtype(x, "bool");
 
 /** @internal */
 export function toDtype(x: Tensor, dtype: DType): Tensor {
+  alive("to", x);
   if (x.dtype === dtype) return x;
   if (isFloat(dtype)) return cast(isFloat(x.dtype) ? x : convert(x, "float32"), dtype);
   return dtype === "int32" && x.dtype === "bool" ? apply(Relabel, [x], null) : convert(x, dtype);

@@ -2,10 +2,12 @@
 //
 // A base and its views share one history. What a base is to autograd stands in its entry; a write to a view gives the base a
 // new one (inplace.ts), and each view makes its entry anew from the base's when it is next read.
+
+import { fail } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply, contiguous, type Gradient, launch, type Making, type Op, record, scatter } from "../core/op.ts";
-import type { Shape } from "../core/shape.ts";
+import { type Shape, show } from "../core/shape.ts";
 import { alias, type Tensor } from "../core/tensor.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
@@ -27,12 +29,18 @@ export interface Place {
 const UNDER_NO_GRAD =
   "a view was created in no_grad mode and is being modified inplace with grad mode enabled; take the view with gradients on, or clone() it";
 
-/** A view of `x` with these strides, from element `offset` of the storage on. @internal */
-export function viewOf(x: Tensor, shape: Shape, strides: readonly number[], offset = x.offset): Tensor {
+/** A view of `x` with these strides, from element `offset` of the storage on, which may be `fixed`. @internal */
+export function viewOf(
+  x: Tensor,
+  shape: Shape,
+  strides: readonly number[],
+  offset = x.offset,
+  fixed: string | null = null,
+): Tensor {
   const view = alias(x, shape, offset, asStrides(shape, strides));
   view.base = x.base ?? x;
-  view.rebases = view.base.rebases;
-  view.fixed = x.fixed ?? (mode.grad ? null : UNDER_NO_GRAD);
+  view.fixed = x.fixed ?? (mode.grad ? fixed : UNDER_NO_GRAD);
+  view.rebases = view.fixed === null ? view.base.rebases : view.storage.version;
   return view;
 }
 
@@ -112,8 +120,14 @@ export function placeOf(view: Tensor): Place {
 mode.refresh = (view) => {
   const base = view.base!;
   if (base.rebases === view.rebases) return;
-  // One of several views, or one made under noGrad, stays behind: ops refuse it from here on, as PyTorch does.
-  if (view.fixed !== null) return;
+  if (view.fixed !== null) return; // it stays behind
   view.rebases = base.rebases;
   record(Part as Op, [base], placeOf(view), [], view, [], 1);
+};
+
+// One of several views, or one made under noGrad, is refused behind any write to what has a gradient, as in PyTorch; not where
+// nothing is recorded.
+mode.current = (op, view) => {
+  if (view.storage.version !== view.rebases && view.base!.requiresGrad)
+    fail(op, `${show(view.shape)} is a view whose base has been modified in place since: ${view.fixed}`);
 };

@@ -5,7 +5,7 @@ import { fail } from "../core/error.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
-import { ge, gt, le, lt, ne, sameDtypes } from "./binary.ts";
+import { eq, ge, gt, le, lt, sameDtypes } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { sumTo } from "./reduce.ts";
@@ -22,16 +22,21 @@ const Where: Op = {
     sameDtypes("where", [a, b]);
     const shape = broadcast("where", broadcast("where", c.shape, a.shape), b.shape);
     const y = like(a, "where", shape);
-    const dense = inputs.map((x) => (sameShape(x.shape, shape) ? x : spreadOver(x, shape)));
-    launch("where_f32", [y], dense, [y.numel], undefined, "where");
-    dense.forEach((d, i) => {
-      if (d !== inputs[i]) done(d);
-    });
+    launchWhere("where", y, inputs);
     save(c);
     return y;
   },
   vjp: (g, { saved: [c] }) => [null, () => where(c!, g, 0), () => where(c!, 0, g)],
 };
+
+/** Launches y = a where c, else b, of tensors that broadcast to the shape of the dense `y`, which may be one of them. @internal */
+export function launchWhere(op: string, y: Tensor, inputs: readonly Tensor[]): void {
+  const dense = inputs.map((x) => (x.strides === null && sameShape(x.shape, y.shape) ? x : spreadOver(x, y.shape)));
+  launch("where_f32", [y], dense, [y.numel], undefined, op);
+  dense.forEach((d, i) => {
+    if (d !== inputs[i]) done(d);
+  });
+}
 
 /** A dense copy in a larger shape. */
 function spreadOver(x: Tensor, shape: readonly number[]): Tensor {
@@ -41,7 +46,8 @@ function spreadOver(x: Tensor, shape: readonly number[]): Tensor {
   return dense;
 }
 
-function constant(value: number, like: Tensor): Tensor {
+/** A number beside tensors of a dtype. @internal */
+export function constant(value: number, like: Tensor): Tensor {
   const t = empty([], like.dtype, "where", like.device);
   launch(isFloat(t.dtype) ? "fill_f32" : "fill_i32", [t], [], [1], [wordOf(value, t.dtype)], "where");
   return t;
@@ -68,7 +74,7 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
   });
 }
 
-/** `x` with `value` where `mask` is true; the mask broadcasts. https://pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html */
+/** `x` with `value` where the bool `mask` is true, which broadcasts. https://pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html */
 export const maskedFill = (x: Tensor, mask: Tensor, value: number): Tensor => where(mask, value, x);
 
 /** Between numbers: the gradient goes through where x is at or between them, and nowhere for NaN. */
@@ -115,9 +121,10 @@ export function clamp(x: Tensor, { min = null, max = null, ...rest }: ClampOptio
 }
 
 /**
- * 0 where x is negative, 1 where it is positive, `values` where it is 0, which broadcasts. No gradient.
+ * 0 where x is negative or NaN, 1 where it is positive, `values` of the same dtype where it is 0, which broadcasts. No gradient.
  * https://pytorch.org/docs/stable/generated/torch.heaviside.html
  */
 export function heaviside(x: Tensor, values: Tensor): Tensor {
-  return compose(() => where(gt(x, 0), 1, where(lt(x, 0), 0, where(ne(x, x), x, values)))).detach();
+  sameDtypes("heaviside", [x, values]);
+  return compose(() => where(gt(x, 0), 1, where(eq(x, 0), values, 0))).detach();
 }

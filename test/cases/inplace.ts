@@ -2,7 +2,7 @@
 import { noGrad } from "../../src/core/modes.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
-import { FEW, f, family, fixed, ints } from "./case.ts";
+import { bools, FEW, f, family, fixed, ints } from "./case.ts";
 
 export const { cases, add } = family("inplace", { tolerance: "exact" });
 
@@ -15,6 +15,8 @@ for (const n of FEW) {
   add("mul_ number", [f([n])], (x) => ops.mul_(ops.clone(x), 0.3), { gradTolerance: "exact" });
   add("zero_", [f([n])], (x) => ops.zero_(ops.clone(x)), { gradTolerance: "exact" });
   add("fill_", [f([n])], (x) => ops.fill_(ops.clone(x), -2.5), { gradTolerance: "exact" });
+  add("maskedFill_", [f([n]), bools([n])], (x, m) => ops.maskedFill_(ops.clone(x), m, 0.5), { gradTolerance: "exact" });
+  add("tanh_", [f([n])], (x) => ops.tanh_(ops.clone(x)), { tolerance: { ulp: 4 }, gradTolerance: { ulp: 5, of: 2 } });
   add("copy_", [f([n]), f([n])], (x, y) => ops.copy_(ops.clone(x), y), { gradTolerance: "exact" });
   add("add_, int32,", [ints([n]), ints([n])], (x, y) => ops.add_(ops.clone(x), y), { order: 0 });
   add("fill_, int32,", [ints([n])], (x) => ops.fill_(ops.clone(x), 7), { order: 0 });
@@ -51,6 +53,21 @@ for (const [a, b] of [
 ]) {
   add("copy_ broadcast", [f(a!), f(b!)], (x, y) => ops.copy_(ops.clone(x), y));
 }
+add("maskedFill_ of a part, by a row", [f([17, 9]), bools([4])], (x, m) => {
+  const y = ops.clone(x);
+  ops.maskedFill_(ops.slice(y, 1, 0, null, 3).narrow(1, 0, 2), ops.narrow(m, 0, 1, 2), -1);
+  return y;
+});
+add(
+  "tanh_ of a transposed part",
+  [f([17, 9])],
+  (x) => {
+    const y = ops.clone(x);
+    ops.tanh_(ops.t(y).narrow(0, 2, 5));
+    return y;
+  },
+  { tolerance: { ulp: 4 }, gradTolerance: { ulp: 5, of: 2 } },
+);
 add("copy_ transposed", [f([5, 3]), f([3, 5])], (x, y) => ops.copy_(ops.clone(x), ops.t(y)), {
   gradTolerance: "exact",
 });
@@ -68,6 +85,9 @@ for (const n of [9, 21, 69, 20017]) {
   add("add_ inside", [fixed([n]), fixed([n - 5])], (x, y) => inside(x, (v) => ops.add_(v, y)), { order: 0 });
   add("mul_ number inside", [fixed([n])], (x) => inside(x, (v) => ops.mul_(v, 0.5)), { order: 0 });
   add("fill_ inside", [fixed([n])], (x) => inside(x, (v) => ops.fill_(v, 4)), { order: 0 });
+  add("maskedFill_ inside", [fixed([n]), bools([n - 5])], (x, m) => inside(x, (v) => ops.maskedFill_(v, m, 3)), {
+    order: 0,
+  });
   add("copy_ inside", [fixed([n]), fixed([n - 5])], (x, y) => inside(x, (v) => ops.copy_(v, y)), { order: 0 });
   add("uniform_ inside", [fixed([n])], (x) => inside(x, (v) => ops.uniform_(v)), { order: 0 });
 }

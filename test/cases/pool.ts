@@ -48,10 +48,11 @@ for (const dilation of [2, [2, 1]] as const) {
   });
 }
 
-// NaN wins, the first of a tie takes the gradient; padding is -inf, never a value.
+// NaN wins, of several the last, the first of a tie takes the gradient; padding is -inf, never a value.
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 for (const [what, v] of [
   ["NaN", [1, 2, nan, 3, 4, inf, 5]],
+  ["several NaN", [nan, 1, nan, 2, nan]],
   ["-inf", [-inf]],
   ["infinities", [1, -inf, inf, 2, -inf]],
 ] as const) {

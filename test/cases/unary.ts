@@ -45,6 +45,7 @@ const ODD = [
   89,
   -104,
 ];
+for (const name of ["relu", "sign"] as const) add(`${name}, int32,`, [ints([143])], (x) => x[name](), { order: 0 });
 for (const name of ["neg", "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "sin", "cos"] as const) {
   const tolerance = ["neg", "relu", "abs", "sqrt"].includes(name) ? exact : ulp(4);
   for (const n of [14, 43]) {
