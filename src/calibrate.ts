@@ -12,13 +12,14 @@ import {
 } from "./calibrate/answers.ts";
 import { bracket, crossoverOf, type Times, timeAt } from "./calibrate/fit.ts";
 import { type Sample, Trial, tensorsOf } from "./calibrate/trial.ts";
-import { type Device, defaultDevice, deviceOf, setDefaultDevice } from "./core/device.ts";
+import { type Device, defaultDevice, setDefaultDevice } from "./core/device.ts";
 import { fail } from "./core/error.ts";
 import { show } from "./core/shape.ts";
 import { Tensor } from "./core/tensor.ts";
 import { note } from "./init.ts";
 import { known, positive } from "./nn/check.ts";
 import { Module } from "./nn/module.ts";
+import { deviceOf } from "./ops/move.ts";
 import { data } from "./read.ts";
 
 export type { BatchTime, Calibration, Choice };

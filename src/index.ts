@@ -14,12 +14,11 @@ export {
 } from "./core/device.ts";
 export type { DType } from "./core/dtype.ts";
 export { WasmgradError } from "./core/error.ts";
-export { memory } from "./core/memory.ts";
 export { enableGrad, noGrad, scope } from "./core/modes.ts";
 export type { Shape } from "./core/shape.ts";
 export { type BackwardOptions, backward, type GradOptions, grad } from "./core/tape.ts";
 export { Tensor } from "./core/tensor.ts";
-export { flush, type InitOptions, info, init } from "./init.ts";
+export { flush, type InitOptions, info, init, memory } from "./init.ts";
 export { load, save, saveSafetensors } from "./io/index.ts";
 export { calibrate } from "./lazy.ts";
 export * as nn from "./nn/index.ts";

@@ -1,9 +1,11 @@
 // init: makes a device and the default one. The WebGPU device is loaded when it is first asked for.
-import { type Device, type DeviceInfo, defaultDevice, setDefaultDevice, setFinder } from "./core/device.ts";
+import { type Device, type DeviceInfo, defaultDevice, type MemoryUse, setDefaultDevice } from "./core/device.ts";
 import { WasmgradError } from "./core/error.ts";
+import { count } from "./core/lifetime.ts";
 import { setHost } from "./core/memory.ts";
 import { part } from "./host/part.ts";
 import { clock, collector } from "./host/probe.ts";
+import { setFinder } from "./ops/move.ts";
 import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
 import type { WasmOptions } from "./wasm/options.ts";
@@ -119,6 +121,14 @@ export function info(device: Device = defaultDevice()): DeviceInfo {
 /** What `info` says about a device besides its own words: the latest note. */
 export function note(device: Device, text: string): void {
   notes.set(device, text);
+}
+
+/**
+ * Live bytes and storages of a device (the default one), and which ops asked for them: a leak has a name. `tensors` counts
+ * the live tensors of all devices.
+ */
+export function memory(device: Device = defaultDevice()): MemoryUse & Record<"tensors", number> {
+  return { ...device.memory(), tensors: count.tensors };
 }
 
 /** Waits until everything launched so far has run; throws the fault of a kernel. */

@@ -1,6 +1,6 @@
 // Reading values back, and moving tensors between devices.
 
-import { type Device, deviceOf, type TypedData } from "./core/device.ts";
+import type { Device, TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
 import { tick } from "./core/memory.ts";
@@ -11,6 +11,7 @@ import { show } from "./core/shape.ts";
 import { alive, type Tensor } from "./core/tensor.ts";
 import { DTYPES } from "./ops/create.ts";
 import { fromData } from "./ops/data.ts";
+import { deviceOf } from "./ops/move.ts";
 import { toDtype } from "./ops/unary.ts";
 
 function readable(op: string, x: Tensor): Tensor {

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { memory } from "../src/calibrate/answers.ts";
-import { setFinder } from "../src/core/device.ts";
 import * as w from "../src/index.ts";
+import { setFinder } from "../src/ops/move.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 
 const { nn } = w;

@@ -142,6 +142,38 @@ program("rows of a backward", async () => {
   device.launch = launch;
 });
 
+program("the gradient of parts costs what they hold, not each time the whole", async () => {
+  const device = w.defaultDevice();
+  const { launch } = device;
+  let elements = 0;
+  const cost = (steps: number, parts: (x: w.Tensor) => w.Tensor[]): number => {
+    const x = data([steps, 8], 1).requiresGrad_();
+    const y = parts(x)
+      .map((v) => v.mul(2))
+      .reduce((p, q) => p.add(q))
+      .sum();
+    elements = 0;
+    y.backward();
+    assert.equal(Array.from(x.grad!.dataSync()), Array(8 * steps).fill(2));
+    return elements;
+  };
+  device.launch = (kernel, buffers, outputs, extents, ...rest) => {
+    elements += extents.reduce((n, size) => n * size, 1);
+    launch.call(device, kernel, buffers, outputs, extents, ...rest);
+  };
+  for (const parts of [
+    (x: w.Tensor) => x.unbind(0),
+    (x: w.Tensor) => x.split(2),
+    (x: w.Tensor) => Array.from({ length: x.shape[0]! }, (_, i) => x.select(0, i)),
+    (x: w.Tensor) => x.mul(1).unbind(0),
+    (x: w.Tensor) => x.t().unbind(1),
+  ]) {
+    const [few, many] = [cost(16, parts), cost(64, parts)];
+    assert.ok(many < 5 * few, `${many} elements for 64 parts, ${few} for 16`);
+  }
+  device.launch = launch;
+});
+
 /** A step of a net whose rows are shared by threads, on its own device. */
 async function trainer(threads: number, captured: boolean) {
   const device = await ready(await w.init({ threads }));

@@ -5,6 +5,7 @@ import * as datasets from "../src/data/index.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import * as format from "../src/io/safetensors.ts";
+import { moveTo } from "../src/ops/move.ts";
 import { ReferenceDevice } from "./reference.ts";
 
 export type Cases = Record<string, () => unknown>;
@@ -78,10 +79,7 @@ const core: Cases = {
   "tensor: a gradient of another shape": () => {
     leaf(2, 3).grad = ones([3]);
   },
-  "tensor: move a view": () =>
-    ones([4])
-      .narrow(0, 2, 2)
-      .moveTo(ones([2]).storage),
+  "tensor: move a view": () => moveTo(ones([4]).narrow(0, 2, 2), ones([2]).storage),
   "noGrad: a promise": () => w.noGrad(async () => 1),
   "scope: a promise": () => w.scope(async () => 1),
   "backward: nothing requires grad": () => ones([]).backward(),
@@ -404,7 +402,7 @@ const optimizers: Cases = {
     // Behind the optimizer's back: to() would have moved its state too.
     for (const p of model.parameters()) {
       p.setGrad(null);
-      p.moveTo(reference.alloc(p.numel * 4, "weight"));
+      moveTo(p, reference.alloc(p.numel * 4, "weight"));
     }
     step(there(1, 2));
   },

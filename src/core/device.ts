@@ -166,13 +166,3 @@ export function defaultDevice(): Device {
 export function setDefaultDevice(device: Device): void {
   current = device;
 }
-
-let find!: (name: string) => Promise<Device>;
-
-/** How a device is found, or made, by its name. @internal */
-export function setFinder(f: typeof find): void {
-  find = f;
-}
-
-/** The device itself, or the one of that name: "wasm", "webgpu". @internal */
-export const deviceOf = async (d: Device | string): Promise<Device> => (typeof d === "string" ? find(d) : d);

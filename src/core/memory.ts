@@ -1,7 +1,7 @@
 // The event loop's share in memory: finalizers run only when it turns, so waits let it turn often enough.
 import { Growth } from "../program/growth.ts";
-import { type Device, defaultDevice, type MemoryUse } from "./device.ts";
-import { count, handToNet } from "./lifetime.ts";
+import type { Device } from "./device.ts";
+import { handToNet } from "./lifetime.ts";
 
 /** Longest time without a turn of the event loop. */
 const TURN_MS = 50;
@@ -33,12 +33,4 @@ async function letTurn(device: Device, growth: Growth): Promise<void> {
   await growth.collect(host.collect, turn, () => device.heldBytes);
   turned = host.now();
   growth.settle(device.liveBytes, device.heldBytes);
-}
-
-/**
- * Live bytes and storages of a device (the default one), and which ops asked for them: a leak has a name. `tensors` counts
- * the live tensors of all devices.
- */
-export function memory(device: Device = defaultDevice()): MemoryUse & Record<"tensors", number> {
-  return { ...device.memory(), tensors: count.tensors };
 }

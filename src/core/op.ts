@@ -82,7 +82,8 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
   if (wants !== 0 && isFloat(first.dtype)) record(op as unknown as Op, xs, params, kept, first, others, wants);
   else if (kept !== NOTHING) drop(op.name, kept, xs, first, others);
   // Dense copies and casts that nobody else has seen.
-  if (xs !== given) for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);
+  if (xs !== given)
+    for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);
   return out;
 }
 
@@ -177,17 +178,6 @@ export function gather(op: string, y: Tensor, x: Tensor): void {
       launch("permute_f32", [shifted(y, n.start)], [shifted(x, n.from[0]!)], n.extents, n.strides[0]!, op);
 }
 
-/** Copies the dense `x` to the places of `y`, or adds it to what is there. @internal */
-export function scatter(op: string, y: Tensor, x: Tensor, add = false): void {
-  if (y.strides === null) launch(add ? "add_f32" : "copy_f32", [y], add ? [y, x] : [x], [y.numel], undefined, op);
-  else
-    for (let n = walk(op, y.shape, [y.strides]); n !== null; n = n.next) {
-      const [to, from] = [shifted(y, n.from[0]!), shifted(x, n.start)];
-      if (add) launch("scatter_add_f32", [to], [to, from], n.extents, n.strides[0]!, op);
-      else launch("scatter_f32", [to], [from], n.extents, n.strides[0]!, op);
-    }
-}
-
 /** A dense copy. @internal */
 export const denseCopy = (x: Tensor): Tensor => apply(Contiguous, [x], null);
 
@@ -212,9 +202,3 @@ const Cast: Op<DType> = {
  * @internal
  */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : apply(Cast, [x], dtype));
-
-/** Checks a dtype and names the rule. Where float32 is expected, float16 will do. @internal */
-export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input"): void {
-  if (x.dtype !== dtype && !(dtype === "float32" && isFloat(x.dtype)))
-    fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);
-}

@@ -1,6 +1,4 @@
 // Shape arithmetic. Shapes are plain arrays of non-negative integers; `[]` is a scalar.
-import { fail } from "./error.ts";
-
 /** Sizes of a tensor's dims, such as `[64, 1, 28, 28]`: non-negative integers. `[]` is a scalar. */
 export type Shape = readonly number[];
 
@@ -19,12 +17,4 @@ export function sameShape(a: Shape, b: Shape): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
-}
-
-/** Throws unless every size is a non-negative integer. @internal */
-export function checkShape(op: string, shape: Shape): void {
-  if (!Array.isArray(shape)) fail(op, `shape ${String(shape)}: an array of sizes is expected`);
-  for (const size of shape) {
-    if (!Number.isInteger(size) || size < 0) fail(op, `shape ${show(shape)}: sizes must be non-negative integers`);
-  }
 }

@@ -104,53 +104,39 @@ function differentiate(
   return found;
 }
 
-/** An entry that backward is at, and what it has found for leaves, or for those that are `wanted`. */
+/** The entry that backward is at, and what it has found for leaves, or for those that are `wanted`. */
 interface Visit {
   entry: Entry;
   readonly found: ReadonlyMap<Tensor, Tensor>;
   readonly wanted: ReadonlySet<Tensor> | null;
 }
 
-/** The gradients of an entry's inputs that want one, each in its input's shape; null for those that went straight into what had come. */
+/** The gradients of an entry's inputs that want one, each in its input's shape; null where it grew in place. */
 function gradients(at: Visit): (Tensor | null)[] {
-  const { entry } = at;
-  const { op, inputs, wants, grads } = entry;
-  const made = op.vjp!((entry.others.length === 0 ? grads[0] : grads) as Tensor, entry);
+  const { op, inputs, wants, grads, others } = at.entry;
+  const made = op.vjp!((others.length === 0 ? grads[0] : grads) as Tensor, at.entry);
   for (let i = 0; i < made.length; i++) {
-    let g = made[i]!;
-    if (g === null || (wants & (1 << i)) === 0) {
-      made[i] = null; // what was made of it in vain is released with the rest
-      continue;
-    }
-    if (typeof g === "function") {
-      const whole = g.into === undefined || mode.grad ? null : growing(at, i);
-      if (whole !== null) {
-        g.into!(whole);
-        made[i] = null;
-        continue;
-      }
-      g = g();
-    }
-    const { shape } = inputs[i]!;
-    if (!sameShape(g.shape, shape)) {
-      if (op.fit === undefined)
-        fail(
-          `backward of ${op.name}`,
-          `a gradient of ${show(g.shape)} for ${show(shape)}: the shapes must be the same`,
-        );
-      g = op.fit(g, shape);
-    }
+    let g = wants & (1 << i) ? made[i]! : null; // what was made in vain is released with the rest
+    if (typeof g === "function") g = g.into !== undefined && !mode.grad && grows(at, i, g.into) ? null : g();
+    if (g !== null && !sameShape(g.shape, inputs[i]!.shape)) g = fitted(op, g, inputs[i]!);
     made[i] = g;
   }
   return made as (Tensor | null)[];
 }
-/** What has come for input i, where it can grow in place. */
-function growing({ entry, found, wanted }: Visit, i: number): Tensor | null {
+
+function fitted({ name, fit }: Op, g: Tensor, { shape }: Tensor): Tensor {
+  if (fit !== undefined) return fit(g, shape);
+  return fail(`backward of ${name}`, `a gradient of ${show(g.shape)} for ${show(shape)}: the shapes must be the same`);
+}
+
+/** Adds a part to what has come for input i, where that is dense and nobody else's. */
+function grows({ entry, found, wanted }: Visit, i: number, into: (whole: Tensor) => void): boolean {
   const x = entry.inputs[i]!;
   const edge = entry.edges[i]!;
   const g = edge === null ? found.get(x) : wanted?.has(x) ? null : edge.grads[entry.slots[i] ?? 0];
-  const own = g != null && g.strides === null && g.storage.holders === 1 && !g.kept && g.dtype === entry.out.dtype;
-  return own ? g : null;
+  if (g == null || g.strides !== null || g.storage.holders > 1 || g.kept || g.dtype !== x.dtype) return false;
+  into(g);
+  return true;
 }
 const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean => grads === null || grads.includes(t);
 
@@ -296,7 +282,8 @@ function accumulate(x: Tensor, given: Tensor, create: boolean): void {
         leaf.home = empty(x.shape, x.dtype, "gradient", x.device).keep();
       });
     }
-    const own = leaf.home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(leaf.home.storage, x.shape);
+    const own =
+      leaf.home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(leaf.home.storage, x.shape);
     launch("copy_f32", [own], [g], [g.numel], undefined, "backward");
     g.release("backward()");
     x.setGrad(own);

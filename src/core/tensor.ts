@@ -196,17 +196,6 @@ export abstract class Tensor {
     this.dispose();
   }
 
-  /** Changes the storage, as `to(device)` does with a parameter: the tensor stays the same object. @internal */
-  moveTo(storage: Storage): void {
-    if (this.offset !== 0 || this.strides !== null) fail("to", `${this.describe()} is a view: move its base`);
-    storage.holders++;
-    count.tensors++;
-    this.release("to(device)");
-    this.storage = storage;
-    this.gone = null;
-    this.toNet();
-  }
-
   /** Keeps the value readable until `dispose()` or collection: steps and scopes leave it alone. Returns the tensor. */
   keep(): this {
     this.kept = true;

@@ -1,11 +1,12 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
+import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { sameDtypes } from "./binary.ts";
 import { done, like } from "./compose.ts";
+import { expectDtype } from "./expect.ts";
 import { sum } from "./reduce.ts";
 import { besides } from "./unary.ts";
 

@@ -3,9 +3,10 @@ import { type Device, defaultDevice, type TypedData } from "../core/device.ts";
 import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { launch } from "../core/op.ts";
-import { checkShape, type Shape, show } from "../core/shape.ts";
+import { type Shape, show } from "../core/shape.ts";
 import { empty as emptyTensor, type Tensor } from "../core/tensor.ts";
 import { fromData } from "./data.ts";
+import { checkShape } from "./expect.ts";
 
 /** Options of functions that make tensors. */
 export interface TensorOptions {

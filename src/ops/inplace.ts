@@ -5,18 +5,19 @@ import { isFloat, suffix, word } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, expectDtype, gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
+import { apply, gather, launch, mixed, type Op, record } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, empty, stridesOf, Tensor } from "../core/tensor.ts";
 import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
 import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";
+import { expectDtype } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
 import { broadcast, hasZeroStride } from "./strides.ts";
 import { clone, divScalar, mulScalar, neg, tanhVjp, toDtype, zerosAs } from "./unary.ts";
-import { fromMemory, Part, type Place, part, partOf, placeOf, toMemory } from "./views.ts";
+import { fromMemory, Part, type Place, part, partOf, placeOf, scatter, toMemory } from "./views.ts";
 import { constant, launchWhere, where } from "./where.ts";
 
 /** Its elements fill a run of bytes, in any order of dims. */

@@ -1,11 +1,12 @@
 // Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
+import { apply, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { add, div, eq, mul, sub } from "./binary.ts";
 import { compose, like } from "./compose.ts";
+import { expectDtype } from "./expect.ts";
 import { mean, sum } from "./reduce.ts";
 import { permute, reshape } from "./shape.ts";
 import { logSoftmax, softmaxVjp } from "./softmax.ts";

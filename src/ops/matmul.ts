@@ -1,10 +1,11 @@
 // Products of matrices. Transposed operands are absorbed by the kernel's form: nn, nt, tn.
 import { fail } from "../core/error.ts";
-import { apply, contiguous, expectDtype, launch, type Op, save } from "../core/op.ts";
+import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { type Tensor, turned } from "../core/tensor.ts";
 import { sameDtypes } from "./binary.ts";
 import { compose, like } from "./compose.ts";
+import { expectDtype } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { expand, reshape, t, transpose } from "./shape.ts";
 import { broadcast } from "./strides.ts";

@@ -1,9 +1,31 @@
 // Moving tensors that must stay the same objects to another device: parameters, buffers, gradients, and what follows them.
 
-import { type Device, deviceOf, elementsOf } from "../core/device.ts";
+import { type Device, elementsOf, type Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
+import { count } from "../core/lifetime.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, lasting, room, type Tensor } from "../core/tensor.ts";
+
+/** Changes the storage, as `to(device)` does with a parameter: the tensor stays the same object. @internal */
+export function moveTo(x: Tensor, storage: Storage): void {
+  if (x.offset !== 0 || x.strides !== null) fail("to", `${x.describe()} is a view: move its base`);
+  storage.holders++;
+  count.tensors++;
+  x.release("to(device)");
+  x.storage = storage;
+  x.gone = null;
+  x.toNet();
+}
+
+let find!: (name: string) => Promise<Device>;
+
+/** How a device is found, or made, by its name. @internal */
+export function setFinder(f: typeof find): void {
+  find = f;
+}
+
+/** The device itself, or the one of that name: "wasm", "webgpu". @internal */
+export const deviceOf = async (d: Device | string): Promise<Device> => (typeof d === "string" ? find(d) : d);
 
 /** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
 const followers = new WeakMap<Tensor, WeakRef<Tensor>[]>();
@@ -68,7 +90,7 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
   }
   read.forEach(({ x }, i) => {
     const { storage, gradient } = placed[i]!;
-    x.moveTo(storage);
+    moveTo(x, storage);
     x.setGrad(gradient === null ? null : lasting(gradient, x.shape));
     x.leaf.home = null;
   });

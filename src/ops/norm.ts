@@ -2,11 +2,12 @@
 import { words64 } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
+import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { add, div, mul, sub } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
+import { expectDtype } from "./expect.ts";
 import { launchSum, mean, sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 import { addScalar, besides, sqrt } from "./unary.ts";

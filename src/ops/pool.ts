@@ -1,11 +1,12 @@
 // Max and average pooling over windows of [n, c, h, w].
 import { fail } from "../core/error.ts";
-import { apply, cast, expectDtype, launch, type Op, save } from "../core/op.ts";
+import { apply, cast, launch, type Op, save } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { eq } from "./binary.ts";
 import { like } from "./compose.ts";
 import { type Pair, pair } from "./conv.ts";
+import { expectDtype } from "./expect.ts";
 import { matmul } from "./matmul.ts";
 import { reshape } from "./shape.ts";
 import { besides, toFloat } from "./unary.ts";

@@ -4,13 +4,14 @@ import { type Device, defaultDevice } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, expectDtype, launch, type Op } from "../core/op.ts";
+import { apply, launch, type Op } from "../core/op.ts";
 import { lastingState, refuseInCapture } from "../core/recording.ts";
-import { checkShape, type Shape, show } from "../core/shape.ts";
+import { type Shape, show } from "../core/shape.ts";
 import { alive, empty, type Tensor } from "../core/tensor.ts";
 import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import type { TensorOptions } from "./create.ts";
+import { checkShape, expectDtype } from "./expect.ts";
 
 /** State [4]: key and counter, each of two words. */
 const states = new WeakMap<Device, Tensor>();

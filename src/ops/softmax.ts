@@ -1,9 +1,10 @@
 // softmax and its logarithm along a dim.
-import { apply, expectDtype, launch, type Op, save } from "../core/op.ts";
+import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { mul, sub } from "./binary.ts";
 import { like } from "./compose.ts";
+import { expectDtype } from "./expect.ts";
 import { sum } from "./reduce.ts";
 import { dimension } from "./strides.ts";
 import { exp, neg } from "./unary.ts";

@@ -2,11 +2,12 @@
 import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, cast, expectDtype, type Gradient, launch, type Op, record, save } from "../core/op.ts";
+import { apply, cast, type Gradient, launch, type Op, record, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
 import { div, maximum, mul, sub } from "./binary.ts";
 import { compose, like } from "./compose.ts";
+import { expectDtype } from "./expect.ts";
 
 /** An elementwise op over kernel `<name>_f32`; its gradient, of what is saved: the input x, the output y, or nothing. */
 function unary(name: string, saves: "x" | "y" | "", vjp: (g: Tensor, of: Tensor) => Gradient): (x: Tensor) => Tensor {

@@ -6,9 +6,10 @@
 import { fail } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, contiguous, type Gradient, launch, type Making, type Op, record, scatter } from "../core/op.ts";
+import { apply, contiguous, type Gradient, launch, type Making, type Op, record } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
 import { alias, type Tensor } from "../core/tensor.ts";
+import { shifted, walk } from "../program/nest.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
 import { hasZeroStride } from "./strides.ts";
@@ -42,6 +43,17 @@ export function viewOf(
   view.fixed = x.fixed ?? (mode.grad ? fixed : UNDER_NO_GRAD);
   view.rebases = view.fixed === null ? view.base.rebases : view.storage.version;
   return view;
+}
+
+/** Copies the dense `x` to the places of `y`, or adds it to what is there. @internal */
+export function scatter(op: string, y: Tensor, x: Tensor, add = false): void {
+  if (y.strides === null) launch(add ? "add_f32" : "copy_f32", [y], add ? [y, x] : [x], [y.numel], undefined, op);
+  else
+    for (let n = walk(op, y.shape, [y.strides]); n !== null; n = n.next) {
+      const [to, from] = [shifted(y, n.from[0]!), shifted(x, n.start)];
+      if (add) launch("scatter_add_f32", [to], [to, from], n.extents, n.strides[0]!, op);
+      else launch("scatter_f32", [to], [from], n.extents, n.strides[0]!, op);
+    }
 }
 
 /** The part of `x`, made dense where it is not, at a place. @internal */

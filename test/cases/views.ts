@@ -48,6 +48,7 @@ const VIEWS: [string, number[], View, number[]][] = [
 ];
 for (const [name, shape, view, part] of VIEWS) {
   add(name, [f(shape)], (x) => ops.clone(view(x)));
+  add(`${name}, twice`, [f(shape)], (x) => ops.add(view(x), view(x)));
   add(`${name} of a product`, [f(shape, "away")], (x) => ops.mul(view(ops.mul(x, 2)), 0.5));
   // PyTorch refuses to write one of several while gradients are on.
   const several = /unbind|split|chunk/.test(name);

@@ -1,0 +1,19 @@
+// What ops expect of what they are given.
+import { type DType, isFloat } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { type Shape, show } from "../core/shape.ts";
+import type { Tensor } from "../core/tensor.ts";
+
+/** Checks a dtype and names the rule. Where float32 is expected, float16 will do. @internal */
+export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input"): void {
+  if (x.dtype !== dtype && !(dtype === "float32" && isFloat(x.dtype)))
+    fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);
+}
+
+/** Throws unless every size is a non-negative integer. @internal */
+export function checkShape(op: string, shape: Shape): void {
+  if (!Array.isArray(shape)) fail(op, `shape ${String(shape)}: an array of sizes is expected`);
+  for (const size of shape) {
+    if (!Number.isInteger(size) || size < 0) fail(op, `shape ${show(shape)}: sizes must be non-negative integers`);
+  }
+}
