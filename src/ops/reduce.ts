@@ -1,5 +1,5 @@
 // Reductions over all, one or several dims. A dim is seen as [outer, n, inner].
-import { isFloat, suffix } from "../core/dtype.ts";
+import { isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { apply, cast, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
@@ -105,16 +105,29 @@ const Sum: Op<Reduction> = {
  */
 export const sum = (x: Tensor, options: ReduceOptions = {}): Tensor => apply(Sum, [x], reduction("sum", x, options));
 
-/** The sum behind a mean, which autocast leaves alone. */
-const Total: Op<Reduction> = { ...Sum, name: "mean" };
+/** The sum in float32, divided in place. */
+const Mean: Op<Reduction> = {
+  name: "mean",
+  forward([x], r, wants) {
+    const y = Sum.forward([x!], r, wants);
+    launch("div_scalar_f32", [y], [y], [y.numel], [word(countOf(x!, r))], "mean");
+    return y;
+  },
+  vjp: (g, entry) => Sum.vjp!(divScalar(g, countOf(entry.inputs[0]!, entry.params)), entry),
+};
+
+/** How many elements each mean is of. */
+function countOf(x: Tensor, { dims }: Reduction): number {
+  let n = 1;
+  for (const d of dims) n *= x.shape[d] ?? 1; // a scalar has a dim 0 too
+  return n;
+}
 
 /** Mean of floats over `dim`, or over all; shapes as in `sum`, the dtype of `x`. NaN over nothing. https://pytorch.org/docs/stable/generated/torch.mean.html */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   expectDtype("mean", x, "float32");
   const r = reduction("mean", x, options, true);
-  let n = 1;
-  for (const d of r.dims) n *= x.shape[d] ?? 1; // a scalar has a dim 0 too
-  return compose(() => cast(divScalar(apply(Total, [x], r), n), x.dtype));
+  return x.dtype === "float32" ? apply(Mean, [x], r) : compose(() => cast(apply(Mean, [x], r), x.dtype));
 }
 
 /** Sums a gradient over the dims in which `shape` was broadcast. @internal */
