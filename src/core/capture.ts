@@ -88,25 +88,21 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
 
   const choose = (dense: readonly Tensor[]): Variant => {
     const { grad, autocast } = mode;
-    const same = variants.filter((v) => v.grad === grad && v.autocast === autocast && sameInputs(v.inputs, dense));
-    const held = same.find((v) => v.program !== null && holds(v)) ?? same.find((v) => v.program === null);
-    if (held !== undefined) return held;
+    let held: Variant | null = null;
+    for (const v of variants) {
+      if (v.grad !== grad || v.autocast !== autocast || !sameInputs(v.inputs, dense)) continue;
+      if (v.program !== null && holds(v)) return v;
+      if (v.program === null) held ??= v;
+    }
+    if (held !== null) return held;
     if (variants.length >= MOST_PROGRAMS) {
       const oldest = variants.reduce((a, b) => (a.used < b.used ? a : b));
       variants = variants.filter((v) => v !== oldest);
       letGo(oldest);
     }
-    const nothing = {
-      guards: [],
-      program: null,
-      held: [],
-      written: [],
-      grads: [],
-      results: [],
-      rebuild: () => undefined,
-    };
     const inputs = dense.map(({ dtype, shape }) => ({ dtype, shape }));
-    const variant: Variant = { grad, autocast, inputs, stage: "new", used: 0, ...nothing };
+    const nothing = { guards: [], program: null, held: [], written: [], grads: [], results: [] };
+    const variant: Variant = { ...nothing, grad, autocast, inputs, stage: "new", used: 0, rebuild: () => undefined };
     variants.push(variant);
     return variant;
   };
@@ -214,8 +210,13 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   variant.rebuild = replacing(result);
 }
 
-const NOBODY: never[] = [];
-const OVERWRITTEN = "a captured step, which writes this gradient in place (clone() keeps it)";
+/** What else was made of a gradient goes with its value. */
+function overwrite(home: Storage): void {
+  home.aliases ??= [];
+  for (let a = home.aliases.pop(); a !== undefined; a = home.aliases.pop()) {
+    a.deref()?.release("a captured step, which writes this gradient in place (clone() keeps it)");
+  }
+}
 
 function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
   const results = variant.results.map((r) => empty(r.shape, r.dtype, r.label, device));
@@ -227,10 +228,7 @@ function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
   }
   for (const [x, present] of variant.grads) {
     const { grad, seen, home } = x.leaf;
-    if (home !== null) {
-      for (const a of home.storage.aliases ?? NOBODY) a.deref()?.release(OVERWRITTEN);
-      home.storage.aliases = [];
-    }
+    if (home !== null) overwrite(home.storage);
     if (!present) x.setGrad(null);
     else if (seen || grad?.storage !== home!.storage || grad.gone !== null) x.setGrad(lasting(home!.storage, x.shape));
   }
