@@ -21,6 +21,7 @@ import { sizeGrid, sizeSection } from "./size.ts";
 import { startGrid, startSection } from "./start.ts";
 import { MORE, TWO, threadsGrid, threadsSection } from "./threads.ts";
 import { type Grid, table } from "./timing.ts";
+import { versionsGrid, versionsSection } from "./versions.ts";
 import { wideGrid, wideSection } from "./wide.ts";
 import { library, ready } from "./work.ts";
 import { workerdGrid, workerdSection } from "./workerd.ts";
@@ -37,6 +38,7 @@ const SECTIONS = [
   "scaling",
   "wide",
   "devices",
+  "versions",
   "gpu",
   "guard",
   "report",
@@ -53,7 +55,7 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --json FILE             everything as JSON
   --out DIR               memory, start, first, workerd, size, threads, scaling, wide and devices (with WebGPU) go into
                           RESULTS.md and results.json in DIR
-  --before FILE           first: a tarball of an earlier version, in turns with this one
+  --before FILE           first, versions: a tarball of an earlier version, in turns with this one
   --batches LIST          devices: batch sizes, such as 1,64,4096; powers of two to 8192 by default
   --cap MS                devices: a step that would take longer is left out, 2000 by default
   --page                  devices: in a page, in the Chromium that is installed (CHROMIUM names one, CHROMIUM_FLAGS adds flags)
@@ -64,6 +66,7 @@ Without sections: ${DEFAULT.join(" ")}.
 first: import to the first trained step, beside other libraries, in Node and in a page. workerd: the tiny net's step there.
 threads: two against one. scaling: 4, 8 and so on against one, where there are as many cores. wide: the build 256.
 devices: models on wasm with one thread and all, and on WebGPU, over the batch size; 5 rounds.
+versions: W1 to W7 (or --only) on this version and on that of --before, 15 rounds.
 gpu: for a machine with a GPU: products and training steps on WebGPU beside PyTorch on the same card and beside wasm, with
 the floors of their operations and bytes and the crossover; on a software adapter it is printed, and not kept.
 guard: shares of the peak against bench/guard.json. report: RESULTS.md and charts from results.json (--out, bench/ by
@@ -247,6 +250,14 @@ const others: Record<string, () => void | Promise<void>> = {
       console.log("the losses of the devices differ by more than 1e-3");
       good = false;
     }
+  },
+  versions() {
+    if (values.before === undefined) throw fail("versions: --before names the tarball of an earlier version");
+    const chosen = cases.filter((c) =>
+      only.length === 0 ? /^W\d$/.test(c.workload) : only.some((o) => c.name.startsWith(o)),
+    );
+    const rows = versionsSection(values.before, chosen, settings, roundsOr(15));
+    keep("versions", rows, versionsGrid(rows), roundsOr(15));
   },
   async wide() {
     const rows = await wideSection(settings);

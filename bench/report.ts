@@ -15,6 +15,7 @@ import { summaryGrid } from "./summary.ts";
 import { caseGrid, entrants, growthGrid, share, shares, size } from "./tables.ts";
 import { type ThreadsRow, threadsText } from "./threads.ts";
 import { digits, markdown, span, time } from "./timing.ts";
+import { type VersionsRow, versionsGrid } from "./versions.ts";
 import { type WideRow, wideGrid } from "./wide.ts";
 import { type EdgeRow, workerdGrid } from "./workerd.ts";
 
@@ -78,6 +79,12 @@ const OTHERS: Record<string, Other> = {
     about:
       "From before the import to the loss of the first SGD step of 5-8-4-1 in hand, every library by its own defaults on wasm; in a page each is bundled and minified by esbuild, and nothing is cached. A time is of a process or a page of its own; they take turns.",
     show: (data) => markdown(...firstGrid(data as FirstRow[])),
+  },
+  versions: {
+    title: "This version beside the one before",
+    about:
+      "The same cases on both, as published: five processes for each workload, in which the two take turns and who comes first alternates. A ratio over 1 says that this version is faster.",
+    show: (data) => markdown(...versionsGrid(data as VersionsRow[])),
   },
   workerd: {
     title: "workerd",
