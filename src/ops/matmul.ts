@@ -2,7 +2,7 @@
 // copied first.
 
 import { fail } from "../core/error.ts";
-import { asStrides, denseStrides } from "../core/layout.ts";
+import { asStrides } from "../core/layout.ts";
 import { apply, contiguous, expectDtype, launch, type Op, save } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 import { empty, stridesOf, type Tensor, turned } from "../core/tensor.ts";
@@ -31,91 +31,117 @@ function linesOf(shape: Shape, strides: readonly number[], lead: Shape): Lines |
   const [rows, columns] = [shape[last - 1] ?? 1, shape[last]!];
   const [down, across] = [strides[last - 1]!, strides[last]!];
   const before = last - 1 - lead.length;
-  const steps = lead.map((_, i) => (before + i < 0 || shape[before + i] === 1 ? 0 : strides[before + i]!));
+  const step = (_: number, i: number): number => (before + i < 0 || shape[before + i] === 1 ? 0 : strides[before + i]!);
+  const steps = lead.length === 0 ? NO_DIMS : lead.map(step);
   if (columns === 1 || across === 1) return { turned: false, pitch: rows === 1 ? columns : down, steps };
   return rows === 1 || down === 1 ? { turned: true, pitch: across, steps } : null;
 }
-const lines = (x: Tensor, lead: Shape = []): Lines | null => linesOf(x.shape, stridesOf(x), lead);
+const NO_DIMS: Shape = [];
+const lines = (x: Tensor, lead = NO_DIMS): Lines | null => linesOf(x.shape, stridesOf(x), lead);
 const liesTurned = (x: Tensor): boolean => x.strides !== null && lines(x)?.turned === true;
 /** `x` itself where a product reads it as it lies, else a dense copy. */
 const readable = (x: Tensor): Tensor => (x.strides === null || lines(x) !== null ? x : contiguous(x));
 
+/** Lines of a, b and c, and two loops over products: their sizes, and steps of a, b and c, outer and inner. */
+interface Nest {
+  readonly m: number;
+  readonly lines: readonly Lines[];
+  readonly sizes: readonly [number, number];
+  readonly steps: readonly number[];
+}
+const ONE = { sizes: [1, 1], steps: [0, 0, 0, 0, 0, 0] } as const;
+
+/** Null where it takes more than two loops. */
+function nestOf(lead: Shape, m: number, lines: readonly Lines[]): Nest | null {
+  const [a, b, c] = lines as [Lines, Lines, Lines];
+  let d = lead.length;
+  // Rows of all products against one b are one tall product.
+  for (; d > 0; d--) {
+    const [size, down, out] = [lead[d - 1]!, a.steps[d - 1]!, c.steps[d - 1]!];
+    if (size === 1) continue;
+    if (a.turned || b.steps[d - 1] !== 0 || (m !== 1 && (down !== m * a.pitch || out !== m * c.pitch))) break;
+    if (m === 1) [a.pitch, c.pitch] = [down, out];
+    m *= size;
+  }
+  const loops = d === 0 ? ONE : twoLoops(lead.slice(0, d), [a.steps, b.steps, c.steps]);
+  return loops && { m, lines, sizes: loops.sizes, steps: loops.steps };
+}
+
+/** Which factor is given as its transpose. */
+const [NEITHER, FIRST, SECOND] = [-1, 0, 1];
+
 /**
- * c = a b of `[..., m, k]` and `[..., k, n]` over `lead`, to which the dims in front broadcast; of a `weight`, b is `[n, k]`. c
- * lies as `wanted`, where it can, else dense.
+ * c = a b of `[..., m, k]` and `[..., k, n]` over `lead`, to which the dims in front broadcast. c lies as `wanted`, where it can, else
+ * dense.
  */
 function product(
   op: string,
   shape: Shape,
+  k: number,
   lead: Shape,
   factors: readonly [Tensor, Tensor],
+  transposed: number,
   bias: Tensor | null,
-  weight: boolean,
   wanted: Layout | null,
 ): Tensor {
-  const [n, k] = [shape[shape.length - 1]!, factors[0].shape[factors[0].ndim - 1]!];
-  const read = [...factors];
+  const [m, n] = [shape[shape.length - 2] ?? 1, shape[shape.length - 1]!];
+  const read: Tensor[] = [factors[0], factors[1]];
   const copy = (i: number, x: Tensor): void => {
-    if (read[i] !== factors[i]) done(read[i]!);
+    const old = read[i]!;
     read[i] = contiguous(x);
-    if (x !== read[i] && x !== factors[i]) done(x);
+    if (x !== read[i] && x !== old) done(x);
+    if (old !== factors[i]) done(old);
   };
-  const fits =
-    wanted !== null && sameShape(wanted.shape, shape) && linesOf(shape, wanted.strides, [])?.turned === false;
-  let strides = fits ? wanted.strides : denseStrides(shape);
-  /** Two loops over products and the lines in them, or null where there are more. */
-  const nested = () => {
-    const [a, b, c] = [lines(read[0]!, lead)!, lines(read[1]!, lead)!, linesOf(shape, strides, lead)!];
-    if (weight) b.turned = !b.turned;
-    let m = shape[shape.length - 2] ?? 1;
-    let d = lead.length;
-    // Rows of all products against one b are one tall product.
-    for (; d > 0; d--) {
-      const [size, down, out] = [lead[d - 1]!, a.steps[d - 1]!, c.steps[d - 1]!];
-      if (size === 1) continue;
-      if (a.turned || b.steps[d - 1] !== 0 || (m !== 1 && (down !== m * a.pitch || out !== m * c.pitch))) break;
-      if (m === 1) [a.pitch, c.pitch] = [down, out];
-      m *= size;
+  /** Of a factor, which is copied where it has no lines. */
+  const lie = (i: number): Lines => {
+    let found = lines(read[i]!, lead);
+    if (found === null) {
+      copy(i, read[i]!);
+      found = lines(read[i]!, lead)!;
     }
-    const loops = twoLoops(lead.slice(0, d), [a.steps, b.steps, c.steps]);
-    return loops && { a, b, c, m, ...loops };
+    if (i === transposed) found.turned = !found.turned;
+    return found;
   };
-  for (const i of [0, 1]) if (lines(read[i]!) === null) copy(i, read[i]!);
-  let nest = nested();
-  if (nest === null) {
-    strides = denseStrides(shape);
-    nest = nested();
+  let y: Tensor | null = null;
+  let nest: Nest | null = null;
+  if (wanted !== null && sameShape(wanted.shape, shape)) {
+    const c = linesOf(shape, wanted.strides, lead);
+    if (c?.turned === false) nest = nestOf(lead, m, [lie(0), lie(1), c]);
+    if (nest !== null) y = empty(shape, read[0]!.dtype, op, read[0]!.device, asStrides(shape, wanted.strides));
   }
-  for (const i of [0, 1]) {
-    if (nest !== null) break;
+  y ??= like(read[0]!, op, shape);
+  nest ??= nestOf(lead, m, [lie(0), lie(1), lines(y, lead)!]);
+  for (let i = 0; nest === null; i++) {
     copy(i, expand(read[i]!, [...lead, ...read[i]!.shape.slice(-2)]));
-    nest = nested();
+    nest = nestOf(lead, m, [lie(0), lie(1), lines(y, lead)!]);
   }
-  const { a, b, c, m, sizes, steps } = nest!;
+  row(op, y, read, bias, n, k, nest);
+  for (let i = 0; i < 2; i++) if (read[i] !== factors[i]) read[i]!.release("the op that made it");
+  return y;
+}
+
+/** Launches one of the dense forms, where the factors lie so, or the strided one. */
+function row(op: string, y: Tensor, read: Tensor[], bias: Tensor | null, n: number, k: number, nest: Nest): void {
+  const { m, sizes, steps } = nest;
+  const [a, b, c] = nest.lines as [Lines, Lines, Lines];
   const [outer, inner] = sizes;
-  const y = empty(shape, factors[0].dtype, op, factors[0].device, asStrides(shape, strides));
   const dense =
     outer === 1 &&
     !(a.turned && (b.turned || bias !== null)) &&
     a.pitch === (a.turned ? m : k) &&
     b.pitch === (b.turned ? k : n) &&
     c.pitch === n &&
-    (inner === 1 || steps[2]![1] === m * n);
+    (inner === 1 || steps[5] === m * n);
   const form = dense ? (a.turned ? "tn" : b.turned ? "nt" : "nn") : "strided";
-  const buffers = bias === null ? read : [...read, bias];
-  const relu = bias === null ? [] : [0];
-  launch(
-    `matmul_${form}${bias === null ? "" : "_bias"}_f32`,
-    [y],
-    buffers,
-    dense ? [inner, m, n, k] : [outer, inner, m, n, k],
-    dense
-      ? [steps[0]![1], steps[1]![1], ...relu]
-      : [Number(a.turned), Number(b.turned), a.pitch, b.pitch, c.pitch, ...steps.flat(), ...relu],
-    op,
-  );
-  for (const i of [0, 1]) if (read[i] !== factors[i]) done(read[i]!);
-  return y;
+  const extents = dense ? [inner, m, n, k] : [outer, inner, m, n, k];
+  const scalars = dense
+    ? [steps[1]!, steps[3]!]
+    : [a.turned ? 1 : 0, b.turned ? 1 : 0, a.pitch, b.pitch, c.pitch].concat(steps);
+  if (bias !== null) {
+    read.push(bias);
+    scalars.push(0); // no relu
+  }
+  launch(bias === null ? `matmul_${form}_f32` : `matmul_${form}_bias_f32`, [y], read, extents, scalars, op);
 }
 
 /** Both operands at least matrices: [..., m, k] and [..., k, n]. The layout is that of the result. */
@@ -147,7 +173,7 @@ const Matmul: Op<Layout | null> = {
       return c;
     }
     const lead = broadcast("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
-    return product("matmul", [...lead, m, n], lead, [a, b], null, false, wanted);
+    return product("matmul", [...lead, m, n], k, lead, [a, b], NEITHER, null, wanted);
   },
   vjp(given, { inputs: [a, b], saved: [forA, forB] }) {
     const g = readable(given);
@@ -222,7 +248,7 @@ const Linear: Op = {
       const rows = rowsOf(shape);
       if (bias === null) launch("matmul_nt_f32", [y], [x, w], [1, rows, n, k], [0, 0], "linear");
       else launch("matmul_nt_bias_f32", [y], [x, w, bias], [1, rows, n, k], [0, 0, 0], "linear");
-    } else y = product("linear", shape, shape.slice(0, -2), [x, w], bias, true, null);
+    } else y = product("linear", shape, k, shape.slice(0, -2), [x, w], SECOND, bias, null);
     if (bias !== null && bias !== given) done(bias);
     return y;
   },
@@ -240,15 +266,19 @@ const Linear: Op = {
   },
 };
 
-/** aᵀ b of matrices, without a view of the first where that is dense. */
-const across = (a: Tensor, b: Tensor): Tensor =>
-  a.strides !== null || b.strides !== null ? matmul(t(a), b) : apply(Across, [a, b], null);
+/** aᵀ b of matrices, without a view of the first. */
+const across = (a: Tensor, b: Tensor): Tensor => apply(Across, [a, b], null);
 const Across: Op = {
   name: "matmul",
-  forward([a, b]) {
-    const c = like(a!, "matmul", [a!.shape[1]!, b!.shape[1]!]);
-    save(a!, b!);
-    launch("matmul_tn_f32", [c], [a!, b!], [1, c.shape[0]!, c.shape[1]!, a!.shape[0]!], [a!.numel, b!.numel], "matmul");
+  strided: true,
+  forward(inputs) {
+    const [a, b] = inputs as readonly [Tensor, Tensor];
+    const [k, m, n] = [a.shape[0]!, a.shape[1]!, b.shape[1]!];
+    save(a, b);
+    if (a.strides !== null || b.strides !== null)
+      return product("matmul", [m, n], k, NO_DIMS, [a, b], FIRST, null, null);
+    const c = like(a, "matmul", [m, n]);
+    launch("matmul_tn_f32", [c], [a, b], [1, m, n, k], [a.numel, b.numel], "matmul");
     return c;
   },
   vjp: (g, { saved: [a, b] }) => [() => matmul(b!, t(g)), () => matmul(a!, g)],

@@ -84,24 +84,24 @@ export function withoutGaps(shape: Shape, strides: readonly number[]): boolean {
 }
 
 /**
- * Two loops, outer and inner, that walk `shape` by all of these strides: sizes, and the two steps of each list; null where it takes
- * more. Neighbouring dims that every list walks as one are one. @internal
+ * Two loops, outer and inner, that walk `shape` by all of these strides: sizes, and the two steps of each list in turn; null where it
+ * takes more. Neighbouring dims that every list walks as one are one. @internal
  */
 export function twoLoops(
   shape: Shape,
   lists: readonly (readonly number[])[],
-): { sizes: [number, number]; steps: [number, number][] } | null {
+): { sizes: [number, number]; steps: number[] } | null {
   const sizes: [number, number] = [1, 1];
-  const steps = lists.map((): [number, number] => [0, 0]);
+  const steps = new Array<number>(2 * lists.length).fill(0);
   let at = 2;
   for (let i = shape.length - 1; i >= 0; i--) {
     const size = shape[i]!;
     if (size === 1) continue;
-    if (at < 2 && lists.every((s, j) => s[i] === steps[j]![at]! * sizes[at]!)) sizes[at]! *= size;
+    if (at < 2 && lists.every((s, j) => s[i] === steps[2 * j + at]! * sizes[at]!)) sizes[at]! *= size;
     else {
       if (--at < 0) return null;
       sizes[at] = size;
-      for (const [j, s] of lists.entries()) steps[j]![at] = s[i]!;
+      for (let j = 0; j < lists.length; j++) steps[2 * j + at] = lists[j]![i]!;
     }
   }
   return { sizes, steps };
