@@ -13,6 +13,8 @@ const PANELS: u32 = 20; // packed at a time: 480 columns, 480 KiB
 const MC: u32 = BITS256 ? 12 : 16; // rows under a panel: more, and the prefetcher loses C
 const MT: u32 = BITS256 ? 60 : 64; // rows of a transposed A packed at a time
 
+const FAR: usize = 2048; // bytes from row to row of a B that is not read where it lies, but for few rows of A
+
 // A thread's scratch: packed B, packed A, then what an unpaired row or an odd column is computed into.
 const BLOCK: usize = (KC * PANELS * NR) << 4;
 const PITCH: usize = KC * 4 + 64;
@@ -213,8 +215,9 @@ export function gemm(
   const vectors = (n + 3) >> 2;
   const panels = (vectors + NR - 1) / NR;
   const kc = chain(k);
-  // Few rows, or B small enough for the first cache: read B where it lies. A panel with an odd end is always packed.
-  const inPlace = !BT && (m <= 32 || (n <= 64 && k <= KC));
+  // Few rows, or B small enough for the first cache: read B where it lies. A panel with an odd end is always packed, and so are
+  // rows far apart, of which that cache keeps few: their addresses are alike.
+  const inPlace = !BT && (m <= 32 || (n <= 64 && k <= KC && ldb < FAR));
 
   for (let jc: u32 = 0; jc < panels; jc += PANELS) {
     const jend = min<u32>(jc + PANELS, panels);

@@ -26,6 +26,8 @@ export {
   matmul_nt_f32,
   matmul_nt_sparse_bias_f32,
   matmul_nt_sparse_f32,
+  matmul_strided_bias_f32,
+  matmul_strided_f32,
   matmul_tn_f32,
   matmul_tn_sparse_f32,
 } from "./matmul";

@@ -119,26 +119,25 @@ const PIECE: usize = 512;
 const LARGE: usize = 1 << 20;
 
 /** nt for few columns or few rows: c = a b^T by dot products. */
-function dots(c: usize, ldc: usize, a: usize, b: usize, m: u32, n: u32, k: u32, keep: usize): void {
-  const ld = <usize>k << 2;
+function dots(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, n: u32, k: u32, keep: usize): void {
   const end = <usize>(k & ~3) << 2;
-  const piece = n <= 16 && ld * m > LARGE ? PIECE : end;
+  const piece = n <= 16 && end * m > LARGE ? PIECE : end;
   // A pair is a row of the first half and one of the second: two runs through memory that the prefetcher can follow.
   const half = (m + 1) >>> 1;
   for (let i: u32 = 0; i < half; ++i) {
     const c0 = c + ldc * i;
     const c1 = i + half < m ? c0 + ldc * half : c0;
-    const a0 = a + ld * i;
-    const a1 = i + half < m ? a0 + ld * half : a0;
+    const a0 = a + lda * i;
+    const a1 = i + half < m ? a0 + lda * half : a0;
     let j: u32 = 0;
     for (let o: usize = 0; o < end; o += piece) {
       const to = min<usize>(o + piece, end);
       for (j = 0; j + 5 <= n; j += 5) {
-        dotTile(5, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k, o, to, keep + (j << 5));
+        dotTile(5, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ldb * j, ldb, k, o, to, keep + (j << 5));
       }
     }
-    for (; j + 2 <= n; j += 2) dotTile(2, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k, 0, end, 0);
-    if (j < n) dotTile(1, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ld * j, ld, k, 0, end, 0);
+    for (; j + 2 <= n; j += 2) dotTile(2, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ldb * j, ldb, k, 0, end, 0);
+    if (j < n) dotTile(1, c0 + (j << 2), c1 + (j << 2), a0, a1, b + ldb * j, ldb, k, 0, end, 0);
   }
 }
 
@@ -199,30 +198,55 @@ function listable(a: usize, rows: u32, columns: u32, n: u32): bool {
   return found <= <f32>seen * (MOST_LISTED - PER_COLUMN / <f32>n);
 }
 
-/** One function for all forms, told apart as it runs: specialized for each they were a tenth of the file. */
-function product(turnA: bool, turnB: bool, finish: i32, skip: bool, args: usize, ith: u32, nth: u32): void {
+/**
+ * One function for all forms, told apart as it runs: specialized for each they were a tenth of the file. The strided one finds in
+ * its row how its operands are turned, how far their lines are apart, and two strides each for two loops over products.
+ */
+function product(turnA: bool, turnB: bool, finish: i32, skip: bool, strided: bool, args: usize, ith: u32, nth: u32): void {
   const c = pointer(args, 0);
   const a = pointer(args, 1);
   const b = pointer(args, 2);
   const extra: usize = finish != PLAIN ? pointer(args, 3) : 0;
-  const e = args + (finish != PLAIN ? 16 : 12);
+  let e = args + (finish != PLAIN ? 16 : 12);
   let batch = extent(e, 0);
+  let inner = batch;
+  if (strided) {
+    e += 4;
+    inner = extent(e, 0);
+    batch *= inner;
+  }
   let m = extent(e, 1);
   const n = extent(e, 2);
   const k = extent(e, 3);
-  const sa = extent(e, 4) << 2;
-  const sb = extent(e, 5) << 2;
-  const relu = finish == BIAS && extent(e, 6) != 0;
-  const work = scratch(ith);
-  const ldc = <usize>n << 2;
-  // A batch over one b is one tall product.
-  if (!turnA && sb == 0 && (sa == (m * k) << 2 || batch == 1)) {
+  let lda = <usize>(turnA ? m : k) << 2;
+  let ldb = <usize>(turnB ? k : n) << 2;
+  let ldc = <usize>n << 2;
+  let a0: usize = 0;
+  let a1: usize = extent(e, 4) << 2;
+  let b0: usize = 0;
+  let b1: usize = extent(e, 5) << 2;
+  let c0: usize = 0;
+  let c1: usize = ldc * m;
+  if (strided) {
+    turnA = extent(e, 4) != 0;
+    turnB = extent(e, 5) != 0;
+    lda = extent(e, 6) << 2;
+    ldb = extent(e, 7) << 2;
+    ldc = extent(e, 8) << 2;
+    a0 = extent(e, 9) << 2;
+    a1 = extent(e, 10) << 2;
+    b0 = extent(e, 11) << 2;
+    b1 = extent(e, 12) << 2;
+    c0 = extent(e, 13) << 2;
+    c1 = extent(e, 14) << 2;
+  } else if (!turnA && b1 == 0 && (a1 == lda * m || batch == 1)) {
+    // A batch over one b is one tall product.
     m *= batch;
     batch = 1;
   }
-  const lda = <usize>(turnA ? m : k) << 2;
-  const ldb = <usize>(turnB ? k : n) << 2;
-  const narrow = turnB && k >= 16 && (n <= 16 || m <= 4);
+  const relu = finish == BIAS && extent(e, strided ? 15 : 6) != 0;
+  const work = scratch(ith);
+  const narrow = turnB && !turnA && k >= 16 && (n <= 16 || m <= 4);
 
   const byRows = batch * m >= n;
   const total = byRows ? batch * m : n;
@@ -237,20 +261,23 @@ function product(turnA: bool, turnB: bool, finish: i32, skip: bool, args: usize,
     const j0 = byRows ? 0 : t0;
     const j1 = byRows ? n : t1;
     if (i0 >= i1 || <u32>j0 >= <u32>j1) continue;
-    const ag = a + g * sa + (turnA ? <usize>i0 << 2 : lda * i0);
-    const bg = b + g * sb + (turnB ? ldb * j0 : <usize>j0 << 2);
-    const cg = c + ((g * m + i0) * n + j0) * 4;
+    const g0 = g / inner;
+    const g1 = g - g0 * inner;
+    const from = a + a0 * g0 + a1 * g1;
+    const ag = from + (turnA ? <usize>i0 << 2 : lda * i0);
+    const bg = b + b0 * g0 + b1 * g1 + (turnB ? ldb * j0 : <usize>j0 << 2);
+    const cg = c + c0 * g0 + c1 * g1 + ldc * i0 + (<usize>j0 << 2);
     const rows = i1 - i0;
     const columns = j1 - j0;
     const at = finish == BIAS ? extra + (j0 << 2) : finish == MASK ? extra + (cg - c) : 0;
-    if (skip && !narrow && listable(a + g * sa, turnA ? k : m, turnA ? m : k, n)) {
+    if (skip && !narrow && listable(from, turnA ? k : m, turnA ? m : k, n)) {
       listed(turnA, turnB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
     } else if (!turnA && columns <= THIN && k <= (turnB ? 15 : KC) && rows >= 4) {
       thinRows(turnB, finish, cg, ldc, ag, lda, bg, ldb, rows, columns, k, at, relu, work);
       continue;
-    } else if (turnA && rows <= THIN && columns <= THIN && k > 0) {
+    } else if (turnA && !turnB && rows <= THIN && columns <= THIN && k > 0) {
       thinColumns(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
-    } else if (narrow) dots(cg, ldc, ag, bg, rows, columns, k, work);
+    } else if (narrow) dots(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
     else gemm(turnA, turnB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
     if (finish == BIAS) addBias(cg, ldc, at, rows, columns, relu);
     if (finish == MASK) mask(cg, ldc, at, rows, columns);
@@ -259,45 +286,57 @@ function product(turnA: bool, turnB: bool, finish: i32, skip: bool, args: usize,
 
 /** c | a b | batch m n k | strides of a and b from one product to the next, in elements (0: the same for all) */
 export function matmul_nn_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, PLAIN, false, args, ith, nth);
+  product(false, false, PLAIN, false, false, args, ith, nth);
 }
 export function matmul_nt_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, true, PLAIN, false, args, ith, nth);
+  product(false, true, PLAIN, false, false, args, ith, nth);
 }
 export function matmul_tn_f32(args: usize, ith: u32, nth: u32): void {
-  product(true, false, PLAIN, false, args, ith, nth);
+  product(true, false, PLAIN, false, false, args, ith, nth);
 }
 
 /** c | a b bias | batch m n k | strides of a and b, relu: c = a b + bias[n], then max(0, .) if relu */
 export function matmul_nn_bias_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, BIAS, false, args, ith, nth);
+  product(false, false, BIAS, false, false, args, ith, nth);
 }
 export function matmul_nt_bias_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, true, BIAS, false, args, ith, nth);
+  product(false, true, BIAS, false, false, args, ith, nth);
 }
 
 /** c | a b y | batch m n k | strides of a, b: c = a b where y > 0 (or NaN), else 0: the gradient of y = relu(.) */
 export function matmul_nn_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, MASK, false, args, ith, nth);
+  product(false, false, MASK, false, false, args, ith, nth);
 }
 
-// The same for captured programs, where a zero of a stands for nothing, even against an infinity or a NaN of b: only there
+/**
+ * c | a b | outer inner m n k | turned? a, b; from line to line of a, b, c; from product to product of a, of b, of c, outer and
+ * inner: any strides, 0 among them. Lines, rows or turned columns, are runs.
+ */
+export function matmul_strided_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, false, PLAIN, false, true, args, ith, nth);
+}
+/** c | a b bias | as above, and relu */
+export function matmul_strided_bias_f32(args: usize, ith: u32, nth: u32): void {
+  product(false, false, BIAS, false, true, args, ith, nth);
+}
+
+// The same as the dense forms for captured programs, where a zero of a stands for nothing, even against an infinity or a NaN of b: only there
 // the results differ. Where much of a is zero the rest is listed (listed.ts).
 export function matmul_nn_sparse_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, PLAIN, true, args, ith, nth);
+  product(false, false, PLAIN, true, false, args, ith, nth);
 }
 export function matmul_nt_sparse_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, true, PLAIN, true, args, ith, nth);
+  product(false, true, PLAIN, true, false, args, ith, nth);
 }
 export function matmul_tn_sparse_f32(args: usize, ith: u32, nth: u32): void {
-  product(true, false, PLAIN, true, args, ith, nth);
+  product(true, false, PLAIN, true, false, args, ith, nth);
 }
 export function matmul_nn_sparse_bias_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, BIAS, true, args, ith, nth);
+  product(false, false, BIAS, true, false, args, ith, nth);
 }
 export function matmul_nt_sparse_bias_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, true, BIAS, true, args, ith, nth);
+  product(false, true, BIAS, true, false, args, ith, nth);
 }
 export function matmul_nn_sparse_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
-  product(false, false, MASK, true, args, ith, nth);
+  product(false, false, MASK, true, false, args, ith, nth);
 }

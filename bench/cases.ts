@@ -1,6 +1,7 @@
 // The workloads of the benchmarks, as plain data: the bench, the guard and every peer build their work from it.
 // W1 matrix products, W2 softmax regression, W3 an MLP, W4 the MNIST CNN, W5 a tiny net, W6 elementwise, W7 a
-// convolution; CNN: the convolutions of W4 one by one; batch, width: how the cost of the MLP grows.
+// convolution; CNN: the convolutions of W4 one by one; batch, width: how the cost of the MLP grows; views: products of what does
+// not lie dense.
 
 export type Layer =
   | readonly ["linear", number, number]
@@ -36,9 +37,19 @@ export type Task =
   | ({ readonly kind: "conv"; pass: "forward" | "dX" | "dW" | "forward+backward" } & Conv)
   /** Rows of 1024. */
   | { readonly kind: "map"; op: MapOp; rows: number }
-  | { readonly kind: "forward" | "train"; model: Model; batch: number };
+  | { readonly kind: "forward" | "train"; model: Model; batch: number }
+  /** Attention's products over heads side by side, `[b, t, h, d]` seen as `[b, h, t, d]`; linear over each of t steps of `[b, t, d]`. */
+  | {
+      readonly kind: "view";
+      of: "q kT" | "p v" | "select";
+      train: boolean;
+      b: number;
+      t: number;
+      h: number;
+      d: number;
+    };
 
-export type Section = "gemm" | "conv" | "elementwise" | "step" | "growth";
+export type Section = "gemm" | "conv" | "elementwise" | "step" | "growth" | "views";
 /** `captured`: one program, for what is short holding the work several times. `eager`: op by op. */
 export type Mode = "captured" | "eager";
 
@@ -161,6 +172,22 @@ function net(name: string, workload: string, kind: "forward" | "train", model: M
   };
 }
 
+/** Select has h outputs. */
+function view(of: "q kT" | "p v" | "select", train: boolean, b: number, t: number, h: number, d: number): Case {
+  const flops = 2 * b * t * h * d * (of === "select" ? 1 : t);
+  return {
+    ...{ name: `${of}${train ? " train" : ""}`, workload: "views", section: "views", unit: "GFLOP/s" },
+    // select's steps have no gradient of the input
+    work: flops * (train ? (of === "select" ? 2 : 3) : 1),
+    ...{
+      task: { kind: "view", of, train, b, t, h, d },
+      modes: ["captured", "eager"],
+      peak: "arithmetic",
+      guard: false,
+    },
+  };
+}
+
 const { softmax, cnn, tiny } = models;
 const w7: Conv = { n: 32, ci: 64, co: 64, size: 28, kernel: 3, padding: 1 };
 const conv1: Conv = { n: 64, ci: 1, co: 10, size: 28, kernel: 5, padding: 0 };
@@ -206,6 +233,12 @@ export const cases: readonly Case[] = [
 
   ...[1, 4, 16, 64, 256, 1024, 4096].map((n) => net(`batch ${n}`, "batch", "train", models.mlp, n)),
   ...[32, 64, 128, 256, 512, 1024, 2048].map((n) => net(`width ${n}`, "width", "train", mlp(784, n, n, 10), 64)),
+
+  ...[false, true].flatMap((train) => [
+    view("q kT", train, 8, 128, 8, 64),
+    view("p v", train, 8, 128, 8, 64),
+    view("select", train, 32, 64, 64, 64),
+  ]),
 ];
 
 /** What the names of the workloads stand for, for headings. */
@@ -219,6 +252,7 @@ export const titles: Record<string, string> = {
   W7: "Convolution 32x64x28x28, 64 channels, k3, padding 1",
   CNN: "The convolutions of the MNIST CNN, batch 64",
   batch: "How the cost grows: the step of the MLP of W3 over the batch size",
+  views: "Products of what does not lie dense: heads of 8 x 128 x 8 x 64, and 64 steps of 32 x 64 into linear",
   width: "How the cost grows: the step of the MLP 784-n-n-10 at batch 64 over its width n",
 };
 

@@ -29,6 +29,7 @@ export function prepare(w: Library, device: Device, { task, work }: Case, mode: 
   w.setDefaultDevice(device);
   if (task.kind === "train") return train(w, device, task.model, task.batch, mode);
   if (task.kind === "conv") return conv(w, device, task);
+  if (task.kind === "view") return view(w, device, task, mode);
   const found = operation(w, task);
   if (found === null) return null;
   const { f, inputs } = found;
@@ -141,6 +142,49 @@ function train(w: Library, device: Device, net: Model, batch: number, mode: Mode
         y.dispose();
       }
       for (const p of model.parameters()) p.dispose();
+    },
+  };
+}
+
+/** A product of views: forward alone, or with the gradients of both factors, of select's weight and bias. */
+function view(w: Library, device: Device, c: Extract<Task, { kind: "view" }>, mode: Mode): Work {
+  const { of, train, b, t, h, d } = c;
+  const dense = [b, t, h, d];
+  const inputs =
+    of === "select"
+      ? [w.randn([b, t, d]), w.randn([h, d]), w.randn([h])]
+      : of === "q kT"
+        ? [w.randn(dense), w.randn(dense)]
+        : [w.randn([b, h, t, t]), w.randn(dense)];
+  const [x, y, z] = inputs as [Tensor, Tensor, Tensor];
+  const leaves = of === "select" ? [y, z] : [x, y];
+  const product = (): Tensor[] => {
+    if (of === "q kT") return [w.matmul(x.transpose(1, 2), y.transpose(1, 2).transpose(-2, -1))];
+    if (of === "p v") return [w.matmul(x, y.transpose(1, 2))];
+    return Array.from({ length: t }, (_, i) => w.linear(x.select(1, i), y, z));
+  };
+  if (train) for (const leaf of leaves) leaf.requiresGrad = true;
+  const gradient = train ? w.randn(of === "select" ? [b, h] : of === "q kT" ? [b, h, t, t] : [b, h, t, d]) : null;
+  const once = (): void => {
+    for (const leaf of leaves) leaf.grad = null;
+    for (const out of product()) {
+      if (gradient !== null) out.backward(gradient);
+      out.dispose();
+    }
+  };
+  const program = w.capture(once);
+  return {
+    unit: 1,
+    async run(times) {
+      for (let i = 0; i < times; i++) {
+        if (mode === "captured") await program();
+        else w.scope(once);
+      }
+      device.flushSync();
+    },
+    dispose() {
+      program.dispose();
+      for (const v of [...inputs, ...(gradient === null ? [] : [gradient])]) v.dispose();
     },
   };
 }

@@ -272,6 +272,30 @@ test("on rows: the product reads the copy, everything else stays", () => {
   assert.equal(copies[0]!.buffers[1], { storage: b, offset: 7 });
 });
 
+test("on rows: of a strided product with a dense weight too, and of no other", () => {
+  const b = storage("b", false);
+  const strided = (extents: number[], turnA: number, turnB: number, ldb: number): Row => ({
+    ...product(b, extents),
+    kernel: "matmul_strided_bias_f32",
+    scalars: [turnA, turnB, 99, ldb, 24, 0, 0, 0, 0, 0, 0, 1],
+  });
+  const row = strided([1, 1, 8, 24, 10], 0, 1, 10);
+  const { rows, copies } = turnWeights([row], true, make);
+  assert.equal(rows[0]!.kernel, row.kernel);
+  assert.equal(rows[0]!.scalars, [0, 0, 99, 24, 24, 0, 0, 0, 0, 0, 0, 1]);
+  assert.is(rows[0]!.buffers[2], copies[0]!.buffers[0]);
+  assert.equal(copies[0]!.extents, [1, 24, 10]);
+  for (const other of [
+    strided([1, 2, 8, 24, 10], 0, 1, 10),
+    strided([2, 1, 8, 24, 10], 0, 1, 10),
+    strided([1, 1, 8, 24, 10], 1, 1, 10),
+    strided([1, 1, 8, 24, 10], 0, 0, 24),
+    strided([1, 1, 8, 24, 10], 0, 1, 11),
+  ]) {
+    assert.equal(turnWeights([other], true, make), { rows: [other], copies: [] });
+  }
+});
+
 test("on rows: made inside, written, batches, many rows and few columns stay as they are", () => {
   const b = storage("b", false);
   const write: Row = { ...product(b, [1]), kernel: "sgd_f32", buffers: [{ storage: b, offset: 400 }] };

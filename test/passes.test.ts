@@ -153,6 +153,16 @@ test("activation: relu goes into the product when nobody else reads the product"
   assert.equal(rows[0]!.scalars, [0, 0, 0]);
 });
 
+test("activation: relu goes into a strided product", () => {
+  const [h, y] = ["h", "y"].map((l) => storage(l, true)) as [Storage, Storage];
+  const scalars = [0, 1, 9, 5, 6, 0, 0, 0, 0, 0, 0, 0];
+  const product = { ...linear(h), kernel: "matmul_strided_bias_f32", extents: [1, 1, 4, 6, 5], scalars };
+  const better = activation.run([product, elementwise("relu_f32", y, h)], isTemporary);
+  assert.equal(better, [
+    { ...product, buffers: [buffer(y), ...product.buffers.slice(1)], scalars: [...scalars.slice(0, 11), 1] },
+  ]);
+});
+
 test("activation: rows stay when the product is read twice, in part, or lasts, or the result is written in between", () => {
   const [h, y, z] = ["h", "y", "z"].map((l) => storage(l, true)) as [Storage, Storage, Storage];
   const lasting = storage("lasting", false);

@@ -290,6 +290,102 @@ test("eight dims in a captured step", async () => {
     assert.equal([...(await p.grad!.data())], gradient);
   }
   await device.dispose();
+
+/** The rows that a function launches on the default device: all, and those that copy. */
+async function rowsOf(f: () => void): Promise<{ all: string[]; copies: string[] }> {
+  const device = w.defaultDevice();
+  const all: string[] = [];
+  const { launch } = device;
+  device.launch = (kernel, ...rest) => {
+    all.push(kernel);
+    launch.call(device, kernel, ...rest);
+  };
+  f();
+  device.launch = launch;
+  return { all, copies: all.filter((k) => /^(permute|transpose|copy|scatter)_f32$/.test(k)) };
+}
+
+program("products read views as they lie, and their gradients lie like them", async (same) => {
+  const [b, t, h, d] = [2, 3, 2, 4];
+  const project = (seed: number): w.Tensor => leaf([b, t, h * d], seed);
+  const heads = (x: w.Tensor): w.Tensor => x.view([b, t, h, d]).transpose(1, 2);
+  const [q, k, v] = [project(1), project(2), project(3)];
+  let scores = q;
+  let y = q;
+  const forward = await rowsOf(() => {
+    scores = heads(q).matmul(heads(k).transpose(-2, -1));
+    y = scores.matmul(heads(v));
+  });
+  assert.equal(forward.all, ["matmul_strided_f32", "matmul_strided_f32"]);
+  // [b, h, t, d] as [b, t, h d]: what attention gives on is a copy, in PyTorch too
+  const weights = data([b, t, h * d], 4);
+  const loss = y
+    .transpose(1, 2)
+    .reshape([b, t, h * d])
+    .mul(weights)
+    .sum();
+  const backward = await rowsOf(() => loss.backward());
+  assert.equal(backward.copies, [], `backward of attention: ${backward.all}`);
+  assert.is(backward.all.filter((r) => r === "matmul_strided_f32").length, 4, `${backward.all}`);
+  const [dq, dk, dv] = [q, k, v].map((x) => heads(x.detach()).contiguous()) as [w.Tensor, w.Tensor, w.Tensor];
+  const dense = dq.matmul(dk.transpose(-2, -1));
+  await same(scores, [...(await dense.data())], "q kT");
+  const [eq, ek, ev] = [dq, dk, dv].map((x) => x.clone().requiresGrad_()) as [w.Tensor, w.Tensor, w.Tensor];
+  eq.matmul(ek.transpose(-2, -1)).matmul(ev).mul(heads(weights)).sum().backward();
+  for (const [x, e, what] of [
+    [q, eq, "q"],
+    [k, ek, "k"],
+    [v, ev, "v"],
+  ] as const) {
+    const wanted = e.grad!.transpose(1, 2).reshape([b, t, h * d]);
+    await same(x.grad, [...(await wanted.data())], `gradient of ${what}`);
+  }
+});
+
+program("linear reads a step of a sequence, columns and a turned weight as they lie", async (same) => {
+  const [x, weight, bias] = [data([2, 3, 4], 1), leaf([5, 4], 2), leaf([5], 3)];
+  let y = x;
+  const forward = await rowsOf(() => {
+    y = w.linear(x.select(1, 1), weight, bias);
+  });
+  assert.equal(forward.all, ["matmul_strided_bias_f32"]);
+  const plain = w.linear(x.select(1, 1).contiguous(), weight, bias);
+  await same(y, [...(await plain.data())], "linear of a step");
+  const g = data([2, 5], 4);
+  const loss = y.mul(g).sum();
+  const backward = await rowsOf(() => loss.backward());
+  assert.equal(backward.copies, [], `backward of linear: ${backward.all}`);
+  assert.is(backward.all.filter((k) => k.startsWith("matmul")).length, 1, `${backward.all}`);
+  const expected = g.t().matmul(x.select(1, 1).contiguous());
+  await same(weight.grad, [...(await expected.data())], "gradient of the weight");
+
+  const [wide, turned, z] = [leaf([5, 9], 5), leaf([4, 5], 6), leaf([2, 4], 7)];
+  const columns = await rowsOf(() => void w.linear(z, wide.narrow(1, 2, 4)));
+  assert.equal(columns.all, ["matmul_strided_f32"]);
+  const sums = await rowsOf(() => {
+    y = w.linear(z, turned.t(), bias);
+  });
+  assert.equal(sums.all, ["matmul_nn_bias_f32"]);
+  const back = await rowsOf(() => y.mul(g).sum().backward());
+  assert.equal(back.copies, [], `backward of linear with a turned weight: ${back.all}`);
+  const both = await rowsOf(() => void w.matmul(turned.t(), z.t()));
+  assert.equal(both.all, ["matmul_strided_f32"]);
+});
+
+program("what no product reads is copied once", async (same) => {
+  const [x, y] = [data([4, 3, 2], 1), data([3, 5], 2)];
+  const every = x.select(2, 1);
+  let product = x;
+  const rows = await rowsOf(() => {
+    product = every.matmul(y);
+  });
+  assert.equal(rows.all, ["permute_f32", "matmul_nn_f32"]);
+  await same(product, [...(await every.contiguous().matmul(y).data())], "neither rows nor columns are runs");
+  // the gradient of a sum is one element: a dense copy of it serves both factors
+  const [a, b] = [leaf([4, 3], 3), leaf([3, 5], 4)];
+  const loss = a.matmul(b).sum();
+  const back = await rowsOf(() => loss.backward());
+  assert.is(back.copies.length, 1, `${back.all}`);
 });
 
 test.run();

@@ -1,83 +1,202 @@
-// Products of matrices. Transposed operands are absorbed by the kernel's form: nn, nt, tn.
+// Products of matrices. Operands are read as they lie, in the dense forms nn, nt and tn or in the strided one; what neither reads is
+// copied first.
+
 import { fail } from "../core/error.ts";
+import { asStrides } from "../core/layout.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
-import { numel, type Shape, sameShape, show } from "../core/shape.ts";
-import { type Tensor, turned } from "../core/tensor.ts";
+import { type Shape, sameShape, show } from "../core/shape.ts";
+import { empty, stridesOf, type Tensor, turned } from "../core/tensor.ts";
 import { sameDtypes } from "./binary.ts";
-import { compose, like } from "./compose.ts";
+import { compose, done, like } from "./compose.ts";
 import { expectDtype } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { expand, reshape, t, transpose } from "./shape.ts";
-import { broadcast } from "./strides.ts";
+import { broadcast, twoLoops, withoutGaps } from "./strides.ts";
 
-/** Launches c = a b over [batch, m, n, k]; `a` and `b` may be transposed views, not both. */
-function launchMatmul(a: Tensor, b: Tensor, c: Tensor, batch: number, aStride: number, bStride: number): void {
-  const m = c.shape[c.ndim - 2]!;
-  const n = c.shape[c.ndim - 1]!;
-  const k = a.shape[a.ndim - 1]!;
-  const form = turned(a) ? "matmul_tn_f32" : turned(b) ? "matmul_nt_f32" : "matmul_nn_f32";
-  launch(form, [c], [a, b], [batch, m, n, k], [aStride, bStride], "matmul");
+/** What a result is to lie like, where it has that shape. */
+interface Layout {
+  readonly shape: Shape;
+  readonly strides: readonly number[];
 }
 
-/** Both operands at least matrices: [..., m, k] and [..., k, n]. */
-const Matmul: Op = {
+/** How matrices lie: their lines, rows or `turned` columns, are runs `pitch` apart. `steps`: along each dim in front. */
+interface Lines {
+  turned: boolean;
+  pitch: number;
+  readonly steps: readonly number[];
+}
+
+/** The lines of `[..., rows, columns]` broadcast to `lead`; null where neither are runs. A vector is a matrix of one row. */
+function linesOf(shape: Shape, strides: readonly number[], lead: Shape): Lines | null {
+  const last = shape.length - 1;
+  const [rows, columns] = [shape[last - 1] ?? 1, shape[last]!];
+  const [down, across] = [strides[last - 1]!, strides[last]!];
+  const before = last - 1 - lead.length;
+  const step = (_: number, i: number): number => (before + i < 0 || shape[before + i] === 1 ? 0 : strides[before + i]!);
+  const steps = lead.length === 0 ? NO_DIMS : lead.map(step);
+  if (columns === 1 || across === 1) return { turned: false, pitch: rows === 1 ? columns : down, steps };
+  return rows === 1 || down === 1 ? { turned: true, pitch: across, steps } : null;
+}
+const NO_DIMS: Shape = [];
+const lines = (x: Tensor, lead = NO_DIMS): Lines | null => linesOf(x.shape, stridesOf(x), lead);
+const liesTurned = (x: Tensor): boolean => x.strides !== null && lines(x)?.turned === true;
+/** `x` itself where a product reads it as it lies, else a dense copy. */
+const readable = (x: Tensor): Tensor => (x.strides === null || lines(x) !== null ? x : contiguous(x));
+
+/** Lines of a, b and c, and two loops over products: their sizes, and steps of a, b and c, outer and inner. */
+interface Nest {
+  readonly m: number;
+  readonly lines: readonly Lines[];
+  readonly sizes: readonly [number, number];
+  readonly steps: readonly number[];
+}
+const ONE = { sizes: [1, 1], steps: [0, 0, 0, 0, 0, 0] } as const;
+
+/** Null where it takes more than two loops. */
+function nestOf(lead: Shape, m: number, lines: readonly Lines[]): Nest | null {
+  const [a, b, c] = lines as [Lines, Lines, Lines];
+  let d = lead.length;
+  // Rows of all products against one b are one tall product.
+  for (; d > 0; d--) {
+    const [size, down, out] = [lead[d - 1]!, a.steps[d - 1]!, c.steps[d - 1]!];
+    if (size === 1) continue;
+    if (a.turned || b.steps[d - 1] !== 0 || (m !== 1 && (down !== m * a.pitch || out !== m * c.pitch))) break;
+    if (m === 1) [a.pitch, c.pitch] = [down, out];
+    m *= size;
+  }
+  const loops = d === 0 ? ONE : twoLoops(lead.slice(0, d), [a.steps, b.steps, c.steps]);
+  return loops && { m, lines, sizes: loops.sizes, steps: loops.steps };
+}
+
+/** Which factor is given as its transpose. */
+const [NEITHER, FIRST, SECOND] = [-1, 0, 1];
+
+/**
+ * c = a b of `[..., m, k]` and `[..., k, n]` over `lead`, to which the dims in front broadcast. c lies as `wanted`, where it can, else
+ * dense.
+ */
+function product(
+  op: string,
+  shape: Shape,
+  k: number,
+  lead: Shape,
+  factors: readonly [Tensor, Tensor],
+  transposed: number,
+  bias: Tensor | null,
+  wanted: Layout | null,
+): Tensor {
+  const [m, n] = [shape[shape.length - 2] ?? 1, shape[shape.length - 1]!];
+  const read: Tensor[] = [factors[0], factors[1]];
+  const copy = (i: number, x: Tensor): void => {
+    const old = read[i]!;
+    read[i] = contiguous(x);
+    if (x !== read[i] && x !== old) done(x);
+    if (old !== factors[i]) done(old);
+  };
+  /** Of a factor, which is copied where it has no lines. */
+  const lie = (i: number): Lines => {
+    let found = lines(read[i]!, lead);
+    if (found === null) {
+      copy(i, read[i]!);
+      found = lines(read[i]!, lead)!;
+    }
+    if (i === transposed) found.turned = !found.turned;
+    return found;
+  };
+  let y: Tensor | null = null;
+  let nest: Nest | null = null;
+  if (wanted !== null && sameShape(wanted.shape, shape)) {
+    const c = linesOf(shape, wanted.strides, lead);
+    if (c?.turned === false) nest = nestOf(lead, m, [lie(0), lie(1), c]);
+    if (nest !== null) y = empty(shape, read[0]!.dtype, op, read[0]!.device, asStrides(shape, wanted.strides));
+  }
+  y ??= like(read[0]!, op, shape);
+  nest ??= nestOf(lead, m, [lie(0), lie(1), lines(y, lead)!]);
+  for (let i = 0; nest === null; i++) {
+    copy(i, expand(read[i]!, [...lead, ...read[i]!.shape.slice(-2)]));
+    nest = nestOf(lead, m, [lie(0), lie(1), lines(y, lead)!]);
+  }
+  row(op, y, read, bias, n, k, nest);
+  for (let i = 0; i < 2; i++) if (read[i] !== factors[i]) read[i]!.release("the op that made it");
+  return y;
+}
+
+/** Launches one of the dense forms, where the factors lie so, or the strided one. */
+function row(op: string, y: Tensor, read: Tensor[], bias: Tensor | null, n: number, k: number, nest: Nest): void {
+  const { m, sizes, steps } = nest;
+  const [a, b, c] = nest.lines as [Lines, Lines, Lines];
+  const [outer, inner] = sizes;
+  const dense =
+    outer === 1 &&
+    !(a.turned && (b.turned || bias !== null)) &&
+    a.pitch === (a.turned ? m : k) &&
+    b.pitch === (b.turned ? k : n) &&
+    c.pitch === n &&
+    (inner === 1 || steps[5] === m * n);
+  const form = dense ? (a.turned ? "tn" : b.turned ? "nt" : "nn") : "strided";
+  const extents = dense ? [inner, m, n, k] : [outer, inner, m, n, k];
+  const scalars = dense
+    ? [steps[1]!, steps[3]!]
+    : [a.turned ? 1 : 0, b.turned ? 1 : 0, a.pitch, b.pitch, c.pitch].concat(steps);
+  if (bias !== null) {
+    read.push(bias);
+    scalars.push(0); // no relu
+  }
+  launch(bias === null ? `matmul_${form}_f32` : `matmul_${form}_bias_f32`, [y], read, extents, scalars, op);
+}
+
+/** Both operands at least matrices: [..., m, k] and [..., k, n]. The layout is that of the result. */
+const Matmul: Op<Layout | null> = {
   name: "matmul",
   strided: true,
   fit: sumTo,
-  forward(inputs, _, wants) {
+  forward(inputs, wanted, wants) {
     sameDtypes("matmul", inputs);
-    const saves = [wants & A ? inputs[1]! : null, wants & B ? inputs[0]! : null];
-    const helpers: Tensor[] = [];
-    const own = (x: Tensor): Tensor => {
-      helpers.push(x);
-      return x;
-    };
-    // Matrices are read as they lie, or transposed; what lies in another way is copied first.
-    const readable = (x: Tensor): Tensor => (x.strides === null || turned(x) ? x : own(contiguous(x)));
-    let [a, b] = inputs as [Tensor, Tensor];
+    const [a, b] = inputs as readonly [Tensor, Tensor];
     const m = a.shape[a.ndim - 2]!;
     const k = a.shape[a.ndim - 1]!;
     const k2 = b.shape[b.ndim - 2]!;
     const n = b.shape[b.ndim - 1]!;
     if (k !== k2) fail("matmul", `${show(a.shape)} and ${show(b.shape)}: inner dimensions differ (${k} and ${k2})`);
-    [a, b] = [readable(a), readable(b)];
-    if (a.ndim === 2 && b.ndim === 2 && !(turned(a) && turned(b))) {
+    save(wants & A ? b : null, wants & B ? a : null);
+    const [aTurned, bTurned] = [turned(a), turned(b)];
+    const dense = (a.strides === null || aTurned) && (b.strides === null || bTurned) && !(aTurned && bTurned);
+    if (dense && wanted === null && a.ndim === 2 && b.ndim === 2) {
       const c = like(a, "matmul", [m, n]);
-      launchMatmul(a, b, c, 1, m * k, k * n);
-      save(...saves);
-      for (const h of helpers) h.release("matmul");
+      launch(
+        aTurned ? "matmul_tn_f32" : bTurned ? "matmul_nt_f32" : "matmul_nn_f32",
+        [c],
+        [a, b],
+        [1, m, n, k],
+        [m * k, k * n],
+        "matmul",
+      );
       return c;
     }
-    const [aBatch, bBatch] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
-    const lead = broadcast("matmul", aBatch, bBatch);
-    if (turned(a) && turned(b)) a = own(contiguous(a));
-    const batch = numel(lead);
-    // A batch that is broadcast in part is copied; one that is broadcast as a whole has stride 0.
-    const whole = (s: Shape): boolean => numel(s) === 1 || sameShape(s, lead);
-    if (!whole(aBatch)) a = own(contiguous(own(expand(a, [...lead, m, k]))));
-    if (!whole(bBatch)) b = own(contiguous(own(expand(b, [...lead, k, n]))));
-    const c = like(a, "matmul", [...lead, m, n]);
-    const stride = (x: Tensor, size: number): number => (numel(x.shape.slice(0, -2)) === 1 && batch !== 1 ? 0 : size);
-    // Rows of all batches against one b are one tall product.
-    if (bBatch.length === 0 && !turned(a) && batch > 1) {
-      launch(turned(b) ? "matmul_nt_f32" : "matmul_nn_f32", [c], [a, b], [1, batch * m, n, k], [0, 0], "matmul");
-    } else launchMatmul(a, b, c, batch, stride(a, m * k), stride(b, k * n));
-    for (const h of helpers) h.release("matmul");
-    save(...saves);
-    return c;
+    const lead = broadcast("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+    return product("matmul", [...lead, m, n], k, lead, [a, b], NEITHER, null, wanted);
   },
-  vjp(g, { inputs: [a, b], saved: [forA, forB] }) {
-    // The gradient of a transposed view is computed in the layout that is stored, and comes back as such a view.
+  vjp(given, { inputs: [a, b], saved: [forA, forB] }) {
+    const g = readable(given);
+    // The gradient of a turned operand is computed as that is stored, and comes back as such a view.
     return [
-      () => (turned(a!) ? last(product(forA!, last(g))) : product(g, last(forA!))),
-      () => (turned(b!) ? last(product(last(g), forB!)) : product(last(forB!), g)),
+      () => (liesTurned(a!) ? last(times(forA!, last(g), layout(a!, true))) : times(g, last(forA!), layout(a!))),
+      () => (liesTurned(b!) ? last(times(last(g), forB!, layout(b!, true))) : times(last(forB!), g, layout(b!))),
     ];
   },
 };
 /** Bits of `wants`. */
-const [A, B] = [1, 2];
-const product = (a: Tensor, b: Tensor): Tensor => apply(Matmul, [a, b], null);
+const [A, B, BIAS] = [1, 2, 4];
+const times = (a: Tensor, b: Tensor, wanted: Layout | null): Tensor => apply(Matmul, [a, b], wanted);
 const last = (x: Tensor): Tensor => transpose(x, -2, -1);
+
+/** How the gradient of `x` (transposed) lies best: as `x` where that fills a run of memory, so that views are undone without a copy. */
+function layout(x: Tensor, transposed = false): Layout | null {
+  if (x.strides === null || !withoutGaps(x.shape, x.strides)) return null;
+  const order = <T>(list: readonly T[]): T[] =>
+    transposed ? [...list.slice(0, -2), list[list.length - 1]!, list[list.length - 2]!] : [...list];
+  return { shape: order(x.shape), strides: order(x.strides) };
+}
 
 /**
  * The product of matrices, `[m, k]` and `[k, n]` to `[m, n]`; of batches of them, `[..., m, k]` and `[..., k, n]`, whose leading
@@ -89,7 +208,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   expectDtype("matmul", b, "float32", "second operand");
   if (a.ndim === 0 || b.ndim === 0)
     fail("matmul", `${show(a.shape)} and ${show(b.shape)}: both operands need at least 1 dim`);
-  if (a.ndim > 1 && b.ndim > 1) return apply(Matmul, [a, b], null);
+  if (a.ndim > 1 && b.ndim > 1) return times(a, b, null);
   if (a.shape[a.ndim - 1] !== b.shape[Math.max(0, b.ndim - 2)]) {
     fail(
       "matmul",
@@ -99,7 +218,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return compose(() => {
     const x = a.ndim === 1 ? reshape(a, [1, a.numel]) : a;
     const y = b.ndim === 1 ? reshape(b, [b.numel, 1]) : b;
-    const c = apply(Matmul, [x, y], null);
+    const c = times(x, y, null);
     const shape = c.shape.slice(0, -2);
     if (a.ndim > 1) return reshape(c, [...shape, c.shape[c.ndim - 2]!]);
     return reshape(c, b.ndim > 1 ? [...shape, c.shape[c.ndim - 1]!] : shape);
@@ -114,34 +233,53 @@ export function mm(a: Tensor, b: Tensor): Tensor {
 
 const Linear: Op = {
   name: "linear",
+  strided: true,
   forward(inputs, _, wants) {
     sameDtypes("linear", inputs);
-    const [x, w, b] = inputs;
-    const n = w!.shape[0]!;
-    const k = w!.shape[1]!;
-    const shape = x!.shape.slice();
+    const [x, w, given] = inputs as readonly [Tensor, Tensor, Tensor?];
+    const n = w.shape[0]!;
+    const k = w.shape[1]!;
+    const shape = x.shape.slice() as number[];
     shape[shape.length - 1] = n;
-    const y = like(x!, "linear", shape);
-    const rows = rowsOf(shape);
-    if (b === undefined) launch("matmul_nt_f32", [y], [x!, w!], [1, rows, n, k], [0, 0], "linear");
-    else launch("matmul_nt_bias_f32", [y], [x!, w!, b], [1, rows, n, k], [0, 0, 0], "linear");
-    save(wants & A ? w! : null, wants & B ? x! : null);
+    save(wants & A ? w : null, wants & B ? x : null);
+    const bias = given === undefined ? null : contiguous(given);
+    let y: Tensor;
+    if (x.strides === null && w.strides === null) {
+      y = like(x, "linear", shape);
+      const rows = rowsOf(shape);
+      if (bias === null) launch("matmul_nt_f32", [y], [x, w], [1, rows, n, k], [0, 0], "linear");
+      else launch("matmul_nt_bias_f32", [y], [x, w, bias], [1, rows, n, k], [0, 0, 0], "linear");
+    } else y = product("linear", shape, k, shape.slice(0, -2), [x, w], SECOND, bias, null);
+    if (bias !== null && bias !== given) done(bias);
     return y;
   },
-  vjp(g, { inputs: [, , b], saved: [w, x] }) {
-    return [() => matmul(g, w!), () => across(flat(g), flat(x!)), () => sumTo(flat(g), b!.shape)];
+  vjp(given, { inputs: [x, w, b], saved: [forX, forW], wants }) {
+    // Sums read what lies dense.
+    const g = given.ndim === 2 && (wants & BIAS) === 0 ? readable(given) : contiguous(given);
+    return [
+      () => {
+        if (g.ndim === 1) return matmul(g, forX!);
+        return liesTurned(x!) ? last(times(last(forX!), last(g), layout(x!, true))) : times(g, forX!, layout(x!));
+      },
+      () => (liesTurned(w!) ? t(across(flat(forW!), flat(g))) : across(flat(g), flat(forW!))),
+      () => sumTo(flat(g), b!.shape),
+    ];
   },
 };
 
-/** aᵀ b of matrices, without a view of the first where that is dense. */
-const across = (a: Tensor, b: Tensor): Tensor =>
-  a.strides !== null || b.strides !== null ? matmul(t(a), b) : apply(Across, [a, b], null);
+/** aᵀ b of matrices, without a view of the first. */
+const across = (a: Tensor, b: Tensor): Tensor => apply(Across, [a, b], null);
 const Across: Op = {
   name: "matmul",
-  forward([a, b]) {
-    const c = like(a!, "matmul", [a!.shape[1]!, b!.shape[1]!]);
-    save(a!, b!);
-    launch("matmul_tn_f32", [c], [a!, b!], [1, c.shape[0]!, c.shape[1]!, a!.shape[0]!], [a!.numel, b!.numel], "matmul");
+  strided: true,
+  forward(inputs) {
+    const [a, b] = inputs as readonly [Tensor, Tensor];
+    const [k, m, n] = [a.shape[0]!, a.shape[1]!, b.shape[1]!];
+    save(a, b);
+    if (a.strides !== null || b.strides !== null)
+      return product("matmul", [m, n], k, NO_DIMS, [a, b], FIRST, null, null);
+    const c = like(a, "matmul", [m, n]);
+    launch("matmul_tn_f32", [c], [a, b], [1, m, n, k], [a.numel, b.numel], "matmul");
     return c;
   },
   vjp: (g, { saved: [a, b] }) => [() => matmul(b!, t(g)), () => matmul(a!, g)],

@@ -71,3 +71,38 @@ export function viewedStrides(shape: Shape, strides: readonly number[], to: Shap
 /** No two of its elements lie in one place. Views are made by steps over distinct places, but for those of stride 0. @internal */
 export const hasZeroStride = (shape: Shape, strides: Strides): boolean =>
   strides?.some((s, i) => s === 0 && shape[i]! > 1) ?? false;
+
+/** Its elements fill a run of memory, in any order of dims. @internal */
+export function withoutGaps(shape: Shape, strides: readonly number[]): boolean {
+  const dims = strides.map((s, i) => [s, shape[i]!] as const).filter(([, n]) => n !== 1);
+  let stride = 1;
+  for (const [s, n] of dims.sort((a, b) => a[0] - b[0])) {
+    if (s !== stride) return false;
+    stride *= n;
+  }
+  return true;
+}
+
+/**
+ * Two loops, outer and inner, that walk `shape` by all of these strides: sizes, and the two steps of each list in turn; null where it
+ * takes more. Neighbouring dims that every list walks as one are one. @internal
+ */
+export function twoLoops(
+  shape: Shape,
+  lists: readonly (readonly number[])[],
+): { sizes: [number, number]; steps: number[] } | null {
+  const sizes: [number, number] = [1, 1];
+  const steps = new Array<number>(2 * lists.length).fill(0);
+  let at = 2;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const size = shape[i]!;
+    if (size === 1) continue;
+    if (at < 2 && lists.every((s, j) => s[i] === steps[2 * j + at]! * sizes[at]!)) sizes[at]! *= size;
+    else {
+      if (--at < 0) return null;
+      sizes[at] = size;
+      for (let j = 0; j < lists.length; j++) steps[2 * j + at] = lists[j]![i]!;
+    }
+  }
+  return { sizes, steps };
+}

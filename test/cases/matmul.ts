@@ -1,7 +1,7 @@
 // Matrix products in their forms: nn, nt, tn, batches, broadcast batches, vectors, linear with its bias.
 // Tile: 2 rows x 24 columns, k in blocks of 256, packed 480 columns at a time; few rows and few columns go other ways.
 import { launch } from "../../src/core/op.ts";
-import { empty } from "../../src/core/tensor.ts";
+import { empty, type Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
 import { f, family } from "./case.ts";
 
@@ -127,6 +127,91 @@ add("linear of a batch", [f([2, 5, 8]), f([3, 8]), f([3])], (x, w, b) => ops.lin
 add("linear of a vector", [f([8]), f([3, 8]), f([3])], (x, w, b) => ops.linear(x, w, b));
 add("linear of a transposed input", [f([8, 5]), f([3, 8]), f([3])], (x, w, b) => ops.linear(ops.t(x), w, b));
 
+// Views that are read as they lie: lines with gaps between them, turned or not, also both.
+const STRIDED: [number, number, number][] = [
+  [1, 1, 1],
+  [1, 1, 300],
+  [1, 24, 255],
+  [2, 23, 256],
+  [3, 25, 257],
+  [4, 8, 16],
+  [5, 7, 3],
+  [5, 6, 300],
+  [7, 1, 17],
+  [13, 3, 72],
+  [16, 24, 16],
+  [31, 53, 37],
+  [64, 10, 97],
+  [5, 3, 0],
+  [0, 5, 3],
+  [5, 0, 3],
+  [66, 70, 67],
+  [2, 701, 300],
+  [301, 5, 200],
+  [701, 13, 395],
+];
+const gap = (x: Tensor, width: number): Tensor => ops.narrow(x, 1, 2, width);
+for (const [m, n, k] of STRIDED) {
+  add("matmul nn of columns", [f([m, k + 3]), f([k, n + 5])], (a, b) => ops.matmul(gap(a, k), gap(b, n)));
+  add("matmul nt of columns", [f([m, k + 3]), f([n, k + 4])], (a, b) => ops.matmul(gap(a, k), ops.t(gap(b, k))));
+  add("matmul tn of columns", [f([k, m + 2]), f([k, n + 4])], (a, b) => ops.matmul(ops.t(gap(a, m)), gap(b, n)));
+  add("matmul tt of columns", [f([k, m + 2]), f([n, k + 5])], (a, b) => ops.matmul(ops.t(gap(a, m)), ops.t(gap(b, k))));
+  add("linear of columns", [f([m, k + 3]), f([n, k + 4]), f([n])], (x, w, b) => ops.linear(gap(x, k), gap(w, k), b));
+  // x is one step of each sequence; the bias is a column
+  add("linear of a step", [f([m, 3, k]), f([n, k]), f([n, 2])], (x, w, b) =>
+    ops.linear(ops.select(x, 1, 1), w, ops.select(b, 1, 1)),
+  );
+}
+// what lies turned, with a bias: no dense form
+for (const [m, n, k] of STRIDED.slice(1, 12)) {
+  add("linear, both turned,", [f([k, m]), f([k, n]), f([n])], (x, w, b) => ops.linear(ops.t(x), ops.t(w), b));
+  add("linear, weight turned,", [f([m, k]), f([k, n]), f([n])], (x, w, b) => ops.linear(x, ops.t(w), b));
+}
+
+// Heads side by side: [b, t, h, d] as [b, h, t, d].
+const heads = (x: Tensor): Tensor => ops.transpose(x, 1, 2);
+for (const [b, t, h, d] of [
+  [2, 3, 2, 4],
+  [1, 5, 3, 1],
+  [2, 1, 3, 5],
+  [1, 1, 2, 3],
+  [3, 4, 1, 2],
+  [2, 0, 3, 4],
+  [2, 17, 3, 16],
+  [2, 41, 3, 29],
+] as const) {
+  const shape = [b, t, h, d];
+  add("q kT of heads", [f(shape), f(shape)], (q, k) => ops.matmul(heads(q), ops.transpose(heads(k), -1, -2)));
+  add("p v of heads", [f([b, h, t, t]), f(shape)], (p, v) => ops.matmul(p, heads(v)));
+  add("p v of heads side by side", [f([b, h, t, t]), f(shape)], (p, v) => heads(ops.matmul(p, heads(v))));
+  add("linear of heads", [f(shape), f([3, d]), f([3])], (x, w, c) => ops.linear(heads(x), w, c));
+  add("linear, steps first,", [f([t, b, h * d]), f([5, h * d]), f([5])], (x, w, c) =>
+    ops.linear(ops.transpose(x, 0, 1), w, c),
+  );
+}
+add("three loops over products", [f([2, 3, 4, 2, 5]), f([2, 2, 3, 4, 5])], (a, b) =>
+  ops.matmul(ops.permute(a, [2, 0, 1, 3, 4]), ops.permute(b, [3, 0, 2, 4, 1])),
+);
+add("three loops over products, broadcast", [f([2, 1, 4, 1, 3, 5]), f([3, 1, 2, 5, 2])], (a, b) => ops.matmul(a, b));
+add("neither rows nor columns are runs", [f([4, 3, 2]), f([3, 5, 2])], (a, b) =>
+  ops.matmul(ops.select(a, 2, 1), ops.select(b, 2, 0)),
+);
+add("expanded factors", [f([1, 5]), f([3, 1, 1, 5, 2])], (a, b) =>
+  ops.matmul(ops.expand(a, [4, 5]), ops.expand(b, [3, 4, 2, 5, 2])),
+);
+add("expanded rows of every product", [f([2, 1, 5]), f([1, 5, 7])], (a, b) =>
+  ops.matmul(ops.expand(a, [2, 9, 5]), ops.expand(b, [2, 5, 7])),
+);
+add("every second of a batch", [f([6, 5, 4]), f([3, 4, 7])], (a, b) => ops.matmul(ops.slice(a, 0, 0, null, 2), b));
+add("vectors with gaps", [f([7, 2]), f([7, 3])], (a, b) => ops.matmul(ops.select(a, 1, 1), ops.select(b, 1, 2)));
+add("vector with gaps and matrix", [f([7, 2]), f([7, 3])], (a, b) => ops.matmul(ops.select(a, 1, 1), b));
+add("matrix and vector with gaps", [f([3, 7]), f([7, 3])], (a, b) => ops.matmul(a, ops.select(b, 1, 2)));
+add("linear of a vector with gaps", [f([7, 2]), f([3, 7]), f([3])], (x, w, b) => ops.linear(ops.select(x, 1, 1), w, b));
+add("matmul with a part of itself", [f([9, 17])], (a) => ops.matmul(gap(a, 9), ops.narrow(a, 1, 8, 9)));
+// the gradient lies as one element
+add("sum of a product of columns", [f([5, 9]), f([6, 8])], (a, b) => ops.sum(ops.matmul(gap(a, 6), gap(b, 4))));
+add("sum of linear of columns", [f([5, 9]), f([4, 6]), f([4])], (x, w, b) => ops.sum(ops.linear(gap(x, 6), w, b)));
+
 // Infinities and NaN go where they belong and nowhere else.
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 for (const value of [nan, inf]) {
@@ -154,4 +239,17 @@ for (const [m, n, k] of SIZES) {
       );
     }
   }
+}
+for (const [m, n, k] of STRIDED) {
+  add(
+    "matmul_strided_bias, relu,",
+    [f([m, k + 1]), f([n, k + 2]), f([n])],
+    (a, b, bias) => {
+      const y = empty([m, n], "float32", "matmul", a.device);
+      const scalars = [0, 1, k + 1, k + 2, n, 0, 0, 0, 0, 0, 0, 1];
+      launch("matmul_strided_bias_f32", [y], [a, b, bias], [1, 1, m, n, k], scalars);
+      return y;
+    },
+    { order: 0 },
+  );
 }

@@ -44,6 +44,30 @@ for (const form of ["nn", "nt", "tn"] as const) {
   dense[`matmul_${form}_bias_f32`] = matmul(form, true);
 }
 
+// The same of matrices that lie anywhere: element (i, j) of a matrix at i * ld + j, or turned at j * ld + i.
+const strided =
+  (withBias: boolean): Kernel =>
+  ([c], [a, b, bias], [outer, inner, m, n, k], scalars) => {
+    const [turnA, turnB, lda, ldb, ldc, a0, a1, b0, b1, c0, c1, relu] = scalars.map(i32);
+    for (let q = 0; q < outer * inner; q++) {
+      const at = (s0: number, s1: number): number => Math.floor(q / inner) * s0 + (q % inner) * s1;
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          const sum = new Sum();
+          for (let p = 0; p < k; p++) {
+            const x = a.v[at(a0, a1) + (turnA ? p * lda + i : i * lda + p)];
+            const y = b.v[at(b0, b1) + (turnB ? j * ldb + p : p * ldb + j)];
+            sum.add(x * y);
+          }
+          if (withBias) sum.add(bias.v[j]);
+          sum.store(c, at(c0, c1) + i * ldc + j, withBias && relu === 1);
+        }
+      }
+    }
+  };
+dense.matmul_strided_f32 = strided(false);
+dense.matmul_strided_bias_f32 = strided(true);
+
 // x [n, groups * ci, h, w], w [co, ci, kh, kw], y [n, co, oh, ow]: output (a, b) of channel c reads x at
 // (a * sh - ph + p * dh, b * sw - pw + q * dw) through w[c, :, p, q], of the ci channels of c's group.
 interface Conv {

@@ -6,6 +6,7 @@ import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
 const SWITCH: Record<string, number> = {
   matmul_nn_bias_f32: 2,
   matmul_nt_bias_f32: 2,
+  matmul_strided_bias_f32: 11,
   conv2d_f32: 9,
   conv2d_bias_f32: 9,
   conv2d_winograd_f32: 4,

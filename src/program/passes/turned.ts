@@ -10,6 +10,12 @@ const TURNED: Record<string, string> = {
   matmul_nt_sparse_f32: "matmul_nn_sparse_f32",
   matmul_nt_sparse_bias_f32: "matmul_nn_sparse_bias_f32",
 };
+/** A strided product of rows with a weight that lies dense: its extents as those of a dense one; null where it is another. */
+function stridedExtents({ kernel, extents, scalars }: Row): readonly number[] | null {
+  const [turnA, turnB, , pitch] = scalars;
+  const fits = kernel.startsWith("matmul_strided") && turnA === 0 && turnB === 1 && extents[0] === 1;
+  return fits && pitch === extents[4] ? extents.slice(1) : null;
+}
 /** Rows up to which it gains more than 5 % (bench/lab, 142 to 144: 23 % at 5, 8 % at 16, 2 % at 64). */
 const MOST_ROWS = 16;
 /** Rows up to which the plain kernel takes dot products, and the size of b from which the turned one is faster still. */
@@ -27,9 +33,10 @@ export function turnWeights(
   const table = uses(rows);
   const copies: Row[] = [];
   const out = rows.map((row): Row => {
-    const kernel = TURNED[row.kernel];
+    const strided = stridedExtents(row);
+    const kernel = strided !== null ? row.kernel : TURNED[row.kernel];
     if (kernel === undefined) return row;
-    const [batch, m, n, k] = row.extents as [number, number, number, number];
+    const [batch, m, n, k] = (strided ?? row.extents) as [number, number, number, number];
     if (batch !== 1 || m < 1 || m > MOST_ROWS || n <= DOT_COLUMNS || k < 1) return row;
     if (m <= DOT_ROWS && (deterministic || n * k < DOT_SIZE)) return row;
     const { storage: named, offset } = row.buffers[2]!;
@@ -45,7 +52,8 @@ export function turnWeights(
       copies.push(copy);
     }
     const [c, a] = row.buffers;
-    return { ...row, kernel, buffers: [c!, a!, copy.buffers[0]!, ...row.buffers.slice(3)] };
+    const scalars = strided === null ? row.scalars : row.scalars.map((s, i) => (i === 1 ? 0 : i === 3 ? n : s));
+    return { ...row, kernel, scalars, buffers: [c!, a!, copy.buffers[0]!, ...row.buffers.slice(3)] };
   });
   return copies.length > 0 ? { rows: out, copies } : { rows, copies };
 }

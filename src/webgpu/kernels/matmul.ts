@@ -1,11 +1,12 @@
-// Products of matrices, nn, nt and tn, with or without a bias, nn also through the gradient of a relu: operands of `tile` that are matrices.
-import type { Registry } from "../kernel.ts";
+// Products of matrices, nn, nt and tn, with or without a bias, nn also through the gradient of a relu, and strided in all four forms:
+// operands of `tile` that are matrices.
+import type { Entry, Registry } from "../kernel.ts";
 import { parts, product } from "./product.ts";
 import type { Operand } from "./tile.ts";
 
 /**
- * The operand `name` as a dense matrix from element `base` on: [lines, depth] along k, [depth, lines] along lines. `wide`:
- * the matrix lies at a multiple of four and so does each of its lines, so four elements are there together or not at all.
+ * The operand `name` as a matrix from element `base` on: [lines, depth] along k, [depth, lines] along lines, dense or with a `pitch`.
+ * `wide`: the matrix lies at a multiple of four and so does each of its lines, so four elements are there together or not at all.
  */
 export function matrix(
   name: "a" | "b",
@@ -13,9 +14,10 @@ export function matrix(
   [lines, depth]: readonly [string, string],
   base: string,
   wide: boolean,
+  pitch?: string,
 ): Operand {
   const byK = along === "k";
-  const outer = byK ? `line * (${depth}) + p` : `p * (${lines}) + line`;
+  const outer = byK ? `line * (${pitch ?? depth}) + p` : `p * (${pitch ?? lines}) + line`;
   const [from, limit] = byK ? ["p", "end"] : ["line", lines];
   const there = byK ? `line < ${lines}` : "p < end";
   const each = ["x", "y", "z", "w"].map((l, e) => `if (${from} + ${e}u < ${limit}) { v.${l} = ${name}[at + ${e}u]; }`);
@@ -74,4 +76,68 @@ const form = (name: keyof typeof FORMS): Registry =>
     },
   });
 
-export const matmul: Registry = { ...form("nn"), ...form("nt"), ...form("tn"), ...parts };
+/** Where the product `which` has its matrix in a buffer. */
+const at = (name: string): string => `which / P.inner * P.${name}0 + which % P.inner * P.${name}1`;
+const STRIDED = "turnA:u32 turnB:u32 lda:u32 ldb:u32 ldc:u32 a0:u32 a1:u32 b0:u32 b1:u32 c0:u32 c1:u32";
+
+const strided = (name: string, aAlong: Operand["along"], bAlong: Operand["along"]): Registry =>
+  product(`matmul_strided_${name}`, {
+    inputs: "a b",
+    extents: "outer inner m n k",
+    scalars: STRIDED,
+    relu: "bias",
+    bias: "column",
+    shares: ([, , , n]) => [1, n!],
+    size: ([outer, inner, m, n, depth]) => ({ m: m!, n: n!, count: outer! * inner!, depth: depth! }),
+    widest: { a: true, b: true },
+    wide: ({ scalars: [, , lda, ldb, , a0, a1, b0, b1] }, { m, n, depth }) => ({
+      a: [lda!, a0!, a1!, aAlong === "k" ? depth : m].every((s) => s % 4 === 0),
+      b: [ldb!, b0!, b1!, bAlong === "k" ? depth : n].every((s) => s % 4 === 0),
+    }),
+    vectors: [],
+    source: (_, wide) => ({
+      rows: "P.m",
+      columns: "P.n",
+      count: "P.outer * P.inner",
+      depth: "P.k",
+      a: matrix("a", aAlong, ["P.m", "P.k"], at("a"), wide.a, "P.lda"),
+      b: matrix("b", bAlong, ["P.n", "P.k"], at("b"), wide.b, "P.ldb"),
+      at: `${at("c")} + row * P.ldc + column`,
+    }),
+  });
+
+/** The four forms of a strided product, by what of a row's scalars says that a and b are turned. */
+const FOUR = ["nn", "nt", "tn", "tt"] as const;
+const ways: Registry = {
+  ...strided("nn", "k", "lines"),
+  ...strided("nt", "k", "k"),
+  ...strided("tn", "lines", "lines"),
+  ...strided("tt", "lines", "k"),
+};
+/** In place of a strided row one of its form, which is cut into parts where c lies dense. */
+const choice = (bias: string): Entry => ({
+  kernels: {},
+  expand(row, make, limits) {
+    const [, inner, m, n] = row.extents as [number, number, number, number];
+    const [turnA, turnB, , , ldc, , , , , c0, c1] = row.scalars as number[];
+    const kernel = `matmul_strided_${FOUR[turnA! * 2 + turnB!]}${bias}_f32`;
+    const dense = ldc === n && (inner === 1 || c1 === m * n) && (row.extents[0] === 1 || c0 === inner * m * n);
+    const one = { ...row, kernel };
+    return (dense ? ways[kernel]!.expand!(one, make, limits) : null) ?? [one];
+  },
+});
+/** Rows of one form are what they are: `choice` has cut them. */
+const whole = ([name, { kernels, variant }]: [string, Entry]): [string, Entry] => [
+  name,
+  { kernels, ...(variant && { variant }) },
+];
+
+export const matmul: Registry = {
+  ...form("nn"),
+  ...form("nt"),
+  ...form("tn"),
+  ...Object.fromEntries(Object.entries(ways).map(whole)),
+  matmul_strided_f32: choice(""),
+  matmul_strided_bias_f32: choice("_bias"),
+  ...parts,
+};
