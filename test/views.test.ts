@@ -290,6 +290,7 @@ test("eight dims in a captured step", async () => {
     assert.equal([...(await p.grad!.data())], gradient);
   }
   await device.dispose();
+});
 
 /** The rows that a function launches on the default device: all, and those that copy. */
 async function rowsOf(f: () => void): Promise<{ all: string[]; copies: string[] }> {
