@@ -3,10 +3,11 @@ import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
-import { type Shape, sameShape, show } from "../core/shape.ts";
+import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, Tensor } from "../core/tensor.ts";
 import { walk } from "../program/nest.ts";
 import { compose, done, like } from "./compose.ts";
+import { denseIn } from "./each.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides } from "./strides.ts";
 import {
@@ -147,14 +148,6 @@ const pick = (name: "maximum" | "minimum"): ((g: Tensor, x: Tensor, o: Tensor) =
 };
 const maximumVjp = pick("maximum");
 const minimumVjp = pick("minimum");
-
-/** A dense copy of what broadcasts. */
-function denseIn(x: Tensor, shape: Shape): Tensor {
-  const y = empty(shape, x.dtype, "expand", x.device);
-  const { extents, strides } = walk("expand", shape, [broadcastStrides(x, shape)]);
-  launch("permute_f32", [y], [x], extents, strides[0]!, "expand");
-  return y;
-}
 
 const Maximum = binary(
   "maximum",

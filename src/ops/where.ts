@@ -2,44 +2,33 @@
 // of what was not taken out of the result.
 import { isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
-import { sameShape, show } from "../core/shape.ts";
+import { apply, launch, type Op, save } from "../core/op.ts";
+import { show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
 import { ge, gt, le, lt, ne, sameDtypes } from "./binary.ts";
-import { compose, done, like } from "./compose.ts";
+import { compose, like } from "./compose.ts";
 import { wordOf } from "./create.ts";
+import { launchEach } from "./each.ts";
 import { sumTo } from "./reduce.ts";
-import { expand } from "./shape.ts";
 import { broadcast } from "./strides.ts";
 import { clone, toFloat } from "./unary.ts";
 
-/** y = a where c, else b; all of one shape. */
+/** y = a where c, else b, which broadcast. */
 const Where: Op = {
   name: "where",
   fit: sumTo,
+  strided: true,
   forward(inputs) {
     const [c, a, b] = inputs as [Tensor, Tensor, Tensor];
     sameDtypes("where", [a, b]);
     const shape = broadcast("where", broadcast("where", c.shape, a.shape), b.shape);
     const y = like(a, "where", shape);
-    const dense = inputs.map((x) => (sameShape(x.shape, shape) ? x : spreadOver(x, shape)));
-    launch("where_f32", [y], dense, [y.numel], undefined, "where");
-    dense.forEach((d, i) => {
-      if (d !== inputs[i]) done(d);
-    });
+    launchEach("where_f32", y, inputs, undefined, "where");
     save(c);
     return y;
   },
   vjp: (g, { saved: [c] }) => [null, () => where(c!, g, 0), () => where(c!, 0, g)],
 };
-
-/** A dense copy in a larger shape. */
-function spreadOver(x: Tensor, shape: readonly number[]): Tensor {
-  const wide = expand(x, shape);
-  const dense = contiguous(wide);
-  if (dense !== wide) done(wide);
-  return dense;
-}
 
 function constant(value: number, like: Tensor): Tensor {
   const t = empty([], like.dtype, "where", like.device);

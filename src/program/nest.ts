@@ -5,16 +5,17 @@ import { type Shape, show } from "../core/shape.ts";
 /** Most dimensions that a strided kernel walks, after merging. @internal */
 export const WALK = 6;
 
+interface Nest {
+  extents: number[];
+  strides: number[][];
+}
+
 /**
  * Merges neighbouring dims that every operand walks as one, and pads to WALK dims in front.
- * `strides` holds one list an operand; lists come back in the same order behind the extents.
+ * `strides` holds one list an operand; lists come back in the same order behind the extents. Null where more dims are left.
  * @internal
  */
-export function walk(
-  op: string,
-  shape: Shape,
-  strides: readonly (readonly number[])[],
-): { extents: number[]; strides: number[][] } {
+export function merge(shape: Shape, strides: readonly (readonly number[])[]): Nest | null {
   const extents = new Array<number>(WALK).fill(1);
   const merged = strides.map(() => new Array<number>(WALK).fill(0));
   let at = WALK;
@@ -25,10 +26,24 @@ export function walk(
     for (let j = 0; one && j < merged.length; j++) one = strides[j]![i] === merged[j]![at]! * extents[at]!;
     if (one) extents[at]! *= size;
     else {
-      if (--at < 0) fail(op, `${show(shape)}: at most ${WALK} dims that cannot be merged`);
+      if (--at < 0) return null;
       extents[at] = size;
       for (let j = 0; j < merged.length; j++) merged[j]![at] = strides[j]![i]!;
     }
   }
   return { extents, strides: merged };
 }
+
+/** The same; throws where more dims are left. @internal */
+export const walk = (op: string, shape: Shape, strides: readonly (readonly number[])[]): Nest =>
+  merge(shape, strides) ?? fail(op, `${show(shape)}: at most ${WALK} dims that cannot be merged`);
+
+// A row over views is that of a dense elementwise kernel, `y | inputs | n | scalars`, under another name, with the nest in
+// place of n and the strides of each input in front of the scalars: devices make it from the dense kernel.
+const PREFIX = "walk:";
+
+/** The name of a dense kernel's row over views. @internal */
+export const walking = (kernel: string): string => PREFIX + kernel;
+
+/** The dense kernel behind a name; the name itself where it is no row over views. @internal */
+export const denseOf = (name: string): string => (name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name);

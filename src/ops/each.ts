@@ -1,0 +1,55 @@
+// Launching elementwise kernels: dense operands as they are, views by their strides.
+import { launch } from "../core/op.ts";
+import type { Shape } from "../core/shape.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
+import { merge, walk, walking } from "../program/nest.ts";
+import { done } from "./compose.ts";
+import { broadcastStrides } from "./strides.ts";
+
+/** Names of rows over views, made once. */
+const NAMES = new Map<string, string>();
+
+/** Launches a dense kernel `y | inputs | n | scalars` with what broadcasts to the dense `y`, views as they lie. @internal */
+export function launchEach(
+  kernel: string,
+  y: Tensor,
+  inputs: readonly Tensor[],
+  scalars: readonly number[] | undefined,
+  op: string,
+): void {
+  let dense = true;
+  for (let i = 0; i < inputs.length; i++) dense &&= inputs[i]!.strides === null && inputs[i]!.numel === y.numel;
+  if (dense) launch(kernel, [y], inputs, [y.numel], scalars, op);
+  else launchWalk(kernel, y, inputs, scalars, op);
+}
+
+function launchWalk(
+  kernel: string,
+  y: Tensor,
+  inputs: readonly Tensor[],
+  scalars: readonly number[] = [],
+  op: string,
+): void {
+  const nest = merge(
+    y.shape,
+    inputs.map((x) => broadcastStrides(x, y.shape)),
+  );
+  if (nest === null) {
+    // Too many dims together: each by itself has less.
+    const dense = inputs.map((x) => denseIn(x, y.shape));
+    launch(kernel, [y], dense, [y.numel], scalars, op);
+    done(...dense);
+    return;
+  }
+  const name = NAMES.get(kernel) ?? walking(kernel);
+  NAMES.set(kernel, name);
+  launch(name, [y], inputs, nest.extents, [...nest.strides.flat(), ...scalars], op);
+}
+
+/** A dense copy of what broadcasts. @internal */
+export function denseIn(x: Tensor, shape: Shape): Tensor {
+  const y = empty(shape, x.dtype, "expand", x.device);
+  const { extents, strides } = walk("expand", shape, [broadcastStrides(x, shape)]);
+  launch("permute_f32", [y], [x], extents, strides[0]!, "expand");
+  return y;
+}
