@@ -14,8 +14,10 @@ import { gather, gatherNest, transposeBand } from "./nest";
 const BLOCK: u32 = 1024;
 /** Lines from this length on are blocks of their own. */
 const LONG: u32 = 64;
+/** Of a tile, whose lines are no power of two apart, so that caches take a band of them; narrow ones have so many elements. */
 const ROWS: u32 = 16;
-const COLUMNS: u32 = 256;
+const COLUMNS: u32 = 1008;
+const TILE: u32 = 4096;
 
 // How an input is read: dense as the output is, one element, by lines that lie dense, by bands of a transpose, by strides.
 const DENSE: u32 = 0;
@@ -133,13 +135,14 @@ function blocks(args: usize, ith: u32, nth: u32, inputs: u32, total: u32, lines:
   }
 }
 
-/** Tiles of 16 lines by 256 columns over the last two dims: a line of the transpose is a column of what is read. */
+/** Tiles over the last two dims, of 16 lines at least: 16 lines of the transpose are columns side by side of what is read. */
 function tiles(args: usize, ith: u32, nth: u32, inputs: u32, total: u32): void {
   const own = scratch(ith);
   const dims = args + 4 + (inputs << 2);
   const width = load<u32>(dims, 20);
   const height = load<u32>(dims, 16);
-  const bands = (height + ROWS - 1) / ROWS;
+  const tall = max(ROWS, (TILE / width) & ~(ROWS - 1));
+  const bands = (height + tall - 1) / tall;
   const across = (width + COLUMNS - 1) / COLUMNS;
   const items = (total / (height * width)) * bands * across;
   let item = first(items, 1, ith, nth);
@@ -147,8 +150,8 @@ function tiles(args: usize, ith: u32, nth: u32, inputs: u32, total: u32): void {
   for (; item < end; item++) {
     const column = (item % across) * COLUMNS;
     const matrix = item / across / bands;
-    const line = ((item / across) % bands) * ROWS;
-    const rows = min(ROWS, height - line);
+    const line = ((item / across) % bands) * tall;
+    const rows = min(tall, height - line);
     const columns = min(COLUMNS, width - column);
     const at = (matrix * height + line) * width + column;
     for (let j: u32 = 0; j < inputs; j++) {
@@ -167,8 +170,11 @@ function tiles(args: usize, ith: u32, nth: u32, inputs: u32, total: u32): void {
       const s5 = load<i32>(strides, 20);
       let from = x + ((offset(matrix, dims, strides, 4) + <i32>line * s4 + <i32>column * s5) << 2);
       const pitch = (<usize>columns) << 2;
-      if (kind == TURNED) transposeBand(slot, from, columns, s5, rows);
-      else for (let r: u32 = 0; r < rows; r++, from += s4 << 2) gather(slot + <usize>r * pitch, from, s5, columns);
+      if (kind == TURNED) {
+        for (let r: u32 = 0; r < rows; r += ROWS, from += ROWS << 2) {
+          transposeBand(slot + <usize>r * pitch, from, columns, s5, min(ROWS, rows - r));
+        }
+      } else for (let r: u32 = 0; r < rows; r++, from += s4 << 2) gather(slot + <usize>r * pitch, from, s5, columns);
       store<usize>(way, slot, 4);
       store<usize>(way, pitch, 8);
     }

@@ -30,10 +30,14 @@ function launchWalk(
   scalars: readonly number[] = [],
   op: string,
 ): void {
-  const nest = merge(
-    y.shape,
-    inputs.map((x) => broadcastStrides(x, y.shape)),
-  );
+  const strides: (readonly number[])[] = [];
+  for (let i = 0; i < inputs.length; i++) {
+    const x = inputs[i]!;
+    strides.push(
+      x.strides !== null && x.ndim === y.ndim && x.numel === y.numel ? x.strides : broadcastStrides(x, y.shape),
+    );
+  }
+  const nest = merge(y.shape, strides);
   if (nest === null) {
     // Too many dims together: each by itself has less.
     const dense = inputs.map((x) => denseIn(x, y.shape));
@@ -43,7 +47,9 @@ function launchWalk(
   }
   const name = NAMES.get(kernel) ?? walking(kernel);
   NAMES.set(kernel, name);
-  launch(name, [y], inputs, nest.extents, [...nest.strides.flat(), ...scalars], op);
+  let words = nest.strides[0]!;
+  for (let i = 1; i < inputs.length; i++) words = words.concat(nest.strides[i]!);
+  launch(name, [y], inputs, nest.extents, scalars.length > 0 ? words.concat(scalars) : words, op);
 }
 
 /** A dense copy of what broadcasts. @internal */

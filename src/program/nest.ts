@@ -16,8 +16,9 @@ interface Nest {
  * @internal
  */
 export function merge(shape: Shape, strides: readonly (readonly number[])[]): Nest | null {
-  const extents = new Array<number>(WALK).fill(1);
-  const merged = strides.map(() => new Array<number>(WALK).fill(0));
+  const extents = [1, 1, 1, 1, 1, 1];
+  const merged: number[][] = [];
+  for (let j = 0; j < strides.length; j++) merged.push([0, 0, 0, 0, 0, 0]);
   let at = WALK;
   for (let i = shape.length - 1; i >= 0; i--) {
     const size = shape[i]!;
