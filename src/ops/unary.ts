@@ -17,7 +17,8 @@ function unary(name: string, saves: "x" | "y" | "", vjp: (g: Tensor, of: Tensor)
     forward([x]) {
       expectDtype(name, x!, "float32");
       const y = like(x!, name);
-      launchEach(kernel, y, [x!], undefined, name);
+      if (x!.strides === null) launch(kernel, [y], [x!], [x!.numel], undefined, name);
+      else launchEach(kernel, y, [x!], undefined, name);
       if (saves !== "") save(saves === "x" ? x! : y);
       return y;
     },
@@ -118,7 +119,8 @@ function scalarOp(name: string, kernel: string, vjp: (g: Tensor, s: number, x: T
     forward([x], s) {
       expectDtype(name, x!, "float32");
       const y = like(x!, name);
-      launchEach(scalar, y, [x!], [word(s)], name);
+      if (x!.strides === null) launch(scalar, [y], [x!], [x!.numel], [word(s)], name);
+      else launchEach(scalar, y, [x!], [word(s)], name);
       if (saves) save(x!);
       return y;
     },
