@@ -6,8 +6,8 @@ import { apply, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, Tensor } from "../core/tensor.ts";
 import { walk } from "../program/nest.ts";
-import { compose, done, like } from "./compose.ts";
-import { denseIn } from "./each.ts";
+import { compose, like } from "./compose.ts";
+import { launchEach } from "./each.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides } from "./strides.ts";
 import {
@@ -126,18 +126,14 @@ const DIVIDE = binary("div", keep);
 
 /** The gradient of maximum (minimum) for x beside o: whole where x wins, or either is NaN, half where both are equal. */
 const pick = (name: "maximum" | "minimum"): ((g: Tensor, x: Tensor, o: Tensor) => Tensor) => {
+  const kernel = `${name}_vjp_f32`;
   const op: Op = {
     name: `${name}Vjp`,
     strided: true,
     forward(inputs) {
       const [g, x, o] = inputs as [Tensor, Tensor, Tensor];
       const gx = like(g, `${name} gradient`);
-      // One element for all, as behind a sum, is read as it is.
-      const one = g.strides?.every((s, i) => s === 0 || g.shape[i] === 1) ?? false;
-      const lies = (v: Tensor): boolean => (v.strides === null && sameShape(v.shape, g.shape)) || (v === g && one);
-      const dense = inputs.map((v) => (lies(v) ? v : denseIn(v, g.shape)));
-      launch(`${name}_vjp_f32`, [gx], dense, [g.numel], [one ? 0 : 1], name);
-      for (const d of dense) if (!inputs.includes(d)) done(d);
+      launchEach(kernel, gx, inputs, undefined, name);
       save(x, o);
       return gx;
     },

@@ -56,8 +56,8 @@ function launchWalk(
   launch(name, [y], inputs, nest.extents, scalars.length > 0 ? words.concat(scalars) : words, op);
 }
 
-/** A dense copy of what broadcasts. @internal */
-export function denseIn(x: Tensor, shape: Shape): Tensor {
+/** A dense copy of what broadcasts. */
+function denseIn(x: Tensor, shape: Shape): Tensor {
   const y = empty(shape, x.dtype, "expand", x.device);
   const { extents, strides } = walk("expand", shape, [broadcastStrides(x, shape)]);
   launch("permute_f32", [y], [x], extents, strides[0]!, "expand");

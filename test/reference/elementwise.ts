@@ -155,11 +155,10 @@ for (const [name, loses] of [
   ["maximum", comparisons.lt],
   ["minimum", comparisons.gt],
 ] as const) {
-  elementwise[`${name}_vjp_f32`] = ([gx], [g, x, o], [n], [step]) => {
+  elementwise[`${name}_vjp_f32`] = ([gx], [g, x, o], [n]) => {
     for (let i = 0; i < n; i++) {
       const part = x.v[i] === o.v[i] ? 0.5 : loses(x.v[i], o.v[i]) ? 0 : 1;
-      const j = i * step;
-      gx.set(i, part === 0 ? 0 : g.v[j] * part, g.s(j) * part, g.terms);
+      gx.set(i, part === 0 ? 0 : g.v[i] * part, g.s(i) * part, g.terms);
     }
   };
 }

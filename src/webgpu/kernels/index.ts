@@ -33,5 +33,5 @@ export const registry: Registry = {
   ...reduce,
   ...softmax,
   ...unary,
-  ...walked({ ...unary, where_f32: where.where_f32! }),
+  ...walked({ ...unary, ...where }),
 };
