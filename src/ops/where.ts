@@ -63,6 +63,7 @@ export const maskedFill = (x: Tensor, mask: Tensor, value: number): Tensor => wh
 /** Between numbers: the gradient goes through where x is at or between them, and nowhere for NaN. */
 const Clamp: Op<{ min: number; max: number }> = {
   name: "clamp",
+  strided: true,
   forward([x], { min, max }) {
     save(x!);
     return compose(() => {
