@@ -51,6 +51,7 @@ const EXTRA: Record<string, readonly string[]> = {
   // Loop nests of kernels.
   "src/core/op.ts": ["program"],
   "src/ops/binary.ts": ["program"],
+  "src/ops/each.ts": ["program"],
 };
 const HOST_MAY = "src/core/error.ts";
 
