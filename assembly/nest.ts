@@ -6,6 +6,14 @@ import { offset } from "./map";
 export function gather(y: usize, x: usize, stride: i32, n: u32): void {
   if (stride == 1) return words(y, x, n);
   if (stride == 0) return fill(y, v128.load32_splat(x), n);
+  if (stride == 2) {
+    // Not the last: a load reads one word past its four.
+    const whole = (n - 1) & ~3;
+    for (const stop = y + ((<usize>whole) << 2); y < stop; y += 16, x += 32) {
+      v128.store(y, i32x4.shuffle(v128.load(x), v128.load(x, 16), 0, 2, 4, 6));
+    }
+    n -= whole;
+  }
   stride <<= 2;
   for (const stop = y + ((<usize>(n & ~3)) << 2); y < stop; y += 16, x += stride << 2) {
     v128.store(y, pick(x, stride, 4));
