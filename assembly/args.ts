@@ -3,7 +3,7 @@
 // A row of a program is a run of 32-bit words: a header of four, then the buffers' addresses (outputs first), the
 // extents, and the scalars. `args` points behind the header, at the first buffer.
 //
-//   args - 16  kernel       index in the function table
+//   args - 16  kernel       index in the function table; in the upper half that of the dense kernel, for `walk_f32`
 //   args - 12  bytes        from this row to the next
 //   args -  8  flags        bit 0 parallel, bit 1 a barrier stands before the row, bits 8-19 the number of buffers, 20-31 of outputs
 //   args -  4  work         product of the extents, f32

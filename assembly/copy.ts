@@ -1,8 +1,9 @@
 // Moving 32-bit words of any dtype: copies, fills, ranges, strided gathers and transposes.
 import { extent, first, last, pointer, scalar } from "./args";
 import { Add } from "./arith";
-import { fill, pick, put, words } from "./lanes";
+import { fill, words } from "./lanes";
 import { GRAIN, line, offset } from "./map";
+import { gatherNest, transposeBand } from "./nest";
 
 /** y | x | n | */
 export function copy_f32(args: usize, ith: u32, nth: u32): void {
@@ -42,17 +43,6 @@ export function arange_i32(args: usize, ith: u32, nth: u32): void {
   for (; i < end; i++) store<u32>(y + ((<usize>i) << 2), start + i * step);
 }
 
-/** n words x[0], x[stride], ... */
-function gather(y: usize, x: usize, stride: i32, n: u32): void {
-  if (stride == 1) return words(y, x, n);
-  if (stride == 0) return fill(y, v128.load32_splat(x), n);
-  stride <<= 2;
-  for (const stop = y + ((<usize>(n & ~3)) << 2); y < stop; y += 16, x += stride << 2) {
-    v128.store(y, pick(x, stride, 4));
-  }
-  if (n & 3) put(y, pick(x, stride, n & 3), n & 3);
-}
-
 /** y | x | d0..d5 | s0..s5        y[i0..i5] = x[i0 s0 + .. + i5 s5], y dense */
 export function permute_f32(args: usize, ith: u32, nth: u32): void {
   const dims = args + 8;
@@ -79,15 +69,9 @@ export function permute_f32(args: usize, ith: u32, nth: u32): void {
     }
     return;
   }
-  let i = first(total, GRAIN, ith, nth);
+  const i = first(total, GRAIN, ith, nth);
   const end = last(args, total, GRAIN, ith, nth);
-  while (i < end) {
-    const row = i / width;
-    const column = i % width;
-    const count = min(width - column, end - i);
-    gather(y + ((<usize>i) << 2), x + ((offset(row, dims, strides, 5) + <i32>column * s5) << 2), s5, count);
-    i += count;
-  }
+  if (i < end) gatherNest(y + ((<usize>i) << 2), x, dims, strides, i, end);
 }
 
 /** Lines over d5 of the dense x at `from` become those of y, or are added to them; `dims` and six strides behind them. */
@@ -128,39 +112,6 @@ export function scatter_f32(args: usize, ith: u32, nth: u32): void {
 /** y | y x | d0..d5 | s0..s5        the same, added to what is there */
 export function scatter_add_f32(args: usize, ith: u32, nth: u32): void {
   scatter(true, pointer(args, 2), args + 12, args, ith, nth);
-}
-
-/** `columns` (up to 16) columns of m rows of x, `pitch` words apart, become rows of m words. */
-function transposeBand(y: usize, x: usize, m: u32, pitch: u32, columns: u32): void {
-  const down = (<usize>pitch) << 2;
-  const across = (<usize>m) << 2;
-  const whole = columns & ~3;
-  let i: u32 = 0;
-  for (; i + 4 <= m; i += 4) {
-    let to = y + ((<usize>i) << 2);
-    let from = x + <usize>i * down;
-    for (const stop = from + ((<usize>whole) << 2); from < stop; from += 16, to += across << 2) {
-      const r0 = v128.load(from);
-      const r1 = v128.load(from + down);
-      const r2 = v128.load(from + 2 * down);
-      const r3 = v128.load(from + 3 * down);
-      const a = i32x4.shuffle(r0, r1, 0, 4, 1, 5);
-      const b = i32x4.shuffle(r2, r3, 0, 4, 1, 5);
-      const c = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
-      const d = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
-      v128.store(to, i64x2.shuffle(a, b, 0, 2));
-      v128.store(to + across, i64x2.shuffle(a, b, 1, 3));
-      v128.store(to + 2 * across, i64x2.shuffle(c, d, 0, 2));
-      v128.store(to + 3 * across, i64x2.shuffle(c, d, 1, 3));
-    }
-    for (let j = whole; j < columns; j++, from += 4, to += across) v128.store(to, pick(from, <i32>down, 4));
-  }
-  for (; i < m; i++) {
-    const from = x + <usize>i * down;
-    for (let j: u32 = 0; j < columns; j++) {
-      store<u32>(y + ((<usize>i) << 2) + <usize>j * across, load<u32>(from + ((<usize>j) << 2)));
-    }
-  }
 }
 
 /** y[batch, n, m] | x[batch, m, n] | batch m n |        bands of 16 columns of x */

@@ -3,6 +3,7 @@ export * from "./unary";
 export * from "./binary";
 export * from "./copy";
 export * from "./where";
+export * from "./walk";
 export * from "./reduce";
 export * from "./softmax";
 export * from "./norm";

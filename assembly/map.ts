@@ -130,7 +130,7 @@ export function withScalar<F>(args: usize, ith: u32, nth: u32, reversed: bool = 
 /** The offset in elements of item i of the dense extents at `dims` (6 words, of which the first `rank` count). */
 export function offset(i: u32, dims: usize, strides: usize, rank: i32): i32 {
   let at = 0;
-  for (let d = rank - 1; d >= 0; d--) {
+  for (let d = rank - 1; d >= 0 && i != 0; d--) {
     const extent = load<u32>(dims + ((<usize>d) << 2));
     at += <i32>(i % extent) * load<i32>(strides + ((<usize>d) << 2));
     i /= extent;

@@ -106,7 +106,7 @@ function barrier(ith: u32, nth: u32, again: bool): bool {
 export function walk(row: usize, end: usize, ith: u32, nth: u32, again: bool): usize {
   if (nth == 1) {
     while (row < end) {
-      call_indirect<void>(load<u32>(row), row + HEADER, <u32>0, <u32>1);
+      call_indirect<void>(<u32>load<u16>(row), row + HEADER, <u32>0, <u32>1);
       if (load<u32>(FAULT_ROW) != 0) return end;
       row += load<u32>(row, 4);
     }
@@ -127,10 +127,10 @@ export function walk(row: usize, end: usize, ith: u32, nth: u32, again: bool): u
       if (fault != 0 && <usize>fault < row) break;
     }
     if (flags & PARALLEL) {
-      call_indirect<void>(load<u32>(row), row + HEADER, ith, nth);
+      call_indirect<void>(<u32>load<u16>(row), row + HEADER, ith, nth);
     } else if (ith == 0) {
       const fault = load<u32>(FAULT_ROW);
-      if (fault == 0) call_indirect<void>(load<u32>(row), row + HEADER, <u32>0, <u32>1);
+      if (fault == 0) call_indirect<void>(<u32>load<u16>(row), row + HEADER, <u32>0, <u32>1);
     }
     row += load<u32>(row, 4);
   }

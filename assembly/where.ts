@@ -51,34 +51,12 @@ export function where_f32(args: usize, ith: u32, nth: u32): void {
   ternary<Where>(args, ith, nth);
 }
 
-/** gx | g x o | n | gs        g steps by gs: 0 where one element is the gradient of all */
-// @ts-ignore: decorator
-@inline
-function pickVjp<F>(args: usize, ith: u32, nth: u32): void {
-  const f = changetype<F>(0);
-  const n = extent(args, 4);
-  const i = first(n, GRAIN, ith, nth);
-  const at = (<usize>i) << 2;
-  const step = <i32>extent(args, 5) << 2;
-  let y = pointer(args, 0) + at;
-  let g = pointer(args, 1) + <usize>i * step;
-  let x = pointer(args, 2) + at;
-  let o = pointer(args, 3) + at;
-  const end = y + ((<usize>(last(args, n, GRAIN, ith, nth) - i)) << 2);
-  for (; y < end; y += 16, g += step << 2, x += 16, o += 16) {
-    const m = min(<u32>(end - y) >>> 2, 4);
-    const r = f.v(pick(g, step, m), m >= 4 ? v128.load(x) : pick(x, 4, m), m >= 4 ? v128.load(o) : pick(o, 4, m));
-    if (m >= 4) v128.store(y, r);
-    else put(y, r, m);
-  }
-}
-
-/** gx | g x o | n | gs */
+/** gx | g x o | n | */
 export function maximum_vjp_f32(args: usize, ith: u32, nth: u32): void {
-  pickVjp<MaximumVjp>(args, ith, nth);
+  ternary<MaximumVjp>(args, ith, nth);
 }
 
-/** gx | g x o | n | gs */
+/** gx | g x o | n | */
 export function minimum_vjp_f32(args: usize, ith: u32, nth: u32): void {
-  pickVjp<MinimumVjp>(args, ith, nth);
+  ternary<MinimumVjp>(args, ith, nth);
 }

@@ -47,7 +47,11 @@ export type Task =
       t: number;
       h: number;
       d: number;
-    };
+    }
+  /** Ops over parts of one tensor. */
+  | { readonly kind: "views"; op: ViewsOp; shape: readonly number[]; backward: boolean };
+
+export type ViewsOp = "gates";
 
 export type Section = "gemm" | "conv" | "elementwise" | "step" | "growth" | "views";
 /** `captured`: one program, for what is short holding the work several times. `eager`: op by op. */
@@ -188,6 +192,16 @@ function view(of: "q kT" | "p v" | "select", train: boolean, b: number, t: numbe
   };
 }
 
+/** Bytes are those of the tensor and the results; gradients make it three times as many. */
+function views(op: ViewsOp, shape: readonly number[], backward: boolean): Case {
+  const bytes = 8 * shape.reduce((a, b) => a * b, 1);
+  return {
+    ...{ name: `${op} ${backward ? "forward+backward" : "forward"}`, workload: "views", section: "views" },
+    ...{ unit: "GB/s", work: (backward ? 3 : 1) * bytes, task: { kind: "views", op, shape, backward } },
+    ...{ modes: ["captured", "eager"], peak: "copy", guard: false },
+  };
+}
+
 const { softmax, cnn, tiny } = models;
 const w7: Conv = { n: 32, ci: 64, co: 64, size: 28, kernel: 3, padding: 1 };
 const conv1: Conv = { n: 64, ci: 1, co: 10, size: 28, kernel: 5, padding: 0 };
@@ -231,6 +245,8 @@ export const cases: readonly Case[] = [
   net("W5 train 32", "W5", "train", tiny, 32),
   net("W5 train 1000", "W5", "train", tiny, 1000),
 
+  ...[false, true].map((backward) => views("gates", [64, 4 * 256], backward)),
+
   ...[1, 4, 16, 64, 256, 1024, 4096].map((n) => net(`batch ${n}`, "batch", "train", models.mlp, n)),
   ...[32, 64, 128, 256, 512, 1024, 2048].map((n) => net(`width ${n}`, "width", "train", mlp(784, n, n, 10), 64)),
 
@@ -252,7 +268,7 @@ export const titles: Record<string, string> = {
   W7: "Convolution 32x64x28x28, 64 channels, k3, padding 1",
   CNN: "The convolutions of the MNIST CNN, batch 64",
   batch: "How the cost grows: the step of the MLP of W3 over the batch size",
-  views: "Products of what does not lie dense: heads of 8 x 128 x 8 x 64, and 64 steps of 32 x 64 into linear",
+  views: "What does not lie dense: the gates of an LSTM, heads of 8 x 128 x 8 x 64, 64 steps of 32 x 64 into linear",
   width: "How the cost grows: the step of the MLP 784-n-n-10 at batch 64 over its width n",
 };
 

@@ -69,7 +69,10 @@ interface Entry {
 /** The cases with the peaks they are shares of, as rows. What the library cannot do yet is left out. */
 export async function measure(label: string, cases: readonly Case[], settings: Settings): Promise<Row[]> {
   const { w, device, build, threads, rounds, budget } = settings;
-  const floats = (c: Case): number => (c.task.kind === "map" ? c.task.rows * 1024 : 0);
+  const floats = ({ task }: Case): number => {
+    if (task.kind === "views") return task.shape.reduce((a, b) => a * b, 1);
+    return task.kind === "map" ? task.rows * 1024 : 0;
+  };
   const peaks = new Peaks(build, threads, Math.max(...cases.map(floats), 1024));
   const entries: Entry[] = [];
   const peakOf = new Map<string, Entry>();

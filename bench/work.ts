@@ -1,6 +1,6 @@
 // Our own work, built from the cases: what a sample runs on the built package.
 import type * as wasmgrad from "../src/index.ts";
-import type { Case, Mode, Model, Task } from "./cases.ts";
+import type { Case, Mode, Model, Task, ViewsOp } from "./cases.ts";
 import type { Work } from "./timing.ts";
 
 export type Library = typeof wasmgrad;
@@ -30,6 +30,7 @@ export function prepare(w: Library, device: Device, { task, work }: Case, mode: 
   if (task.kind === "train") return train(w, device, task.model, task.batch, mode);
   if (task.kind === "conv") return conv(w, device, task);
   if (task.kind === "view") return view(w, device, task, mode);
+  if (task.kind === "views") return views(w, device, task, mode);
   const found = operation(w, task);
   if (found === null) return null;
   const { f, inputs } = found;
@@ -225,4 +226,44 @@ function conv(w: Library, device: Device, c: Extract<Task, { kind: "conv" }>): W
     device.flushSync();
   };
   return { unit: 1, run, dispose };
+}
+
+/** What is made of parts of x. */
+const VIEWS: Record<ViewsOp, (w: Library, x: Tensor) => Tensor[]> = {
+  gates(w, x) {
+    const n = x.shape[1]! / 4;
+    return [w.sigmoid, w.sigmoid, w.tanh, w.sigmoid].map((f, k) => f(x.narrow(1, k * n, n)));
+  },
+};
+
+/** Alone, or with the gradient of the sum of all that is made. */
+function views(w: Library, device: Device, task: Extract<Task, { kind: "views" }>, mode: Mode): Work {
+  const { op, shape, backward } = task;
+  const x = w.randn([...shape], { requiresGrad: backward });
+  const once = (): void => {
+    x.grad = null;
+    const made = VIEWS[op](w, x);
+    if (!backward) return;
+    made
+      .map((y) => y.sum())
+      .reduce((a, b) => a.add(b))
+      .backward();
+  };
+  const captured = w.capture(() => {
+    once();
+  });
+  return {
+    unit: 1,
+    async run(times) {
+      for (let i = 0; i < times; i++) {
+        if (mode === "captured") await captured();
+        else w.scope(once);
+      }
+      device.flushSync();
+    },
+    dispose() {
+      captured.dispose();
+      x.dispose();
+    },
+  };
 }

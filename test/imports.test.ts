@@ -52,6 +52,7 @@ const EXTRA: Record<string, readonly string[]> = {
   "src/core/op.ts": ["program"],
   "src/ops/binary.ts": ["program"],
   "src/ops/views.ts": ["program"],
+  "src/ops/each.ts": ["program"],
 };
 const HOST_MAY = "src/core/error.ts";
 

@@ -2,8 +2,9 @@
 // (reference/*.ts). What every other device is checked against. Faults are thrown at the launch.
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../src/core/device.ts";
 import { type DType, WasmgradError } from "../src/index.ts";
+import { denseOf } from "../src/program/nest.ts";
 import { dense } from "./reference/dense.ts";
-import { elementwise } from "./reference/elementwise.ts";
+import { elementwise, walked } from "./reference/elementwise.ts";
 import { norm } from "./reference/norm.ts";
 import { optim } from "./reference/optim.ts";
 import { random } from "./reference/random.ts";
@@ -15,7 +16,7 @@ export { ReferenceStorage } from "./reference/view.ts";
 export const kernels: Kernels = { ...elementwise, ...reduce, ...dense, ...norm, ...random, ...optim };
 
 function run({ kernel: name, buffers, outputs, extents, scalars, op }: Row): void {
-  const kernel = kernels[name];
+  const kernel = kernels[name] ?? (denseOf(name) in kernels ? walked(kernels[denseOf(name)]) : undefined);
   if (!kernel) throw new WasmgradError(`${op}: the reference has no kernel ${name}`);
   const views = buffers.map((b, i) => new View(b, i >= outputs));
   kernel(views.slice(0, outputs), views.slice(outputs), extents, scalars, op);

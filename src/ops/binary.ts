@@ -3,10 +3,11 @@ import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
-import { type Shape, sameShape, show } from "../core/shape.ts";
+import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, Tensor } from "../core/tensor.ts";
 import { shifted, walk } from "../program/nest.ts";
-import { compose, done, like } from "./compose.ts";
+import { compose, like } from "./compose.ts";
+import { launchEach } from "./each.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides } from "./strides.ts";
 import {
@@ -129,18 +130,14 @@ const DIVIDE = binary("div", keep);
 
 /** The gradient of maximum (minimum) for x beside o: whole where x wins, or either is NaN, half where both are equal. */
 const pick = (name: "maximum" | "minimum"): ((g: Tensor, x: Tensor, o: Tensor) => Tensor) => {
+  const kernel = `${name}_vjp_f32`;
   const op: Op = {
     name: `${name}Vjp`,
     strided: true,
     forward(inputs) {
       const [g, x, o] = inputs as [Tensor, Tensor, Tensor];
       const gx = like(g, `${name} gradient`);
-      // One element for all, as behind a sum, is read as it is.
-      const one = g.strides?.every((s, i) => s === 0 || g.shape[i] === 1) ?? false;
-      const lies = (v: Tensor): boolean => (v.strides === null && sameShape(v.shape, g.shape)) || (v === g && one);
-      const dense = inputs.map((v) => (lies(v) ? v : denseIn(v, g.shape)));
-      launch(`${name}_vjp_f32`, [gx], dense, [g.numel], [one ? 0 : 1], name);
-      for (const d of dense) if (!inputs.includes(d)) done(d);
+      launchEach(kernel, gx, inputs, undefined, name);
       save(x, o);
       return gx;
     },
@@ -151,14 +148,6 @@ const pick = (name: "maximum" | "minimum"): ((g: Tensor, x: Tensor, o: Tensor) =
 };
 const maximumVjp = pick("maximum");
 const minimumVjp = pick("minimum");
-
-/** A dense copy of what broadcasts. */
-function denseIn(x: Tensor, shape: Shape): Tensor {
-  const y = empty(shape, x.dtype, "expand", x.device);
-  for (let n = walk("expand", shape, [broadcastStrides(x, shape)]); n !== null; n = n.next)
-    launch("permute_f32", [shifted(y, n.start)], [shifted(x, n.from[0]!)], n.extents, n.strides[0]!, "expand");
-  return y;
-}
 
 const Maximum = binary(
   "maximum",

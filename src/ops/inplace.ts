@@ -12,13 +12,14 @@ import { alias, alive, empty, stridesOf, Tensor } from "../core/tensor.ts";
 import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
 import { like } from "./compose.ts";
 import { wordOf } from "./create.ts";
+import { launchEach } from "./each.ts";
 import { expectDtype } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
 import { broadcast, hasZeroStride } from "./strides.ts";
 import { clone, divScalar, mulScalar, neg, tanhVjp, toDtype, zerosAs } from "./unary.ts";
 import { fromMemory, Part, type Place, part, partOf, placeOf, scatter, toMemory } from "./views.ts";
-import { constant, launchWhere, where } from "./where.ts";
+import { constant, where } from "./where.ts";
 
 /** Its elements fill a run of bytes, in any order of dims. */
 function fillsRun(x: Tensor): boolean {
@@ -294,7 +295,7 @@ export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
     const y = target(x);
     if (y !== x) gather(name, y, x);
     const v = constant(value, x);
-    withoutGrad(() => launchWhere(name, y, [mask, v, y]));
+    launchEach("where_f32", y, [mask, v, y], undefined, name);
     v.release(name);
     settle(name, x, y);
     return wants === 0 ? NOTHING : [mask];

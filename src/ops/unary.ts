@@ -2,11 +2,12 @@
 import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, cast, type Gradient, launch, type Op, record, save } from "../core/op.ts";
+import { apply, cast, type Gradient, gather, launch, type Op, record, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
 import { div, maximum, mul, sub } from "./binary.ts";
 import { compose, like } from "./compose.ts";
+import { launchEach } from "./each.ts";
 import { expectDtype } from "./expect.ts";
 
 /** An elementwise op over kernel `<name>_f32`; its gradient, of what is saved: the input x, the output y, or nothing. */
@@ -14,10 +15,12 @@ function unary(name: string, saves: "x" | "y" | "", vjp: (g: Tensor, of: Tensor)
   const kernel = `${name}_f32`;
   const op: Op = {
     name,
+    strided: true,
     forward([x]) {
       expectDtype(name, x!, "float32");
       const y = like(x!, name);
-      launch(kernel, [y], [x!], [x!.numel], undefined, name);
+      if (x!.strides === null) launch(kernel, [y], [x!], [x!.numel], undefined, name);
+      else launchEach(kernel, y, [x!], undefined, name);
       if (saves !== "") save(saves === "x" ? x! : y);
       return y;
     },
@@ -35,9 +38,10 @@ function unaryVjp(
   const label = `${name} gradient`;
   const op: Op = {
     name: `${name}Vjp`,
+    strided: true,
     forward([g, y]) {
       const gx = like(y!, label);
-      launch(kernel, [gx], [g!, y!], [g!.numel], undefined, name);
+      launchEach(kernel, gx, [g!, y!], undefined, name);
       save(g!, y!);
       return gx;
     },
@@ -133,10 +137,12 @@ function scalarOp(name: string, kernel: string, vjp: (g: Tensor, s: number, x: T
   const scalar = `${kernel}_scalar_f32`;
   const op: Op<number> = {
     name,
+    strided: true,
     forward([x], s) {
       expectDtype(name, x!, "float32");
       const y = like(x!, name);
-      launch(scalar, [y], [x!], [x!.numel], [word(s)], name);
+      if (x!.strides === null) launch(scalar, [y], [x!], [x!.numel], [word(s)], name);
+      else launchEach(scalar, y, [x!], [word(s)], name);
       if (saves) save(x!);
       return y;
     },
@@ -164,10 +170,11 @@ export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
   if (!isFloat(x.dtype) && !(Number.isInteger(s) && Math.abs(s) < 2 ** 31)) return compareWhole(name, x, s);
   const op: Op = {
     name,
+    strided: true,
     forward([t]) {
       const y = empty(t!.shape, "bool", name, t!.device);
       const kind = suffix(t!.dtype);
-      launch(`${name}_scalar_${kind}`, [y], [t!], [t!.numel], [kind === "f32" ? word(s) : s], name);
+      launchEach(`${name}_scalar_${kind}`, y, [t!], [kind === "f32" ? word(s) : s], name);
       return y;
     },
   };
@@ -215,9 +222,10 @@ export function toDtype(x: Tensor, dtype: DType): Tensor {
 
 const Relabel: Op = {
   name: "int",
+  strided: true,
   forward([x]) {
     const y = empty(x!.shape, "int32", "int", x!.device);
-    launch("copy_f32", [y], [x!], [x!.numel], undefined, "int");
+    gather("int", y, x!);
     return y;
   },
 };
@@ -228,9 +236,10 @@ function convert(x: Tensor, dtype: DType): Tensor {
     dtype === "float32" ? "cast_f32_i32" : dtype === "int32" ? "cast_i32_f32" : `cast_bool_${suffix(x.dtype)}`;
   const op: Op = {
     name,
+    strided: true,
     forward([t]) {
       const y = empty(t!.shape, dtype, name, t!.device);
-      launch(kernel, [y], [t!], [t!.numel], undefined, name);
+      launchEach(kernel, y, [t!], undefined, name);
       return y;
     },
   };
@@ -253,9 +262,10 @@ export const detach = (x: Tensor): Tensor => {
 
 const Clone: Op = {
   name: "clone",
+  strided: true,
   forward([x]) {
     const y = like(x!, "clone");
-    launch("copy_f32", [y], [x!], [x!.numel], undefined, "clone");
+    gather("clone", y, x!);
     return y;
   },
   vjp: (g) => [g],

@@ -2,49 +2,33 @@
 // of what was not taken out of the result.
 import { isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
-import { sameShape, show } from "../core/shape.ts";
+import { apply, launch, type Op, save } from "../core/op.ts";
+import { show } from "../core/shape.ts";
 import { empty, Tensor } from "../core/tensor.ts";
 import { eq, ge, gt, le, lt, sameDtypes } from "./binary.ts";
-import { compose, done, like } from "./compose.ts";
+import { compose, like } from "./compose.ts";
 import { wordOf } from "./create.ts";
+import { launchEach } from "./each.ts";
 import { sumTo } from "./reduce.ts";
-import { expand } from "./shape.ts";
 import { broadcast } from "./strides.ts";
 import { clone, toFloat } from "./unary.ts";
 
-/** y = a where c, else b; all of one shape. */
+/** y = a where c, else b, which broadcast. */
 const Where: Op = {
   name: "where",
   fit: sumTo,
+  strided: true,
   forward(inputs) {
     const [c, a, b] = inputs as [Tensor, Tensor, Tensor];
     sameDtypes("where", [a, b]);
     const shape = broadcast("where", broadcast("where", c.shape, a.shape), b.shape);
     const y = like(a, "where", shape);
-    launchWhere("where", y, inputs);
+    launchEach("where_f32", y, inputs, undefined, "where");
     save(c);
     return y;
   },
   vjp: (g, { saved: [c] }) => [null, () => where(c!, g, 0), () => where(c!, 0, g)],
 };
-
-/** Launches y = a where c, else b, of tensors that broadcast to the shape of the dense `y`, which may be one of them. @internal */
-export function launchWhere(op: string, y: Tensor, inputs: readonly Tensor[]): void {
-  const dense = inputs.map((x) => (x.strides === null && sameShape(x.shape, y.shape) ? x : spreadOver(x, y.shape)));
-  launch("where_f32", [y], dense, [y.numel], undefined, op);
-  dense.forEach((d, i) => {
-    if (d !== inputs[i]) done(d);
-  });
-}
-
-/** A dense copy in a larger shape. */
-function spreadOver(x: Tensor, shape: readonly number[]): Tensor {
-  const wide = expand(x, shape);
-  const dense = contiguous(wide);
-  if (dense !== wide) done(wide);
-  return dense;
-}
 
 /** A number beside tensors of a dtype. @internal */
 export function constant(value: number, like: Tensor): Tensor {
@@ -80,6 +64,7 @@ export const maskedFill = (x: Tensor, mask: Tensor, value: number): Tensor => wh
 /** Between numbers: the gradient goes through where x is at or between them, and nowhere for NaN. */
 const Clamp: Op<{ min: number; max: number }> = {
   name: "clamp",
+  strided: true,
   forward([x], { min, max }) {
     save(x!);
     return compose(() => {

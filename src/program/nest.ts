@@ -33,8 +33,9 @@ export const shifted = <T extends Buffer>(x: T, by: number): T =>
 
 /** Null where more than `most` dims are left. */
 function merge(shape: Shape, strides: readonly (readonly number[])[], most: number): Nest | null {
-  const extents = new Array<number>(most).fill(1);
-  const merged = strides.map(() => new Array<number>(most).fill(0));
+  const extents = most === WALK ? [1, 1, 1, 1, 1, 1] : new Array<number>(most).fill(1);
+  const merged: number[][] = [];
+  for (let j = 0; j < strides.length; j++) merged.push(most === WALK ? [0, 0, 0, 0, 0, 0] : new Array(most).fill(0));
   let at = most;
   for (let i = shape.length - 1; i >= 0; i--) {
     const size = shape[i]!;
@@ -67,3 +68,13 @@ function rows(op: string, shape: Shape, strides: readonly (readonly number[])[])
   }
   return next;
 }
+
+// A row over views is that of a dense elementwise kernel, `y | inputs | n | scalars`, under another name, with the nest in
+// place of n and the strides of each input in front of the scalars: devices make it from the dense kernel.
+const PREFIX = "walk:";
+
+/** The name of a dense kernel's row over views. @internal */
+export const walking = (kernel: string): string => PREFIX + kernel;
+
+/** The dense kernel behind a name; the name itself where it is no row over views. @internal */
+export const denseOf = (name: string): string => (name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name);

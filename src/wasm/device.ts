@@ -6,6 +6,7 @@ import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../program/arenas.ts";
+import { denseOf } from "../program/nest.ts";
 import { improve } from "../program/passes/index.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
 import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
@@ -35,8 +36,10 @@ export class WasmDevice implements Device {
     (storage) => this.free(storage),
   );
   failed: string | null = null;
+  private readonly names: readonly string[];
   private readonly pool: Pool;
   private readonly runner: Runner;
+  /** Those that read by strides, `walk:...`, come when first asked for. */
   private readonly kernels: Map<string, Kernel>;
   private readonly debug: boolean;
   /** Rows go into one script while the other may still be walked. */
@@ -61,6 +64,7 @@ export class WasmDevice implements Device {
     scripts: [Script, Script],
   ) {
     this.memoryOf = memory;
+    this.names = names;
     this.kernels = new Map(names.map((name, i) => [name, kernel(name, i + FIRST_KERNEL)]));
     this.pool = pool;
     this.info = info;
@@ -125,7 +129,17 @@ export class WasmDevice implements Device {
   }
 
   kernel(name: string): Kernel {
-    return this.kernels.get(name) ?? fail("launch", `kernel ${name}: the wasm device has no such kernel`);
+    return this.find(name) ?? fail("launch", `kernel ${name}: the wasm device has no such kernel`);
+  }
+
+  private find(name: string): Kernel | undefined {
+    const found = this.kernels.get(name);
+    if (found !== undefined) return found;
+    const inner = this.kernels.get(denseOf(name));
+    if (inner === undefined) return undefined;
+    const made = kernel(name, this.kernels.get("walk_f32")!.index | (inner.index << 16));
+    this.kernels.set(name, made);
+    return made;
   }
 
   // ------------------------------------------------------------------------------------------------------ storages
@@ -161,7 +175,7 @@ export class WasmDevice implements Device {
 
   /** The rows of a recorded program after the passes. */
   improve(rows: readonly Row[], isTemporary: (s: Storage) => boolean): readonly Row[] {
-    return improve(rows, isTemporary, (kernel) => this.kernels.has(kernel), this.deterministic);
+    return improve(rows, isTemporary, (kernel) => this.find(kernel) !== undefined, this.deterministic);
   }
 
   /** A storage without bytes, for the results of a program. */
@@ -344,8 +358,9 @@ export class WasmDevice implements Device {
     return Array.from({ length: this.info.threads }, (_, i) => counters[i * 8]!);
   }
 
+  /** What rows name, in the module's order. */
   get kernelNames(): string[] {
-    return [...this.kernels.keys()];
+    return this.names.filter((name) => name !== "walk_f32");
   }
 
   /** Threads that walk now. */

@@ -20,6 +20,7 @@ const SERIAL = /^(random_take|tick|nll_mean)/;
 
 export interface Kernel {
   readonly name: string;
+  /** The row's first word: in the table; in the upper half, for a walk over views, that of the dense kernel. */
   readonly index: number;
   readonly weight: number;
   /** Extents are the number of segments and their lengths: the work is the sum. */
@@ -123,6 +124,7 @@ export class Script {
 
 /** A row, read back from memory. */
 export interface EncodedRow {
+  /** Of a walk over views the dense kernel. */
   readonly kernel: number;
   readonly args: number;
   readonly outputs: number[];
@@ -138,7 +140,7 @@ export function decode(memory: Memory, begin: number, end: number): EncodedRow[]
     const first = at + HEADER;
     const rest = first + ((flags >>> 8) & 0xfff);
     rows.push({
-      kernel: u32[at]!,
+      kernel: u32[at]! >>> 16 || u32[at]! & 0xffff,
       args: first * 4,
       outputs: [...u32.slice(first, first + (flags >>> 20))],
       extents: [...u32.slice(rest, at + (u32[at + 1]! >>> 2))],

@@ -2,7 +2,7 @@
 import { noGrad } from "../../src/core/modes.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
-import { f, family, fixed, ints } from "./case.ts";
+import { bools, f, family, fixed, ints } from "./case.ts";
 
 export const { cases, add } = family("views", { tolerance: "exact", gradTolerance: "exact" });
 
@@ -98,3 +98,108 @@ add(
   },
   { order: 0 },
 );
+
+// Elementwise ops that read views as they lie, block by block: sizes around those of a line that is a block (64), a block (1024),
+// bands of transposes (16), their tiles (4096 elements, 1008 columns), and up to six dims that cannot be merged.
+const every = (x: Tensor): Tensor => x.shape.reduce((v, _, d) => ops.slice(v, d, 0, null, 2), x);
+const wide = (shape: number[]): number[] => shape.map((n) => 2 * n - 1);
+const LAID: [string, number[], View][] = [
+  ...[1, 63, 64, 65, 67].map((n): [string, number[], View] => ["lines", [5, n + 3], (x) => ops.narrow(x, 1, 2, n)]),
+  ...[1, 2, 3, 5].map((n): [string, number[], View] => ["short lines", [351, n + 1], (x) => ops.narrow(x, 1, 1, n)]),
+  ...[1, 2, 16, 1023, 1024, 1025, 2053].map((n): [string, number[], View] => ["every other", [n, 2], last]),
+  ...[3, 1024, 1025].map((n): [string, number[], View] => [`one element ${n} times`, [1], (x) => ops.expand(x, [n])]),
+  ["none", [7, 9], (x) => ops.narrow(x, 1, 3, 0)],
+  ["lines of one element", [17, 1], (x) => ops.expand(x, [17, 67])],
+  ["repeated lines", [67], (x) => ops.expand(x, [17, 67])],
+  ...[
+    [4, 4],
+    [3, 5],
+    [5, 3],
+    [17, 16],
+    [15, 33],
+    [5, 1701],
+    [1013, 17],
+    [2017, 4],
+  ].map((shape): [string, number[], View] => ["transpose", shape, (x) => ops.t(x)]),
+  ["transposes", [3, 19, 35], (x) => ops.transpose(x, 1, 2)],
+  ["transposes apart", [3, 19, 35], (x) => ops.transpose(ops.narrow(x, 1, 1, 17), 1, 2)],
+  ...[[5], [4, 3], [3, 4, 2], [2, 3, 4, 5], [3, 2, 2, 3, 2], [2, 2, 3, 2, 2, 3]].map(
+    (shape): [string, number[], View] => ["every other of all dims", wide(shape), every],
+  ),
+];
+for (const [name, shape, lay] of LAID) {
+  const added = /element|repeated/.test(name) ? ({ gradTolerance: "sum" } as const) : {};
+  add(`mul number, ${name},`, [f(shape)], (x) => ops.mul(lay(x), 0.5), added);
+  // Back comes a gradient that is such a view, beside a dense y.
+  add(`sigmoid, ${name},`, [f(shape)], (x) => ops.sigmoid(lay(x)), {
+    ...{ tolerance: { ulp: 4 }, gradTolerance: { ulp: 5, of: 2 }, ...added },
+  });
+  add(
+    `where, ${name},`,
+    [ints(shape, { from: -2, to: 2 }), f(shape), f(shape)],
+    (c, x, y) => ops.where(ops.gt(lay(c), 0), lay(x), lay(y)),
+    added,
+  );
+}
+// Inputs that lie in different ways: by lines, dense, turned, one element, one a line.
+for (const [m, n] of [
+  [5, 67],
+  [19, 16],
+  [17, 1013],
+  [131, 157],
+]) {
+  const [c, x] = [ints([m!, n!], { from: -2, to: 2 }), f([m!, n!])];
+  add("where, turned beside dense,", [c, f([n!, m!]), x], (p, a, b) => ops.where(ops.gt(p, 0), ops.t(a), b));
+  add("where, turned beside lines,", [c, f([n!, m!]), f([m!, n! + 1])], (p, a, b) =>
+    ops.where(ops.gt(p, 0), ops.t(a), ops.narrow(b, 1, 1, n!)),
+  );
+  add("where, turned beside one,", [c, f([n!, m!])], (p, a) => ops.where(ops.gt(p, 0), ops.t(a), -1.5));
+  add(
+    "where, turned beside repeated lines,",
+    [c, f([n!, m!]), f([n!])],
+    (p, a, b) => ops.where(ops.gt(p, 0), ops.t(a), b),
+    { gradTolerance: "sum" },
+  );
+  add("where, lines beside one,", [c, f([m!, n! + 1])], (p, a) =>
+    ops.where(ops.gt(p, 0), ops.narrow(a, 1, 1, n!), -1.5),
+  );
+  add("where, lines beside every other,", [c, f([m!, n! + 1]), f([m!, 2 * n!])], (p, a, b) =>
+    ops.where(ops.gt(p, 0), ops.narrow(a, 1, 1, n!), ops.slice(b, 1, 1, null, 2)),
+  );
+  add("sigmoid, then turned,", [x], (a) => ops.t(ops.sigmoid(a)), {
+    ...{ tolerance: { ulp: 4 }, gradTolerance: { ulp: 5, of: 2 } },
+  });
+  add("sigmoid, then summed,", [x], (a) => ops.sum(ops.sigmoid(a)), {
+    ...{ tolerance: "sum", gradTolerance: { ulp: 5, of: 2 } },
+  });
+  add("sigmoid, then summed by lines,", [x], (a) => ops.sum(ops.sigmoid(a), { dim: 1 }), {
+    ...{ tolerance: "sum", gradTolerance: { ulp: 5, of: 2 } },
+  });
+}
+// Each kernel over views, forward and back.
+const NAMES = ["neg", "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "sin", "cos", "sign"] as const;
+for (const [name, shape, lay] of [
+  ["lines", [19, 69], (x) => ops.narrow(x, 1, 2, 65)],
+  ["every other", [131, 262], (x) => ops.slice(x, 1, 1, null, 2)],
+  ["turned", [131, 157], (x) => ops.t(x)],
+] as [string, number[], View][]) {
+  for (const op of NAMES) {
+    const fill = op === "log" || op === "sqrt" ? "positive" : "away";
+    const sums = { tolerance: { ulp: 4 }, gradTolerance: { ulp: 5, of: 2 } } as const;
+    add(`${op}, ${name},`, [f(shape, fill)], (x) => ops.t(lay(x)[op]()), sums);
+  }
+  const C = Math.fround(1.7);
+  add(`add number, ${name},`, [f(shape)], (x) => ops.add(lay(x), C));
+  add(`div number, ${name},`, [f(shape)], (x) => ops.div(lay(x), C));
+  add(`number sub, ${name},`, [f(shape)], (x) => ops.rsub(lay(x), C));
+  add(`number div, ${name},`, [f(shape, "away")], (x) => ops.rdiv(lay(x), C), { gradTolerance: { ulp: 3 } });
+  for (const op of ["eq", "ne", "lt", "le", "gt", "ge"] as const) {
+    add(`${op} number, ${name},`, [f(shape, "ties")], (x) => lay(x)[op](1), { order: 0 });
+    add(`${op} number, int32, ${name},`, [ints(shape, { from: -2, to: 3 })], (x) => lay(x)[op](1), { order: 0 });
+  }
+  add(`float of int32, ${name},`, [ints(shape)], (x) => ops.toFloat(lay(x)), { order: 0 });
+  add(`int of float32, ${name},`, [f(shape, "wide")], (x) => ops.toInt(lay(x)), { order: 0 });
+  add(`int of bool, ${name},`, [bools(shape)], (x) => ops.toInt(lay(x)), { order: 0 });
+  add(`bool of float32, ${name},`, [f(shape, "ties")], (x) => ops.toBool(lay(x)), { order: 0 });
+  add(`bool of int32, ${name},`, [ints(shape, { from: -1, to: 2 })], (x) => ops.toBool(lay(x)), { order: 0 });
+}

@@ -1,5 +1,5 @@
 // Unary, binary and copying kernels of the reference: one line of f64 arithmetic each.
-import { f32, i32, type Kernel, type Kernels, type View } from "./view.ts";
+import { f32, i32, type Kernel, type Kernels, ReferenceStorage, View } from "./view.ts";
 
 export const elementwise: Kernels = {};
 
@@ -121,7 +121,11 @@ elementwise.arange_i32 = ([y], _, [n], [start, step]) => {
 };
 
 /** Visits the cells of dense extents in order: f(place in the dense array, place by each set of strides). */
-function walk(extents: readonly number[], strides: readonly number[][], f: (i: number, at: number[]) => void): void {
+function walk(
+  extents: readonly number[],
+  strides: readonly (readonly number[])[],
+  f: (i: number, at: number[]) => void,
+): void {
   const count = extents.reduce((a, b) => a * b, 1);
   for (let i = 0; i < count; i++) {
     const at = strides.map(() => 0);
@@ -154,11 +158,10 @@ for (const [name, loses] of [
   ["maximum", comparisons.lt],
   ["minimum", comparisons.gt],
 ] as const) {
-  elementwise[`${name}_vjp_f32`] = ([gx], [g, x, o], [n], [step]) => {
+  elementwise[`${name}_vjp_f32`] = ([gx], [g, x, o], [n]) => {
     for (let i = 0; i < n; i++) {
       const part = x.v[i] === o.v[i] ? 0.5 : loses(x.v[i], o.v[i]) ? 0 : 1;
-      const j = i * step;
-      gx.set(i, part === 0 ? 0 : g.v[j] * part, g.s(j) * part, g.terms);
+      gx.set(i, part === 0 ? 0 : g.v[i] * part, g.s(i) * part, g.terms);
     }
   };
 }
@@ -219,3 +222,18 @@ for (const [name, f] of Object.entries(comparisons)) {
   addBinary(`${name}`, "f32", (a, b) => Number(f(a, b)));
   addBinary(`${name}`, "i32", (a, b) => Number(f(a, b)));
 }
+
+/** The row over views of a dense kernel: each input gathered, then that kernel. */
+export const walked =
+  (dense: Kernel): Kernel =>
+  (y, inputs, extents, scalars, op) => {
+    const n = extents.reduce((a, b) => a * b, 1);
+    const gathered = inputs.map((x, k) => {
+      const { device, terms } = x.storage;
+      const g = new View({ storage: new ReferenceStorage(device, 4 * n, "gathered", false), offset: 0 });
+      walk(extents, [scalars.slice(6 * k, 6 * k + 6)], (i, [j]) => g.set(i, x.v[j], x.s(j), terms));
+      g.storage.terms = terms;
+      return g;
+    });
+    dense(y, gathered, [n], scalars.slice(6 * inputs.length), op);
+  };

@@ -13,6 +13,7 @@ import { random } from "./random.ts";
 import { reduce } from "./reduce.ts";
 import { softmax } from "./softmax.ts";
 import { unary } from "./unary.ts";
+import { walked } from "./walk.ts";
 import { where } from "./where.ts";
 
 export { lib } from "./lib.ts";
@@ -32,4 +33,5 @@ export const registry: Registry = {
   ...reduce,
   ...softmax,
   ...unary,
+  ...walked({ ...unary, ...where }),
 };

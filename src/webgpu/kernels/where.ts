@@ -7,8 +7,7 @@ const pick = (loses: string): Entry =>
   one({
     buffers: "gx g x o",
     extents: "n",
-    scalars: "gs:u32",
-    body: `let d = g[i * gs]; let p = order_(x[i]); let q = order_(o[i]); let known = ordered_(x[i], o[i]);
+    body: `let d = g[i]; let p = order_(x[i]); let q = order_(o[i]); let known = ordered_(x[i], o[i]);
   gx[i] = select(select(d, 0.0, known && p ${loses} q), d * 0.5, known && p == q);`,
   });
 
