@@ -82,18 +82,15 @@ function differentiate(
       const grads = create ? gradients(at) : owning(gradients, at, "backward()", isAmong, false);
       entry.grads = NO_GRADS;
       for (let i = 0; i < grads.length; i++) {
-        const x = grads[i]!;
-        if (x !== null && (gs.includes(x) || x === out || inputs.includes(x))) grads[i] = own(x, create);
-      }
-      if (!create) for (const g of gs) g?.release("backward()");
-      for (let i = 0; i < inputs.length; i++) {
-        const gx = grads[i] ?? null;
+        let gx = grads[i]!;
         if (gx === null) continue;
+        if (gx === gs[0] || gx === out || inputs.includes(gx) || gs.includes(gx)) gx = own(gx, create);
         const x = inputs[i]!;
         const edge = edges[i]!;
-        if (edge !== null || x.requiresGrad) add(x, edge, slots[i] ?? 0, gx, found, wanted, create);
+        if (edge !== null || x.requiresGrad) add(x, edge, slots.length > 0 ? slots[i]! : 0, gx, found, wanted, create);
         else if (!create) gx.release("backward()");
       }
+      if (!create) for (let i = 0; i < gs.length; i++) gs[i]?.release("backward()");
     }
   } finally {
     mode.grad = outerGrad;
@@ -200,10 +197,11 @@ function add(
     if (edge === null) return;
   }
   if (edge !== null) {
-    if (edge.grads.length === 0)
-      edge.grads = edge.others.length === 0 ? [null] : [null, ...edge.others.map(() => null)];
-    const before = edge.grads[slot]!;
-    edge.grads[slot] = before === null ? g : sum(before, g, create);
+    if (edge.grads.length > 0) {
+      const before = edge.grads[slot]!;
+      edge.grads[slot] = before === null ? g : sum(before, g, create);
+    } else if (edge.others.length === 0) edge.grads = [g];
+    else edge.grads = [edge.out, ...edge.others].map((_, i) => (i === slot ? g : null));
   } else if (wanted === null) {
     const before = found.get(x);
     found.set(x, before === undefined ? g : sum(before, g, create));

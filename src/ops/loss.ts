@@ -6,6 +6,7 @@ import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { add, div, eq, mul, sub } from "./binary.ts";
 import { compose, like } from "./compose.ts";
+import { launchEach } from "./each.ts";
 import { expectDtype } from "./expect.ts";
 import { mean, sum } from "./reduce.ts";
 import { permute, reshape } from "./shape.ts";
@@ -250,9 +251,10 @@ export function mseLoss(x: Tensor, target: Tensor, options: LossOptions = {}): T
 
 const Bce: Op = {
   name: "binaryCrossEntropy",
+  strided: true,
   forward([p, y]) {
     const loss = like(p!, "binaryCrossEntropy");
-    launch("bce_f32", [loss], [p!, y!], [p!.numel], undefined, "binaryCrossEntropy");
+    launchEach("bce_f32", loss, [p!, y!], undefined, "binaryCrossEntropy");
     save(p!, y!);
     return loss;
   },
@@ -262,9 +264,10 @@ const Bce: Op = {
 // g (p - y) / (p (1 - p)): linear in g
 const BceVjp: Op = {
   name: "binaryCrossEntropyVjp",
+  strided: true,
   forward([g, p, y]) {
     const gp = like(p!, "binaryCrossEntropy gradient");
-    launch("bce_vjp_f32", [gp], [g!, p!, y!], [p!.numel], undefined, "binaryCrossEntropy");
+    launchEach("bce_vjp_f32", gp, [g!, p!, y!], undefined, "binaryCrossEntropy");
     save(g!, p!, y!);
     return gp;
   },
