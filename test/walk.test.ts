@@ -106,22 +106,20 @@ const PAIRS = [
   [5, 6, 3, 4, 1, 2, 0],
 ] as const;
 
-test("dims that cannot be merged together are copied, each input by itself", async () => {
+test("more dims than one row walks take several", async () => {
   const device = (await w.init({ threads: 1 })) as WasmDevice;
   const [a, b] = PAIRS.map(stored) as [w.Tensor, w.Tensor];
   const c = a.gt(0);
   let y!: w.Tensor;
-  assert.equal(
-    launched(device, () => {
-      y = w.where(c, a, b);
-    }),
-    ["permute_f32", "permute_f32", "permute_f32", "where_f32"],
-  );
+  const rows = launched(device, () => {
+    y = w.where(c, a, b);
+  });
+  assert.ok(rows.length > 1 && rows.every((name) => name === "walk:where_f32"), `${rows}`);
   assert.is(bits(y), bits(w.where(c, a.contiguous(), b.contiguous())));
-  // Seven dims of one input are refused, as by every op over views.
-  let odd = data([3, 3, 3, 3, 3, 3, 3], 1);
-  for (let d = 0; d < 7; d++) odd = odd.slice(d, 0, null, 2);
-  assert.throws(() => odd.exp(), /at most 6 dims that cannot be merged/);
+  // Nine dims are refused, as by every op over views.
+  let odd = data([3, 3, 3, 3, 3, 3, 3, 3, 3], 1);
+  for (let d = 0; d < 9; d++) odd = odd.slice(d, 0, null, 2);
+  assert.throws(() => odd.exp(), /at most 8 dims that cannot be merged/);
   await device.dispose();
 });
 

@@ -9,7 +9,7 @@ import { shifted, walk } from "../program/nest.ts";
 import { compose, like } from "./compose.ts";
 import { launchEach } from "./each.ts";
 import { sumTo } from "./reduce.ts";
-import { broadcast, broadcastStrides } from "./strides.ts";
+import { broadcast, broadcastStrides, oneLoop } from "./strides.ts";
 import {
   addScalar,
   type Comparison,
@@ -38,28 +38,19 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
     launch(kernels.plain[kernel]!, [out], [a, b], [out.numel], undefined, name);
     return;
   }
-  const [p, q] = [step(a, out), step(b, out)];
-  if (p >= 0 && q >= 0) {
-    launch(kernels.broadcast[kernel]!, [out], [a, b], [1, 1, 1, 1, 1, out.numel], STEPS[2 * p + q]!, name);
+  const both = [a, b];
+  const steps = oneLoop(both, out);
+  if (steps !== null) {
+    launch(kernels.broadcast[kernel]!, [out], both, [1, 1, 1, 1, 1, out.numel], steps, name);
     return;
   }
   const strides = [broadcastStrides(a, out.shape), broadcastStrides(b, out.shape)];
   for (let n = walk(name, out.shape, strides); n !== null; n = n.next) {
     const operands = [shifted(a, n.from[0]!), shifted(b, n.from[1]!)];
-    const steps = [...n.strides[0]!, ...n.strides[1]!];
-    launch(kernels.broadcast[kernel]!, [shifted(out, n.start)], operands, n.extents, steps, name);
+    const words = [...n.strides[0]!, ...n.strides[1]!];
+    launch(kernels.broadcast[kernel]!, [shifted(out, n.start)], operands, n.extents, words, name);
   }
 }
-
-/** How far an operand goes an element of the output: 0 where it is one element, 1 where it lies as the output does, else -1. */
-function step(x: Tensor, out: Tensor): -1 | 0 | 1 {
-  if (x.numel === 1) return 0;
-  if (x.strides === null) return sameShape(x.shape, out.shape) ? 1 : -1;
-  for (let i = 0; i < x.ndim; i++) if (x.strides[i] !== 0 && x.shape[i] !== 1) return -1;
-  return 0;
-}
-/** The strides that `walk` would give for each two steps. */
-const STEPS = [0, 1, 2, 3].map((both) => [0, 0, 0, 0, 0, both >> 1, 0, 0, 0, 0, 0, both & 1]);
 
 /** Throws where a dtype is not that of the first. @internal */
 export function sameDtypes(op: string, inputs: readonly Tensor[]): void {

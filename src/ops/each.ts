@@ -2,7 +2,7 @@
 import { launch } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { shifted, walk, walking } from "../program/nest.ts";
-import { broadcastStrides } from "./strides.ts";
+import { broadcastStrides, oneLoop } from "./strides.ts";
 
 /** Names of rows over views, made once. */
 const NAMES = new Map<string, string>();
@@ -32,6 +32,16 @@ function launchWalk(
   scalars: readonly number[] = [],
   op: string,
 ): void {
+  let name = NAMES.get(kernel);
+  if (name === undefined) {
+    name = walking(kernel);
+    NAMES.set(kernel, name);
+  }
+  const steps = oneLoop(inputs, y);
+  if (steps !== null) {
+    launch(name, [y], inputs, [1, 1, 1, 1, 1, y.numel], scalars.length > 0 ? steps.concat(scalars) : steps, op);
+    return;
+  }
   const strides: (readonly number[])[] = [];
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i]!;
@@ -39,8 +49,6 @@ function launchWalk(
       x.strides !== null && x.ndim === y.ndim && x.numel === y.numel ? x.strides : broadcastStrides(x, y.shape),
     );
   }
-  const name = NAMES.get(kernel) ?? walking(kernel);
-  NAMES.set(kernel, name);
   for (let n = walk(op, y.shape, strides); n !== null; n = n.next) {
     const { start, from } = n;
     let words = n.strides[0]!;

@@ -39,6 +39,36 @@ export function broadcastStrides(x: Tensor, out: Shape): number[] {
 }
 
 /**
+ * Where each operand is one element or lies as `out` does: the strides of `walk`, for one loop over all elements. Null where an
+ * operand lies in another way.
+ * @internal
+ */
+export function oneLoop(operands: readonly Tensor[], out: Tensor): readonly number[] | null {
+  let which = 0;
+  for (let i = 0; i < operands.length; i++) {
+    const s = step(operands[i]!, out);
+    if (s < 0) return null;
+    which |= s << i;
+  }
+  return LOOPS[operands.length]![which]!;
+}
+
+/** How far an operand goes an element of the output: 0 where it is one element, 1 where it lies as the output does, else -1. */
+function step(x: Tensor, out: Tensor): -1 | 0 | 1 {
+  if (x.numel === 1) return 0;
+  if (x.strides === null) return sameShape(x.shape, out.shape) ? 1 : -1;
+  for (let i = 0; i < x.ndim; i++) if (x.strides[i] !== 0 && x.shape[i] !== 1) return -1;
+  return 0;
+}
+
+/** By the number of operands, then by a bit for each that goes on. */
+const LOOPS = [0, 1, 2, 3].map((operands) =>
+  Array.from({ length: 1 << operands }, (_, which) =>
+    Array.from({ length: operands }, (_, i) => [0, 0, 0, 0, 0, (which >> i) & 1]).flat(),
+  ),
+);
+
+/**
  * The strides by which `to` shows the same elements in the same order, or undefined where only a copy can: neighbouring dims
  * that follow one another in memory are taken together, and each such run must be cut by the new sizes.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.view.html
