@@ -2,7 +2,7 @@
 // with central differences, and the gradients of gradients likewise.
 import { type Device, type Storage, setDefaultDevice, type TypedData } from "../src/core/device.ts";
 import { type DType, isFloat } from "../src/core/dtype.ts";
-import { noGrad, scope } from "../src/core/modes.ts";
+import { noGrad, scope } from "../src/ops/modes.ts";
 import { contiguous } from "../src/core/op.ts";
 import { numel, type Shape, show } from "../src/core/shape.ts";
 import { grad } from "../src/core/tape.ts";

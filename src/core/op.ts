@@ -7,7 +7,7 @@ import { type Entry, nextSerial, releaseSpent, versionsOf } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode } from "./lifetime.ts";
 import { type Shape, show } from "./shape.ts";
-import { alive, empty, Tensor, turned } from "./tensor.ts";
+import { alias, alive, empty, Tensor, turned } from "./tensor.ts";
 
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];
@@ -60,8 +60,7 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     if (x.requiresGrad) wants |= 1 << i;
-    if (x.base !== null && x.base.rebases !== x.rebases)
-      fail(op.name, `${show(x.shape)} is a view whose base has been modified in place since: ${x.fixed}`);
+    if (x.base !== null) current(op.name, x);
     if (x.strides !== null && !op.strided) {
       dense ??= inputs.slice();
       dense[i] = contiguous(x);
@@ -80,6 +79,22 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
   // Dense copies and casts that nobody else has seen.
   for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);
   return out;
+}
+
+/** Gives a view the history that it has now; throws where it has stayed behind its base. @internal */
+export function current(op: string, x: Tensor): void {
+  if (x.base === null || x.base.rebases === x.rebases) return;
+  mode.refresh(x);
+  if (x.base.rebases === x.rebases) return;
+  fail(op, `${show(x.shape)} is a view whose base has been modified in place since: ${x.fixed}`);
+}
+
+/** Its values lying dense, off the tape: also those of a view that has stayed behind. @internal */
+export function valuesOf(x: Tensor): Tensor {
+  const plain = alias(x);
+  const dense = contiguous(plain);
+  if (dense !== plain) plain.release("a copy");
+  return dense;
 }
 
 const temporary = (s: Tensor | null, xs: readonly Tensor[], first: Tensor, others: readonly Tensor[]): boolean =>

@@ -7,7 +7,7 @@ import { elementsOf } from "./device.ts";
 import { consume, type Entry, nextSerial } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
-import { apply, cast, contiguous, denseCopy, launch, NO_GRADS, type Op } from "./op.ts";
+import { apply, cast, contiguous, current, denseCopy, launch, NO_GRADS, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, type Tensor } from "./tensor.ts";
 
@@ -55,17 +55,16 @@ function differentiate(
   wanted: ReadonlySet<Tensor> | null,
 ): Map<Tensor, Tensor> {
   alive("backward", root);
-  if (!root.requiresGrad) {
+  current("backward", root);
+  for (const x of wanted ?? []) current("grad", x);
+  if (!root.requiresGrad)
     fail("backward", `${root.describe()}: element 0 of tensors does not require grad and does not have a grad_fn`);
-  }
-  if (gradient === null && root.numel !== 1) {
+  if (gradient === null && root.numel !== 1)
     fail("backward", `${root.describe()}: grad can be implicitly created only for scalar outputs; pass a gradient`);
-  }
-  if (gradient !== null && !sameShape(gradient.shape, root.shape)) {
+  if (gradient !== null && !sameShape(gradient.shape, root.shape))
     fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
-  }
   const { createGraph: create = false, retainGraph: retain = create } = options;
-  const order = reached(root);
+  const order = reached(root, wanted);
   const found = new Map<Tensor, Tensor>();
   const { grad: outerGrad, autocast } = mode;
   mode.grad = create;
@@ -97,6 +96,7 @@ function differentiate(
     mode.grad = outerGrad;
     mode.autocast = autocast;
     for (const entry of order) entry.grads = NO_GRADS;
+    leads = null;
   }
   if (!retain) consume(order, root);
   return found;
@@ -104,7 +104,8 @@ function differentiate(
 
 /** The gradients of an entry's inputs that want one, each in its input's shape. */
 function gradients(entry: Entry): (Tensor | null)[] {
-  const { op, inputs, wants, grads } = entry;
+  const { op, inputs, grads } = entry;
+  const wants = leads === null ? entry.wants : leads.get(entry)!;
   const made = op.vjp!((entry.others.length === 0 ? grads[0] : grads) as Tensor, entry);
   for (let i = 0; i < made.length; i++) {
     let g = made[i]!;
@@ -132,18 +133,14 @@ const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean =
 const own = (x: Tensor, create: boolean): Tensor => (create ? apply(Alias, [x], null) : alias(x));
 const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), vjp: (g) => [g] };
 
-/** Every entry that `root` reaches, by falling serial number. */
-function reached(root: Tensor): Entry[] {
-  const order: Entry[] = root.entry === null ? [] : [root.entry];
+/** Every entry that `root` reaches, by falling serial number; where gradients of `wanted` are asked for, of what leads to them. */
+function reached(root: Tensor, wanted: ReadonlySet<Tensor> | null): Entry[] {
+  let order: Entry[] = root.entry === null ? [] : [root.entry];
   const pass = nextSerial();
   let sorted = true;
+  let spent = false;
   for (const entry of order) {
-    if (entry.consumed) {
-      fail(
-        "backward",
-        `${entry.out.describe()}: trying to backward through the graph a second time: its saved values have been released; use retainGraph the first time`,
-      );
-    }
+    spent ||= entry.consumed;
     for (const edge of entry.edges) {
       if (edge === null || edge.pass === pass) continue;
       edge.pass = pass;
@@ -151,7 +148,32 @@ function reached(root: Tensor): Entry[] {
       order.push(edge);
     }
   }
-  return sorted ? order : order.sort((a, b) => b.serial - a.serial);
+  if (!sorted) order.sort((a, b) => b.serial - a.serial);
+  leads = wanted === null ? null : leading(order, wanted);
+  if (leads !== null) order = order.filter((entry) => leads!.has(entry));
+  const first = spent ? order.find((entry) => entry.consumed) : undefined;
+  if (first !== undefined)
+    fail(
+      "backward",
+      `${first.out.describe()}: trying to backward through the graph a second time: its saved values have been released; use retainGraph the first time`,
+    );
+  return order;
+}
+
+/** The entries by which the `wanted` are reached, with bits for the inputs on the way there; null where every leaf is wanted. */
+let leads: ReadonlyMap<Entry, number> | null = null;
+function leading(order: readonly Entry[], wanted: ReadonlySet<Tensor>): Map<Entry, number> {
+  const found = new Map<Entry, number>();
+  for (let k = order.length - 1; k >= 0; k--) {
+    const { inputs, edges, wants, consumed } = order[k]!;
+    let bits = 0;
+    inputs.forEach((x, i) => {
+      const edge = edges[i]!;
+      if ((edge !== null && found.has(edge)) || (edge === x.entry && wanted.has(x))) bits |= wants & (1 << i);
+    });
+    if (bits !== 0 || consumed) found.set(order[k]!, bits);
+  }
+  return found;
 }
 
 /** Saved values must be there, and unchanged since. */
@@ -160,12 +182,11 @@ function check({ op, saved, versions }: Entry): void {
     const x = saved[i]!;
     if (x === null || versions[i] === -1) continue;
     if (x.gone !== null) alive(`backward of ${op.name}`, x);
-    if (x.storage.version !== versions[i]) {
+    if (x.storage.version !== versions[i])
       fail(
         `backward of ${op.name}`,
         `${x.describe()} is at version ${x.storage.version}, expected version ${versions[i]}: one of the variables needed for gradient computation has been modified by an inplace operation`,
       );
-    }
   }
 }
 
@@ -187,7 +208,7 @@ function add(
     found.set(x, before === undefined ? mine : sum(before, mine, create));
     if (edge === null) return;
   }
-  if (edge !== null) {
+  if (edge !== null && leads?.has(edge) !== false) {
     if (edge.grads.length === 0)
       edge.grads = edge.others.length === 0 ? [null] : [null, ...edge.others.map(() => null)];
     const before = edge.grads[slot]!;
@@ -241,8 +262,8 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
   recording?.readsGrad(leaf);
   recording?.touches(leaf, true);
   const before = leaf.ownGrad;
+  if (before !== null) alive("backward", before);
   if (create) {
-    recording?.refuse("backward", "would leave a gradient with a graph on a leaf: createGraph works with grad()");
     // A leaf's gradient lies dense in bytes of its own: nothing that the user gave is written later.
     const own = given.strides === null && given.storage.holders === 1 ? given : denseCopy(given);
     leaf.setGrad(before === null ? own : apply(Add, [before, own], null));
@@ -255,22 +276,18 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
     return;
   }
   const whole = g.offset === 0 && g.numel === elementsOf(g.storage) && g.storage.holders === 1;
-  if (recording !== null && whole) {
+  // In a recording whose function still has the gradient of before, the home is not to be written yet.
+  const away = recording === null ? leaf.home === null : recording.grads.get(leaf)!.held;
+  if (away && whole && !g.kept) leaf.setGrad(g);
+  else if (recording !== null && whole && !away) {
     // The program writes straight into the leaf's home.
     const bound = g.device.bind(g.storage, leaf.home?.storage ?? null);
     leaf.home ??= lasting(bound, leaf.shape);
     g.release("backward()");
     leaf.setGrad(lasting(leaf.home.storage, leaf.shape));
-  } else if (leaf.home === null && whole && !g.kept && recording === null) {
-    leaf.setGrad(g);
   } else {
-    if (leaf.home === null && recording !== null) {
-      recording.outside(() => {
-        leaf.home = empty(leaf.shape, leaf.dtype, "gradient", leaf.device).keep();
-      });
-    }
-    const own =
-      leaf.home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(leaf.home.storage, leaf.shape);
+    const home = away ? null : (leaf.home ?? recording!.homeOf(leaf));
+    const own = home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(home.storage, leaf.shape);
     launch("copy_f32", [own], [g], [g.numel], undefined, "backward");
     g.release("backward()");
     leaf.setGrad(own);

@@ -5,7 +5,7 @@ import { isFloat, suffix, word } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
+import { apply, denseCopy, gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, empty, stridesOf, type Tensor } from "../core/tensor.ts";
@@ -206,8 +206,8 @@ const copied = (x: Tensor): Tensor => {
   gather("clone", y, x);
   return y;
 };
-/** The other operand, or a copy where the write changes it. */
-const unwritten = (other: Tensor, x: Tensor): Tensor => (other.storage === x.storage ? copied(other) : other);
+/** The other operand, or a copy where the write changes it, with the history of now: a gradient may be differentiated. */
+const unwritten = (other: Tensor, x: Tensor): Tensor => (other.storage === x.storage ? denseCopy(other) : other);
 
 /**
  * x += other in place, or x += alpha other; returns `x`. `other` broadcasts to the shape of `x` and has its dtype; a number takes a float `x`. A leaf that
@@ -228,13 +228,13 @@ export const sub_ = binaryInPlace(
 export const mul_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "mul",
   (g, { saved: [b, a] }) => [() => mul(g, b!), () => mul(g, a!)],
-  (x, other, wants) => [wants & 1 ? unwritten(other, x) : null, wants & 2 ? copied(x) : null],
+  (x, other, wants) => [wants & 1 ? unwritten(other, x) : null, wants & 2 ? denseCopy(x) : null],
 );
 /** x /= other in place; otherwise as `add_`, for floats. */
 export const div_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "div",
   (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(div(mul(g, a!), mul(b!, b!)))],
-  (x, other, wants) => [unwritten(other, x), wants & 2 ? copied(x) : null],
+  (x, other, wants) => [unwritten(other, x), wants & 2 ? denseCopy(x) : null],
 );
 
 const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [() => zerosAs(g)] };

@@ -1,5 +1,5 @@
 // Writes in place, through the tape, and into the middle of a storage: what lies around stays as it is.
-import { noGrad } from "../../src/core/modes.ts";
+import { noGrad } from "../../src/ops/modes.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
 import { FEW, f, family, fixed, ints } from "./case.ts";

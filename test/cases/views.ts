@@ -1,5 +1,5 @@
 // Parts of tensors: read as they lie, written through, and differentiated. All is exact: elements only move, or are added once.
-import { noGrad } from "../../src/core/modes.ts";
+import { noGrad } from "../../src/ops/modes.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
 import { f, family, fixed, ints } from "./case.ts";

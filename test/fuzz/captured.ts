@@ -18,6 +18,11 @@ const turned = (x: Input, k: number): Input => ({ ...x, data: x.data.map((_, i) 
 /** What changes whether an input requires grad is host state before a captured function, not in it. */
 export const capturable = (p: Program): boolean => p.steps.every((s) => s.op !== "requires_grad_");
 
+/** Whether the function leaves the gradients of the call before, to add to them: every other program, as long as they have no graph. */
+const accumulates = (p: Program): boolean =>
+  [...p.name].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 2 === 1 &&
+  !p.steps.some((s) => s.op === "backward" && s.args.create_graph === true);
+
 async function calls(p: Program, captured: boolean, gradients: Map<string, Tensor>): Promise<Call[]> {
   const leaves = new Map(p.inputs.flatMap((x, i) => (x.grad ? [[`x${i}`, made(x).keep()] as const] : [])));
   const others = p.inputs.map((x, i) => ({ x, name: `x${i}` })).filter(({ x }) => !x.grad);
@@ -30,7 +35,7 @@ async function calls(p: Program, captured: boolean, gradients: Map<string, Tenso
     return gradients.get(key);
   };
   const body = (...inputs: Tensor[]): Values => {
-    for (const leaf of leaves.values()) leaf.grad = null;
+    if (!accumulates(p)) for (const leaf of leaves.values()) leaf.grad = null;
     const env: Env = new Map([...leaves, ...others.map(({ name }, i) => [name, inputs[i]!] as const)]);
     for (const step of p.steps) runStep(step, env, [], gradient);
     return Object.fromEntries(env);
@@ -50,7 +55,8 @@ async function calls(p: Program, captured: boolean, gradients: Map<string, Tenso
         [...leaves].map(([name, leaf]) => [name, leaf.grad === null ? null : held(leaf.grad)]),
       );
       found.push({ values, grads });
-      for (const x of Object.values(result)) if (x.gone === null && ![...leaves.values()].includes(x)) x.dispose();
+      const lent = new Set([...leaves.values()].flatMap((leaf) => [leaf, leaf.ownGrad]));
+      for (const x of Object.values(result)) if (x.gone === null && !lent.has(x)) x.dispose();
     } catch (error) {
       found.push({ refused: (error as Error).message });
     }
