@@ -81,7 +81,7 @@ export function consume(order: readonly Entry[], root: Tensor): void {
     for (const out of entry.others) if (out !== root && isFloat(out.dtype)) spent.push(out);
     for (const h of helpers ?? NONE) h.release(`backward(), which was done with ${entry.op.name}`);
     entry.helpers = null;
-    entry.consumed = saved.length > 0 || entry.edges.some((edge) => edge?.consumed);
+    entry.consumed = saved.some((s) => s !== null) || entry.edges.some((edge) => edge?.consumed);
     if (!entry.consumed) continue;
     for (let i = 0; i < saved.length; i++) {
       const s = saved[i]!;

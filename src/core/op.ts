@@ -60,7 +60,7 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     if (x.requiresGrad) wants |= 1 << i;
-    if (x.base !== null) current(op.name, x);
+    if (x.base !== null && mode.grad && op.vjp !== undefined) current(op.name, x);
     if (x.strides !== null && !op.strided) {
       dense ??= inputs.slice();
       dense[i] = contiguous(x);

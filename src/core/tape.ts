@@ -261,6 +261,7 @@ function accumulate(leaf: Tensor, given: Tensor, create: boolean): void {
   const recording = mode.recording;
   recording?.readsGrad(leaf);
   recording?.touches(leaf, true);
+  if (leaf.entry !== null) fail("backward", `${leaf.describe()}: leaf variable has been moved into the graph interior`);
   const before = leaf.ownGrad;
   if (before !== null) alive("backward", before);
   if (create) {

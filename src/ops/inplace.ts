@@ -5,7 +5,7 @@ import { isFloat, suffix, word } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, denseCopy, gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
+import { apply, current, denseCopy, gather, launch, mixed, type Op, record, scatter } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, empty, stridesOf, type Tensor } from "../core/tensor.ts";
@@ -60,6 +60,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
     alive(op.name, o);
     if (o.device !== x.device) mixed(op.name, x, o);
     noteRead(o);
+    if (mode.grad) current(op.name, o);
     apart(op.name, x, o);
   }
   if (!spread && hasZeroStride(x.shape, x.strides)) {
