@@ -389,6 +389,7 @@ program("one of several views that stayed behind is read, and used where nothing
   const [column] = wide.unbind(1);
   wide.mul_(3);
   await same(column!, [6, 6, 6], "one that does not lie dense");
+  assert.is(await column!.argmax().item(), 0);
   const f = w.capture((x: w.Tensor) => {
     const y = x.mul(ones([3, 2]).requiresGrad_());
     const [v] = y.unbind(1);

@@ -63,7 +63,7 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
     if (x.base !== null && mode.grad && op.vjp !== undefined) current(op.name, x);
     if (x.strides !== null && !op.strided) {
       dense ??= inputs.slice();
-      dense[i] = contiguous(x);
+      dense[i] = op.vjp === undefined ? valuesOf(x) : contiguous(x);
     }
   }
   if (!mode.grad || op.vjp === undefined) wants = 0;

@@ -93,7 +93,19 @@ export const ALLOWED: readonly Allowed[] = [
   },
   {
     why: "an in-place product or quotient with a part of itself: PyTorch refuses the gradient, here the value before is kept",
-    is: (m, p) => answeredHere(m, /modified by an inplace operation/) && ofItself(m, p),
+    is: (m, p) => answeredHere(m, /modified by an inplace operation|has been modified inplace/) && ofItself(m, p),
+  },
+  {
+    why: "an operand of another dtype was written after an op had read it: PyTorch saved it, here the op has its values as floats of then",
+    is: (m, p) =>
+      answeredHere(m, /modified by an inplace operation: \[(CPUBoolType|torch\.(Int|Long|Bool)Tensor) \[/) &&
+      before(m, p).some(writes),
+  },
+  {
+    why: "a factor of a product of batches was written: PyTorch has a copy of it where batches broadcast, here it is saved itself",
+    is: (m, p) =>
+      refusedHere(m, /here: backward of matmul: .* \[\d+(,\d+){2,}\] is at version \d+, expected version/) &&
+      before(m, p).some(writes),
   },
   {
     why: "a view that does not lie dense was written after an op had read it: PyTorch saved the view, here the op has a dense copy of then",
