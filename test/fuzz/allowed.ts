@@ -156,7 +156,7 @@ export const ALLOWED: readonly Allowed[] = [
       before(m, p).some((s) => s.op === "backward" || s.op === "grad"),
   },
   {
-    why: "a weight that came to require gradients after linear had read it: PyTorch saved a view of it from before, here it is the weight itself",
+    why: "a factor that came to require gradients after its product: PyTorch saved a view of it from before, here it is the factor itself",
     is: (m, p) =>
       m.kind === "gradient" &&
       /there is one, PyTorch has none/.test(m.text) &&
@@ -165,7 +165,7 @@ export const ALLOWED: readonly Allowed[] = [
           s.op === "requires_grad_" &&
           s.args.value === true &&
           s.out === m.value &&
-          p.steps.slice(0, k).some((o) => o.op === "linear" && o.in[1] === m.value),
+          p.steps.slice(0, k).some((o) => /^(linear|matmul)$/.test(o.op) && o.in.includes(m.value!)),
       ),
   },
   {
