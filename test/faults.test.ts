@@ -444,4 +444,39 @@ program("flatten() of one dim is the tensor itself", async (same) => {
   assert.equal(w.full([], 7).flatten().shape, [1]);
 });
 
+program("the second derivative of max and min along a dim selects: an infinity beside it stays there", async () => {
+  for (const name of ["max", "min"] as const) {
+    const x = tensor([name === "max" ? -inf : inf, 2, 1, 3], { shape: [2, 2] }).requiresGrad_();
+    const { values } = x[name](1);
+    const [g] = w.grad(values.mul(values).mul(values).sum(), [x], { createGraph: true });
+    g!
+      .mul(tensor([inf, 1, 1, 1], { shape: [2, 2] }))
+      .narrow(0, 0, 1)
+      .narrow(1, 1, 1)
+      .sum()
+      .backward();
+    await exactly(x.grad, [0, 12, 0, 0], name);
+    // Times x itself, of which the infinity was not taken.
+    x.grad = null;
+    const [h] = w.grad(x[name](1).values.sin().sum(), [x], { createGraph: true });
+    h!.mul(x.detach()).backward(tensor([0, 1, 0, 0], { shape: [2, 2] }));
+    const [, at] = await x.grad!.data();
+    assert.ok(Math.abs(at! + 2 * Math.sin(2)) < 1e-6, `${name}: ${at}`);
+  }
+});
+
+program("the gradient of a divisor whose square no float holds", async () => {
+  for (const write of [(a: w.Tensor, b: w.Tensor) => a.div(b), (a: w.Tensor, b: w.Tensor) => a.clone().div_(b)]) {
+    const [a, b] = [leaf(2 ** 80, 2 ** -80), leaf(2 ** 80, 2 ** -80)];
+    write(a, b).sum().backward();
+    await exactly(a.grad, [2 ** -80, 2 ** 80], "dividend");
+    await exactly(b.grad, [-(2 ** -80), -(2 ** 80)], "divisor");
+  }
+  const x = leaf(0);
+  const [g] = w.grad(leaf(-1).div(x).sum(), [x], { createGraph: true });
+  g!.backward();
+  await exactly(g!.detach(), [inf], "at zero");
+  await exactly(x.grad, [-inf], "twice at zero");
+});
+
 test.run();

@@ -234,7 +234,7 @@ export const mul_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace
 /** x /= other in place; otherwise as `add_`, for floats. */
 export const div_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "div",
-  (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(div(mul(g, a!), mul(b!, b!)))],
+  (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(mul(g, div(div(a!, b!), b!)))],
   (x, other, wants) => [unwritten(other, x), wants & 2 ? denseCopy(x) : null],
 );
 

