@@ -37,7 +37,8 @@ export interface GradOptions extends BackwardOptions {
 
 /**
  * Gradients of `root` with respect to `inputs`, returned instead of accumulated: one of each input's shape, null where the
- * root does not depend on it (where PyTorch throws). https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
+ * root does not depend on it (where PyTorch throws). Only what leads to them is walked, and consumed.
+ * https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
  */
 export function grad(root: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
   const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
