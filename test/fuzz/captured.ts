@@ -18,10 +18,14 @@ const turned = (x: Input, k: number): Input => ({ ...x, data: x.data.map((_, i) 
 /** What changes whether an input requires grad is host state before a captured function, not in it. */
 export const capturable = (p: Program): boolean => p.steps.every((s) => s.op !== "requires_grad_");
 
-/** Whether the function leaves the gradients of the call before, to add to them: every other program, as long as they have no graph. */
+/**
+ * Whether the function leaves the gradients of the call before, to add to them: every other program, as long as they have no
+ * graph, which a captured function does not carry from call to call.
+ */
 const accumulates = (p: Program): boolean =>
   [...p.name].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 2 === 1 &&
-  !p.steps.some((s) => s.op === "backward" && s.args.create_graph === true);
+  !p.steps.some((s) => s.op === "backward" && s.args.create_graph === true) &&
+  !(p.steps.some((s) => s.op === "grad_of") && p.steps.some((s) => s.op.endsWith("_")));
 
 async function calls(p: Program, captured: boolean, gradients: Map<string, Tensor>): Promise<Call[]> {
   const leaves = new Map(p.inputs.flatMap((x, i) => (x.grad ? [[`x${i}`, made(x).keep()] as const] : [])));
