@@ -14,7 +14,6 @@ export {
 } from "./core/device.ts";
 export type { DType } from "./core/dtype.ts";
 export { WasmgradError } from "./core/error.ts";
-export { enableGrad, noGrad, scope } from "./core/modes.ts";
 export type { Shape } from "./core/shape.ts";
 export { type BackwardOptions, backward, type GradOptions, grad } from "./core/tape.ts";
 export { Tensor } from "./core/tensor.ts";
@@ -133,6 +132,7 @@ export {
   zeros,
   zerosLike,
 } from "./ops/index.ts";
+export { enableGrad, noGrad, scope } from "./ops/modes.ts";
 export * as optim from "./optim/index.ts";
 export { version } from "./version.ts";
 export type { Build, CompiledWasm, WasmOptions, WasmSource } from "./wasm/options.ts";

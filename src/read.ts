@@ -4,8 +4,7 @@ import type { Device, TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
 import { tick } from "./core/memory.ts";
-import { noGrad } from "./core/modes.ts";
-import { contiguous } from "./core/op.ts";
+import { valuesOf } from "./core/op.ts";
 import { refuseInCapture } from "./core/recording.ts";
 import { show } from "./core/shape.ts";
 import { alive, type Tensor } from "./core/tensor.ts";
@@ -17,7 +16,7 @@ import { toDtype } from "./ops/unary.ts";
 function readable(op: string, x: Tensor): Tensor {
   alive(op, x);
   refuseInCapture(op, "reads a value: return it from the function instead");
-  return noGrad(() => contiguous(x));
+  return x.strides === null ? x : valuesOf(x);
 }
 
 function blocking(op: string, x: Tensor): void {

@@ -2,10 +2,10 @@
 // leave their results as they are. The device computes with floats, so a result that lies within the case's tolerance t of the
 // reference's r before it is rounded lies between the roundings of r - t and r + t behind it: that is what it is held to.
 import type { Device } from "../src/core/device.ts";
-import { noGrad } from "../src/core/modes.ts";
 import { contiguous } from "../src/core/op.ts";
 import { show } from "../src/core/shape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
+import { noGrad } from "../src/ops/modes.ts";
 import { type Case, dtypeOf, type Tolerance } from "./cases/case.ts";
 import { at, bound, perform, read, title, type Value } from "./harness.ts";
 import { roundHalf } from "./reference/view.ts";

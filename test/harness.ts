@@ -2,12 +2,12 @@
 // with central differences, and the gradients of gradients likewise.
 import { type Device, type Storage, setDefaultDevice, type TypedData } from "../src/core/device.ts";
 import { type DType, isFloat } from "../src/core/dtype.ts";
-import { noGrad, scope } from "../src/core/modes.ts";
 import { contiguous } from "../src/core/op.ts";
 import { numel, type Shape, show } from "../src/core/shape.ts";
 import { grad } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
 import { manualSeed, mul, narrow, sum, tensor, view } from "../src/ops/index.ts";
+import { noGrad, scope } from "../src/ops/modes.ts";
 import { dataSync } from "../src/read.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import { kernel, PARALLEL_WORK } from "../src/wasm/script.ts";

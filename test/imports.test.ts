@@ -44,7 +44,6 @@ const ALLOWED: Record<string, readonly string[]> = {
 const EXTRA: Record<string, readonly string[]> = {
   // Compares recordings and takes results apart; programs know no more of core than the device's door.
   "src/core/capture.ts": ["program"],
-  "src/core/modes.ts": ["program"],
   // Asks when a collection is worth it.
   "src/core/memory.ts": ["program"],
   "src/global.ts": ["inline"],

@@ -32,15 +32,6 @@ async function recorded(f: (x: w.Tensor, call: number) => unknown, calls = 2): P
 }
 
 const core: Cases = {
-  "capture: backward with createGraph": async () => {
-    const p = w.tensor([1, 2], { requiresGrad: true });
-    const step = w.capture((x: w.Tensor) => {
-      const y = p.mul(p).mul(x).sum();
-      y.backward(null, { createGraph: true });
-      return y;
-    });
-    for (let i = 0; i < 2; i++) await step(w.tensor([1, 1]));
-  },
   "shape: not integers": () => zeros([2, -1]),
   "shape: a dim out of range": () => ones([2, 3]).softmax(2),
   "shape: not broadcastable": () => ones([2, 3]).add(ones([4, 3])),
@@ -92,6 +83,25 @@ const core: Cases = {
     const y = leaf(2).exp().sum();
     y.backward();
     y.backward();
+  },
+  "backward: a leaf that came to be a result": () => {
+    const x = leaf(2);
+    const y = x.mul(2).sum();
+    x.requiresGrad = false;
+    x.mul_(leaf(2));
+    y.backward();
+  },
+  "backward: a view that stayed behind": () => {
+    const y = leaf(2).mul(2);
+    const [v] = y.unbind(0);
+    y.mul_(3);
+    v!.backward();
+  },
+  "backward: a gradient that was disposed of": () => {
+    const x = leaf(2);
+    x.sum().backward();
+    x.grad!.dispose();
+    x.sum().backward();
   },
   "backward: a saved value changed in place": () => {
     const y = leaf(2).exp();

@@ -6,12 +6,12 @@ import * as assert from "uvu/assert";
 import { capture } from "../src/core/capture.ts";
 import { setDefaultDevice } from "../src/core/device.ts";
 import { WasmgradError } from "../src/core/error.ts";
-import { noGrad, scope } from "../src/core/modes.ts";
 import { backward } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
 import { init } from "../src/init.ts";
 import * as nn from "../src/nn/index.ts";
 import { fill_, manualSeed, ones, sum, t, tensor, zeros } from "../src/ops/index.ts";
+import { noGrad, scope } from "../src/ops/modes.ts";
 import { Adam, SGD } from "../src/optim/index.ts";
 import { ReferenceDevice } from "./reference.ts";
 

@@ -1,9 +1,9 @@
 // As harness.ts, for a device that cannot block: what is read is asked for in order and awaited at the end.
 import type { Device, Storage, TypedData } from "../src/core/device.ts";
-import { noGrad } from "../src/core/modes.ts";
 import { contiguous } from "../src/core/op.ts";
 import type { Shape } from "../src/core/shape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
+import { noGrad } from "../src/ops/modes.ts";
 import { type Case, special, type Tolerance } from "./cases/case.ts";
 import {
   check,

@@ -6,11 +6,11 @@
 import type { Device } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { noGrad, scope } from "../core/modes.ts";
 import { launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { Tensor } from "../core/tensor.ts";
 import { add_, fill_, full, mul, sum } from "../ops/index.ts";
+import { noGrad, scope } from "../ops/modes.ts";
 import { mulScalar } from "../ops/unary.ts";
 
 /** Options of `GradScaler`. */

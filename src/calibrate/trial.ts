@@ -5,13 +5,13 @@ import type { Device, Storage, TypedData } from "../core/device.ts";
 import { releaseSpent } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { handToNet, unhold } from "../core/lifetime.ts";
-import { scope } from "../core/modes.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { backward } from "../core/tape.ts";
 import { room, Tensor } from "../core/tensor.ts";
 import type { AnyModule, Module } from "../nn/module.ts";
 import { fromData } from "../ops/data.ts";
 import { mean, mul, randomState } from "../ops/index.ts";
+import { scope } from "../ops/modes.ts";
 
 /** A sample lasts at least so long, and holds at most so many steps. */
 const SAMPLE_MS = 10;

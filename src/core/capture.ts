@@ -4,12 +4,12 @@
 // called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
 
 import { compareRows, outsideStorages, sameInputs } from "../program/compare.ts";
+import { leavesIn, rebuilder } from "../program/leaves.ts";
 import { type Device, defaultDevice, type Program, type Storage } from "./device.ts";
 import { fail } from "./error.ts";
 import { mode, unhold } from "./lifetime.ts";
 import { tick } from "./memory.ts";
-import { replacing, tensorsIn } from "./modes.ts";
-import { contiguous } from "./op.ts";
+import { contiguous, denseCopy, gather, valuesOf } from "./op.ts";
 import { type Guard, Recording } from "./recording.ts";
 import { alias, alive, empty, lasting, Tensor } from "./tensor.ts";
 
@@ -123,11 +123,18 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   });
 }
 
+const isTensor = (v: unknown): v is Tensor => v instanceof Tensor;
+/** Tensors in a result: a tensor, or arrays and plain objects of them. @internal */
+export const tensorsIn = (value: unknown): Tensor[] => leavesIn(value, isTensor);
+/** Puts results where `value` had its tensors. */
+const replacing = (value: unknown): ((results: readonly Tensor[]) => unknown) =>
+  rebuilder(value, tensorsIn(value), isTensor);
+
 /** Results of an eager call, off the tape like those of a replay. */
 function eagerly<R>(result: R): R {
   if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
   const found = tensorsIn(result);
-  return replacing(result)(found.map((t) => alias(contiguous(t)))) as R;
+  return replacing(result)(found.map(valuesOf)) as R;
 }
 
 const holds = (v: Variant): boolean => v.guards.every((g) => Object.is(g.read(), g.value));
@@ -137,12 +144,11 @@ function input(x: Tensor, i: number, device: Device): Tensor {
   alive("capture", x);
   if (x.device !== device)
     fail("capture", `argument ${i + 1} (${x.describe()}) is on ${x.device.type}: the first is on ${device.type}`);
-  if (x.requiresGrad) {
+  if (x.requiresGrad)
     fail(
       "capture",
       `argument ${i + 1} (${x.describe()}) requires grad: parameters come in through the closure, inputs do not`,
     );
-  }
   return contiguous(x);
 }
 
@@ -175,9 +181,16 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
     slots = inputs.map((x) => empty(x.shape, x.dtype, "input", device));
     result = f(...slots);
     if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
+    const astray = recording.astray();
     found = tensorsIn(result).map((t) => {
       alive("capture", t);
-      return contiguous(t);
+      return astray.length > 0 && !t.storage.virtual ? denseCopy(alias(t)) : valuesOf(t);
+    });
+    // Gradients with a graph, or set by hand, are copied home: behind what the function returns of those that were there.
+    const brought = astray.map(([, g]) => (g.storage.virtual ? g : denseCopy(g)));
+    astray.forEach(([x], i) => {
+      gather("backward", recording.homeOf(x), brought[i]!);
+      x.setGrad(lasting(x.leaf.home!.storage, x.shape));
     });
     program = device.finish(
       slots,

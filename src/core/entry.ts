@@ -1,5 +1,6 @@
 // An entry of the tape: what is remembered of an op that was recorded, and when what it held goes.
 import { isFloat } from "./dtype.ts";
+import { fail } from "./error.ts";
 import type { Op } from "./op.ts";
 import type { Leaf, Tensor } from "./tensor.ts";
 
@@ -57,6 +58,50 @@ export function versionsOf(
   return versions;
 }
 
+/** The entries by which wanted tensors are reached, with bits for the inputs on the way there; null where every leaf is wanted. @internal */
+export type Leads = ReadonlyMap<Entry, number> | null;
+
+/** Every entry that `root` reaches, by falling serial number; where gradients of `wanted` are asked for, of what leads to them. @internal */
+export function reached(root: Tensor, wanted: ReadonlySet<Tensor> | null): { order: Entry[]; leads: Leads } {
+  let order: Entry[] = root.entry === null ? [] : [root.entry];
+  const pass = nextSerial();
+  let sorted = true;
+  let spent = false;
+  for (const entry of order) {
+    spent ||= entry.consumed;
+    for (const edge of entry.edges) {
+      if (edge === null || edge.pass === pass) continue;
+      edge.pass = pass;
+      sorted &&= edge.serial < order[order.length - 1]!.serial;
+      order.push(edge);
+    }
+  }
+  if (!sorted) order.sort((a, b) => b.serial - a.serial);
+  const leads = wanted === null ? null : leading(order, wanted);
+  if (leads !== null) order = order.filter((entry) => leads.has(entry));
+  const first = spent ? order.find((entry) => entry.consumed) : undefined;
+  if (first !== undefined)
+    fail(
+      "backward",
+      `${first.out.describe()}: trying to backward through the graph a second time: its saved values have been released; use retainGraph the first time`,
+    );
+  return { order, leads };
+}
+
+function leading(order: readonly Entry[], wanted: ReadonlySet<Tensor>): Map<Entry, number> {
+  const found = new Map<Entry, number>();
+  for (let k = order.length - 1; k >= 0; k--) {
+    const { inputs, edges, wants, consumed } = order[k]!;
+    let bits = 0;
+    inputs.forEach((x, i) => {
+      const edge = edges[i]!;
+      if ((edge !== null && found.has(edge)) || (edge === x.entry && wanted.has(x))) bits |= wants & (1 << i);
+    });
+    if (bits !== 0 || consumed) found.set(order[k]!, bits);
+  }
+  return found;
+}
+
 /** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
 export function releaseSpent(leaf: Leaf, reader: string): void {
   const lists = leaf.spent!;
@@ -79,7 +124,7 @@ export function consume(order: readonly Entry[], root: Tensor): void {
   for (let k = order.length - 1; k >= 0; k--) {
     const entry = order[k]!;
     const { wants, inputs, edges, others, saved, versions, helpers } = entry;
-    entry.consumed = saved.length > 0;
+    entry.consumed = saved.some((s) => s !== null);
     for (let i = 0; i < edges.length; i++) {
       const edge = edges[i]!;
       if (edge !== null) entry.consumed ||= edge.consumed;

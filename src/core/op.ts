@@ -7,7 +7,7 @@ import { type Entry, nextSerial, releaseSpent, versionsOf } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode } from "./lifetime.ts";
 import { type Shape, show } from "./shape.ts";
-import { alive, empty, Tensor, turned } from "./tensor.ts";
+import { alias, alive, empty, Tensor, turned } from "./tensor.ts";
 
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];
@@ -63,10 +63,10 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
     if (x.requiresGrad) wants |= 1 << i;
-    if (x.fixed !== null && mode.grad && op.vjp !== undefined) mode.current(op.name, x);
+    if (mode.grad && op.vjp !== undefined) current(op.name, x);
     if (x.strides !== null && !op.strided) {
       dense ??= inputs.slice();
-      dense[i] = op.vjp === undefined ? Contiguous.forward([x], null, 0) : contiguous(x);
+      dense[i] = op.vjp === undefined ? valuesOf(x) : contiguous(x);
     }
   }
   if (!mode.grad || op.vjp === undefined) wants = 0;
@@ -94,6 +94,14 @@ function drop(op: string, kept: typeof saved, xs: readonly Tensor[], first: Tens
     s.release(`${op}, which was not recorded`);
   }
 }
+
+/** Throws where a view has stayed behind its base. @internal */
+export function current(op: string, x: Tensor): void {
+  if (x.fixed !== null) mode.current(op, x);
+}
+
+/** Its values lying dense, off the tape: also those of a view that has stayed behind. @internal */
+export const valuesOf = (x: Tensor): Tensor => (x.strides === null ? alias(x) : Contiguous.forward([x], null, 0));
 
 /** Puts an entry for the outputs on the tape. @internal */
 export function record(

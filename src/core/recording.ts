@@ -2,7 +2,7 @@
 import type { Device, Storage } from "./device.ts";
 import { fail } from "./error.ts";
 import { mode, unhold } from "./lifetime.ts";
-import { lasting, type Tensor } from "./tensor.ts";
+import { empty, lasting, type Tensor } from "./tensor.ts";
 
 /** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. @internal */
 export function guard<T>(read: () => T): T {
@@ -19,7 +19,9 @@ export class Recording {
   readonly made: Tensor[] = [];
   readonly guards: Guard[] = [];
   /** Leaves whose gradient the function read or set, with what was there before. */
-  readonly grads = new Map<Tensor, { before: Tensor | null; written: boolean }>();
+  readonly grads = new Map<Tensor, { before: Tensor | null; written: boolean; held: boolean }>();
+  /** Gradients that the function has seen. */
+  private readonly shown = new Set<Tensor>();
   private readonly seen = new Set<Tensor>();
   /** Versions of outside storages: rows that never run have not written. */
   private readonly versions = new Map<Storage, number>();
@@ -40,13 +42,14 @@ export class Recording {
     guard(() => x.storage);
   }
 
-  /** The function looks at a gradient that it has not set itself. */
-  readsGrad(leaf: Tensor): void {
-    if (this.grads.get(leaf)?.written) return;
-    const before = leaf.ownGrad;
-    this.touches(leaf, false);
-    if (before !== null && !before.storage.virtual) leaf.leaf.home ??= lasting(before.storage, leaf.shape);
-    guard(() => leaf.ownGrad?.storage ?? null);
+  /** The function looks at a gradient, most often at one that it has not set itself. */
+  readsGrad(x: Tensor, shown = false): void {
+    const before = x.ownGrad;
+    if (shown && before !== null) this.shown.add(before);
+    if (this.grads.get(x)?.written) return;
+    this.touches(x, false);
+    if (before !== null && !before.storage.virtual) x.leaf.home ??= lasting(before.storage, x.shape);
+    guard(() => x.ownGrad?.storage ?? null);
   }
 
   /**
@@ -56,9 +59,28 @@ export class Recording {
   touches(leaf: Tensor, written: boolean): void {
     const before = leaf.ownGrad;
     if (!this.grads.has(leaf)) {
-      this.grads.set(leaf, { before, written });
+      this.grads.set(leaf, { before, written, held: false });
       if (before !== null) before.storage.holders++;
     } else if (written) this.grads.get(leaf)!.written = true;
+  }
+
+  /** A gradient is dropped: whether the function has seen it and may use it further, so that it stays as it is until the end. */
+  holds(leaf: Tensor, gradient: Tensor): boolean {
+    if (!this.shown.has(gradient)) return false;
+    this.grads.get(leaf)!.held = true;
+    return true;
+  }
+
+  /** Where later calls look for a leaf's gradient. */
+  homeOf(x: Tensor): Tensor {
+    x.leaf.home ??= this.outside(() => empty(x.shape, x.dtype, "gradient", x.device).keep());
+    return x.leaf.home;
+  }
+
+  /** Leaves whose gradient has come to lie elsewhere, with that. */
+  astray(): [Tensor, Tensor][] {
+    const all = [...this.grads.keys()].map((x) => [x, x.ownGrad] as const);
+    return all.filter(([x, g]) => g !== null && g.storage !== x.leaf.home?.storage) as [Tensor, Tensor][];
   }
 
   end(): void {

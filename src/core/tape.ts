@@ -4,10 +4,10 @@
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
 import { elementsOf } from "./device.ts";
-import { consume, type Entry, nextSerial } from "./entry.ts";
+import { consume, type Entry, type Leads, reached } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
-import { apply, cast, contiguous, denseCopy, launch, NO_GRADS, type Op } from "./op.ts";
+import { apply, cast, contiguous, current, denseCopy, launch, NO_GRADS, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, type Tensor } from "./tensor.ts";
 
@@ -37,7 +37,8 @@ export interface GradOptions extends BackwardOptions {
 
 /**
  * Gradients of `root` with respect to `inputs`, returned instead of accumulated: one of each input's shape, null where the
- * root does not depend on it (where PyTorch throws). https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
+ * root does not depend on it (where PyTorch throws). Only what leads to them is walked, and consumed.
+ * https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
  */
 export function grad(root: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
   const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
@@ -55,25 +56,24 @@ function differentiate(
   wanted: ReadonlySet<Tensor> | null,
 ): Map<Tensor, Tensor> {
   alive("backward", root);
-  if (!root.requiresGrad) {
+  current("backward", root);
+  for (const x of wanted ?? []) current("grad", x);
+  if (!root.requiresGrad)
     fail("backward", `${root.describe()}: element 0 of tensors does not require grad and does not have a grad_fn`);
-  }
-  if (gradient === null && root.numel !== 1) {
+  if (gradient === null && root.numel !== 1)
     fail("backward", `${root.describe()}: grad can be implicitly created only for scalar outputs; pass a gradient`);
-  }
-  if (gradient !== null && !sameShape(gradient.shape, root.shape)) {
+  if (gradient !== null && !sameShape(gradient.shape, root.shape))
     fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
-  }
   const { createGraph: create = false, retainGraph: retain = create } = options;
-  const order = reached(root);
+  const { order, leads } = reached(root, wanted);
   const found = new Map<Tensor, Tensor>();
-  const at: Visit = { entry: null!, found, wanted };
+  const at: Visit = { entry: null!, found, wanted, leads };
   const { grad: outerGrad, autocast } = mode;
   mode.grad = create;
   mode.autocast = null;
   try {
     const seed = gradient === null ? ones(root) : own(gradient, create);
-    add(root, root.entry, root.slot, seed, found, wanted, create);
+    add(root, root.entry, root.slot, seed, at, create);
     for (const entry of order) {
       const { grads: gs, out, inputs, edges, slots } = entry;
       if (gs.length === 0) continue;
@@ -87,7 +87,7 @@ function differentiate(
         if (gx === gs[0] || gx === out || inputs.includes(gx) || gs.includes(gx)) gx = own(gx, create);
         const x = inputs[i]!;
         const edge = edges[i]!;
-        if (edge !== null || x.requiresGrad) add(x, edge, slots.length > 0 ? slots[i]! : 0, gx, found, wanted, create);
+        if (edge !== null || x.requiresGrad) add(x, edge, slots.length > 0 ? slots[i]! : 0, gx, at, create);
         else if (!create) gx.release("backward()");
       }
       if (!create) for (let i = 0; i < gs.length; i++) gs[i]?.release("backward()");
@@ -104,13 +104,15 @@ function differentiate(
 /** The entry that backward is at, and what it has found for leaves, or for those that are `wanted`. */
 interface Visit {
   entry: Entry;
-  readonly found: ReadonlyMap<Tensor, Tensor>;
+  readonly found: Map<Tensor, Tensor>;
   readonly wanted: ReadonlySet<Tensor> | null;
+  readonly leads: Leads;
 }
 
 /** The gradients of an entry's inputs that want one, each in its input's shape; null where it grew in place. */
 function gradients(at: Visit): (Tensor | null)[] {
-  const { op, inputs, wants, grads, others } = at.entry;
+  const { op, inputs, grads, others } = at.entry;
+  const wants = at.leads === null ? at.entry.wants : at.leads.get(at.entry)!;
   const made = op.vjp!((others.length === 0 ? grads[0] : grads) as Tensor, at.entry);
   for (let i = 0; i < made.length; i++) {
     let g = wants & (1 << i) ? made[i]! : null; // what was made in vain is released with the rest
@@ -141,40 +143,17 @@ const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean =
 const own = (x: Tensor, create: boolean): Tensor => (create ? apply(Alias, [x], null) : alias(x));
 const Alias: Op = { name: "alias", strided: true, forward: ([x]) => alias(x!), vjp: (g) => [g] };
 
-/** Every entry that `root` reaches, by falling serial number. */
-function reached(root: Tensor): Entry[] {
-  const order: Entry[] = root.entry === null ? [] : [root.entry];
-  const pass = nextSerial();
-  let sorted = true;
-  for (const entry of order) {
-    if (entry.consumed) {
-      fail(
-        "backward",
-        `${entry.out.describe()}: trying to backward through the graph a second time: its saved values have been released; use retainGraph the first time`,
-      );
-    }
-    for (const edge of entry.edges) {
-      if (edge === null || edge.pass === pass) continue;
-      edge.pass = pass;
-      sorted &&= edge.serial < order[order.length - 1]!.serial;
-      order.push(edge);
-    }
-  }
-  return sorted ? order : order.sort((a, b) => b.serial - a.serial);
-}
-
 /** Saved values must be there, and unchanged since. */
 function check({ op, saved, versions }: Entry): void {
   for (let i = 0; i < versions.length; i++) {
     const x = saved[i]!;
     if (x === null || versions[i] === -1) continue;
     if (x.gone !== null) alive(`backward of ${op.name}`, x);
-    if (x.storage.version !== versions[i]) {
+    if (x.storage.version !== versions[i])
       fail(
         `backward of ${op.name}`,
         `${x.describe()} is at version ${x.storage.version}, expected version ${versions[i]}: one of the variables needed for gradient computation has been modified by an inplace operation`,
       );
-    }
   }
 }
 
@@ -184,8 +163,7 @@ function add(
   edge: Entry | null,
   slot: number,
   given: Tensor,
-  found: Map<Tensor, Tensor>,
-  wanted: ReadonlySet<Tensor> | null,
+  { found, wanted, leads }: Visit,
   create: boolean,
 ): void {
   const g = cast(given, x.dtype);
@@ -196,7 +174,7 @@ function add(
     found.set(x, before === undefined ? mine : sum(before, mine, create));
     if (edge === null) return;
   }
-  if (edge !== null) {
+  if (edge !== null && leads?.has(edge) !== false) {
     if (edge.grads.length > 0) {
       const before = edge.grads[slot]!;
       edge.grads[slot] = before === null ? g : sum(before, g, create);
@@ -251,9 +229,10 @@ function accumulate(x: Tensor, given: Tensor, create: boolean): void {
   recording?.readsGrad(x);
   recording?.touches(x, true);
   const { leaf } = x;
+  if (x.entry !== null) fail("backward", `${x.describe()}: leaf variable has been moved into the graph interior`);
   const before = leaf.grad;
+  if (before !== null) alive("backward", before);
   if (create) {
-    recording?.refuse("backward", "would leave a gradient with a graph on a leaf: createGraph works with grad()");
     // A leaf's gradient lies dense in bytes of its own: nothing that the user gave is written later.
     const own = given.strides === null && given.storage.holders === 1 ? given : denseCopy(given);
     x.setGrad(before === null ? own : apply(Add, [before, own], null));
@@ -266,22 +245,18 @@ function accumulate(x: Tensor, given: Tensor, create: boolean): void {
     return;
   }
   const whole = g.offset === 0 && g.numel === elementsOf(g.storage) && g.storage.holders === 1;
-  if (recording !== null && whole) {
+  // In a recording whose function still has the gradient of before, the home is not to be written yet.
+  const away = recording === null ? leaf.home === null : recording.grads.get(x)!.held;
+  if (away && whole && !g.kept) x.setGrad(g);
+  else if (recording !== null && whole && !away) {
     // The program writes straight into the leaf's home.
     const bound = g.device.bind(g.storage, leaf.home?.storage ?? null);
     leaf.home ??= lasting(bound, x.shape);
     g.release("backward()");
     x.setGrad(lasting(leaf.home.storage, x.shape));
-  } else if (leaf.home === null && whole && !g.kept && recording === null) {
-    x.setGrad(g);
   } else {
-    if (leaf.home === null && recording !== null) {
-      recording.outside(() => {
-        leaf.home = empty(x.shape, x.dtype, "gradient", x.device).keep();
-      });
-    }
-    const own =
-      leaf.home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(leaf.home.storage, x.shape);
+    const home = away ? null : (leaf.home ?? recording!.homeOf(x));
+    const own = home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(home.storage, x.shape);
     launch("copy_f32", [own], [g], [g.numel], undefined, "backward");
     g.release("backward()");
     x.setGrad(own);

@@ -117,12 +117,10 @@ export abstract class Tensor {
   }
 
   set requiresGrad(on: boolean) {
-    if (on && !isFloat(this.dtype)) {
+    if (on && !isFloat(this.dtype))
       fail("requiresGrad", `${show(this.shape)} of ${this.dtype}: only floats can require gradients`);
-    }
-    if (this.entry !== null && !on) {
+    if (this.entry !== null && !on)
       fail("requiresGrad", `${this.describe()} was made by a recorded op: only leaves can be frozen, use detach()`);
-    }
     this.wantsGrad = on;
   }
 
@@ -131,17 +129,17 @@ export abstract class Tensor {
    * `zeroGrad()` then drops it without releasing it.
    */
   get grad(): Tensor | null {
-    mode.recording?.readsGrad(this);
+    mode.recording?.readsGrad(this, true);
     if (this.ownGrad !== null) this.leaf.seen = true;
     return this.ownGrad;
   }
 
   set grad(value: Tensor | null) {
-    if (value !== null && (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype)) {
+    if (value !== null && (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype))
       fail("grad", `${show(value.shape)} of ${value.dtype} for ${this.describe()}: shape and dtype must be the same`);
-    }
     mode.recording?.touches(this, true);
     this.setGrad(value);
+    this.leaf.seen = value !== null;
   }
 
   /** Puts a gradient in place; the one before is released unless user code has seen it. @internal */
@@ -153,7 +151,7 @@ export abstract class Tensor {
     leaf.grad = value;
     if (old !== null) {
       old.kept = false;
-      if (home !== null && old.storage === home.storage) {
+      if (home !== null && old.storage === home.storage && !mode.recording?.holds(this, old)) {
         old.release("a captured step, which writes this gradient in place (clone() keeps it)");
       } else if (!leaf.seen) {
         old.release("zeroGrad()");

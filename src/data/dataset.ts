@@ -2,11 +2,11 @@
 // makes tensors of them.
 import { type DType, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { noGrad } from "../core/modes.ts";
 import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { checkShape } from "../ops/expect.ts";
+import { noGrad } from "../ops/modes.ts";
 import { checkNames } from "./options.ts";
 
 /** Where a dataset writes samples: float32 and float16 into a Float32Array, int32 and bool into an Int32Array. */

@@ -1,13 +1,13 @@
 // Tensors to files and back. The format itself is loaded when it is first needed.
 
 import type { Device } from "../core/device.ts";
-import { noGrad } from "../core/modes.ts";
 import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { readFile, writeFile } from "../host/files.ts";
 import { part } from "../host/part.ts";
 import { fromData } from "../ops/data.ts";
+import { noGrad } from "../ops/modes.ts";
 import type { HostTensor } from "./safetensors.ts";
 
 const format = () => part("safetensors", () => import("./safetensors.ts"));

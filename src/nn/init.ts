@@ -1,9 +1,9 @@
 // Initialisers: they fill a tensor in place, unrecorded, and return it. https://pytorch.org/docs/stable/nn.init.html
 import { fail, WasmgradError } from "../core/error.ts";
-import { noGrad } from "../core/modes.ts";
 import { type Shape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { normal_ as drawNormal, uniform_ as drawUniform, fill_ } from "../ops/index.ts";
+import { noGrad } from "../ops/modes.ts";
 
 /** What a layer feeds, for `calculateGain`. */
 export type Nonlinearity =

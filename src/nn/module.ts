@@ -3,11 +3,11 @@
 
 import type { Device } from "../core/device.ts";
 import { fail, WasmgradError } from "../core/error.ts";
-import { noGrad } from "../core/modes.ts";
 import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, Tensor } from "../core/tensor.ts";
 import { copy_ } from "../ops/index.ts";
+import { noGrad } from "../ops/modes.ts";
 import { moveTensors } from "../ops/move.ts";
 import { known } from "./check.ts";
 import { Parameter } from "./parameter.ts";

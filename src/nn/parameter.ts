@@ -2,10 +2,10 @@
 
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { noGrad } from "../core/modes.ts";
 import { contiguous } from "../core/op.ts";
 import type { Shape } from "../core/shape.ts";
 import { alive, empty, Tensor } from "../core/tensor.ts";
+import { noGrad } from "../ops/modes.ts";
 
 /**
  * A tensor that counts as a parameter of the module whose property it is. It shares the storage of `data`, and no step

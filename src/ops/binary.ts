@@ -107,7 +107,7 @@ const Mul = binary(
     inputs[0] === inputs[1] ? [() => mulScalar(mul(g, b!), 2), null] : [() => mul(g, b!), () => mul(g, a!)],
   "other",
 );
-/** d/db of a / b is -a / b². */
+/** d/db of a / b is -a / b / b: b² would leave the range of floats long before. */
 const Div: Op = {
   ...binary("div", keep),
   forward(inputs, params, wants) {
@@ -115,7 +115,7 @@ const Div: Op = {
     save(inputs[1]!, wants & B ? inputs[0]! : null);
     return y;
   },
-  vjp: (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(div(mul(g, a!), mul(b!, b!)))],
+  vjp: (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(mul(g, div(div(a!, b!), b!)))],
 };
 const DIVIDE = binary("div", keep);
 

@@ -5,7 +5,7 @@ import { isFloat, suffix, word } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { apply, gather, launch, mixed, type Op, record } from "../core/op.ts";
+import { apply, current, denseCopy, gather, launch, mixed, type Op, record } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, empty, stridesOf, Tensor } from "../core/tensor.ts";
@@ -62,8 +62,8 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
   for (const o of others) {
     alive(op.name, o);
     if (o.device !== x.device) mixed(op.name, x, o);
-    if (o.fixed !== null && mode.grad) mode.current(op.name, o);
     noteRead(o);
+    if (mode.grad) current(op.name, o);
     apart(op.name, x, o);
   }
   if (!spread && hasZeroStride(x.shape, x.strides)) {
@@ -149,15 +149,6 @@ const CopySlices: Op<{ op: Op; params: unknown; place: Place; view: Tensor }> = 
   fit: sumTo,
 };
 
-/** A copy that was saved, with the history of what was copied, which second derivatives ask for. */
-function asOf(copy: Tensor, source: Tensor): Tensor {
-  if (!mode.grad || copy === source || !source.requiresGrad) return copy;
-  const y = alias(copy);
-  record(Same, [source], null, NOTHING, y, NOTHING, 1);
-  return y;
-}
-const Same: Op = { name: "clone", forward: ([x]) => x!, vjp: (g) => [g] };
-
 /** A dense tensor to write into in the place of `x`, and what brings it there. */
 const target = (x: Tensor): Tensor => (x.strides === null ? x : like(x, "in place"));
 function settle(op: string, x: Tensor, dense: Tensor): void {
@@ -221,8 +212,8 @@ const copied = (x: Tensor): Tensor => {
   gather("clone", y, x);
   return y;
 };
-/** The other operand, or a copy where the write changes it. */
-const unwritten = (other: Tensor, x: Tensor): Tensor => (other.storage === x.storage ? copied(other) : other);
+/** The other operand, or a copy where the write changes it, with the history of now: a gradient may be differentiated. */
+const unwritten = (other: Tensor, x: Tensor): Tensor => (other.storage === x.storage ? denseCopy(other) : other);
 
 /**
  * x += other in place, or x += alpha other; returns `x`. `other` broadcasts to the shape of `x` and has its dtype; a number takes a float `x`. A leaf that
@@ -242,20 +233,14 @@ export const sub_ = binaryInPlace(
 /** x *= other in place; otherwise as `add_`. */
 export const mul_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "mul",
-  (g, { inputs: [x, other], saved: [b, a] }) => [() => mul(g, asOf(b!, other!)), () => mul(g, asOf(a!, x!))],
-  (x, other, wants) => [wants & 1 ? unwritten(other, x) : null, wants & 2 ? copied(x) : null],
+  (g, { saved: [b, a] }) => [() => mul(g, b!), () => mul(g, a!)],
+  (x, other, wants) => [wants & 1 ? unwritten(other, x) : null, wants & 2 ? denseCopy(x) : null],
 );
 /** x /= other in place; otherwise as `add_`, for floats. */
 export const div_: (x: Tensor, other: Tensor | number) => Tensor = binaryInPlace(
   "div",
-  (g, { inputs: [x, other], saved: [b, a] }) => [
-    () => div(g, asOf(b!, other!)),
-    () => {
-      const by = asOf(b!, other!);
-      return neg(div(mul(g, asOf(a!, x!)), mul(by, by)));
-    },
-  ],
-  (x, other, wants) => [unwritten(other, x), wants & 2 ? copied(x) : null],
+  (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(mul(g, div(div(a!, b!), b!)))],
+  (x, other, wants) => [unwritten(other, x), wants & 2 ? denseCopy(x) : null],
 );
 
 const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [() => zerosAs(g)] };

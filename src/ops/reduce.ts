@@ -193,7 +193,7 @@ const ExtremeVjp: Op<{ shape: Shape; dim: number }> = {
   vjp: (gg, { inputs: [g], saved: [index], params }) => [
     () =>
       reshape(
-        sum(mul(gg, toFloat(oneHotLike(index!, params.shape, params.dim))), { dim: params.dim, keepdim: true }),
+        sum(where(oneHotLike(index!, params.shape, params.dim), gg, 0), { dim: params.dim, keepdim: true }),
         g!.shape,
       ),
     null,

@@ -66,8 +66,10 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
  * https://pytorch.org/docs/stable/generated/torch.flatten.html
  */
 export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
+  alive("flatten", x);
   const [from, to] = [dimension("flatten", startDim, x.shape), dimension("flatten", endDim, x.shape)];
   if (from > to) fail("flatten", `${show(x.shape)}: startDim ${startDim} lies behind endDim ${endDim}`);
+  if (from === to && x.ndim > 0) return x;
   return reshape(x, [...x.shape.slice(0, from), numel(x.shape.slice(from, to + 1)), ...x.shape.slice(to + 1)]);
 }
 

@@ -4,12 +4,12 @@
 import type { Device } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { noGrad } from "../core/modes.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { clone, copy_, full, zero_, zeros } from "../ops/index.ts";
+import { noGrad } from "../ops/modes.ts";
 import { follow } from "../ops/move.ts";
 
 /** Most parameters in one row. */

@@ -1,7 +1,8 @@
 // Writes in place, through the tape, and into the middle of a storage: what lies around stays as it is.
-import { noGrad } from "../../src/core/modes.ts";
+
 import type { Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
+import { noGrad } from "../../src/ops/modes.ts";
 import { bools, FEW, f, family, fixed, ints } from "./case.ts";
 
 export const { cases, add } = family("inplace", { tolerance: "exact" });

@@ -1,7 +1,8 @@
 // Parts of tensors: read as they lie, written through, and differentiated. All is exact: elements only move, or are added once.
-import { noGrad } from "../../src/core/modes.ts";
+
 import type { Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
+import { noGrad } from "../../src/ops/modes.ts";
 import { bools, f, family, fixed, ints } from "./case.ts";
 
 export const { cases, add } = family("views", { tolerance: "exact", gradTolerance: "exact" });

@@ -104,11 +104,21 @@ def sliced(x, dim, start, end, step):
     return x[tuple(index)]
 
 
+def grad_now(t):
+    return None if not t.is_leaf or t.grad is None else t.grad.tolist()
+
+
 def grads_of(env, step, args):
+    leaves = {name: t for name, t in env.items() if name[0] == "x"}
     y, *xs = [env[name] for name in step["in"]]
     k = args.pop("gradient", None)
     gradient = None if k is None else pattern(k, y)
-    return list(torch.autograd.grad(y, xs, gradient, allow_unused=True, **args))
+    before = {name: grad_now(t) for name, t in leaves.items()}
+    result = list(torch.autograd.grad(y, xs, gradient, allow_unused=True, **args))
+    for name, t in leaves.items():
+        if str(grad_now(t)) != str(before[name]):
+            raise Dropped("grad() accumulated into a leaf: PyTorch does where that was written into a view")
+    return result
 
 
 def backward(y, gradient=None, **args):
@@ -189,6 +199,8 @@ def execute(program, dtype):
                 else:
                     result = SPECIAL.get(op, None) or getattr(torch.Tensor, op)
                     result = result(*inputs, **args)
+        except Dropped:
+            raise
         except Exception as error:
             if "ZeroTensors are immutable" in str(error):
                 raise Dropped("zeros without memory, which PyTorch's autograd makes")

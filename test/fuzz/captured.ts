@@ -1,11 +1,11 @@
-// A whole program as a captured function: called four times with other inputs, it must give what plain calls give.
+// A whole program as a captured function: called five times with other inputs, it must give what plain calls give.
 import { capture, type Device, noGrad, setDefaultDevice, type Tensor, tensor } from "../../src/index.ts";
 import { number } from "../goldens/recorded.ts";
 import { type Mismatch, rule } from "./compare.ts";
 import { type Held, type Input, type Program, pattern } from "./program.ts";
 import { type Env, held, made, runStep } from "./run.ts";
 
-const CALLS = 4;
+const CALLS = 5;
 /** Passes may round otherwise. */
 const NEAR = 1e-5;
 
@@ -17,6 +17,15 @@ const turned = (x: Input, k: number): Input => ({ ...x, data: x.data.map((_, i) 
 
 /** What changes whether an input requires grad is host state before a captured function, not in it. */
 export const capturable = (p: Program): boolean => p.steps.every((s) => s.op !== "requires_grad_");
+
+/**
+ * Whether the function leaves the gradients of the call before, to add to them: every other program, as long as they have no
+ * graph, which a captured function does not carry from call to call.
+ */
+const accumulates = (p: Program): boolean =>
+  [...p.name].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 2 === 1 &&
+  !p.steps.some((s) => s.op === "backward" && s.args.create_graph === true) &&
+  !(p.steps.some((s) => s.op === "grad_of") && p.steps.some((s) => s.op.endsWith("_")));
 
 async function calls(p: Program, captured: boolean, gradients: Map<string, Tensor>): Promise<Call[]> {
   const leaves = new Map(p.inputs.flatMap((x, i) => (x.grad ? [[`x${i}`, made(x).keep()] as const] : [])));
@@ -30,7 +39,7 @@ async function calls(p: Program, captured: boolean, gradients: Map<string, Tenso
     return gradients.get(key);
   };
   const body = (...inputs: Tensor[]): Values => {
-    for (const leaf of leaves.values()) leaf.grad = null;
+    if (!accumulates(p)) for (const leaf of leaves.values()) leaf.grad = null;
     const env: Env = new Map([...leaves, ...others.map(({ name }, i) => [name, inputs[i]!] as const)]);
     for (const step of p.steps) runStep(step, env, [], gradient);
     return Object.fromEntries(env);
@@ -50,7 +59,8 @@ async function calls(p: Program, captured: boolean, gradients: Map<string, Tenso
         [...leaves].map(([name, leaf]) => [name, leaf.grad === null ? null : held(leaf.grad)]),
       );
       found.push({ values, grads });
-      for (const x of Object.values(result)) if (x.gone === null && ![...leaves.values()].includes(x)) x.dispose();
+      const lent = new Set([...leaves.values()].flatMap((leaf) => [leaf, leaf.ownGrad]));
+      for (const x of Object.values(result)) if (x.gone === null && !lent.has(x)) x.dispose();
     } catch (error) {
       found.push({ refused: (error as Error).message });
     }

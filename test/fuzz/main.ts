@@ -40,7 +40,7 @@ const { values: given } = parseArgs({
 const reference = new ReferenceDevice();
 let wasm: Device;
 async function fresh(): Promise<Device> {
-  wasm = await ready(await init({ threads: given.captured ? 2 : 1 }));
+  wasm = await ready(await init({ threads: 2 }));
   return wasm;
 }
 

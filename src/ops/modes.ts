@@ -1,9 +1,9 @@
 // Modes that a function runs in: without gradients, with them again, or as a scope that releases what it made.
-import { leavesIn, rebuilder } from "../program/leaves.ts";
-import { type Entry, nextSerial } from "./entry.ts";
-import { fail } from "./error.ts";
-import { mode, owning } from "./lifetime.ts";
-import { Tensor } from "./tensor.ts";
+import { tensorsIn } from "../core/capture.ts";
+import { type Entry, nextSerial } from "../core/entry.ts";
+import { fail } from "../core/error.ts";
+import { mode, owning } from "../core/lifetime.ts";
+import type { Tensor } from "../core/tensor.ts";
 
 function refuseSync(what: string, result: unknown): void {
   if (result instanceof Promise) fail(what, "the function returned a promise: it must be synchronous");
@@ -29,13 +29,6 @@ function withGrad<T>(on: boolean, f: () => T, name: string): T {
     mode.grad = before;
   }
 }
-
-const isTensor = (v: unknown): v is Tensor => v instanceof Tensor;
-/** Tensors in a result: a tensor, or arrays and plain objects of them. @internal */
-export const tensorsIn = (value: unknown): Tensor[] => leavesIn(value, isTensor);
-/** Puts results where `value` had its tensors. @internal */
-export const replacing = (value: unknown): ((results: readonly Tensor[]) => unknown) =>
-  rebuilder(value, tensorsIn(value), isTensor);
 
 /**
  * Runs a synchronous `f` and releases what was made inside, but what it returns (a tensor, or arrays and plain objects of
