@@ -658,4 +658,30 @@ program("the gradient of a divisor whose square no float holds", async () => {
   await exactly(x.grad, [-inf], "twice at zero");
 });
 
+program("what a loss or a pool does not take stays out of it, whatever it is", async (same) => {
+  const x = tensor([1, 2, 3, -inf], { shape: [2, 2] }).requiresGrad_();
+  const labels = tensor([0, -100], { dtype: "int32" });
+  const [g] = w.grad(w.crossEntropy(x, labels), [x], { createGraph: true });
+  const second = 1 / (1 + Math.exp(-1)); // the probability of class 1
+  await same(g!, [-second, second, 0, 0], "first");
+  g!
+    .mul(tensor([1, 2, 1, 1], { shape: [2, 2] }))
+    .sum()
+    .backward();
+  const slope = second * (1 - second);
+  await same(x.grad, [-slope, slope, 0, 0], "second");
+
+  const logits = tensor([1, 2, 3, 3, -1, 0], { shape: [2, 3] });
+  const classes = tensor([0, 1], { dtype: "int32" });
+  const loss = (2 + Math.log1p(Math.exp(-1) + Math.exp(-2)) + 2 * (4 + Math.log1p(Math.exp(-3) + Math.exp(-4)))) / 3;
+  await same(w.crossEntropy(logits, classes, { weight: tensor([1, 2, inf]) }), [loss], "weight of none");
+  await same(w.nllLoss(logits, classes, { weight: tensor([1, 2, Number.NaN]) }), [1 / 3], "NaN of none");
+
+  const image = tensor([1, 2, 4, 3], { shape: [1, 1, 2, 2] }).requiresGrad_();
+  const pooled = w.maxPool2d(image, 2);
+  const [gi] = w.grad(pooled.mul(pooled).sum(), [image], { createGraph: true });
+  gi!.backward(tensor([inf, 0, 1, Number.NaN], { shape: [1, 1, 2, 2] }));
+  await same(image.grad, [0, 0, 2, 0], "maxPool2d");
+});
+
 test.run();

@@ -86,11 +86,11 @@ function differentiable(
 ): Tensor {
   const rows = x.shape[0]!;
   const hot = oneHot(target, x);
-  const counted = reshape(toFloat(counts(target, p.ignore)), [rows, 1]);
   const mean = count === null ? g : div(g, count);
   const factor = p.reduction === "none" ? reshape(g, [rows, 1]) : mean;
-  const by = probs === null ? neg(hot) : sub(apply(Probs, [x], probs), hot);
-  const gx = mul(mul(by, counted), factor);
+  const softmax = probs === null ? null : apply(Probs, [x], probs);
+  const by = softmax === null ? where(hot, -1, 0) : where(hot, addScalar(softmax, -1), softmax);
+  const gx = where(reshape(counts(target, p.ignore), [rows, 1]), mul(by, factor), 0);
   return probs === null ? besides(gx, x, "zeros") : gx;
 }
 
@@ -105,12 +105,12 @@ const Probs: Op<Tensor> = {
   vjp: (g, { saved: [y] }) => [softmaxVjp(g, y!, 1)],
 };
 
-/** 1 where the class is the label, [rows, classes]. */
+/** True where the class is the label, [rows, classes]. */
 function oneHot(labels: Tensor, x: Tensor): Tensor {
   const [rows, classes] = x.shape as [number, number];
   const positions = empty([1, classes], "int32", "loss", x.device);
   launch("arange_i32", [positions], [], [classes], [0, 1], "loss");
-  return toFloat(eq(reshape(labels, [rows, 1]), positions));
+  return eq(reshape(labels, [rows, 1]), positions);
 }
 
 function one(x: Tensor): Tensor {
@@ -162,7 +162,6 @@ function weighted(op: string, logp: Tensor, labels: Tensor, options: ClassLossOp
     fail(op, `weight ${show(weight.shape)} and input ${show(logp.shape)}: a weight of [${classes}] is expected`);
   }
   const counting = counts(labels, options.ignoreIndex ?? -100);
-  const counted = toFloat(counting);
   const hot = oneHot(labels, logp);
   // The kernel checks the labels: a fault names row and value.
   const checked = apply({ ...RowLoss, name: op }, [logp, labels], {
@@ -171,8 +170,8 @@ function weighted(op: string, logp: Tensor, labels: Tensor, options: ClassLossOp
     reduction: "none",
     ignore: options.ignoreIndex ?? -100,
   });
-  const w = weight === null ? null : sum(mul(hot, weight), { dim: 1 });
-  const rowWeight = w === null ? counted : mul(w, counted);
+  const w = weight === null ? null : sum(where(hot, weight, 0), { dim: 1 });
+  const rowWeight = w === null ? toFloat(counting) : where(counting, w, 0);
   let loss = w === null ? checked : mul(checked, rowWeight);
   if (smoothing > 0) {
     const all = neg(sum(weight === null ? logp : mul(logp, weight), { dim: 1 }));

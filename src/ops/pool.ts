@@ -1,15 +1,16 @@
 // Max and average pooling over windows of [n, c, h, w].
 import { fail } from "../core/error.ts";
-import { apply, cast, launch, type Op, save } from "../core/op.ts";
+import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { eq } from "./binary.ts";
 import { like } from "./compose.ts";
 import { type Pair, pair } from "./conv.ts";
 import { expectDtype } from "./expect.ts";
-import { matmul } from "./matmul.ts";
+import { sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
-import { besides, toFloat } from "./unary.ts";
+import { besides } from "./unary.ts";
+import { where } from "./where.ts";
 
 /** Options of both pools. */
 export interface PoolOptions {
@@ -98,15 +99,15 @@ const MaxPoolVjp: Op<MaxGeometry> = {
   vjp: (h, { saved: [index], params: g }) => [gathered(h, index!, g), null],
 };
 
-/** The elements of each plane that the windows took: a product with one-hot rows, for second derivatives only. */
+/** The elements of each plane that the windows took, selected from all: for second derivatives only. */
 function gathered(h: Tensor, index: Tensor, g: MaxGeometry): Tensor {
   const [planes, oh, ow] = g.extents as [number, number, number];
   const [height, width] = g.scalars as [number, number];
   const size = height * width;
   const positions = empty([size], "int32", "maxPool2d", h.device);
   launch("arange_i32", [positions], [], [size], [0, 1], "maxPool2d");
-  const hot = cast(toFloat(eq(reshape(index, [planes, oh * ow, 1]), positions)), h.dtype);
-  return reshape(matmul(hot, reshape(h, [planes, size, 1])), g.out);
+  const taken = eq(reshape(index, [planes, oh * ow, 1]), positions);
+  return reshape(sum(where(taken, reshape(h, [planes, 1, size]), 0), { dim: 2 }), g.out);
 }
 
 /**
