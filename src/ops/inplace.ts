@@ -16,22 +16,12 @@ import { launchEach } from "./each.ts";
 import { expectDtype } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
-import { broadcast, hasZeroStride } from "./strides.ts";
+import { broadcast, hasZeroStride, withoutGaps } from "./strides.ts";
 import { clone, divScalar, mulScalar, neg, tanhVjp, toDtype, zerosAs } from "./unary.ts";
 import { fromMemory, Part, type Place, part, partOf, placeOf, scatter, toMemory } from "./views.ts";
 import { constant, where } from "./where.ts";
 
-/** Its elements fill a run of bytes, in any order of dims. */
-function fillsRun(x: Tensor): boolean {
-  if (x.strides === null) return true;
-  const dims = x.strides.map((s, i) => [s, x.shape[i]!] as const).filter(([, n]) => n !== 1);
-  let stride = 1;
-  for (const [s, n] of dims.sort((a, b) => a[0] - b[0])) {
-    if (s !== stride) return false;
-    stride *= n;
-  }
-  return true;
-}
+const fillsRun = (x: Tensor): boolean => withoutGaps(x.shape, stridesOf(x));
 
 /** Throws where `x` and an operand share some of the bytes that are written, or all in another order, as PyTorch does where it sees that. */
 function apart(op: string, x: Tensor, other: Tensor): void {
