@@ -1,9 +1,12 @@
 // Messages of views, of writes to them, and of what selects: as messages.ts, which has the others.
 import { apply, type Op } from "../src/core/op.ts";
 import * as w from "../src/index.ts";
+import { moveTo } from "../src/ops/move.ts";
 import type { Cases } from "./messages.ts";
+import { ReferenceDevice } from "./reference.ts";
 
 type Any = never;
+const reference = new ReferenceDevice();
 const { ones, zeros, arange } = w;
 const leaf = (...shape: number[]): w.Tensor => ones(shape, { requiresGrad: true });
 const ints = (...list: number[]): w.Tensor => w.tensor(list, { dtype: "int32" });
@@ -12,6 +15,22 @@ const ints = (...list: number[]): w.Tensor => w.tensor(list, { dtype: "int32" })
 const Wrong: Op = { name: "wrong", forward: ([x]) => x!.clone(), vjp: () => [ones([2])] };
 
 export const views: Cases = {
+  "tensor: move a view": () => moveTo(ones([4]).narrow(0, 2, 2), ones([2]).storage),
+  "SGD: moved after its first step": async () => {
+    const model = new w.nn.Linear(2, 3);
+    const optimizer = new w.optim.SGD(model.parameters(), { momentum: 0.5 });
+    const step = (x: w.Tensor) => {
+      model.forward(x).sum().backward();
+      optimizer.step();
+    };
+    step(ones([1, 2]));
+    // Behind the optimizer's back: to() would have moved its state too.
+    for (const p of model.parameters()) {
+      p.setGrad(null);
+      moveTo(p, reference.alloc(p.numel * 4, "weight"));
+    }
+    step(ones([1, 2], { device: reference }));
+  },
   "backward: a gradient of the wrong shape": () =>
     apply(Wrong, [leaf(2, 3)], null)
       .sum()

@@ -5,7 +5,6 @@ import * as datasets from "../src/data/index.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import * as format from "../src/io/safetensors.ts";
-import { moveTo } from "../src/ops/move.ts";
 import { ReferenceDevice } from "./reference.ts";
 
 export type Cases = Record<string, () => unknown>;
@@ -70,7 +69,6 @@ const core: Cases = {
   "tensor: a gradient of another shape": () => {
     leaf(2, 3).grad = ones([3]);
   },
-  "tensor: move a view": () => moveTo(ones([4]).narrow(0, 2, 2), ones([2]).storage),
   "noGrad: a promise": () => w.noGrad(async () => 1),
   "scope: a promise": () => w.scope(async () => 1),
   "backward: nothing requires grad": () => ones([]).backward(),
@@ -400,21 +398,6 @@ const optimizers: Cases = {
     const optimizer = new optim.SGD(list, { lr: 1 });
     for (const p of list) p.sum().backward();
     optimizer.step();
-  },
-  "SGD: moved after its first step": async () => {
-    const model = linear();
-    const optimizer = new optim.SGD(model.parameters(), { momentum: 0.5 });
-    const step = (x: w.Tensor) => {
-      model.forward(x).sum().backward();
-      optimizer.step();
-    };
-    step(ones([1, 2]));
-    // Behind the optimizer's back: to() would have moved its state too.
-    for (const p of model.parameters()) {
-      p.setGrad(null);
-      moveTo(p, reference.alloc(p.numel * 4, "weight"));
-    }
-    step(there(1, 2));
   },
   "Adam: betas": () => new optim.Adam([leaf(1)], { betas: [0.9] as Any }),
   "Adam: a beta": () => new optim.Adam([leaf(1)], { betas: [0.9, 1] }),

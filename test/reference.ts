@@ -2,7 +2,6 @@
 // (reference/*.ts). What every other device is checked against. Faults are thrown at the launch.
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../src/core/device.ts";
 import { type DType, WasmgradError } from "../src/index.ts";
-import { denseOf } from "../src/program/nest.ts";
 import { dense } from "./reference/dense.ts";
 import { elementwise, walked } from "./reference/elementwise.ts";
 import { norm } from "./reference/norm.ts";
@@ -14,6 +13,9 @@ import { type Kernels, ReferenceStorage, View } from "./reference/view.ts";
 export { ReferenceStorage } from "./reference/view.ts";
 
 export const kernels: Kernels = { ...elementwise, ...reduce, ...dense, ...norm, ...random, ...optim };
+
+/** A row over views is named after its dense kernel. */
+const denseOf = (name: string): string => name.replace(/^walk:/, "");
 
 function run({ kernel: name, buffers, outputs, extents, scalars, op }: Row): void {
   const kernel = kernels[name] ?? (denseOf(name) in kernels ? walked(kernels[denseOf(name)]) : undefined);

@@ -137,7 +137,10 @@ function eagerly<R>(result: R): R {
   return replacing(result)(found.map(valuesOf)) as R;
 }
 
-const holds = (v: Variant): boolean => v.guards.every((g) => Object.is(g.read(), g.value));
+function holds({ guards }: Variant): boolean {
+  for (let i = 0; i < guards.length; i++) if (!Object.is(guards[i]!.read(), guards[i]!.value)) return false;
+  return true;
+}
 
 function input(x: Tensor, i: number, device: Device): Tensor {
   if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${typeof x}: the inputs are tensors`);

@@ -38,7 +38,11 @@ let serials = 0;
 export const nextSerial = (): number => ++serials;
 const NONE: never[] = [];
 
-/** Versions of what was saved; -1 for temporaries, which are neither inputs nor outputs. @internal */
+/** Whether others than the entry may see what was saved: an input, most often one of the first, or an output. @internal */
+export const seen = (s: Tensor, inputs: readonly Tensor[], out: Tensor, others: readonly Tensor[]): boolean =>
+  s === out || s === inputs[0] || s === inputs[1] || inputs.includes(s) || others.includes(s);
+
+/** Versions of what was saved; -1 for temporaries. @internal */
 export function versionsOf(
   saved: Entry["saved"],
   inputs: Entry["inputs"],
@@ -49,7 +53,7 @@ export function versionsOf(
   const versions = new Array<number>(saved.length);
   for (let i = 0; i < saved.length; i++) {
     const s = saved[i]!;
-    if (s === null || !(s === out || inputs.includes(s) || others.includes(s))) versions[i] = -1;
+    if (s === null || !seen(s, inputs, out, others)) versions[i] = -1;
     else {
       s.readers++;
       versions[i] = s.storage.version;
@@ -124,7 +128,8 @@ export function consume(order: readonly Entry[], root: Tensor): void {
   for (let k = order.length - 1; k >= 0; k--) {
     const entry = order[k]!;
     const { wants, inputs, edges, others, saved, versions, helpers } = entry;
-    entry.consumed = saved.some((s) => s !== null);
+    entry.consumed = false;
+    for (let i = 0; i < saved.length; i++) if (saved[i] !== null) entry.consumed = true;
     for (let i = 0; i < edges.length; i++) {
       const edge = edges[i]!;
       if (edge !== null) entry.consumed ||= edge.consumed;

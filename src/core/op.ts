@@ -3,7 +3,7 @@
 import { shifted, walk } from "../program/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
-import { type Entry, nextSerial, releaseSpent, versionsOf } from "./entry.ts";
+import { type Entry, nextSerial, releaseSpent, seen, versionsOf } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode } from "./lifetime.ts";
 import { type Shape, show } from "./shape.ts";
@@ -80,19 +80,13 @@ export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], 
   let others = NOTHING;
   if (Array.isArray(out)) [first, ...others] = out as [Tensor, ...Tensor[]];
   if (wants !== 0 && isFloat(first.dtype)) record(op as unknown as Op, xs, params, kept, first, others, wants);
-  else if (kept !== NOTHING) drop(op.name, kept, xs, first, others);
+  else
+    for (const s of kept)
+      if (s !== null && !seen(s, xs, first, others)) s.release(`${op.name}, which was not recorded`);
   // Dense copies and casts that nobody else has seen.
   if (xs !== given)
     for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);
   return out;
-}
-
-/** Releases the temporaries that were saved for a vjp that will not come. */
-function drop(op: string, kept: typeof saved, xs: readonly Tensor[], first: Tensor, others: readonly Tensor[]): void {
-  for (const s of kept) {
-    if (s === null || s === first || xs.includes(s) || others.includes(s)) continue;
-    s.release(`${op}, which was not recorded`);
-  }
 }
 
 /** Throws where a view has stayed behind its base. @internal */

@@ -92,10 +92,12 @@ function differentiate(
       }
       if (!create) for (let i = 0; i < gs.length; i++) gs[i]?.release("backward()");
     }
+  } catch (error) {
+    for (const entry of order) entry.grads = NO_GRADS;
+    throw error;
   } finally {
     mode.grad = outerGrad;
     mode.autocast = autocast;
-    for (const entry of order) entry.grads = NO_GRADS;
   }
   if (!retain) consume(order, root);
   return found;
@@ -137,7 +139,8 @@ function grows({ entry, found, wanted }: Visit, i: number, into: (whole: Tensor)
   into(g);
   return true;
 }
-const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean => grads === null || grads.includes(t);
+const isAmong = (t: Tensor, grads: readonly (Tensor | null)[] | null): boolean =>
+  grads === null || t === grads[0] || t === grads[1] || grads.includes(t);
 
 /** A tensor of its own over the same storage; differentiable where gradients are. */
 const own = (x: Tensor, create: boolean): Tensor => (create ? apply(Alias, [x], null) : alias(x));

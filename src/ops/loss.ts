@@ -264,10 +264,10 @@ const Bce: Op = {
 const BceVjp: Op = {
   name: "binaryCrossEntropyVjp",
   strided: true,
-  forward([g, p, y]) {
+  forward([g, p, y], _, wants) {
     const gp = like(p!, "binaryCrossEntropy gradient");
     launchEach("bce_vjp_f32", gp, [g!, p!, y!], undefined, "binaryCrossEntropy");
-    save(g!, p!, y!);
+    if (wants !== 0) save(g!, p!, y!);
     return gp;
   },
   vjp(h, { saved: [g, p, y] }) {

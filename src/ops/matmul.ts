@@ -142,8 +142,10 @@ function row(op: string, y: Tensor, read: Tensor[], bias: Tensor | null, n: numb
     read.push(bias);
     scalars.push(0); // no relu
   }
-  launch(bias === null ? `matmul_${form}_f32` : `matmul_${form}_bias_f32`, [y], read, extents, scalars, op);
+  launch(bias === null ? FORMS[form] : FORMS_BIAS[form], [y], read, extents, scalars, op);
 }
+const FORMS = { nn: "matmul_nn_f32", nt: "matmul_nt_f32", tn: "matmul_tn_f32", strided: "matmul_strided_f32" };
+const FORMS_BIAS = { ...FORMS, nn: "matmul_nn_bias_f32", nt: "matmul_nt_bias_f32", strided: "matmul_strided_bias_f32" };
 
 /** Both operands at least matrices: [..., m, k] and [..., k, n]. The layout is that of the result. */
 const Matmul: Op<Layout | null> = {
@@ -158,7 +160,7 @@ const Matmul: Op<Layout | null> = {
     const k2 = b.shape[b.ndim - 2]!;
     const n = b.shape[b.ndim - 1]!;
     if (k !== k2) fail("matmul", `${show(a.shape)} and ${show(b.shape)}: inner dimensions differ (${k} and ${k2})`);
-    save(wants & A ? b : null, wants & B ? a : null);
+    if (wants !== 0) save(wants & A ? b : null, wants & B ? a : null);
     const [aTurned, bTurned] = [turned(a), turned(b)];
     const dense = (a.strides === null || aTurned) && (b.strides === null || bTurned) && !(aTurned && bTurned);
     if (dense && wanted === null && a.ndim === 2 && b.ndim === 2) {
@@ -241,7 +243,7 @@ const Linear: Op = {
     const k = w.shape[1]!;
     const shape = x.shape.slice() as number[];
     shape[shape.length - 1] = n;
-    save(wants & A ? w : null, wants & B ? x : null);
+    if (wants !== 0) save(wants & A ? w : null, wants & B ? x : null);
     const bias = given === undefined ? null : contiguous(given);
     let y: Tensor;
     if (x.strides === null && w.strides === null) {
@@ -272,10 +274,10 @@ const across = (a: Tensor, b: Tensor): Tensor => apply(Across, [a, b], null);
 const Across: Op = {
   name: "matmul",
   strided: true,
-  forward(inputs) {
+  forward(inputs, _, wants) {
     const [a, b] = inputs as readonly [Tensor, Tensor];
     const [k, m, n] = [a.shape[0]!, a.shape[1]!, b.shape[1]!];
-    save(a, b);
+    if (wants !== 0) save(a, b);
     if (a.strides !== null || b.strides !== null)
       return product("matmul", [m, n], k, NO_DIMS, [a, b], FIRST, null, null);
     const c = like(a, "matmul", [m, n]);

@@ -16,12 +16,12 @@ function unary(name: string, saves: "x" | "y" | "", vjp: (g: Tensor, of: Tensor)
   const op: Op = {
     name,
     strided: true,
-    forward([x]) {
+    forward([x], _, wants) {
       expectDtype(name, x!, "float32");
       const y = like(x!, name);
       if (x!.strides === null) launch(kernel, [y], [x!], [x!.numel], undefined, name);
       else launchEach(kernel, y, [x!], undefined, name);
-      if (saves !== "") save(saves === "x" ? x! : y);
+      if (wants !== 0 && saves !== "") save(saves === "x" ? x! : y);
       return y;
     },
     vjp: (g, { saved: [of] }) => [vjp(g, of!)],
@@ -39,10 +39,10 @@ function unaryVjp(
   const op: Op = {
     name: `${name}Vjp`,
     strided: true,
-    forward([g, y]) {
+    forward([g, y], _, wants) {
       const gx = like(y!, label);
       launchEach(kernel, gx, [g!, y!], undefined, name);
-      save(g!, y!);
+      if (wants !== 0) save(g!, y!);
       return gx;
     },
     vjp: (gg, { saved: [g, y] }) => of(gg, g!, y!),

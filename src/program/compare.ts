@@ -62,5 +62,9 @@ interface Input {
 
 /** As many inputs, of the same dtypes and shapes. */
 export function sameInputs(a: readonly Input[], b: readonly Input[]): boolean {
-  return a.length === b.length && a.every((x, i) => x.dtype === b[i]!.dtype && sameShape(x.shape, b[i]!.shape));
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i]!.dtype !== b[i]!.dtype || !sameShape(a[i]!.shape, b[i]!.shape)) return false;
+  }
+  return true;
 }

@@ -4,7 +4,7 @@ import { amp } from "./amp.ts";
 import { binary } from "./binary.ts";
 import { conv } from "./conv.ts";
 import { copy } from "./copy.ts";
-import { loss } from "./loss.ts";
+import { bce, loss } from "./loss.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
 import { optim } from "./optim.ts";
@@ -33,5 +33,5 @@ export const registry: Registry = {
   ...reduce,
   ...softmax,
   ...unary,
-  ...walked({ ...unary, ...where }),
+  ...walked({ ...unary, ...where, ...bce }),
 };

@@ -85,6 +85,28 @@ fn logRest_(a: f32) -> f32 {
   return f + fma(f * f, -0.5, p * f * f * f);
 }`;
 
+/** Elementwise ones. */
+export const bce: Registry = {
+  // -(t max(log p, -100) + (1 - t) max(log(1 - p), -100)); a p outside [0, 1] is a fault
+  bce_f32: one({
+    buffers: "y p t",
+    extents: "n",
+    faults: true,
+    head: LOG_REST,
+    body: `
+  let a = p[i];
+  let b = t[i];
+  if (isNan_(a) || a < 0.0 || a > 1.0) { fault(i, bitcast<i32>(a)); }
+  y[i] = -(b * max(log_(a), -100.0) + (1.0 - b) * max(logRest_(a), -100.0));`,
+  }),
+  // g (p - t) / max(p (1 - p), 1e-12)
+  bce_vjp_f32: one({
+    buffers: "gp g p t",
+    extents: "n",
+    body: "let a = p[i]; gp[i] = g[i] * ((a - t[i]) / max(a * (1.0 - a), 1e-12));",
+  }),
+};
+
 export const loss: Registry = {
   cross_entropy_f32: crossEntropy,
   // (probs - onehot) * scale
@@ -125,22 +147,5 @@ export const loss: Registry = {
     kernels: { plain: nllMean(LAYOUTS.long), subgroups: nllMean(LAYOUTS["long, subgroups"]) },
     variant: (_, { subgroups }) => (subgroups ? "subgroups" : "plain"),
   },
-  // -(t max(log p, -100) + (1 - t) max(log(1 - p), -100)); a p outside [0, 1] is a fault
-  bce_f32: one({
-    buffers: "y p t",
-    extents: "n",
-    faults: true,
-    head: LOG_REST,
-    body: `
-  let a = p[i];
-  let b = t[i];
-  if (isNan_(a) || a < 0.0 || a > 1.0) { fault(i, bitcast<i32>(a)); }
-  y[i] = -(b * max(log_(a), -100.0) + (1.0 - b) * max(logRest_(a), -100.0));`,
-  }),
-  // g (p - t) / max(p (1 - p), 1e-12)
-  bce_vjp_f32: one({
-    buffers: "gp g p t",
-    extents: "n",
-    body: "let a = p[i]; gp[i] = g[i] * ((a - t[i]) / max(a * (1.0 - a), 1e-12));",
-  }),
+  ...bce,
 };
