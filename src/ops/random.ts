@@ -12,6 +12,7 @@ import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import type { TensorOptions } from "./create.ts";
 import { checkShape, expectDtype } from "./expect.ts";
+import { expectSingle } from "./strides.ts";
 
 /** State [4]: key and counter, each of two words. */
 const states = new WeakMap<Device, Tensor>();
@@ -99,6 +100,7 @@ export const randintLike = (x: Tensor, low: number, high: number, options: Tenso
 function writable(op: string, x: Tensor): void {
   expectDtype(op, x, "float32");
   alive(op, x);
+  expectSingle(op, x);
   if (mode.grad && x.requiresGrad) {
     fail(op, `${show(x.shape)} requires grad: such a write in place is not recorded, use noGrad`);
   }
