@@ -142,6 +142,11 @@ export const options: Cases = {
   "where: condition": () => w.where([true] as Any, ones([1]), 0),
   "add: alpha": () => ones([2]).add(ones([2]), { alpha: "2" as Any }),
   "add: unknown option": () => ones([2]).add(ones([2]), { beta: 2 } as Any),
+  "full: a tensor": () => w.full([2], ones([]) as Any),
+  "randint: the shape in the place of high": () => w.randint(10, [2, 3] as Any, []),
+  "noGrad: no function": () => w.noGrad(undefined as Any),
+  "scope: no function": () => w.scope(1 as Any),
+  "capture: a module": () => w.capture(new w.nn.Linear(2, 2) as Any),
   "grad: one tensor": () => {
     const x = leaf(1);
     w.grad(x.mul(2), x as Any);
