@@ -146,7 +146,6 @@ export const options: Cases = {
   "randint: the shape in the place of high": () => w.randint(10, [2, 3] as Any, []),
   "noGrad: no function": () => w.noGrad(undefined as Any),
   "scope: no function": () => w.scope(1 as Any),
-  "capture: a module": () => w.capture(new w.nn.Linear(2, 2) as Any),
   "grad: one tensor": () => {
     const x = leaf(1);
     w.grad(x.mul(2), x as Any);
