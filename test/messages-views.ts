@@ -118,6 +118,26 @@ export const views: Cases = {
   "chunk: a scalar": () => ones([]).chunk(2),
   "chunk: chunks": () => ones([5]).chunk(0),
   "stride: dim": () => ones([2, 3]).stride(2),
+  "fill_: a tensor": () => ones([2]).fill_(ones([]) as Any),
+  "add_: an array": () => ones([2]).add_([1, 2] as Any),
+  "heaviside: a number": () => w.heaviside(ones([2]), 0.5 as Any),
+  "uniform_: an expanded view": () => zeros([1]).expand(3).uniform_(),
+  "transpose: a dim that is a string": () => ones([2, 3]).transpose("0" as Any, 1),
+  "transpose: dims in an array": () => ones([2, 3]).transpose([0, 1] as Any, 0),
+  "select: a fraction": () => ones([2, 3]).select(0.5, 1),
+  "unsqueeze: dim": () => ones([2, 3]).unsqueeze(3),
+  "unsqueeze: a string": () => ones([2, 3]).unsqueeze("1" as Any),
+  "split: no size": () => ones([2, 3]).split("1" as Any),
+  "movedim: no dims": () => ones([2, 3]).movedim(0, "1" as Any),
+  "narrow: a released tensor": () => {
+    const x = ones([2, 3]);
+    x.dispose();
+    x.narrow(0, 0, 1);
+  },
+  "backward: options in the place of the gradient": () =>
+    leaf(2)
+      .sum()
+      .backward({ createGraph: true } as Any),
 };
 
 export const selecting: Cases = {
@@ -126,7 +146,14 @@ export const selecting: Cases = {
   "where: shapes": () => w.where(ones([2]).gt(0), ones([3]), ones([2])),
   "where: dtypes": () => w.where(ones([2]).gt(0), ones([2]), ints(1, 2)),
   "maskedFill: mask": () => ones([2]).maskedFill(ones([2]), 0),
+  "maskedFill: shapes": () => ones([2]).maskedFill(w.tensor([true, false, true]), 0),
+  "maskedFill: no value": () => ones([2]).maskedFill(w.tensor([true, false]), "1" as Any),
+  "maskedFill: a fraction among int32": () => ints(1, 2).maskedFill(w.tensor([true, false]), 0.5),
+  "maskedFill_: a fraction among int32": () => ints(1, 2).maskedFill_(w.tensor([true, false]), 0.5),
+  "where: a fraction among int32": () => w.where(ones([2]).gt(0), ints(1, 2), 0.5),
   "clamp: no bounds": () => ones([2]).clamp({}),
+  "clamp: a bound that is no number": () => ones([2]).clamp({ min: "1" as Any }),
+  "clamp: a fraction among int32": () => ints(1, 2).clamp({ max: 1.5 }),
 };
 
 /** Those that name no shape. */
@@ -134,5 +161,23 @@ export const options: Cases = {
   "where: condition": () => w.where([true] as Any, ones([1]), 0),
   "add: alpha": () => ones([2]).add(ones([2]), { alpha: "2" as Any }),
   "add: unknown option": () => ones([2]).add(ones([2]), { beta: 2 } as Any),
+  "full: a tensor": () => w.full([2], ones([]) as Any),
+  "randint: the shape in the place of high": () => w.randint(10, [2, 3] as Any, []),
+  "noGrad: no function": () => w.noGrad(undefined as Any),
+  "scope: no function": () => w.scope(1 as Any),
+  "grad: one tensor": () => {
+    const x = leaf(1);
+    w.grad(x.mul(2), x as Any);
+  },
+  "copy_: a number": () => ones([2]).copy_(3 as Any),
+  "mm: a number": () => ones([2, 2]).mm(2 as Any),
+  "layerNorm: options in the place of the weight": () => w.layerNorm(ones([2, 3]), 3, { eps: 1 } as Any),
+  "clamp: numbers": () => ones([2]).clamp(0 as Any),
+  "sum: a number": () => ones([2, 3]).sum(0 as Any),
+  "mean: an array": () => ones([2, 3]).mean([0, 1] as Any),
+  "add: options that are a number": () => ones([2]).add(ones([2]), 2 as Any),
+  "Adam: a number": () => new w.optim.Adam([leaf(2)], 0.1 as Any),
+  "loadStateDict: a promise": () => new w.nn.Linear(2, 2).loadStateDict(Promise.resolve({}) as Any),
+  "saveSafetensors: a module": () => w.saveSafetensors(new w.nn.Linear(2, 2) as Any),
   "clamp: unknown option": () => ones([2]).clamp({ low: 0 } as Any),
 };

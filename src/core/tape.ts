@@ -9,7 +9,7 @@ import { fail } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
 import { apply, cast, contiguous, current, denseCopy, launch, NO_GRADS, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
-import { alias, alive, empty, lasting, type Tensor } from "./tensor.ts";
+import { alias, alive, empty, lasting, Tensor } from "./tensor.ts";
 
 /** Options of `backward()` and `grad()`. */
 export interface BackwardOptions {
@@ -41,6 +41,7 @@ export interface GradOptions extends BackwardOptions {
  * https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
  */
 export function grad(root: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
+  if (!Array.isArray(inputs)) fail("grad", `inputs of type ${typeof inputs}: an array of tensors is expected`);
   const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
   return inputs.map((x) => {
     const g = found.get(x);
@@ -62,6 +63,8 @@ function differentiate(
     fail("backward", `${root.describe()}: element 0 of tensors does not require grad and does not have a grad_fn`);
   if (gradient === null && root.numel !== 1)
     fail("backward", `${root.describe()}: grad can be implicitly created only for scalar outputs; pass a gradient`);
+  if (gradient !== null && !(gradient instanceof Tensor))
+    fail("backward", `a gradient of type ${typeof gradient}: a tensor or null is expected, options come behind it`);
   if (gradient !== null && !sameShape(gradient.shape, root.shape))
     fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
   const { createGraph: create = false, retainGraph: retain = create } = options;

@@ -215,9 +215,10 @@ export abstract class Tensor {
 /** To its users the class is abstract, so that `new Tensor()` does not compile. Here they are made. */
 const Made = Tensor as unknown as new (...args: ConstructorParameters<typeof Tensor>) => Tensor;
 
-/** Throws when `x` was released. @internal */
+/** Throws when `x` was released, or is no tensor. @internal */
 export function alive(op: string, x: Tensor): void {
-  if (x.gone === null) return;
+  if (x?.gone === null) return;
+  if (!(x instanceof Tensor)) fail(op, `${typeof x} was given: a tensor is expected`);
   const cure = /clone\(\)|return it/.test(x.gone) ? "" : "; keep() or clone() would have kept it";
   fail(op, `the tensor ${x.storage.label} ${show(x.shape)} was released by ${x.gone}${cure}`);
 }

@@ -1,6 +1,7 @@
 // Tensors to files and back. The format itself is loaded when it is first needed.
 
 import type { Device } from "../core/device.ts";
+import { fail } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
@@ -21,6 +22,8 @@ export async function saveSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array> {
   const reads = Object.entries(tensors).map(async ([name, x]): Promise<[string, HostTensor]> => {
+    if (!(x instanceof Tensor) && !(typeof x === "object" && x !== null && "dtype" in x))
+      fail(`saveSafetensors (${name})`, `a value of type ${typeof x}: a tensor is expected, as in model.stateDict()`);
     return [name, x instanceof Tensor ? await fetched(name, x) : x];
   });
   const values = Object.fromEntries(await Promise.all(reads));

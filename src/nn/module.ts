@@ -176,8 +176,11 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     unexpectedKeys: string[];
   } {
     known("loadStateDict", options, ["strict"]);
-    if (dict === null || typeof dict !== "object")
-      fail("loadStateDict", `${String(dict)} was given: a state dict is expected`);
+    if (dict === null || typeof dict !== "object" || dict instanceof Promise)
+      fail(
+        "loadStateDict",
+        `${dict instanceof Promise ? "a promise" : String(dict)} was given: a state dict is expected, as await load() gives`,
+      );
     const state = this.namedState();
     const keys = new Set(state.map(([key]) => key));
     const missingKeys = [...keys].filter((key) => !Object.hasOwn(dict, key));

@@ -8,8 +8,8 @@ import { alive, empty, Tensor } from "../core/tensor.ts";
 import { noGrad } from "../ops/modes.ts";
 
 /**
- * A tensor that counts as a parameter of the module whose property it is. It shares the storage of `data`, and no step
- * or scope releases it. https://pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
+ * A tensor that counts as a parameter of the module whose property it is. It shares the storage of `data`, or of
+ * a dense copy where that is a view whose elements do not lie row by row; no step or scope releases it. https://pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
  */
 export class Parameter extends Tensor {
   /** Requires gradients unless `requiresGrad` is false. */

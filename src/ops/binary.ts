@@ -8,6 +8,7 @@ import { alias, empty, Tensor } from "../core/tensor.ts";
 import { shifted, walk } from "../program/nest.ts";
 import { compose, like } from "./compose.ts";
 import { launchEach } from "./each.ts";
+import { expectOptions } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides, oneLoop } from "./strides.ts";
 import {
@@ -56,7 +57,8 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
 export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
   for (let i = 1; i < inputs.length; i++) {
     const [a, b] = [inputs[0]!, inputs[i]!];
-    if (b.dtype === a.dtype) continue;
+    if (b?.dtype === a.dtype) continue;
+    if (!(b instanceof Tensor)) fail(op, `${show(a.shape)} and ${String(b)}: a tensor is expected`);
     fail(
       op,
       `${show(a.shape)} of ${a.dtype} and ${show(b.shape)} of ${b.dtype}: the dtypes must be the same, use float(), half() or int()`,
@@ -178,7 +180,9 @@ export interface AlphaOptions {
 }
 
 /** The second operand of a sum, times alpha. @internal */
-export function scaled(op: string, b: Tensor | number, { alpha = 1, ...rest }: AlphaOptions): Tensor | number {
+export function scaled(op: string, b: Tensor | number, options: AlphaOptions): Tensor | number {
+  expectOptions(op, options, "{ alpha: 2 }");
+  const { alpha = 1, ...rest } = options;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) fail(op, `unknown option ${unknown}: known is alpha`);
   if (typeof alpha !== "number") fail(op, `alpha ${String(alpha)}: a number is expected`);

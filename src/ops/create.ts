@@ -52,6 +52,8 @@ export const DTYPES: readonly DType[] = ["float32", "float16", "int32", "bool"];
 
 function filled(label: string, shape: Shape, value: number, options: TensorOptions): Tensor {
   checkShape(label, shape);
+  if (typeof value !== "number")
+    fail(label, `shape ${show(shape)}, a value of type ${typeof value}: a number is expected`);
   const dtype = dtypeOf(label, options, "float32");
   const y = emptyTensor(shape, dtype, label, options.device ?? defaultDevice());
   launch(`fill_${suffix(dtype)}`, [y], [], [y.numel], [wordOf(value, dtype)], label);

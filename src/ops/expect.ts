@@ -2,12 +2,22 @@
 import { type DType, isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { type Shape, show } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { Tensor } from "../core/tensor.ts";
 
 /** Checks a dtype and names the rule. Where float32 is expected, float16 will do. @internal */
 export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input"): void {
+  if (!(x instanceof Tensor)) fail(op, `${what} is ${typeof x}: a tensor is expected`);
   if (x.dtype !== dtype && !(dtype === "float32" && isFloat(x.dtype)))
     fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);
+}
+
+/** Throws where options are no object, as a number in their place. @internal */
+export function expectOptions(op: string, options: unknown, example: string): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    fail(
+      op,
+      `options ${Array.isArray(options) ? `[${options}]` : String(options)}: an object is expected, as ${example}`,
+    );
 }
 
 /** Throws unless every size is a non-negative integer. @internal */

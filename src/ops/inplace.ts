@@ -10,16 +10,16 @@ import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, empty, stridesOf, Tensor } from "../core/tensor.ts";
 import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
-import { like } from "./compose.ts";
+import { compose, like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { expectDtype } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { expand } from "./shape.ts";
-import { broadcast, hasZeroStride, withoutGaps } from "./strides.ts";
-import { clone, divScalar, mulScalar, neg, tanhVjp, toDtype, zerosAs } from "./unary.ts";
+import { broadcast, expectSingle, withoutGaps } from "./strides.ts";
+import { clone, divScalar, expectNumber, mulScalar, neg, tanhVjp, toDtype, zerosAs } from "./unary.ts";
 import { fromMemory, Part, type Place, part, partOf, placeOf, scatter, toMemory } from "./views.ts";
-import { constant, where } from "./where.ts";
+import { constant, expectFit, expectMask, where } from "./where.ts";
 
 const fillsRun = (x: Tensor): boolean => withoutGaps(x.shape, stridesOf(x));
 
@@ -56,12 +56,7 @@ function inPlace<P>(op: Op<P>, x: Tensor, others: readonly Tensor[], params: P, 
     if (mode.grad) current(op.name, o);
     apart(op.name, x, o);
   }
-  if (!spread && hasZeroStride(x.shape, x.strides)) {
-    fail(
-      op.name,
-      `${show(x.shape)}: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.`,
-    );
-  }
+  if (!spread) expectSingle(op.name, x);
   let wants = x.requiresGrad ? 1 : 0;
   for (let i = 0; i < others.length; i++) if (others[i]!.requiresGrad) wants |= 2 << i;
   // One of several views, or one made under noGrad, says itself that it wants nothing: its base does.
@@ -161,7 +156,7 @@ function binaryInPlace(
     vjp: (g, { params }) => [name === "mul" ? mulScalar(g, params) : name === "div" ? divScalar(g, params) : g],
   };
   const kernel = name === "mul" || name === "div" ? `${name}_scalar_f32` : "add_scalar_f32";
-  return (x: Tensor, given: Tensor | number, options?: AlphaOptions): Tensor => {
+  const write = (x: Tensor, given: Tensor | number, options?: AlphaOptions): Tensor => {
     const other = options === undefined ? given : scaled(op.name, given, options);
     if (x.dtype === "bool")
       fail(op.name, `${show(x.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
@@ -169,7 +164,10 @@ function binaryInPlace(
       fail(op.name, `${show(x.shape)} of ${x.dtype}: the result is float and does not fit into the first`);
     }
     if (typeof other === "number") {
-      if (!isFloat(x.dtype)) fail(op.name, `${show(x.shape)} of ${x.dtype} and a number: float32 is expected`);
+      if (!isFloat(x.dtype)) {
+        expectFit(op.name, other, x);
+        return compose(() => write(x, constant(other, x)));
+      }
       return inPlace(scalar, x, [], other, () => {
         const y = target(x);
         if (y !== x) gather(op.name, y, x);
@@ -178,6 +176,7 @@ function binaryInPlace(
         return NOTHING;
       });
     }
+    if (!(other instanceof Tensor)) expectNumber(op.name, other, x);
     sameDtypes(op.name, [x, other]);
     if (!sameShape(broadcast(op.name, x.shape, other.shape), x.shape)) {
       fail(op.name, `${show(x.shape)} and ${show(other.shape)}: the result does not fit into the first`);
@@ -194,6 +193,7 @@ function binaryInPlace(
       return saved;
     });
   };
+  return write;
 }
 
 /** What a tensor is now: a dense copy. */
@@ -206,7 +206,7 @@ const copied = (x: Tensor): Tensor => {
 const unwritten = (other: Tensor, x: Tensor): Tensor => (other.storage === x.storage ? denseCopy(other) : other);
 
 /**
- * x += other in place, or x += alpha other; returns `x`. `other` broadcasts to the shape of `x` and has its dtype; a number takes a float `x`. A leaf that
+ * x += other in place, or x += alpha other; returns `x`. `other` broadcasts to the shape of `x` and has its dtype; for int32 a number is an integer. A leaf that
  * requires grad is refused outside `noGrad`.
  */
 export const add_ = binaryInPlace(
@@ -237,6 +237,10 @@ const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [() => zeros
 
 /** Every element of `x` becomes `value`, in place; returns `x`. */
 export function fill_(x: Tensor, value: number): Tensor {
+  if (typeof value !== "number") {
+    alive("fill_", x);
+    fail("fill_", `${show(x.shape)} and a value of type ${typeof value}: a number is expected`);
+  }
   const write = (): readonly Tensor[] => {
     const y = target(x);
     launch(`fill_${suffix(x.dtype)}`, [y], [], [y.numel], [wordOf(value, x.dtype)], "fill_");
@@ -261,9 +265,9 @@ const MaskedFill: Op = {
  */
 export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
   const name = "maskedFill_";
-  if (!(mask instanceof Tensor)) fail(name, `mask ${String(mask)} for ${show(x.shape)}: a tensor is expected`);
-  if (mask.dtype !== "bool") fail(name, `mask ${show(mask.shape)} is ${mask.dtype}: bool is expected`);
+  expectMask(name, x, mask);
   if (typeof value !== "number") fail(name, `${show(x.shape)} and ${String(value)}: a number is expected`);
+  expectFit(name, value, x);
   if (!sameShape(broadcast(name, x.shape, mask.shape), x.shape))
     fail(name, `${show(x.shape)} and mask ${show(mask.shape)}: the mask does not fit into the first`);
   return inPlace(MaskedFill, x, [mask], null, (wants) => {

@@ -5,7 +5,7 @@ import { fail } from "../core/error.ts";
 import { asStrides } from "../core/layout.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
-import { empty, stridesOf, type Tensor, turned } from "../core/tensor.ts";
+import { alive, empty, stridesOf, type Tensor, turned } from "../core/tensor.ts";
 import { sameDtypes } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { expectDtype } from "./expect.ts";
@@ -229,6 +229,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 
 /** The product of two matrices, `[m, k]` and `[k, n]` to `[m, n]`: floats of one dtype. https://pytorch.org/docs/stable/generated/torch.mm.html */
 export function mm(a: Tensor, b: Tensor): Tensor {
+  alive("mm", b);
   if (a.ndim !== 2 || b.ndim !== 2) fail("mm", `${show(a.shape)} and ${show(b.shape)}: two matrices are expected`);
   return matmul(a, b);
 }

@@ -9,6 +9,11 @@ function refuseSync(what: string, result: unknown): void {
   if (result instanceof Promise) fail(what, "the function returned a promise: it must be synchronous");
 }
 
+function expectFunction(what: string, f: unknown): void {
+  if (typeof f !== "function")
+    fail(what, `${f === undefined ? "nothing" : `a value of type ${typeof f}`} was given: a function is expected`);
+}
+
 /**
  * Runs a synchronous `f` without recording, and returns what it returns: results inside require no gradients.
  * https://pytorch.org/docs/stable/generated/torch.no_grad.html
@@ -19,6 +24,7 @@ export const noGrad = <T>(f: () => T): T => withGrad(false, f, "noGrad");
 export const enableGrad = <T>(f: () => T): T => withGrad(true, f, "enableGrad");
 
 function withGrad<T>(on: boolean, f: () => T, name: string): T {
+  expectFunction(name, f);
   const before = mode.grad;
   mode.grad = on;
   try {
@@ -35,6 +41,7 @@ function withGrad<T>(on: boolean, f: () => T, name: string): T {
  * them), what was kept by `keep()`, and gradients. Loops with `backward()` need none.
  */
 export function scope<T>(f: () => T): T {
+  expectFunction("scope", f);
   let survivors = new Set<Tensor>();
   const begin = nextSerial();
   const run = (): T => {

@@ -12,6 +12,7 @@ import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import type { TensorOptions } from "./create.ts";
 import { checkShape, expectDtype } from "./expect.ts";
+import { expectSingle } from "./strides.ts";
 
 /** State [4]: key and counter, each of two words. */
 const states = new WeakMap<Device, Tensor>();
@@ -81,7 +82,8 @@ export const randn = (shape: Shape, options: TensorOptions = {}): Tensor =>
 /** Integers drawn uniformly from [low, high), of `shape`, always int32. https://pytorch.org/docs/stable/generated/torch.randint.html */
 export function randint(low: number, high: number, shape: Shape, options: TensorOptions = {}): Tensor {
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low || high - low > 2 ** 31) {
-    fail("randint", `low ${low}, high ${high}: integers with low < high are expected`);
+    const given = Array.isArray(high) ? show(high) : high;
+    fail("randint", `low ${low}, high ${given}: integers with low < high are expected, the shape behind them`);
   }
   return draw("randint_i32", fresh("randint", shape, options), [low, high], "randint");
 }
@@ -99,6 +101,7 @@ export const randintLike = (x: Tensor, low: number, high: number, options: Tenso
 function writable(op: string, x: Tensor): void {
   expectDtype(op, x, "float32");
   alive(op, x);
+  expectSingle(op, x);
   if (mode.grad && x.requiresGrad) {
     fail(op, `${show(x.shape)} requires grad: such a write in place is not recorded, use noGrad`);
   }

@@ -6,7 +6,7 @@ import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { div, eq, mul, ne } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
-import { expectDtype } from "./expect.ts";
+import { expectDtype, expectOptions } from "./expect.ts";
 import { expand, reshape } from "./shape.ts";
 import { dimension } from "./strides.ts";
 import { divScalar, toFloat } from "./unary.ts";
@@ -32,6 +32,7 @@ interface Reduction {
 }
 
 function reduction(op: string, x: Tensor, options: ReduceOptions, wide = false): Reduction {
+  expectOptions(op, options, "{ dim: 0 }");
   const { dim: given, keepdim = false } = options;
   if (given === undefined || (Array.isArray(given) && given.length === 0)) {
     return { dims: x.shape.map((_, i) => i), keepdim, wide };

@@ -39,6 +39,7 @@ const View: Op<{ shape: Shape; strides: readonly number[] }> = {
  * transposed tensors: see `reshape`. https://pytorch.org/docs/stable/generated/torch.Tensor.view.html
  */
 export function view(x: Tensor, shape: Shape): Tensor {
+  alive("view", x);
   const full = resolve("view", x, shape);
   const strides = viewedStrides(x.shape, stridesOf(x), full);
   if (strides === undefined) {
@@ -55,6 +56,7 @@ export function view(x: Tensor, shape: Shape): Tensor {
  * https://pytorch.org/docs/stable/generated/torch.reshape.html
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  alive("reshape", x);
   const full = resolve("reshape", x, shape);
   const strides = viewedStrides(x.shape, stridesOf(x), full);
   if (strides !== undefined) return apply(View, [x], { shape: full, strides });
@@ -77,6 +79,7 @@ export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
  * Without the dims of size 1, or without `dim` where its size is 1: `[1, 3, 1]` gives `[3]`, with dim 0 `[3, 1]`. Shares storage.
  */
 export function squeeze(x: Tensor, dim?: number): Tensor {
+  alive("squeeze", x);
   const d = dim === undefined ? null : dimension("squeeze", dim, x.shape);
   const stays = (i: number): boolean => !(x.shape[i] === 1 && (d === null || i === d));
   const strides = stridesOf(x).filter((_, i) => stays(i));
@@ -85,7 +88,14 @@ export function squeeze(x: Tensor, dim?: number): Tensor {
 
 /** With one more dim of size 1 at `dim`: `[3]` gives `[1, 3]` with 0, `[3, 1]` with 1 or -1. Shares storage. */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
-  const d = dimension("unsqueeze", dim, [...x.shape, 1]);
+  alive("unsqueeze", x);
+  const rank = x.ndim + 1;
+  if (!Number.isInteger(dim) || dim < -rank || dim >= rank)
+    fail(
+      "unsqueeze",
+      `${show(x.shape)}, dim ${typeof dim === "number" ? dim : `of type ${typeof dim}`}: an integer from ${-rank} to ${rank - 1} is expected`,
+    );
+  const d = dim < 0 ? dim + rank : dim;
   const all = stridesOf(x);
   const strides = [...all.slice(0, d), (x.shape[d] ?? 1) * (all[d] ?? 1), ...all.slice(d)];
   return apply(View, [x], { shape: [...x.shape.slice(0, d), 1, ...x.shape.slice(d)], strides });
@@ -113,12 +123,14 @@ const Permute: Op<readonly number[]> = {
 
 /** The transpose of a matrix, `[m, n]` to `[n, m]`: a view, which matmul absorbs. A vector or scalar stays as it is. */
 export function t(x: Tensor): Tensor {
+  alive("t", x);
   if (x.ndim > 2) fail("t", `${show(x.shape)}: at most 2 dims are expected, use transpose()`);
   return apply(Permute, [x], x.ndim < 2 ? x.shape.map((_, i) => i) : [1, 0]);
 }
 
 /** Swaps two dims: `[2, 3, 4]` with 0 and 2 gives `[4, 3, 2]`. A view. https://pytorch.org/docs/stable/generated/torch.transpose.html */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
+  alive("transpose", x);
   const [a, b] = [dimension("transpose", dim0, x.shape), dimension("transpose", dim1, x.shape)];
   return apply(
     Permute,
@@ -132,6 +144,7 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
  * https://pytorch.org/docs/stable/generated/torch.permute.html
  */
 export function permute(x: Tensor, dims: readonly number[]): Tensor {
+  alive("permute", x);
   const order = dims.map((d) => dimension("permute", d, x.shape));
   if (order.length !== x.ndim || new Set(order).size !== order.length) {
     fail("permute", `${show(x.shape)}, dims [${dims}]: each dim must appear once`);
@@ -148,8 +161,9 @@ export function movedim(
   source: number | readonly number[],
   destination: number | readonly number[],
 ): Tensor {
+  alive("movedim", x);
   const list = (v: number | readonly number[]): number[] =>
-    (typeof v === "number" ? [v] : v).map((d) => dimension("movedim", d, x.shape));
+    (Array.isArray(v) ? v : [v]).map((d) => dimension("movedim", d, x.shape));
   const [from, to] = [list(source), list(destination)];
   if (from.length !== to.length || new Set(from).size !== from.length || new Set(to).size !== to.length) {
     fail("movedim", `${show(x.shape)}, source [${from}], destination [${to}]: as many different dims are expected`);
@@ -176,6 +190,7 @@ const Expand: Op<Shape> = {
  * https://pytorch.org/docs/stable/generated/torch.Tensor.expand.html
  */
 export function expand(x: Tensor, shape: Shape): Tensor {
+  alive("expand", x);
   const lead = shape.length - x.ndim;
   const full = shape.map((n, i) => (n === -1 && i >= lead ? x.shape[i - lead]! : n));
   let fits = lead >= 0;
@@ -221,6 +236,7 @@ function narrowed(x: Tensor, d: number, start: number, length: number, fixed: st
  * from the end. A view. https://pytorch.org/docs/stable/generated/torch.narrow.html
  */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
+  alive("narrow", x);
   const d = dimension("narrow", dim, x.shape);
   const size = x.shape[d] ?? 1;
   const from = start < 0 ? start + size : start;
@@ -242,6 +258,7 @@ export function slice(
   end: number | null = null,
   step = 1,
 ): Tensor {
+  alive("slice", x);
   const d = dimension("slice", dim, x.shape);
   const size = x.shape[d];
   if (size === undefined) fail("slice", `${show(x.shape)}: at least one dim is expected`);
@@ -260,6 +277,7 @@ export function slice(
 
 /** Item `index` of `dim`, without that dim: `[4, 3]` with dim 0 gives `[3]`. A negative index counts from the end. A view. */
 export function select(x: Tensor, dim: number, index: number): Tensor {
+  alive("select", x);
   const d = dimension("select", dim, x.shape);
   const size = x.shape[d] ?? 0;
   if (!Number.isInteger(index) || index < -size || index >= size) {
@@ -285,6 +303,7 @@ const selected = (x: Tensor, d: number, index: number, fixed: string | null): Te
  * main one, a negative one below. A view. https://pytorch.org/docs/stable/generated/torch.diagonal.html
  */
 export function diagonal(x: Tensor, offset = 0, dim1 = 0, dim2 = 1): Tensor {
+  alive("diagonal", x);
   const [a, b] = [dimension("diagonal", dim1, x.shape), dimension("diagonal", dim2, x.shape)];
   if (a === b || x.ndim < 2)
     fail("diagonal", `${show(x.shape)}, dims ${dim1} and ${dim2}: two different dims are expected`);
@@ -302,8 +321,9 @@ export function diagonal(x: Tensor, offset = 0, dim1 = 0, dim2 = 1): Tensor {
 const ONE_OF_SEVERAL =
   "a view that is the output of a function that returns multiple views is modified in place: this is refused; use narrow() or select(), or clone() it";
 
-/** Its items along `dim` (0 by default), without that dim: `[2, 3]` gives two of `[3]`. Views, which may not be written while gradients are on. */
+/** Its items along `dim` (0 by default), without that dim: `[2, 3]` gives two of `[3]`. Views, which may not be written where gradients are recorded. */
 export function unbind(x: Tensor, dim = 0): Tensor[] {
+  alive("unbind", x);
   const d = dimension("unbind", dim, x.shape);
   if (x.ndim === 0) fail("unbind", `${show(x.shape)}: at least one dim is expected`);
   return Array.from({ length: x.shape[d]! }, (_, i) => selected(x, d, i, ONE_OF_SEVERAL));
@@ -311,10 +331,11 @@ export function unbind(x: Tensor, dim = 0): Tensor[] {
 
 /**
  * Parts of `dim` (0 by default), of a size, of which the last may be smaller, or of the sizes given: `[5, 3]` by 2 gives
- * `[2, 3]`, `[2, 3]` and `[1, 3]`. Views, which may not be written while gradients are on.
+ * `[2, 3]`, `[2, 3]` and `[1, 3]`. Views, which may not be written where gradients are recorded.
  * https://pytorch.org/docs/stable/generated/torch.split.html
  */
 export function split(x: Tensor, size: number | readonly number[], dim = 0): Tensor[] {
+  alive("split", x);
   const d = dimension("split", dim, x.shape);
   const n = x.shape[d];
   if (n === undefined) fail("split", `${show(x.shape)}: at least one dim is expected`);
@@ -324,7 +345,14 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
       fail("split", `${show(x.shape)}, size ${size}: a positive integer is expected`);
     }
     sizes = n === 0 ? [0] : Array.from({ length: Math.ceil(n / size) }, (_, i) => Math.min(size, n - i * size));
-  } else sizes = size;
+  } else {
+    if (!Array.isArray(size))
+      fail(
+        "split",
+        `${show(x.shape)}, size of type ${typeof size}: a positive integer or an array of sizes is expected`,
+      );
+    sizes = size;
+  }
   const total = sizes.reduce((a, b) => a + b, 0);
   if (total !== n || !sizes.every((s) => Number.isInteger(s) && s >= 0)) {
     fail("split", `${show(x.shape)}, sizes [${sizes}]: sizes whose sum is ${n} are expected`);
@@ -342,6 +370,7 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
  * as of `split`. https://pytorch.org/docs/stable/generated/torch.chunk.html
  */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
+  alive("chunk", x);
   const d = dimension("chunk", dim, x.shape);
   if (!Number.isInteger(chunks) || chunks < 1)
     fail("chunk", `${show(x.shape)}, chunks ${chunks}: a positive integer is expected`);

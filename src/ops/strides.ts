@@ -7,10 +7,23 @@ import { stridesOf, type Tensor } from "../core/tensor.ts";
 /** `dim` counted from the front; negative ones count from the end, as in PyTorch. @internal */
 export function dimension(op: string, dim: number, shape: Shape): number {
   const rank = Math.max(1, shape.length);
-  if (!Number.isInteger(dim) || dim < -rank || dim >= rank) {
+  if (!Number.isInteger(dim)) {
+    const given = typeof dim === "number" ? dim : Array.isArray(dim) ? `[${dim}]` : `of type ${typeof dim}`;
+    fail(op, `${show(shape)}, dim ${given}: an integer from ${-rank} to ${rank - 1} is expected`);
+  }
+  if (dim < -rank || dim >= rank) {
     fail(op, `${show(shape)}: dim ${dim} is out of range, expected ${-rank} to ${rank - 1}`);
   }
   return dim < 0 ? dim + rank : dim;
+}
+
+/** Throws where a write to `x` would write an element more than once. @internal */
+export function expectSingle(op: string, x: Tensor): void {
+  if (!hasZeroStride(x.shape, x.strides)) return;
+  fail(
+    op,
+    `${show(x.shape)}: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.`,
+  );
 }
 
 /** The shape that `a` and `b` broadcast to (https://pytorch.org/docs/stable/notes/broadcasting.html). @internal */

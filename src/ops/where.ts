@@ -4,14 +4,15 @@ import { isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
-import { empty, Tensor } from "../core/tensor.ts";
+import { alive, empty, Tensor } from "../core/tensor.ts";
 import { eq, ge, gt, le, lt, sameDtypes } from "./binary.ts";
 import { compose, like } from "./compose.ts";
 import { wordOf } from "./create.ts";
 import { launchEach } from "./each.ts";
+import { expectOptions } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
-import { clone, toFloat } from "./unary.ts";
+import { clone, expectNumber, toFloat } from "./unary.ts";
 
 /** y = a where c, else b, which broadcast. */
 const Where: Op = {
@@ -29,6 +30,12 @@ const Where: Op = {
   },
   vjp: (g, { saved: [c] }) => [null, () => where(c!, g, 0), () => where(c!, 0, g)],
 };
+
+/** Throws where a number would be cut to fit among int32. @internal */
+export function expectFit(op: string, value: number, like: Tensor): void {
+  if (like.dtype === "int32" && !Number.isInteger(value))
+    fail(op, `${show(like.shape)} of int32 and ${value}: an integer is expected, or float() first`);
+}
 
 /** A number beside tensors of a dtype. @internal */
 export function constant(value: number, like: Tensor): Tensor {
@@ -53,13 +60,32 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
   if (a instanceof Tensor && b instanceof Tensor) return apply(Where, [condition, a, b], null);
   return compose(() => {
     const model = a instanceof Tensor ? a : b instanceof Tensor ? b : toFloat(condition);
-    const [x, y] = [a, b].map((v) => (v instanceof Tensor ? v : constant(v, model)));
+    const [x, y] = [a, b].map((v) => {
+      if (v instanceof Tensor) return v;
+      expectFit("where", v, model);
+      return constant(v, model);
+    });
     return apply(Where, [condition, x!, y!], null);
   });
 }
 
 /** `x` with `value` where the bool `mask` is true, which broadcasts. https://pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html */
-export const maskedFill = (x: Tensor, mask: Tensor, value: number): Tensor => where(mask, value, x);
+export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
+  expectMask("maskedFill", x, mask);
+  broadcast("maskedFill", x.shape, mask.shape);
+  if (!((value as unknown) instanceof Tensor)) {
+    expectNumber("maskedFill", value, x);
+    expectFit("maskedFill", value, x);
+  }
+  return where(mask, value, x);
+}
+
+/** @internal */
+export function expectMask(op: string, x: Tensor, mask: Tensor): void {
+  alive(op, x);
+  if (!(mask instanceof Tensor)) fail(op, `mask ${String(mask)} for ${show(x.shape)}: a tensor is expected`);
+  if (mask.dtype !== "bool") fail(op, `mask ${show(mask.shape)} is ${mask.dtype}: bool is expected`);
+}
 
 /** Between numbers: the gradient goes through where x is at or between them, and nowhere for NaN. */
 const Clamp: Op<{ min: number; max: number }> = {
@@ -89,10 +115,17 @@ export interface ClampOptions {
  * Each element, held between bounds: numbers, or tensors that broadcast. At a bound the gradient is that of `x`; NaN stays.
  * https://pytorch.org/docs/stable/generated/torch.clamp.html
  */
-export function clamp(x: Tensor, { min = null, max = null, ...rest }: ClampOptions): Tensor {
+export function clamp(x: Tensor, bounds: ClampOptions): Tensor {
+  expectOptions("clamp", bounds, "{ min: 0, max: 1 }");
+  const { min = null, max = null, ...rest } = bounds;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) fail("clamp", `unknown option ${unknown}: known are min, max`);
   if (min === null && max === null) fail("clamp", `${show(x.shape)}: at least one of min and max is expected`);
+  for (const [v, none] of [[min, Number.NEGATIVE_INFINITY] as const, [max, Number.POSITIVE_INFINITY] as const]) {
+    if (v === null || v === none || v instanceof Tensor) continue;
+    expectNumber("clamp", v, x);
+    expectFit("clamp", v, x);
+  }
   if (typeof (min ?? 0) === "number" && typeof (max ?? 0) === "number") {
     return apply(Clamp, [x], {
       min: (min ?? Number.NEGATIVE_INFINITY) as number,

@@ -4,6 +4,7 @@ import { words64 } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { guard } from "../core/recording.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { expectOptions } from "../ops/expect.ts";
 import { atLeastZero, expectRule, Optimizer, type ParamGroup, type Params } from "./optimizer.ts";
 
 /** Hyperparameters of `SGD` besides the learning rate. */
@@ -68,6 +69,7 @@ export class SGD extends Optimizer<SGDHyperparameters> {
 
 /** `defaults` changed by `options`; unknown options are errors. @internal */
 export function withDefaults<T extends object>(optimizer: string, defaults: T, options: Partial<T>): T {
+  expectOptions(optimizer, options, "{ lr: 0.01 }");
   for (const key of Object.keys(options)) {
     if (!(key in defaults)) {
       fail(optimizer, `unknown option ${key}: it takes ${Object.keys(defaults).join(", ")}`);

@@ -20,6 +20,8 @@ for (const n of FEW) {
   add("tanh_", [f([n])], (x) => ops.tanh_(ops.clone(x)), { tolerance: { ulp: 4 }, gradTolerance: { ulp: 5, of: 2 } });
   add("copy_", [f([n]), f([n])], (x, y) => ops.copy_(ops.clone(x), y), { gradTolerance: "exact" });
   add("add_, int32,", [ints([n]), ints([n])], (x, y) => ops.add_(ops.clone(x), y), { order: 0 });
+  for (const name of ["add_", "sub_", "mul_"] as const)
+    add(`${name}, int32 and a number,`, [ints([n])], (x) => ops.clone(x)[name](-3), { order: 0 });
   add("fill_, int32,", [ints([n])], (x) => ops.fill_(ops.clone(x), 7), { order: 0 });
 }
 for (const [a, b] of [

@@ -26,6 +26,7 @@ for (const n of [1, 17, 20011]) {
   add("where a number", [bools([n]), f([n])], (c, x) => ops.where(c, x, -2.5));
   add("where not a number", [bools([n]), f([n])], (c, x) => ops.where(c, 3, x));
   add("where, int32,", [bools([n]), ints([n]), ints([n])], (c, x, y) => ops.where(c, x, y), { order: 0 });
+  add("clamp, int32,", [ints([n])], (x) => ops.clamp(x, { min: -2, max: Number.POSITIVE_INFINITY }), { order: 0 });
   add("maskedFill", [f([n]), bools([n])], (x, c) => ops.maskedFill(x, c, 0.5));
   add("clamp", [f([n], "distinct")], (x) => ops.clamp(x, { min: -0.26, max: 0.3 }));
   add("clamp by tensors", [f([n], "distinct"), fixed([n], "positive")], (x, high) =>
