@@ -22,7 +22,9 @@ export const mode: {
   refresh(view: Tensor): void;
   /** Throws where an op may not read a view that stays behind such a write. */
   current(op: string, view: Tensor): void;
-} = { grad: true, scope: false, recording: null, autocast: null, refresh: () => {}, current: () => {} };
+  /** Adds to a view, off the tape: ops/inplace.ts. */
+  addTo(view: Tensor, by: Tensor): void;
+} = { grad: true, scope: false, recording: null, autocast: null, refresh: () => {}, current: () => {}, addTo: () => {} };
 
 /** Live tensors, of all devices. @internal */
 export const count = { tensors: 0, made: 0 };

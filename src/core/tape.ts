@@ -240,7 +240,8 @@ function accumulate(x: Tensor, given: Tensor, create: boolean): void {
   }
   const g = settled(given);
   if (before !== null) {
-    launch("add_f32", [before], [before, g], [g.numel], undefined, "backward");
+    if (before.strides !== null) mode.addTo(before, g);
+    else launch("add_f32", [before], [before, g], [g.numel], undefined, "backward");
     g.release("backward()");
     return;
   }
