@@ -10,6 +10,7 @@ import type { Tensor } from "./tensor.ts";
 /** What a tensor in the registry's net holds, apart from the tensor; null once that was released. @internal */
 export type Hold = { storage: Storage | null };
 
+const none = (): void => {};
 /** Modes of the thread of execution. All are synchronous, so plain variables do. @internal */
 export const mode: {
   grad: boolean;
@@ -24,7 +25,7 @@ export const mode: {
   current(op: string, view: Tensor): void;
   /** Adds to a view, off the tape: ops/inplace.ts. */
   addTo(view: Tensor, by: Tensor): void;
-} = { grad: true, scope: false, recording: null, autocast: null, refresh: () => {}, current: () => {}, addTo: () => {} };
+} = { grad: true, scope: false, recording: null, autocast: null, refresh: none, current: none, addTo: none };
 
 /** Live tensors, of all devices. @internal */
 export const count = { tensors: 0, made: 0 };
