@@ -401,6 +401,15 @@ program("backward of what is no scalar needs a gradient of its shape", async (sa
     await messageOf(() => y.backward(w.ones([2]))),
     /^backward: gradient \[2\] for \[2,2\]: the shapes must be the same$/,
   );
+  assert.match(
+    await messageOf(() => y.backward(w.ones([2, 2], { dtype: "int32" }))),
+    /^backward: gradient \[2,2\] of int32: floats are expected, use float\(\)$/,
+  );
+  const gone = w.ones([2, 2]);
+  gone.dispose();
+  assert.match(await messageOf(() => y.backward(gone)), /^backward: the tensor ones \[2,2\] was released by dispose/);
+  const elsewhere = w.ones([2, 2], { device: new ReferenceDevice() });
+  assert.match(await messageOf(() => y.backward(elsewhere)), /^backward: .*the devices must be the same/);
   const g = data([2, 2], 2);
   y.backward(g);
   await same(
@@ -449,6 +458,12 @@ program("gradients are the user's: set, read, kept, changed in place", async (sa
       x.grad = w.ones([2, 2], { dtype: "int32" });
     }),
     /^grad: \[2,2\] of int32 for .*\[2,2\]/,
+  );
+  assert.match(
+    await messageOf(() => {
+      x.grad = w.ones([2, 2], { device: new ReferenceDevice() });
+    }),
+    /^grad: on .* for .*: one device is expected$/,
   );
   // Onto views as they lie.
   const flat = w.tensor([10, 20, 30, 40, 50, 60, 70, 80]);

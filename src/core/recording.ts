@@ -91,9 +91,7 @@ export class Recording {
   /** After a throw nothing has run: versions and gradients are those of before. */
   undo(): void {
     for (const [storage, version] of this.versions) storage.version = version;
-    for (const [leaf, { before }] of this.grads) {
-      leaf.setGrad(before === null || before.gone === null ? before : alias(before).keep());
-    }
+    for (const [leaf, { before }] of this.grads) leaf.setGrad(before?.gone ? alias(before).keep() : before);
   }
 
   /** Runs `f` outside the recording: what it makes lasts, what it launches runs before the program. */

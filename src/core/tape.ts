@@ -4,10 +4,11 @@
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
 import { elementsOf } from "./device.ts";
+import { isFloat } from "./dtype.ts";
 import { consume, type Entry, type Leads, reached } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
-import { apply, cast, contiguous, current, denseCopy, launch, NO_GRADS, type Op } from "./op.ts";
+import { apply, cast, contiguous, current, denseCopy, launch, mixed, NO_GRADS, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, type Tensor } from "./tensor.ts";
 
@@ -42,10 +43,7 @@ export interface GradOptions extends BackwardOptions {
  */
 export function grad(root: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
   const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
-  return inputs.map((x) => {
-    const g = found.get(x);
-    return g === undefined ? null : contiguous(g);
-  });
+  return inputs.map((x) => (found.has(x) ? contiguous(found.get(x)!) : null));
 }
 
 /** Walks back from `root`; returns the gradients of the leaves, or of `wanted` where that is given. */
@@ -55,7 +53,7 @@ function differentiate(
   options: BackwardOptions,
   wanted: ReadonlySet<Tensor> | null,
 ): Map<Tensor, Tensor> {
-  alive("backward", root);
+  for (const x of gradient === null ? [root] : [root, gradient]) alive("backward", x);
   current("backward", root);
   for (const x of wanted ?? []) current("grad", x);
   if (!root.requiresGrad)
@@ -64,6 +62,9 @@ function differentiate(
     fail("backward", `${root.describe()}: grad can be implicitly created only for scalar outputs; pass a gradient`);
   if (gradient !== null && !sameShape(gradient.shape, root.shape))
     fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
+  if (gradient !== null && !isFloat(gradient.dtype))
+    fail("backward", `gradient ${show(gradient.shape)} of ${gradient.dtype}: floats are expected, use float()`);
+  if (gradient !== null && gradient.device !== root.device) mixed("backward", root, gradient);
   const { createGraph: create = false, retainGraph: retain = create } = options;
   const { order, leads } = reached(root, wanted);
   const found = new Map<Tensor, Tensor>();
