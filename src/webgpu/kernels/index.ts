@@ -33,5 +33,5 @@ export const registry: Registry = {
   ...reduce,
   ...softmax,
   ...unary,
-  ...walked({ ...unary, ...where }),
+  ...walked({ ...unary, ...where, bce_f32: loss.bce_f32!, bce_vjp_f32: loss.bce_vjp_f32! }),
 };
