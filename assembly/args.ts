@@ -4,7 +4,7 @@
 // extents, and the scalars. `args` points behind the header, at the first buffer.
 //
 //   args - 16  kernel       index in the function table; in the upper half that of the dense kernel, for `walk_f32`
-//   args - 12  bytes        from this row to the next
+//   args - 12  bytes        from this row to the next; 0 in a row made in scratch for a part of another (see partOf)
 //   args -  8  flags        bit 0 parallel, bit 1 a barrier stands before the row, bits 8-19 the number of buffers, 20-31 of outputs
 //   args -  4  work         product of the extents, f32
 //   args       buffers, extents, scalars
@@ -77,9 +77,22 @@ export function last(args: usize, n: u32, grain: u32, ith: u32, nth: u32): u32 {
   return end;
 }
 
+/** Marks a row made in scratch for a part of the row `args`, whose output it takes from element `from` on. */
+// @ts-ignore: decorator
+@inline
+export function partOf(made: usize, args: usize, from: u32): void {
+  store<u32>(made - 12, 0);
+  store<usize>(made - 8, args);
+  store<u32>(made - 4, from);
+}
+
 /** Reports what only a kernel can see, such as a label out of range. The first report wins. */
 export function fault(args: usize, index: u32, value: i32): void {
   if (atomic.cmpxchg<u32>(FAULT_CLAIM, 0, 1) != 0) return;
+  if (load<u32>(args - 12) == 0) {
+    index += load<u32>(args - 4);
+    args = load<usize>(args - 8);
+  }
   store<u32>(FAULT_INDEX, index);
   store<i32>(FAULT_VALUE, value);
   atomic.store<u32>(FAULT_ROW, <u32>args);

@@ -5,7 +5,7 @@
 //
 // A block of an input is handed over as it lies where that is dense, and else gathered. Where lines are long and lie dense a
 // block is a line; where an input is turned, a tile of a band of 16 lines.
-import { buffers, first, last, pointer, scratch } from "./args";
+import { buffers, first, last, partOf, pointer, scratch } from "./args";
 import { fill } from "./lanes";
 import { GRAIN, offset } from "./map";
 import { gather, gatherNest, transposeBand } from "./nest";
@@ -92,6 +92,7 @@ export function walk_f32(args: usize, ith: u32, nth: u32): void {
 /** Calls the dense kernel for `count` elements from y on; inputs from where their blocks begin, line `line` of them. */
 function call(args: usize, own: usize, inputs: u32, y: usize, line: u32, count: u32): void {
   const row = own + ROW;
+  partOf(row, args, <u32>((y - pointer(args, 0)) >>> 2));
   store<usize>(row, y);
   for (let j: u32 = 0; j < inputs; j++) {
     const way = own + WAYS + (<usize>j << 4);

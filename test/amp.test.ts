@@ -63,6 +63,19 @@ test("unscale_ gives the gradients back before the step; each optimizer is skipp
   assert.is(await scaler.getScale(), 32);
 });
 
+test("gradients that are views are unscaled as they lie", async () => {
+  const p = w.zeros([2, 3]).requiresGrad_();
+  const flat = w.tensor([1, 2, 3, 4, 5, 6, 7, 8]);
+  p.grad = flat.narrow(0, 1, 6).view(3, 2).t();
+  const scaler = new GradScaler({ initScale: 2 });
+  const optimizer = new SGD([p], { lr: 1 });
+  scaler.scale(w.ones([]));
+  scaler.unscale_(optimizer);
+  assert.equal(Array.from(flat.dataSync()), [1, 1, 1.5, 2, 2.5, 3, 3.5, 8]);
+  scaler.step(optimizer);
+  assert.equal(Array.from(p.dataSync()), [-1, -2, -3, -1.5, -2.5, -3.5]);
+});
+
 test("state: what was saved goes on", async () => {
   const state = { scale: 8, growthFactor: 3, backoffFactor: 0.25, growthInterval: 5, growthTracker: 4 };
   const scaler = new GradScaler();

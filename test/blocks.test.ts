@@ -44,4 +44,15 @@ test("what is given back to the top has its last row when it is given out again"
   assert.is(memory.allocate(768 * KIB)?.last, 9);
 });
 
+test("a free run at the end is room together with what lies behind it", () => {
+  const MIB = KIB * KIB;
+  const memory = new Memory(0, 16 * MIB);
+  const [, last] = [memory.allocate(4 * MIB)!, memory.allocate(6 * MIB)!];
+  last.last = 3;
+  memory.give(last);
+  const all = memory.allocate(12 * MIB)!;
+  assert.equal([all.address, all.size, all.last], [4 * MIB, 12 * MIB, 3]);
+  assert.is(memory.allocate(64), null);
+});
+
 test.run();

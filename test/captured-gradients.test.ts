@@ -165,6 +165,50 @@ program("a gradient that is set between calls is added to", async (same) => {
   }
 });
 
+program("a gradient that was set and is a view: added to, zeroed, as it was behind a throw", async (same) => {
+  const views: ((flat: w.Tensor) => w.Tensor)[] = [
+    (flat) => flat.narrow(0, 2, 4).view(2, 2).t(),
+    (flat) => flat.narrow(0, 3, 4).view(2, 2),
+    (flat) => flat.narrow(0, 0, 4).view(2, 2),
+  ];
+  for (const view of views)
+    for (const zero of [false, true]) {
+      const x = w.tensor([1, 2, 3, 4]).view(2, 2).requiresGrad_();
+      const flat = w.tensor([0, 10, 20, 30, 40, 50, 60, 70]);
+      x.grad = view(flat);
+      const value = zero ? [0, 0, 0, 0] : Array.from(x.grad.dataSync());
+      const f = w.capture((k: w.Tensor) => {
+        if (zero) x.grad!.zero_();
+        x.mul(k).sum().backward();
+        return k.mul(1);
+      });
+      for (let k = 1; k <= 7; k++) {
+        await f(w.tensor([k, 2, 3, 4]).view(2, 2));
+        [k, 2, 3, 4].forEach((v, i) => {
+          value[i] = zero ? v : value[i]! + v;
+        });
+        await same(x.grad, value, `call ${k}`);
+      }
+      // Where the function throws nothing has run.
+      let calls = 0;
+      const thrower = w.capture((k: w.Tensor) => {
+        if (++calls === 2) {
+          x.grad!.add_(k);
+          x.grad = null;
+          throw new Error("on the way");
+        }
+        return k.add(x.grad!);
+      });
+      x.grad = null;
+      x.grad = view(flat);
+      const before = Array.from(x.grad.dataSync());
+      await thrower(w.ones([2, 2]));
+      await thrower(w.ones([2, 2])).catch(({ message }) => assert.is(message, "on the way"));
+      assert.is(calls, 2);
+      await same(x.grad, before, "behind a throw");
+    }
+});
+
 program("a gradient that was set is the caller's, also when it is dropped", async (same) => {
   const x = point();
   const own = w.tensor([1, 2, 3]);

@@ -69,6 +69,9 @@ const core: Cases = {
   "tensor: a gradient of another shape": () => {
     leaf(2, 3).grad = ones([3]);
   },
+  "tensor: a gradient on another device": () => {
+    leaf(2).grad = there(2);
+  },
   "noGrad: a promise": () => w.noGrad(async () => 1),
   "scope: a promise": () => w.scope(async () => 1),
   "backward: nothing requires grad": () => ones([]).backward(),
@@ -77,6 +80,13 @@ const core: Cases = {
     leaf(2)
       .mul(2)
       .backward(ones([3])),
+  "backward: a gradient of whole numbers": () => leaf(2).mul(2).backward(ints(1, 2)),
+  "backward: gradient on another device": () => leaf(2).mul(2).backward(there(2)),
+  "backward: gradient that was disposed of": () => {
+    const gone = ones([2]);
+    gone.dispose();
+    leaf(2).mul(2).backward(gone);
+  },
   "backward: a second time": () => {
     const y = leaf(2).exp().sum();
     y.backward();

@@ -387,6 +387,34 @@ test("constructor arguments", () => {
   }, "grad: [3] of float32 for tensor [2]: shape and dtype must be the same");
 });
 
+test("zeroGrad to zeros takes gradients off the tape: steps with createGraph do not hang on those before", async () => {
+  const runs: number[][] = [];
+  for (const captured of [false, true]) {
+    const p = parameter(1, 2, 3);
+    const optimizer = new SGD([p], { lr: 0.01 });
+    const step = (k: Tensor): Tensor => {
+      optimizer.zeroGrad({ setToNone: false });
+      backward(sum(mul(mul(mul(p, p), p), k)), null, { createGraph: true });
+      const penalty = sum(mul(p.grad!, p.grad!));
+      backward(penalty);
+      optimizer.step();
+      return penalty;
+    };
+    const f = captured ? capture(step) : step;
+    const seen: number[] = [];
+    for (let k = 1; k <= 5; k++) seen.push(...values(await f(tensor([k / 8]))), ...values(p), ...values(p.grad!));
+    runs.push(seen);
+    optimizer.zeroGrad({ setToNone: false });
+    assert.equal([p.grad!.requiresGrad, p.grad!.isLeaf, ...values(p.grad!)], [false, true, 0, 0, 0]);
+    // Of a view.
+    const x = tensor([1, 2, 3], { requiresGrad: true });
+    p.grad = view(mul(x, 1), [3]);
+    optimizer.zeroGrad({ setToNone: false });
+    assert.equal([p.grad!.requiresGrad, ...values(p.grad!)], [false, 0, 0, 0]);
+  }
+  assert.equal(runs[0], runs[1]);
+});
+
 test("an optimizer and its state follow parameters that move", async () => {
   const [net, stays] = [new Linear(2, 1), new Linear(2, 1)];
   stays.loadStateDict(net.stateDict());

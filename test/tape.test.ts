@@ -401,6 +401,15 @@ program("backward of what is no scalar needs a gradient of its shape", async (sa
     await messageOf(() => y.backward(w.ones([2]))),
     /^backward: gradient \[2\] for \[2,2\]: the shapes must be the same$/,
   );
+  assert.match(
+    await messageOf(() => y.backward(w.ones([2, 2], { dtype: "int32" }))),
+    /^backward: gradient \[2,2\] of int32: floats are expected, use float\(\)$/,
+  );
+  const gone = w.ones([2, 2]);
+  gone.dispose();
+  assert.match(await messageOf(() => y.backward(gone)), /^backward: the tensor ones \[2,2\] was released by dispose/);
+  const elsewhere = w.ones([2, 2], { device: new ReferenceDevice() });
+  assert.match(await messageOf(() => y.backward(elsewhere)), /^backward: .*the devices must be the same/);
   const g = data([2, 2], 2);
   y.backward(g);
   await same(
@@ -450,14 +459,34 @@ program("gradients are the user's: set, read, kept, changed in place", async (sa
     }),
     /^grad: \[2,2\] of int32 for .*\[2,2\]/,
   );
-  x.grad = w
-    .tensor([
-      [1, 2],
-      [3, 4],
-    ])
-    .t();
-  x.mul(1).sum().backward();
-  await same(x.grad, [2, 4, 3, 5], "accumulates onto a transposed one");
+  assert.match(
+    await messageOf(() => {
+      x.grad = w.ones([2, 2], { device: new ReferenceDevice() });
+    }),
+    /^grad: on .* for .*: one device is expected$/,
+  );
+  // Onto views as they lie.
+  const flat = w.tensor([10, 20, 30, 40, 50, 60, 70, 80]);
+  const by = w.tensor([1, 2, 3, 4]).view(2, 2);
+  for (const [at, view, expected] of [
+    [1, flat.narrow(0, 1, 4).view(2, 2).t(), [21, 42, 33, 54]],
+    [0, flat.slice(0, 0, null, 2).view(2, 2), [11, 35, 57, 74]],
+  ] as const) {
+    x.grad = view;
+    x.mul(by).sum().backward();
+    assert.is(x.grad, view);
+    await same(view, expected, `accumulates onto the view ${at}`);
+  }
+  await same(flat, [11, 21, 35, 42, 57, 60, 74, 80], "in place, and nothing beside it");
+  x.grad = w.tensor([7]).expand(2, 2);
+  assert.match(await messageOf(() => x.sum().backward()), /refers to a single memory location/);
+});
+
+program("a gradient that is a view moves with its parameter", async (same) => {
+  const layer = new w.nn.Linear(2, 3);
+  layer.weight.grad = w.tensor([1, 2, 3, 4, 5, 6, 7]).narrow(0, 1, 6).view(2, 3).t();
+  await layer.to(new ReferenceDevice());
+  await same(layer.weight.grad, [2, 5, 3, 6, 4, 7], "its values");
 });
 
 program("detach: same storage, off the tape, counted as a holder", async (same) => {

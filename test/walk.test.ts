@@ -72,6 +72,67 @@ test("gates are read as they lie: no copy forward, and none of theirs back", asy
   await device.dispose();
 });
 
+test("a fault in a view is that of a copy: its element, op and shape, and nothing behind it runs", async () => {
+  const [m, n] = [90, 100];
+  /** Views of [m, n] whose element `at` alone is 3: of a transpose, of long lines, by steps, of short lines. */
+  const views: Record<string, (at: number) => w.Tensor> = {
+    turned: (at) =>
+      place(m * n, (at % n) * m + Math.floor(at / n))
+        .view(n, m)
+        .t(),
+    lines: (at) =>
+      place(m * (n + 3), Math.floor(at / n) * (n + 3) + (at % n) + 2)
+        .view(m, n + 3)
+        .narrow(1, 2, n),
+    steps: (at) =>
+      place(m * n * 2, at * 2)
+        .view(m, n * 2)
+        .slice(1, 0, null, 2),
+    short: (at) =>
+      place(m * n * 2, Math.floor(at / 5) * 10 + (at % 5))
+        .view(m, n / 5, 10)
+        .narrow(2, 0, 5),
+  };
+  function place(size: number, at: number): w.Tensor {
+    const values = new Float32Array(size).fill(0.5);
+    values[at] = 3;
+    return w.tensor(values);
+  }
+  const message = (f: () => Promise<unknown>): Promise<string> =>
+    f().then(
+      () => "none",
+      (e: Error) => e.message,
+    );
+  for (const threads of [1, 3]) {
+    const device = (await w.init({ threads })) as WasmDevice;
+    const p = w.zeros([1]).requiresGrad_();
+    const optimizer = new w.optim.SGD([p], { lr: 1 });
+    const step = (x: w.Tensor): w.Tensor => {
+      optimizer.zeroGrad();
+      const loss = w.binaryCrossEntropy(x, w.full(x.shape, 0.5)).add(p.sum());
+      loss.backward();
+      optimizer.step();
+      return loss;
+    };
+    for (const [name, view] of Object.entries(views))
+      for (const at of [0, 4567, m * n - 1]) {
+        const expected = `binaryCrossEntropy: input 3 at ${at} of [${m * n}] is outside [0, 1]`;
+        assert.is(await message(async () => step(view(at)).data()), expected, `${name}, ${threads} threads`);
+        assert.is(p.itemSync(), 0, "the parameter is whole");
+      }
+    const inside = w.capture((x: w.Tensor) => step(x.view(m, n + 3).narrow(1, 2, n)));
+    const good = w.full([m * (n + 3)], 0.5);
+    for (let k = 0; k < 4; k++) await inside(good);
+    const bad = good.clone();
+    bad.narrow(0, 7 * (n + 3) + 2, 1).fill_(3);
+    const was = p.itemSync();
+    assert.match(await message(async () => (await inside(bad)).data()), /input 3 at 700 of \[9000\]/);
+    assert.is(p.itemSync(), was);
+    await (await inside(good)).data();
+    await device.dispose();
+  }
+});
+
 test("dense operands have the rows that they had", async () => {
   const device = (await w.init({ threads: 1 })) as WasmDevice;
   const x = data([4, 6], 1);

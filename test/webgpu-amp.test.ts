@@ -298,4 +298,27 @@ halfTest("a bad label under autocast and GradScaler: an error, and nothing has c
   assert.not.equal(await stateOf(t), before);
 });
 
+halfTest("gradients that are views are unscaled as they lie, an infinity in them is found", async () => {
+  await share();
+  const [p, q] = [w.zeros([2, 3]).requiresGrad_(), w.zeros([2]).requiresGrad_()];
+  const flat = w.tensor([1, 2, 3, 4, 5, 6, 7, 8]);
+  p.grad = flat.narrow(0, 1, 6).view(3, 2).t();
+  q.grad = w.tensor([4, 8]);
+  const scaler = new GradScaler({ initScale: 2 });
+  const optimizer = new SGD([p, q], { lr: 1 });
+  const step = (): void => {
+    scaler.scale(w.ones([]));
+    scaler.step(optimizer);
+    scaler.update();
+  };
+  step();
+  assert.equal([...(await flat.data())], [1, 1, 1.5, 2, 2.5, 3, 3.5, 8]);
+  assert.equal([...(await p.data())], [-1, -2, -3, -1.5, -2.5, -3.5]);
+  assert.equal([...(await q.data())], [-2, -4]);
+  flat.narrow(0, 3, 1).fill_(Number.POSITIVE_INFINITY);
+  step();
+  assert.equal([...(await q.data())], [-2, -4], "skipped");
+  assert.is(await scaler.getScale(), 1);
+});
+
 test.run();

@@ -6,10 +6,10 @@
 import type { Device } from "../core/device.ts";
 import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { launch } from "../core/op.ts";
+import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { Tensor } from "../core/tensor.ts";
-import { add_, fill_, full, mul, sum } from "../ops/index.ts";
+import { add_, copy_, fill_, full, mul, mul_, sum } from "../ops/index.ts";
 import { noGrad, scope } from "../ops/modes.ts";
 import { mulScalar } from "../ops/unary.ts";
 
@@ -284,19 +284,25 @@ function unscaleRows(grads: readonly Tensor[], scale: Tensor, found: Tensor): vo
   noteRead(scale);
   for (let i = 0; i < grads.length; i += SEGMENTS) {
     const some = grads.slice(i, i + SEGMENTS);
+    const dense = some.map((g) => (g.strides === null ? g : noGrad(() => contiguous(g))));
     const lengths = some.map((g) => g.numel);
-    launch("amp_unscale_f32", [found, ...some], [scale], [some.length, ...lengths], [], "GradScaler");
+    launch("amp_unscale_f32", [found, ...dense], [scale], [some.length, ...lengths], [], "GradScaler");
+    some.forEach((g, j) => {
+      if (g === dense[j]) return;
+      noGrad(() => copy_(g, dense[j]!));
+      dense[j]!.release("GradScaler");
+    });
   }
 }
 
 function unscaleNow(grads: readonly Tensor[], scale: Tensor, found: Tensor): void {
-  const inverse = word(1 / readNow(scale));
+  const inverse = 1 / readNow(scale);
   noGrad(() =>
     scope(() => {
       for (const g of grads) {
         // 0 times an infinity is a NaN.
         if (Number.isNaN(readNow(sum(mulScalar(g, 0))))) fill_(found, 1);
-        launch("mul_scalar_f32", [g], [g], [g.numel], [inverse], "GradScaler");
+        mul_(g, inverse);
       }
     }),
   );

@@ -10,6 +10,7 @@ import type { Tensor } from "./tensor.ts";
 /** What a tensor in the registry's net holds, apart from the tensor; null once that was released. @internal */
 export type Hold = { storage: Storage | null };
 
+const none = (): void => {};
 /** Modes of the thread of execution. All are synchronous, so plain variables do. @internal */
 export const mode: {
   grad: boolean;
@@ -22,7 +23,9 @@ export const mode: {
   refresh(view: Tensor): void;
   /** Throws where an op may not read a view that stays behind such a write. */
   current(op: string, view: Tensor): void;
-} = { grad: true, scope: false, recording: null, autocast: null, refresh: () => {}, current: () => {} };
+  /** Adds to a view, off the tape: ops/inplace.ts. */
+  addTo(view: Tensor, by: Tensor): void;
+} = { grad: true, scope: false, recording: null, autocast: null, refresh: none, current: none, addTo: none };
 
 /** Live tensors, of all devices. @internal */
 export const count = { tensors: 0, made: 0 };

@@ -2,7 +2,7 @@
 import type { Device, Storage } from "./device.ts";
 import { fail } from "./error.ts";
 import { mode, unhold } from "./lifetime.ts";
-import { empty, lasting, type Tensor } from "./tensor.ts";
+import { alias, empty, lasting, type Tensor } from "./tensor.ts";
 
 /** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. @internal */
 export function guard<T>(read: () => T): T {
@@ -48,7 +48,8 @@ export class Recording {
     if (shown && before !== null) this.shown.add(before);
     if (this.grads.get(x)?.written) return;
     this.touches(x, false);
-    if (before !== null && !before.storage.virtual) x.leaf.home ??= lasting(before.storage, x.shape);
+    const plain = before?.offset === 0 && before.strides === null && !before.storage.virtual;
+    if (plain) x.leaf.home ??= lasting(before.storage, x.shape);
     guard(() => x.ownGrad?.storage ?? null);
   }
 
@@ -90,9 +91,7 @@ export class Recording {
   /** After a throw nothing has run: versions and gradients are those of before. */
   undo(): void {
     for (const [storage, version] of this.versions) storage.version = version;
-    for (const [leaf, { before }] of this.grads) {
-      leaf.setGrad(before === null || before.gone === null ? before : lasting(before.storage, leaf.shape));
-    }
+    for (const [leaf, { before }] of this.grads) leaf.setGrad(before?.gone ? alias(before).keep() : before);
   }
 
   /** Runs `f` outside the recording: what it makes lasts, what it launches runs before the program. */

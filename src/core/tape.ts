@@ -4,10 +4,11 @@
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
 import { elementsOf } from "./device.ts";
+import { isFloat } from "./dtype.ts";
 import { consume, type Entry, type Leads, reached } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
-import { apply, cast, contiguous, current, denseCopy, launch, NO_GRADS, type Op } from "./op.ts";
+import { apply, cast, contiguous, current, denseCopy, launch, mixed, NO_GRADS, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
 import { alias, alive, empty, lasting, Tensor } from "./tensor.ts";
 
@@ -43,10 +44,7 @@ export interface GradOptions extends BackwardOptions {
 export function grad(root: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
   if (!Array.isArray(inputs)) fail("grad", `inputs of type ${typeof inputs}: an array of tensors is expected`);
   const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
-  return inputs.map((x) => {
-    const g = found.get(x);
-    return g === undefined ? null : contiguous(g);
-  });
+  return inputs.map((x) => (found.has(x) ? contiguous(found.get(x)!) : null));
 }
 
 /** Walks back from `root`; returns the gradients of the leaves, or of `wanted` where that is given. */
@@ -56,7 +54,7 @@ function differentiate(
   options: BackwardOptions,
   wanted: ReadonlySet<Tensor> | null,
 ): Map<Tensor, Tensor> {
-  alive("backward", root);
+  for (const x of gradient === null ? [root] : [root, gradient]) alive("backward", x);
   current("backward", root);
   for (const x of wanted ?? []) current("grad", x);
   if (!root.requiresGrad)
@@ -67,6 +65,9 @@ function differentiate(
     fail("backward", `a gradient of type ${typeof gradient}: a tensor or null is expected, options come behind it`);
   if (gradient !== null && !sameShape(gradient.shape, root.shape))
     fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
+  if (gradient !== null && !isFloat(gradient.dtype))
+    fail("backward", `gradient ${show(gradient.shape)} of ${gradient.dtype}: floats are expected, use float()`);
+  if (gradient !== null && gradient.device !== root.device) mixed("backward", root, gradient);
   const { createGraph: create = false, retainGraph: retain = create } = options;
   const { order, leads } = reached(root, wanted);
   const found = new Map<Tensor, Tensor>();
@@ -246,7 +247,8 @@ function accumulate(x: Tensor, given: Tensor, create: boolean): void {
   }
   const g = settled(given);
   if (before !== null) {
-    launch("add_f32", [before], [before, g], [g.numel], undefined, "backward");
+    if (before.strides !== null) mode.addTo(before, g);
+    else launch("add_f32", [before], [before, g], [g.numel], undefined, "backward");
     g.release("backward()");
     return;
   }

@@ -137,6 +137,8 @@ export abstract class Tensor {
   set grad(value: Tensor | null) {
     if (value !== null && (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype))
       fail("grad", `${show(value.shape)} of ${value.dtype} for ${this.describe()}: shape and dtype must be the same`);
+    if (value !== null && value.device !== this.device)
+      fail("grad", `on ${value.device.type} for ${this.describe()} on ${this.device.type}: one device is expected`);
     mode.recording?.touches(this, true);
     this.setGrad(value);
     this.leaf.seen = value !== null;

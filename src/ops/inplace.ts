@@ -214,6 +214,7 @@ export const add_ = binaryInPlace(
   (g) => [g, g],
   () => [],
 );
+mode.addTo = (view, by) => withoutGrad(() => add_(view, by));
 /** x -= other in place; otherwise as `add_`. */
 export const sub_ = binaryInPlace(
   "sub",

@@ -3,6 +3,7 @@
 import { type Device, elementsOf, type Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { count } from "../core/lifetime.ts";
+import { valuesOf } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, lasting, room, type Tensor } from "../core/tensor.ts";
 
@@ -62,10 +63,10 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
   const read = await Promise.all(
     tensors.map(async (x) => {
       const g = x.ownGrad;
-      const [data, gradient] = await Promise.all([
-        x.device.read(x, x.numel, x.dtype),
-        g === null ? null : g.device.read(g, g.numel, g.dtype),
-      ]);
+      const dense = g === null || g.strides === null ? g : valuesOf(g);
+      const reading = dense === null ? null : dense.device.read(dense, dense.numel, dense.dtype);
+      if (dense !== g) dense!.release(op);
+      const [data, gradient] = await Promise.all([x.device.read(x, x.numel, x.dtype), reading]);
       return { x, data, gradient };
     }),
   );

@@ -8,7 +8,7 @@ import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
-import { clone, copy_, full, zero_, zeros } from "../ops/index.ts";
+import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
 import { noGrad } from "../ops/modes.ts";
 import { follow } from "../ops/move.ts";
 
@@ -96,6 +96,17 @@ export interface OptimizerState {
   } & Record<string, unknown>)[];
 }
 
+/** Takes the gradient off the tape, else each backward with `createGraph` would hang on those before. */
+function cut(p: Tensor, g: Tensor): void {
+  if (g.base !== null) {
+    p.grad = detach(g);
+    return;
+  }
+  g.entry = null;
+  g.slot = 0;
+  g.requiresGrad = false;
+}
+
 /** One parameter's part in a step. */
 interface Segment {
   readonly p: Tensor;
@@ -178,6 +189,7 @@ export abstract class Optimizer<H extends object = object> {
         if (setToNone) p.grad = null;
         else {
           noteGrad(p);
+          if (p.ownGrad?.requiresGrad) cut(p, p.ownGrad);
           if (p.ownGrad !== null) noGrad(() => zero_(p.ownGrad!));
         }
       }

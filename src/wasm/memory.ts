@@ -114,7 +114,8 @@ export class Memory extends Usage {
       if (found !== null) return found;
     }
     if (this.top + size <= this.reservedBytes || this.growFor(this.top + size)) return this.bump(size, bin);
-    return null;
+    this.merge(); // what is free in front of the end is room together with what lies behind it
+    return this.top + size <= this.reservedBytes || this.grow(this.top + size) ? this.bump(size, bin) : null;
   }
 
   private binOf(size: number): Block[] {

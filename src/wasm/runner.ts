@@ -5,6 +5,7 @@
 // time judges.
 import { WasmgradError } from "../core/error.ts";
 import { faultMessage } from "../program/fault.ts";
+import { walking } from "../program/nest.ts";
 import { FAULT_CLAIM, FAULT_INDEX, FAULT_ROW, FAULT_VALUE, SHARE_BEGAN } from "./control.ts";
 import { type Exports, FIRST_KERNEL } from "./load.ts";
 import type { Memory } from "./memory.ts";
@@ -144,8 +145,9 @@ export class Runner {
     const { u32, i32 } = this.memory;
     const rows = decode(this.memory, run.script.address, run.script.limit);
     const n = rows.findIndex((r) => r.args === args);
-    const { kernel, extents } = rows[n]!;
-    const name = this.names[kernel - FIRST_KERNEL]!;
+    const { kernel, walks, extents } = rows[n]!;
+    const dense = this.names[kernel - FIRST_KERNEL]!;
+    const name = walks ? walking(dense) : dense;
     const text = faultMessage(name, run.op(n) ?? name, extents, u32[FAULT_INDEX >> 2]!, i32[FAULT_VALUE >> 2]!);
     return new WasmgradError(text);
   }

@@ -126,6 +126,7 @@ export class Script {
 export interface EncodedRow {
   /** Of a walk over views the dense kernel. */
   readonly kernel: number;
+  readonly walks: boolean;
   readonly args: number;
   readonly outputs: number[];
   readonly extents: number[];
@@ -141,6 +142,7 @@ export function decode(memory: Memory, begin: number, end: number): EncodedRow[]
     const rest = first + ((flags >>> 8) & 0xfff);
     rows.push({
       kernel: u32[at]! >>> 16 || u32[at]! & 0xffff,
+      walks: u32[at]! >>> 16 !== 0,
       args: first * 4,
       outputs: [...u32.slice(first, first + (flags >>> 20))],
       extents: [...u32.slice(rest, at + (u32[at + 1]! >>> 2))],

@@ -64,6 +64,9 @@ for (const reduction of REDUCTIONS) {
     );
   }
   add(`mseLoss ${reduction} of rows`, [f([9, 7]), f([9, 7])], (x, y) => ops.mseLoss(x, y, { reduction }));
+  add(`binaryCrossEntropy ${reduction} of views`, [f([9, 7], "probability"), fixed([7, 12], "probability")], (x, y) =>
+    ops.binaryCrossEntropy(ops.t(x), ops.narrow(y, 1, 2, 9), { reduction }),
+  );
   add(
     `binaryCrossEntropy ${reduction}, weighted,`,
     [f([7, 6], "probability"), fixed([7, 6], "bool"), fixed([7, 6], "positive")],
