@@ -19,7 +19,7 @@ import { Tensor } from "./core/tensor.ts";
 import { note } from "./init.ts";
 import { known, positive } from "./nn/check.ts";
 import { Module } from "./nn/module.ts";
-import { deviceOf } from "./ops/move.ts";
+import { deviceOf } from "./ops/follow.ts";
 import { data } from "./read.ts";
 
 export type { BatchTime, Calibration, Choice };

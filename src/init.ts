@@ -5,7 +5,7 @@ import { count } from "./core/lifetime.ts";
 import { setHost } from "./core/memory.ts";
 import { part } from "./host/part.ts";
 import { clock, collector } from "./host/probe.ts";
-import { setFinder } from "./ops/move.ts";
+import { setFinder, setMover } from "./ops/follow.ts";
 import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
 import type { WasmOptions } from "./wasm/options.ts";
@@ -99,6 +99,8 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
   latest.set(name, made);
   return made;
 }
+
+setMover(() => part("to", () => import("./ops/move.ts")));
 
 setFinder(async (name) => {
   if (!Object.hasOwn(OWN, name)) throw new WasmgradError(`to: device ${name}: "wasm" or "webgpu" is expected`);

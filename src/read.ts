@@ -10,7 +10,7 @@ import { show } from "./core/shape.ts";
 import { alive, type Tensor } from "./core/tensor.ts";
 import { DTYPES } from "./ops/create.ts";
 import { fromData } from "./ops/data.ts";
-import { deviceOf } from "./ops/move.ts";
+import { deviceOf } from "./ops/follow.ts";
 import { toDtype } from "./ops/unary.ts";
 
 function readable(op: string, x: Tensor): Tensor {

@@ -7,7 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { memory } from "../src/calibrate/answers.ts";
 import * as w from "../src/index.ts";
-import { setFinder } from "../src/ops/move.ts";
+import { setFinder } from "../src/ops/follow.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 
 const { nn } = w;

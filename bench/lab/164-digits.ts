@@ -11,7 +11,7 @@ const ROUNDS = 60;
 
 const device = await w.init({ threads: 1, simd: "relaxed" });
 const train = await data.MNIST.load({ train: true, download: false });
-const list = passes as (typeof zeros)[];
+const list = [...passes()] as (typeof zeros)[];
 
 /** A batch of digits in [0, 1], and their labels. */
 function batch(size: number, at: number): [w.Tensor, w.Tensor] {

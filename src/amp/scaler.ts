@@ -4,7 +4,6 @@
 // back, so a captured step scales too. Other devices, which have no float16, wait for the answer.
 
 import type { Device } from "../core/device.ts";
-import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
@@ -12,6 +11,7 @@ import { Tensor } from "../core/tensor.ts";
 import { add_, copy_, fill_, full, mul, mul_, sum } from "../ops/index.ts";
 import { noGrad, scope } from "../ops/modes.ts";
 import { mulScalar } from "../ops/unary.ts";
+import { word } from "../row/words.ts";
 
 /** Options of `GradScaler`. */
 export interface GradScalerOptions {

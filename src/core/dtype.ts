@@ -12,20 +12,3 @@ export const isFloat = (dtype: DType): dtype is "float32" | "float16" => dtype =
 
 /** Suffix of kernel names. @internal */
 export const suffix = (dtype: DType): "f32" | "i32" => (isFloat(dtype) ? "f32" : "i32");
-
-const buffer = new ArrayBuffer(8);
-const f32 = new Float32Array(buffer);
-const f64 = new Float64Array(buffer);
-const i32 = new Int32Array(buffer);
-
-/** The 32-bit word of a float32 scalar. @internal */
-export function word(value: number): number {
-  f32[0] = value;
-  return i32[0]!;
-}
-
-/** The two words (low, high) of a float64 scalar. @internal */
-export function words64(value: number): [number, number] {
-  f64[0] = value;
-  return [i32[0]!, i32[1]!];
-}

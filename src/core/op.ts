@@ -1,6 +1,6 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
 
-import { shifted, walk } from "../program/nest.ts";
+import { shifted, walk } from "../row/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { type Entry, nextSerial, releaseSpent, seen, versionsOf } from "./entry.ts";

@@ -54,7 +54,7 @@ function differentiate(
   options: BackwardOptions,
   wanted: ReadonlySet<Tensor> | null,
 ): Map<Tensor, Tensor> {
-  for (const x of gradient === null ? [root] : [root, gradient]) alive("backward", x);
+  alive("backward", root);
   current("backward", root);
   for (const x of wanted ?? []) current("grad", x);
   if (!root.requiresGrad)
@@ -62,12 +62,18 @@ function differentiate(
   if (gradient === null && root.numel !== 1)
     fail("backward", `${root.describe()}: grad can be implicitly created only for scalar outputs; pass a gradient`);
   if (gradient !== null && !(gradient instanceof Tensor))
-    fail("backward", `a gradient of type ${typeof gradient}: a tensor or null is expected, options come behind it`);
-  if (gradient !== null && !sameShape(gradient.shape, root.shape))
-    fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
-  if (gradient !== null && !isFloat(gradient.dtype))
-    fail("backward", `gradient ${show(gradient.shape)} of ${gradient.dtype}: floats are expected, use float()`);
-  if (gradient !== null && gradient.device !== root.device) mixed("backward", root, gradient);
+    fail(
+      "backward",
+      `gradient (${typeof gradient}) for ${show(root.shape)}: a tensor or null is expected before options`,
+    );
+  if (gradient !== null) {
+    alive("backward", gradient);
+    if (!sameShape(gradient.shape, root.shape))
+      fail("backward", `gradient ${show(gradient.shape)} for ${show(root.shape)}: the shapes must be the same`);
+    if (!isFloat(gradient.dtype))
+      fail("backward", `gradient ${show(gradient.shape)} of ${gradient.dtype}: floats are expected, use float()`);
+    if (gradient.device !== root.device) mixed("backward", root, gradient);
+  }
   const { createGraph: create = false, retainGraph: retain = create } = options;
   const { order, leads } = reached(root, wanted);
   const found = new Map<Tensor, Tensor>();

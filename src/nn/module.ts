@@ -6,9 +6,9 @@ import { fail, WasmgradError } from "../core/error.ts";
 import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, Tensor } from "../core/tensor.ts";
+import { moveAll } from "../ops/follow.ts";
 import { copy_ } from "../ops/index.ts";
 import { noGrad } from "../ops/modes.ts";
-import { moveTensors } from "../ops/move.ts";
 import { known } from "./check.ts";
 import { Parameter } from "./parameter.ts";
 
@@ -213,7 +213,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
    * Await it before the module is used again.
    */
   async to(device: Device | "wasm" | "webgpu"): Promise<this> {
-    await moveTensors("to", [...this.parameters(), ...this.buffers()], device);
+    await moveAll("to", [...this.parameters(), ...this.buffers()], device);
     return this;
   }
 

@@ -5,7 +5,7 @@ import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, Tensor } from "../core/tensor.ts";
-import { shifted, walk } from "../program/nest.ts";
+import { shifted, walk } from "../row/nest.ts";
 import { compose, like } from "./compose.ts";
 import { launchEach } from "./each.ts";
 import { expectOptions } from "./expect.ts";

@@ -1,10 +1,11 @@
 // Tensors from nothing: filled, counted, random. https://pytorch.org/docs/stable/torch.html#creation-ops
 import { type Device, defaultDevice, type TypedData } from "../core/device.ts";
-import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
+import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { launch } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
 import { empty as emptyTensor, type Tensor } from "../core/tensor.ts";
+import { word } from "../row/words.ts";
 import { fromData } from "./data.ts";
 import { checkShape } from "./expect.ts";
 

@@ -1,7 +1,7 @@
 // Launching elementwise kernels: dense operands as they are, views by their strides.
 import { launch } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { shifted, walk, walking } from "../program/nest.ts";
+import { shifted, walk, walking } from "../row/nest.ts";
 import { broadcastStrides, oneLoop } from "./strides.ts";
 
 /** Names of rows over views, made once. */

@@ -1,7 +1,7 @@
 // Writes in place. Every write bumps the storage's version, so backward notices a saved value that changed; what is recorded
 // becomes part of the history that a base shares with its views (views.ts).
 
-import { isFloat, suffix, word } from "../core/dtype.ts";
+import { isFloat, suffix } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
@@ -9,6 +9,7 @@ import { apply, current, denseCopy, gather, launch, mixed, type Op, record } fro
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, alive, empty, stridesOf, Tensor } from "../core/tensor.ts";
+import { word } from "../row/words.ts";
 import { type AlphaOptions, div, launchBinary, mul, sameDtypes, scaled } from "./binary.ts";
 import { compose, like } from "./compose.ts";
 import { wordOf } from "./create.ts";
@@ -19,7 +20,7 @@ import { expand } from "./shape.ts";
 import { broadcast, expectSingle, withoutGaps } from "./strides.ts";
 import { clone, divScalar, expectNumber, mulScalar, neg, tanhVjp, toDtype, zerosAs } from "./unary.ts";
 import { fromMemory, Part, type Place, part, partOf, placeOf, scatter, toMemory } from "./views.ts";
-import { constant, expectFit, expectMask, where } from "./where.ts";
+import { constant, cut, expectFit, expectMask, where } from "./where.ts";
 
 const fillsRun = (x: Tensor): boolean => withoutGaps(x.shape, stridesOf(x));
 
@@ -268,13 +269,13 @@ export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
   const name = "maskedFill_";
   expectMask(name, x, mask);
   if (typeof value !== "number") fail(name, `${show(x.shape)} and ${String(value)}: a number is expected`);
-  expectFit(name, value, x);
+  const whole = cut(name, value, x);
   if (!sameShape(broadcast(name, x.shape, mask.shape), x.shape))
     fail(name, `${show(x.shape)} and mask ${show(mask.shape)}: the mask does not fit into the first`);
   return inPlace(MaskedFill, x, [mask], null, (wants) => {
     const y = target(x);
     if (y !== x) gather(name, y, x);
-    const v = constant(value, x);
+    const v = constant(whole, x);
     launchEach("where_f32", y, [mask, v, y], undefined, name);
     v.release(name);
     settle(name, x, y);

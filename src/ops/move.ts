@@ -4,8 +4,8 @@ import { type Device, elementsOf, type Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { count } from "../core/lifetime.ts";
 import { valuesOf } from "../core/op.ts";
-import { refuseInCapture } from "../core/recording.ts";
 import { alive, lasting, room, type Tensor } from "../core/tensor.ts";
+import { deviceOf, followersOf } from "./follow.ts";
 
 /** Changes the storage, as `to(device)` does with a parameter: the tensor stays the same object. @internal */
 export function moveTo(x: Tensor, storage: Storage): void {
@@ -18,39 +18,12 @@ export function moveTo(x: Tensor, storage: Storage): void {
   x.toNet();
 }
 
-let find!: (name: string) => Promise<Device>;
-
-/** How a device is found, or made, by its name. @internal */
-export function setFinder(f: typeof find): void {
-  find = f;
-}
-
-/** The device itself, or the one of that name: "wasm", "webgpu". @internal */
-export const deviceOf = async (d: Device | string): Promise<Device> => (typeof d === "string" ? find(d) : d);
-
-/** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
-const followers = new WeakMap<Tensor, WeakRef<Tensor>[]>();
-
-/** From now on `x` moves when `leader` does. @internal */
-export function follow(leader: Tensor, x: Tensor): void {
-  followers.set(
-    leader,
-    [...followersOf(leader).filter((t) => t !== x), x].map((t) => new WeakRef(t)),
-  );
-}
-
-function followersOf(leader: Tensor): Tensor[] {
-  const found = (followers.get(leader) ?? []).map((r) => r.deref());
-  return found.filter((t): t is Tensor => t !== undefined && t.gone === null);
-}
-
 /**
  * Moves tensors with their gradients and followers. Everything is read, and has its place on the other device, before the
  * first one moves: when that fails, nothing has changed.
  * @internal
  */
 export async function moveTensors(op: string, leaders: readonly Tensor[], target: Device | string): Promise<void> {
-  refuseInCapture(op, "reads values: move outside the captured function");
   const device = await deviceOf(target);
   const all = new Set(leaders.flatMap((x) => [x, ...followersOf(x)]));
   const tensors = [...all].filter((x) => x.device !== device);

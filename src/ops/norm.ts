@@ -1,10 +1,11 @@
 // Layer normalisation: each row, over the last dims, to mean 0 and variance 1, then times a weight, plus a bias.
-import { words64 } from "../core/dtype.ts";
+
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
+import { words64 } from "../row/words.ts";
 import { add, div, mul, sub } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { expectDtype } from "./expect.ts";

@@ -3,6 +3,8 @@ import { fail } from "../core/error.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
+import { bring } from "../program/passes/index.ts";
+import { pooling } from "../program/passes/pool.ts";
 import { eq } from "./binary.ts";
 import { like } from "./compose.ts";
 import { type Pair, pair } from "./conv.ts";
@@ -124,6 +126,7 @@ export function maxPool2d(
     dilation?: Pair;
   } = {},
 ): Tensor {
+  bring(pooling);
   return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, options.dilation ?? 1));
 }
 

@@ -1,13 +1,13 @@
 // Random tensors. The generator's state lies on the device and every draw reads it there, so a captured step draws anew.
 
 import { type Device, defaultDevice } from "../core/device.ts";
-import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op } from "../core/op.ts";
 import { lastingState, refuseInCapture } from "../core/recording.ts";
 import { type Shape, show } from "../core/shape.ts";
 import { alive, empty, type Tensor } from "../core/tensor.ts";
+import { word } from "../row/words.ts";
 import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import type { TensorOptions } from "./create.ts";

@@ -1,9 +1,10 @@
 // Reductions over all, one or several dims. A dim is seen as [outer, n, inner].
-import { isFloat, suffix, word } from "../core/dtype.ts";
+import { isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { apply, cast, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
+import { word } from "../row/words.ts";
 import { div, eq, mul, ne } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { expectDtype, expectOptions } from "./expect.ts";

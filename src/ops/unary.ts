@@ -1,10 +1,11 @@
 // Elementwise functions of one tensor, and of a tensor and a number.
-import { type DType, isFloat, suffix, word } from "../core/dtype.ts";
+import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply, cast, type Gradient, gather, launch, type Op, record, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
+import { word } from "../row/words.ts";
 import { div, maximum, mul, sub } from "./binary.ts";
 import { compose, like } from "./compose.ts";
 import { launchEach } from "./each.ts";

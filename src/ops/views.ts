@@ -9,7 +9,7 @@ import { mode } from "../core/lifetime.ts";
 import { apply, contiguous, type Gradient, launch, type Making, type Op, record } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
 import { alias, type Tensor } from "../core/tensor.ts";
-import { shifted, walk } from "../program/nest.ts";
+import { shifted, walk } from "../row/nest.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
 import { hasZeroStride } from "./strides.ts";

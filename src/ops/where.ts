@@ -37,6 +37,14 @@ export function expectFit(op: string, value: number, like: Tensor): void {
     fail(op, `${show(like.shape)} of int32 and ${value}: an integer is expected, or float() first`);
 }
 
+/** A number that is to stand in the place of elements: among int32 it is cut towards zero, as in PyTorch. @internal */
+export function cut(op: string, value: number, like: Tensor): number {
+  if (like.dtype !== "int32") return value;
+  if (!(value >= -(2 ** 31) && value < 2 ** 31))
+    fail(op, `${show(like.shape)} of int32 and ${value}: a number that int32 holds is expected`);
+  return Math.trunc(value);
+}
+
 /** A number beside tensors of a dtype. @internal */
 export function constant(value: number, like: Tensor): Tensor {
   const t = empty([], like.dtype, "where", like.device);
@@ -75,9 +83,8 @@ export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
   broadcast("maskedFill", x.shape, mask.shape);
   if (!((value as unknown) instanceof Tensor)) {
     expectNumber("maskedFill", value, x);
-    expectFit("maskedFill", value, x);
   }
-  return where(mask, value, x);
+  return where(mask, typeof value === "number" ? cut("maskedFill", value, x) : value, x);
 }
 
 /** @internal */

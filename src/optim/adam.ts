@@ -1,9 +1,9 @@
 // Adam and AdamW.
 
-import { words64 } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { guard } from "../core/recording.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { words64 } from "../row/words.ts";
 import { atLeastZero, expectRule, Optimizer, type ParamGroup, type Params } from "./optimizer.ts";
 import { withDefaults } from "./sgd.ts";
 

@@ -2,15 +2,15 @@
 // `guard`; the learning rate and the step counts lie on the device. So a captured step needs nothing from here.
 
 import type { Device } from "../core/device.ts";
-import { word } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
+import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
 import { noGrad } from "../ops/modes.ts";
-import { follow } from "../ops/move.ts";
+import { word } from "../row/words.ts";
 
 /** Most parameters in one row. */
 const SEGMENTS = 64;

@@ -1,10 +1,10 @@
 // Stochastic gradient descent.
 
-import { words64 } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { guard } from "../core/recording.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { expectOptions } from "../ops/expect.ts";
+import { words64 } from "../row/words.ts";
 import { atLeastZero, expectRule, Optimizer, type ParamGroup, type Params } from "./optimizer.ts";
 
 /** Hyperparameters of `SGD` besides the learning rate. */

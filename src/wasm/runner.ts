@@ -5,7 +5,7 @@
 // time judges.
 import { WasmgradError } from "../core/error.ts";
 import { faultMessage } from "../program/fault.ts";
-import { walking } from "../program/nest.ts";
+import { walking } from "../row/nest.ts";
 import { FAULT_CLAIM, FAULT_INDEX, FAULT_ROW, FAULT_VALUE, SHARE_BEGAN } from "./control.ts";
 import { type Exports, FIRST_KERNEL } from "./load.ts";
 import type { Memory } from "./memory.ts";

@@ -1,8 +1,9 @@
 // The optimizers' kernels: tables of segments, written in place. A case shows one of the tensors that a row writes.
 // Extents: the number of segments and their lengths. Scalars that PyTorch has as doubles are two words each.
-import { words64 } from "../../src/core/dtype.ts";
+
 import { launch } from "../../src/core/op.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
+import { words64 } from "../../src/row/words.ts";
 import { f, family, fixed } from "./case.ts";
 
 // Terms of size up to about 4 cancel: a few roundings of them.

@@ -3,20 +3,18 @@ import type { Row, Storage } from "../../core/device.ts";
 import { activation } from "./activation.ts";
 import { constants } from "./constants.ts";
 import { reluGradient } from "./gradient.ts";
-import { poolBeforeRelu } from "./order.ts";
-import { poolBackward, poolForward } from "./pool.ts";
 import type { Pass } from "./rows.ts";
 import { zeros } from "./zeros.ts";
 
-export const passes: readonly Pass[] = [
-  constants,
-  poolBeforeRelu,
-  poolForward,
-  poolBackward,
-  activation,
-  reluGradient,
-  zeros,
-];
+/** Those that an op brings with it when it is first called: who does not use the op does not download them. */
+const brought = new Set<Pass>();
+
+/** From now on these run too. @internal */
+export function bring(passes: readonly Pass[]): void {
+  for (const pass of passes) brought.add(pass);
+}
+
+export const passes = (): readonly Pass[] => [constants, ...brought, activation, reluGradient, zeros];
 
 /** The rows after the passes; under `deterministic` only those that keep the bits. */
 export function improve(
@@ -26,7 +24,7 @@ export function improve(
   deterministic: boolean,
 ): readonly Row[] {
   let out = rows;
-  for (const pass of passes) {
+  for (const pass of passes()) {
     if (deterministic && !pass.exact) continue;
     const better = pass.run(out, isTemporary);
     if (better.every((r) => has(r.kernel))) out = better;

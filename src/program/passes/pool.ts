@@ -7,6 +7,7 @@
 // them. The sparse kernels take the pooled gradient and the windows' indices as they are: a quarter of the work or less.
 // The sums come in another order, and zeros are skipped, which shows where an operand is not finite.
 import type { Row, Storage } from "../../core/device.ts";
+import { poolBeforeRelu } from "./order.ts";
 import { compact, onlyReader, type Pass, type Uses, untouched, uses } from "./rows.ts";
 
 /** Bytes of a convolution's output for one image that the fused kernel keeps in scratch: there is no room for more. */
@@ -180,3 +181,6 @@ function sparse(
   }
   return null;
 }
+
+/** In the order in which they run. */
+export const pooling: readonly Pass[] = [poolBeforeRelu, poolForward, poolBackward];

@@ -1,7 +1,7 @@
 // Optimizer steps over tables of segments, in PyTorch's arithmetic and order. A row is cut into dispatches of as many
 // segments as the bindings allow; in a dispatch, thread i finds its segment by a chain of compares on their lengths.
 import type { Buffer, Row } from "../../core/device.ts";
-import { word } from "../../core/dtype.ts";
+import { word } from "../../row/words.ts";
 import { type Entry, type Kernel, type Limits, type Registry, SIZE } from "../kernel.ts";
 
 /** More segments in a dispatch than this make the chain long. */

@@ -1,7 +1,7 @@
 // Max and average pooling over planes [h, w] to [oh, ow]; the gradients gather: each element of gx looks at the windows
 // that hold it, which may overlap.
 import type { Buffer, Row } from "../../core/device.ts";
-import { word } from "../../core/dtype.ts";
+import { word } from "../../row/words.ts";
 import { type Entry, isHalf, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
 
 const WINDOWS = "planes oh ow kh kw";

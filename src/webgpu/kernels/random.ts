@@ -1,6 +1,6 @@
 // Random numbers: Threefry-2x32 with 20 rounds from the counters that assembly/random.ts has, so the same bits. A thread
 // draws a block, which is two values. A state is the words key0 key1 counter_low counter_high.
-import { word } from "../../core/dtype.ts";
+import { word } from "../../row/words.ts";
 import { type Entry, one, type Registry, SIZE } from "../kernel.ts";
 
 const ROTATIONS = [

@@ -1,5 +1,5 @@
 // Elementwise kernels over views: the dense ones, with each input read at its own place of the loop nest.
-import { walking } from "../../program/nest.ts";
+import { walking } from "../../row/nest.ts";
 import { type Kernel, type Registry, signature } from "../kernel.ts";
 import { DIMS, strided, strides } from "./copy.ts";
 
