@@ -176,7 +176,7 @@ program("a gradient that was set and is a view: added to, zeroed, as it was behi
       const x = w.tensor([1, 2, 3, 4]).view(2, 2).requiresGrad_();
       const flat = w.tensor([0, 10, 20, 30, 40, 50, 60, 70]);
       x.grad = view(flat);
-      const value = zero ? [0, 0, 0, 0] : Array.from(x.grad.dataSync());
+      const value = zero ? [0, 0, 0, 0] : Array.from(await x.grad.data());
       const f = w.capture((k: w.Tensor) => {
         if (zero) x.grad!.zero_();
         x.mul(k).sum().backward();
@@ -201,7 +201,7 @@ program("a gradient that was set and is a view: added to, zeroed, as it was behi
       });
       x.grad = null;
       x.grad = view(flat);
-      const before = Array.from(x.grad.dataSync());
+      const before = Array.from(await x.grad.data());
       await thrower(w.ones([2, 2]));
       await thrower(w.ones([2, 2])).catch(({ message }) => assert.is(message, "on the way"));
       assert.is(calls, 2);
