@@ -33,7 +33,11 @@ const WAYS: usize = 256;
 const SLOTS: usize = 1024;
 const SLOT_BYTES: usize = (<usize>(ROWS * COLUMNS)) << 2;
 
-function wayOf(dims: usize, strides: usize): u32 {
+function wayOf(dims: usize, strides: usize, total: u32): u32 {
+  if (load<u32>(dims, 20) == total) {
+    const s = load<u32>(strides, 20); // one loop
+    return s == 1 ? DENSE : s == 0 ? ONE : STEPS;
+  }
   let dense = true;
   let one = true;
   let product: u32 = 1;
@@ -63,13 +67,15 @@ export function walk_f32(args: usize, ith: u32, nth: u32): void {
   if (total == 0) return;
   const own = scratch(ith);
   const row = own + ROW;
-  const scalars = strides + <usize>inputs * 24;
-  memory.copy(row + 8 + (inputs << 2), scalars, args - 16 + load<u32>(args - 12) - scalars);
+  // A few scalars: memory.copy is a call of the host.
+  let to = row + 8 + (inputs << 2);
+  const rest = args - 16 + load<u32>(args - 12);
+  for (let s = strides + <usize>inputs * 24; s < rest; s += 4, to += 4) store<u32>(to, load<u32>(s));
 
   let worst = width >= LONG ? DENSE : STEPS;
   let turned = false;
   for (let j: u32 = 0; j < inputs; j++) {
-    const way = wayOf(dims, strides + <usize>j * 24);
+    const way = wayOf(dims, strides + <usize>j * 24, total);
     store<u32>(own + WAYS + (<usize>j << 4), way);
     turned = turned || way == TURNED;
     worst = max(worst, way);

@@ -66,6 +66,12 @@ interface Entry {
   readonly peak: Entry | null;
 }
 
+/** How many floats the streams have that a case's peak is of; 0 where it is of arithmetic. */
+export function floatsOf({ task, peak }: Case): number {
+  if (peak === "arithmetic") return 0;
+  return task.kind === "map" ? task.rows * 1024 : task.kind === "views" ? task.shape.reduce((a, b) => a * b, 1) : 0;
+}
+
 /** The cases with the peaks they are shares of, as rows. What the library cannot do yet is left out. */
 export async function measure(label: string, cases: readonly Case[], settings: Settings): Promise<Row[]> {
   const { w, device, build, threads, rounds, budget } = settings;
@@ -91,7 +97,7 @@ export async function measure(label: string, cases: readonly Case[], settings: S
   addPeak("arithmetic", 0);
   if (build !== "simd") addPeak("muladd", 0);
   for (const c of cases) {
-    const peak = addPeak(c.peak, c.peak === "arithmetic" ? 0 : floats(c));
+    const peak = addPeak(c.peak, floatsOf(c));
     for (const mode of c.modes) {
       const work = prepare(w, device, c, mode);
       if (work !== null) entries.push({ name: c.name, mode, unit: c.unit, amount: c.work, work, peak });

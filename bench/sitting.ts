@@ -2,8 +2,8 @@
 // and measures a workload on both in turns, beside the peak. Prints the times of each round as JSON.
 import { pathToFileURL } from "node:url";
 import type * as wasmgrad from "../src/index.ts";
-import { select } from "./cases.ts";
-import { interleave } from "./measure.ts";
+import { cases } from "./cases.ts";
+import { floatsOf, interleave } from "./measure.ts";
 import { type Build, Peaks } from "./peaks.ts";
 import { type Library, prepare, ready } from "./work.ts";
 
@@ -36,8 +36,8 @@ for (const module of told.modules) {
   libraries.push({ w, device });
 }
 const found: Sat[] = [];
-for (const c of told.names.flatMap((name) => select([name])).filter((c) => told.names.includes(c.name))) {
-  const floats = c.task.kind === "map" && c.peak !== "arithmetic" ? c.task.rows * 1024 : 0;
+for (const c of cases.filter((c) => told.names.includes(c.name))) {
+  const floats = floatsOf(c);
   for (const mode of c.modes) {
     const works = libraries.map(({ w, device }) => prepare(w, device, c, mode));
     if (works.includes(null)) continue;

@@ -229,8 +229,8 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
 /** What else was made of a gradient goes with its value. */
 function overwrite(home: Storage): void {
   home.aliases ??= [];
-  for (let a = home.aliases.pop(); a !== undefined; a = home.aliases.pop()) {
-    a.deref()?.release("a captured step, which writes this gradient in place (clone() keeps it)");
+  while (home.aliases.length > 0) {
+    home.aliases.pop()!.deref()?.release("a captured step, which writes this gradient in place (clone() keeps it)");
   }
 }
 
