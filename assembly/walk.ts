@@ -72,6 +72,25 @@ export function walk_f32(args: usize, ith: u32, nth: u32): void {
   const rest = args - 16 + load<u32>(args - 12);
   for (let s = strides + <usize>inputs * 24; s < rest; s += 4, to += 4) store<u32>(to, load<u32>(s));
 
+  if (nth == 1 && total <= BLOCK && width == total) {
+    // One loop that is one block: the gradient of a small mean, in every step.
+    for (let j: u32 = 0; j < inputs; j++) {
+      const s = load<i32>(strides + <usize>j * 24, 20);
+      let from = pointer(args, j + 1);
+      if (s != 1) {
+        const slot = own + SLOTS + <usize>j * SLOT_BYTES;
+        gather(slot, from, s, total);
+        from = slot;
+      }
+      store<usize>(row + 4 + (<usize>j << 2), from);
+    }
+    partOf(row, args, 0);
+    store<usize>(row, pointer(args, 0));
+    store<u32>(row + 4 + (<usize>inputs << 2), total);
+    call_indirect<void>(<u32>load<u16>(args - 14), row, <u32>0, <u32>1);
+    return;
+  }
+
   let worst = width >= LONG ? DENSE : STEPS;
   let turned = false;
   for (let j: u32 = 0; j < inputs; j++) {
