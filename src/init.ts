@@ -1,4 +1,4 @@
-// init: makes a device and the default one. The WebGPU device is loaded when it is first asked for.
+// init: makes a device and the default one; what it is and what its memory holds. The WebGPU device is loaded when it is first asked for.
 import { type Device, type DeviceInfo, defaultDevice, type MemoryUse, setDefaultDevice } from "./core/device.ts";
 import { WasmgradError } from "./core/error.ts";
 import { count } from "./core/lifetime.ts";

@@ -1,4 +1,4 @@
-// An entry of the tape: what is remembered of an op that was recorded, and when what it held goes.
+// An entry of the tape: what is remembered of an op that was recorded, which entries a walk back meets, and when what they held goes.
 import { isFloat } from "./dtype.ts";
 import { fail } from "./error.ts";
 import type { Op } from "./op.ts";
