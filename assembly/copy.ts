@@ -1,9 +1,9 @@
 // Moving 32-bit words of any dtype: copies, fills, ranges, strided gathers and transposes.
-import { extent, first, last, pointer, scalar } from "./args";
-import { Add } from "./arith";
-import { fill, words } from "./lanes";
-import { GRAIN, line, offset } from "./map";
-import { gatherNest, transposeBand } from "./nest";
+import { extent, first, last, pointer, scalar } from "./lib/args";
+import { Add } from "./lib/arith";
+import { fill, words } from "./lib/lanes";
+import { GRAIN, line, offset } from "./lib/map";
+import { gatherNest, transposeBand } from "./lib/nest";
 
 /** y | x | n | */
 export function copy_f32(args: usize, ith: u32, nth: u32): void {

@@ -1,21 +1,21 @@
 // The export list is the kernel registry: the loader puts these functions into the table in the order of the exports.
-export * from "./unary";
-export * from "./binary";
+export * from "./elementwise/unary";
+export * from "./elementwise/binary";
 export * from "./copy";
-export * from "./where";
-export * from "./walk";
-export * from "./reduce";
-export * from "./softmax";
-export * from "./norm";
-export * from "./loss";
+export * from "./elementwise/where";
+export * from "./elementwise/walk";
+export * from "./reduce/reduce";
+export * from "./reduce/softmax";
+export * from "./reduce/norm";
+export * from "./reduce/loss";
 export * from "./optim";
 export * from "./random";
-export { conv2d_bias_f32, conv2d_f32 } from "./conv";
-export { conv2d_vjp_w_f32, conv2d_vjp_x_f32 } from "./convgrad";
-export { conv2d_pool_f32 } from "./convpool";
-export { conv2d_winograd_f32, winograd_weight_f32 } from "./winograd";
-export { conv2d_winograd_vjp_w_f32 } from "./winogradgrad";
-export { conv2d_pool_vjp_w_f32, conv2d_pool_vjp_x_f32 } from "./convsparse";
+export { conv2d_bias_f32, conv2d_f32 } from "./conv/conv";
+export { conv2d_vjp_w_f32, conv2d_vjp_x_f32 } from "./conv/grad";
+export { conv2d_pool_f32 } from "./conv/pool";
+export { conv2d_winograd_f32, winograd_weight_f32 } from "./conv/winograd";
+export { conv2d_winograd_vjp_w_f32 } from "./conv/winogradgrad";
+export { conv2d_pool_vjp_w_f32, conv2d_pool_vjp_x_f32 } from "./conv/poolgrad";
 export {
   matmul_nn_bias_f32,
   matmul_nn_f32,
@@ -31,7 +31,7 @@ export {
   matmul_strided_f32,
   matmul_tn_f32,
   matmul_tn_sparse_f32,
-} from "./matmul";
+} from "./matmul/matmul";
 export { avg_pool2d_f32, avg_pool2d_vjp_f32, max_pool2d_f32, max_pool2d_vjp_f32 } from "./pool";
 export { fill_f32 as fill_i32 } from "./copy";
 export { serve, start, trapped, walk } from "./replay";

@@ -1,10 +1,10 @@
 // Optimizer steps as one row over a table of segments (the parameters that have a gradient), in PyTorch's arithmetic
 // and order. Buffers: per segment the outputs, then lr, then per segment the inputs. Extents: the number S of segments
 // and their lengths. The work is split over the elements of all segments together. f64 scalars take two words.
-import { buffers, extent, first, last, pointer } from "./args";
-import { read, write } from "./lanes";
-import { GRAIN } from "./map";
-import { madd } from "./simd";
+import { buffers, extent, first, last, pointer } from "./lib/args";
+import { read, write } from "./lib/lanes";
+import { GRAIN } from "./lib/map";
+import { madd } from "./lib/simd";
 
 /** step += 1 for each of S tensors of one element. Serial. */
 export function tick_f32(args: usize, ith: u32, nth: u32): void {

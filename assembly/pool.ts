@@ -1,6 +1,6 @@
 // Max and average pooling over planes [h, w] to [oh, ow]. Max-pooling remembers where in its plane each maximum was
 // found. Windows of 2x2 that tile the plane, the common case, go four at a time.
-import { extent, first, last, pointer } from "./args";
+import { extent, first, last, pointer } from "./lib/args";
 
 // @ts-ignore: decorator
 @inline

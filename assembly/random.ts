@@ -1,9 +1,9 @@
 // Random numbers: Threefry-2x32 with 20 rounds (Random123, JAX). Value i of a row is word i & 1 of block
 // counter + i / 2, so it depends neither on the threads nor on what else is drawn. A state is the words
 // key0 key1 counter_low counter_high.
-import { extent, first, last, pointer, scalar } from "./args";
-import { put } from "./lanes";
-import { log, sinQuadrant } from "./math";
+import { extent, first, last, pointer, scalar } from "./lib/args";
+import { put } from "./lib/lanes";
+import { log, sinQuadrant } from "./lib/math";
 
 /** slot state | | n |        slot = state, then the state's counter steps over the ceil(n / 2) blocks drawn. Serial. */
 export function random_take_i32(args: usize, ith: u32, nth: u32): void {

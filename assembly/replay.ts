@@ -2,7 +2,7 @@
 //
 // Every thread walks all rows. A parallel row is run by all threads, the others by thread 0. The host marks the rows
 // before which the threads must meet. A fault ends the walk at the first barrier behind its row, for all threads alike.
-import { CONTROL, COUNTERS, FAULT_ROW } from "./args";
+import { CONTROL, COUNTERS, FAULT_ROW } from "./lib/args";
 
 /** Milliseconds; thread 0 notes when its share of a row begins, so that the host can judge a long wait. */
 // @ts-ignore: decorator

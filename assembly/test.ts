@@ -1,6 +1,6 @@
 // The kernels, and one that only tests have: it ends a worker in the middle of a program.
 export * from "./index";
-import { extent } from "./args";
+import { extent } from "./lib/args";
 
 // @ts-ignore: decorator
 @external("env", "exit")

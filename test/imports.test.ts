@@ -163,12 +163,46 @@ test("published code needs no package, and asks for a host's modules by name whi
   }
 });
 
-test("assembly imports nothing from outside", () => {
-  for (const path of sources("assembly")) {
+const kernels = sources("assembly");
+
+test("assembly imports nothing from outside, and its lib nothing from the families", () => {
+  for (const path of kernels) {
     for (const { specifier } of imports(read(path))) {
-      assert.match(specifier, /^\.\/\w+$/, `${path} imports ${specifier}`);
+      assert.match(specifier, /^\.{1,2}\/[\w/]+$/, `${path} imports ${specifier}`);
+      const to = `${resolved(path, specifier)}.ts`;
+      assert.ok(kernels.includes(to), `${path} imports ${specifier}`);
+      if (path.startsWith("assembly/lib/")) assert.match(to, /^assembly\/lib\//, `${path} imports ${specifier}`);
     }
   }
+});
+
+/** Families whose kernels are those of others: they copy. */
+const COPYING = ["create", "inplace", "shape", "views"];
+
+test("a family has the same name in every room", () => {
+  const cases = sources("test/cases").map((path) => path.slice("test/cases/".length, -3));
+  const families = cases.filter((name) => files.includes(`src/ops/${name}.ts`));
+  assert.ok(families.length > 10);
+  for (const name of families) {
+    const own = new RegExp(`^assembly/(\\w+/)?${name}\\.ts$`);
+    assert.is(
+      kernels.some((path) => own.test(path)),
+      !COPYING.includes(name),
+      name,
+    );
+  }
+});
+
+test("no folder of assembly has more than 12 files", () => {
+  const count = new Map<string, number>();
+  for (const path of kernels) {
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    count.set(folder, (count.get(folder) ?? 0) + 1);
+  }
+  assert.equal(
+    [...count].filter(([, n]) => n > 12),
+    [],
+  );
 });
 
 const lengthOf = (path: string): number => read(path).split("\n").length - 1;
@@ -225,7 +259,7 @@ test("nobody outside core asks whether a captured step is recorded: core's hooks
 const LONG: Record<string, number> = { "src/wasm/device.ts": 520 };
 
 test("no file is longer than 450 lines", () => {
-  for (const path of [...files, ...sources("assembly")]) {
+  for (const path of [...files, ...kernels]) {
     const lines = read(path).split("\n").length - 1;
     assert.ok(lines <= (LONG[path] ?? 450), `${path} has ${lines} lines`);
     if (lines > 450) console.warn(`  ${path} has ${lines} lines`);

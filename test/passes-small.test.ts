@@ -82,7 +82,7 @@ for (const simd of ["simd", "relaxed"] as const) {
 
 // --------------------------------------------------------------------------------------------------- thin products
 
-/** The longest chain of madds, KC of assembly/gemm.ts. */
+/** The longest chain of madds, KC of assembly/matmul/gemm.ts. */
 const LONGEST = 256;
 
 /** c[i, j] = sum over q of a(i, q) b(q, j) in f32: chains over blocks of k, which are then added in turn. */

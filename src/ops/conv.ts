@@ -106,7 +106,7 @@ function winograd(device: Device, g: Geometry, from: number, to: number, [h, w]:
 }
 const ones = ([a, b]: readonly [number, number]): boolean => a === 1 && b === 1;
 
-/** The bit of a row's last scalar for convolution along lines (assembly/convline.ts); the lowest is for relu. */
+/** The bit of a row's last scalar for convolution along lines (assembly/conv/lines.ts); the lowest is for relu. */
 const LINES = 2;
 /** Least terms down the columns that pay for its transforms, and least vectors of 8 pixels for those of the weights. */
 const FEW_TERMS = 10;

@@ -1,4 +1,4 @@
-// Low memory: the words that host and threads share. The same addresses stand in assembly/args.ts and replay.ts.
+// Low memory: the words that host and threads share. The same addresses stand in assembly/lib/args.ts and replay.ts.
 
 const CONTROL = 1024;
 

@@ -1,5 +1,5 @@
 // WGSL functions that every kernel may call. WGSL's own exp, log, tanh, sin and cos may be off by many ulp, so these are
-// the algorithms of assembly/math.ts (Cephes), one lane at a time. Infinities and NaN are made at run time: WGSL
+// the algorithms of assembly/lib/math.ts (Cephes), one lane at a time. Infinities and NaN are made at run time: WGSL
 // refuses them as constants.
 export const lib = `
 fn nan_() -> f32 { var u = 0x7fc00000u; return bitcast<f32>(u); }

@@ -1,9 +1,9 @@
 // Matrix products: nn (a [m, k], b [k, n]), nt (b [n, k]) and tn (a [k, m]); c [m, n] is overwritten.
 // Threads share the rows of the whole batch, or the columns where there are more of them.
-import { extent, first, last, pointer, scratch } from "./args";
+import { extent, first, last, pointer, scratch } from "../lib/args";
 import { gemm, KC } from "./gemm";
 import { listed } from "./listed";
-import { BITS256, hsum, madd } from "./simd";
+import { BITS256, hsum, madd } from "../lib/simd";
 import { BIAS, MASK, PLAIN, THIN, thinRows } from "./thin";
 import { thinColumns } from "./thincolumns";
 

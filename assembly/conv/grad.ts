@@ -5,11 +5,11 @@
 //   channels in lanes; a row of patches is a row of the image seen through a window, so x is read where it lies.
 // By x: for panels of <= 24 pixels, every weight's share w^T[ci*kh*kw, co] * gy[co, pixels] is added to the pixels of
 //   gx it met.
-import { extent, first, last, pointer, scratch } from "./args";
+import { extent, first, last, pointer, scratch } from "../lib/args";
 import { copyRun, offsets, padPlanes } from "./conv";
-import { packRows, transpose } from "./gemm";
-import { narrow, narrowRows } from "./narrow";
-import { ADD, NR, STORE, tile, tileScatter } from "./tile";
+import { packRows, transpose } from "../matmul/gemm";
+import { narrow, narrowRows } from "../matmul/narrow";
+import { ADD, NR, STORE, tile, tileScatter } from "../matmul/tile";
 
 // Scratch of the gradient by w: sums [k][co of a panel], gy^T, offsets of k, a spare row, planes of the padded image.
 const SUMS_ROWS: u32 = 5461; // 96 bytes each: 512 KiB

@@ -1,8 +1,8 @@
 // Products aᵀ b of at most 8 x 8 elements over a long k: all of c in registers. The chains of madds are those of
 // gemm.ts: one over each block of KC, side by side where there is only one element to a row.
 import { KC } from "./gemm";
-import { put as putLanes, read } from "./lanes";
-import { madd } from "./simd";
+import { put as putLanes, read } from "../lib/lanes";
+import { madd } from "../lib/simd";
 
 // The first up to four words at b.
 // @ts-ignore: decorator

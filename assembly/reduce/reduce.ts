@@ -1,7 +1,7 @@
 // Reductions of x[outer, n, inner] over n, and the gradient of a maximum. Sums keep chains of at most eight f32
 // additions and join them in f64, so that a sum of k terms is within 8 * 2^-24 * sum |x| whatever k is.
-import { extent, first, last, pointer } from "./args";
-import { fill, highHalf, join, joined, lowHalf, pick, pickOver, put, ROUND, read, rounded, write } from "./lanes";
+import { extent, first, last, pointer } from "../lib/args";
+import { fill, highHalf, join, joined, lowHalf, pick, pickOver, put, ROUND, read, rounded, write } from "../lib/lanes";
 
 /** Sum of n consecutive floats. */
 function sumLine(x: usize, n: u32): f64 {

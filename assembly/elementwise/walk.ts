@@ -5,10 +5,10 @@
 //
 // A block of an input is handed over as it lies where that is dense, and else gathered. Where lines are long and lie dense a
 // block is a line; where an input is turned, a tile of a band of 16 lines.
-import { buffers, first, last, partOf, pointer, scratch } from "./args";
-import { fill } from "./lanes";
-import { GRAIN, offset } from "./map";
-import { gather, gatherNest, transposeBand } from "./nest";
+import { buffers, first, last, partOf, pointer, scratch } from "../lib/args";
+import { fill } from "../lib/lanes";
+import { GRAIN, offset } from "../lib/map";
+import { gather, gatherNest, transposeBand } from "../lib/nest";
 
 /** Elements of a block that crosses lines. */
 const BLOCK: u32 = 1024;

@@ -1,9 +1,9 @@
 // Elementwise kernels of one tensor, of a tensor and a number, and the gradients that need only g and y.
 //   y | x | n |        y | x | n | s        gx | g y | n |
-import { extent, first, last, pointer } from "./args";
-import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "./arith";
-import { binary, each, GRAIN, unary, unary4, withScalar } from "./map";
-import { exp, expFour, expLimit, log, sigmoid, sigmoidFour, sinAbs, tanh } from "./math";
+import { extent, first, last, pointer } from "../lib/args";
+import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "../lib/arith";
+import { binary, each, GRAIN, unary, unary4, withScalar } from "../lib/map";
+import { exp, expFour, expLimit, log, sigmoid, sigmoidFour, sinAbs, tanh } from "../lib/math";
 
 class Neg {
   @inline v(x: v128): v128 {

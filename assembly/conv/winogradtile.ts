@@ -7,7 +7,7 @@
 //
 // a = 3/4 and b = 3/2 instead of the usual 1 and 2: every constant stays exact, and the error is half of theirs.
 // Constants come from memory: V8 rebuilds constants in line at each use.
-import { madd } from "./simd";
+import { madd } from "../lib/simd";
 
 /** Bytes from one row to the next of a buffer of columns, and bytes of the buffer. */
 export const PITCH: usize = 1216;

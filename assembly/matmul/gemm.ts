@@ -3,7 +3,7 @@
 //   for columns by <= NC, for k by <= KC: pack B into panels of <= 24 columns, spread evenly
 //     for rows by MC: for panels: for pairs of rows: tile (in the build wide: for three rows, tileWide)
 import { narrow, narrowRows } from "./narrow";
-import { BITS256 } from "./simd";
+import { BITS256 } from "../lib/simd";
 import { ADD, NR, put, RELU, STORE, tile } from "./tile";
 import { tileWide } from "./wide";
 

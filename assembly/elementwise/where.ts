@@ -1,7 +1,7 @@
 // Elementwise kernels that select: they take one value or the other whole, where a product with 0 and 1 would make NaN of an infinity.
-import { extent, first, last, pointer } from "./args";
-import { pick, put } from "./lanes";
-import { GRAIN } from "./map";
+import { extent, first, last, pointer } from "../lib/args";
+import { pick, put } from "../lib/lanes";
+import { GRAIN } from "../lib/map";
 
 /** Where the words of c are not 0, a, else b: any words. */
 class Where {

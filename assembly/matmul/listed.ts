@@ -7,7 +7,7 @@
 // The blocks of k and the order of the madds are those of gemm.ts, so the bits are too, but where a zero meets an infinity
 // or a NaN.
 import { chain, KC, packRows, transpose, unstrip } from "./gemm";
-import { BITS256 } from "./simd";
+import { BITS256 } from "../lib/simd";
 import { ENTRY, gather, LISTED, listRow } from "./sparse";
 import { ADD, STORE, tile } from "./tile";
 

@@ -1,8 +1,8 @@
 // conv2d, max-pool and perhaps relu in one row: the convolution of a few images at a time goes to scratch by the kernel
 // of conv2d itself, so its bits are the same, and is pooled while it lies in the first cache.
-import { extent, first, last, pointer, scalar, scratch } from "./args";
+import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
 import { conv2d_bias_f32, LEFT } from "./conv";
-import { AGAIN, LINES, RELU } from "./convline";
+import { AGAIN, LINES, RELU } from "./lines";
 
 const ARGS: usize = 256; // bytes for the arguments of conv2d
 const BLOCK_BYTES: u32 = 24 << 10; // of images convolved at a time, as long as they are smaller
@@ -10,7 +10,7 @@ const BLOCK_BYTES: u32 = 24 << 10; // of images convolved at a time, as long as 
 /**
  * y idx | x w bias | n co oh ow ci kh kw ph pw | h w sh sw padh padw dh dw groups pkh pkw psh psw how: y, idx
  * [n, co, ph, pw], idx in the plane [oh, ow] as of max_pool2d; windows of pkh x pkw, psh and psw apart, not padded;
- * how: convline.ts. The convolution of an image fits into what conv2d leaves alone of scratch memory: the pass sees to
+ * how: lines.ts. The convolution of an image fits into what conv2d leaves alone of scratch memory: the pass sees to
  * it (FUSED_BYTES in src/program/passes/pool.ts).
  */
 export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {

@@ -5,9 +5,9 @@
 //   for some images: transform their lines, four tiles in lanes: v[6][ci][line][image][across]
 //     6 products m[6][co][line][image][across] = u[6][co][(ci, kh)] * v, whose rows the tile finds through a table
 //     transform back: 8 pixels of a line of y from 6 vectors
-import { extent, first, last, pointer, scalar, scratch } from "./args";
+import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
 import { IMAGE, offsets, padPlanes, STRIP, TABLE } from "./conv";
-import { STORE, tileTable } from "./tile";
+import { STORE, tileTable } from "../matmul/tile";
 import { evaluateN, gather } from "./winograd";
 import { APART, moment, POINTS, SCALE, spread } from "./winogradtile";
 

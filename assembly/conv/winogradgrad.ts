@@ -4,8 +4,8 @@
 //     transform x and gy, channels in lanes: v[36][tile][ci], d[36][tile][co]
 //     36 products c[.][co, ci] += d[.][tile, co]^T v[.][tile, ci]
 //   transform back: size x size taps for each pair of channels
-import { extent, first, last, pointer, scratch } from "./args";
-import { ADD, NR, STORE, tile } from "./tile";
+import { extent, first, last, pointer, scratch } from "../lib/args";
+import { ADD, NR, STORE, tile } from "../matmul/tile";
 import { acrossApart, acrossGrad, BUFFER, down, moments, OFFSETS, plan, PLAN, SCALE, TILES, touch, TOUCHED } from "./winogradtile";
 
 const CHANNELS: u32 = 64;

@@ -5,7 +5,7 @@
 // What the revectorizer wants: it starts at two stores to neighbouring places, one address and constant offsets (an address
 // that is added up hides a pair), and follows their values up. Loads of both halves stand before the stores. k is not
 // unrolled: by hand it gained nothing.
-import { madd } from "./simd";
+import { madd } from "../lib/simd";
 import { ADD } from "./tile";
 
 /** Brings a row of N vectors to C: STORE or ADD. */

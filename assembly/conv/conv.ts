@@ -2,10 +2,10 @@
 // a time. A padded image is first copied with its border of zeros. Where 8 pixels in a row of y read 8 neighbours in
 // x (stride 1, ow a multiple of 8) the tile reads the image itself through a table of offsets; else the panel's
 // patches are packed.
-import { extent, first, last, pointer, scalar, scratch } from "./args";
-import { convolveLines, LINES } from "./convline";
-import { KC, unstrip } from "./gemm";
-import { ADD, NR, RELU, STORE, tile, tileTable } from "./tile";
+import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
+import { convolveLines, LINES } from "./lines";
+import { KC, unstrip } from "../matmul/gemm";
+import { ADD, NR, RELU, STORE, tile, tileTable } from "../matmul/tile";
 
 // A thread's scratch: a panel of patches, the second row of an unpaired channel, offsets of the table, the padded
 // image.
@@ -312,7 +312,7 @@ function corner(p: u32, ow: u32, row: u32): usize {
 
 /**
  * y | x w | n co oh ow ci kh kw | h w sh sw ph pw dh dw groups how: y[n, co, oh, ow], ci counts the channels of a
- * group; how: convline.ts
+ * group; how: lines.ts
  */
 export function conv2d_f32(args: usize, ith: u32, nth: u32): void {
   convolve(false, args, ith, nth);

@@ -3,8 +3,8 @@
 //
 // Five to eight columns are two vectors of which the second ends with the last column: they overlap, and what stands
 // in both is computed and stored twice, the same. Likewise the last rows of many.
-import { put as putLanes, read } from "./lanes";
-import { madd } from "./simd";
+import { put as putLanes, read } from "../lib/lanes";
+import { madd } from "../lib/simd";
 
 /** What the product is finished with: nothing; a bias [n], then the floor of pmax; 0 where y [m, n] is not above 0. */
 export const PLAIN: i32 = 0;

@@ -1,8 +1,8 @@
 // softmax and log-softmax of x[outer, n, inner] over n, and their gradients. The row's maximum is subtracted first:
 // -inf gives 0, a NaN or +inf makes the whole row NaN.
-import { extent, first, last, pointer, scratch } from "./args";
-import { highHalf, join, joined, lowHalf, pickOver, ROUND, read, rounded, write } from "./lanes";
-import { exp, expFlush, log } from "./math";
+import { extent, first, last, pointer, scratch } from "../lib/args";
+import { highHalf, join, joined, lowHalf, pickOver, ROUND, read, rounded, write } from "../lib/lanes";
+import { exp, expFlush, log } from "../lib/math";
 import { expLine, logOf, maxLine, shiftLine, softmaxLine } from "./softmaxrow";
 
 // The loops over a dimension that is not the last: m of 1 to 4 columns, rows `pitch` bytes apart.

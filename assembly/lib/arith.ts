@@ -1,5 +1,5 @@
 // The arithmetic of the elementwise families: classes passed to the loops of map.ts. A comparison gives i32 0 or 1.
-// (They stand apart from the kernels since what binary.ts exports becomes an export of the module.)
+// (They stand apart from the kernels since what elementwise/binary.ts exports becomes an export of the module.)
 
 // @ts-ignore: decorator
 @inline

@@ -22,8 +22,8 @@ import {
   NeI,
   Sub,
   SubI,
-} from "./arith";
-import { binary, broadcast } from "./map";
+} from "../lib/arith";
+import { binary, broadcast } from "../lib/map";
 
 export function add_f32(args: usize, ith: u32, nth: u32): void {
   binary<Add>(args, ith, nth);

@@ -3,7 +3,7 @@
 // in the order of k, so what an element gets depends neither on the tile's width nor on its neighbours.
 //
 // `body` is inlined with literal arguments: what a tile does not use folds away.
-import { madd } from "./simd";
+import { madd } from "../lib/simd";
 
 /** C is overwritten; ADD: added to. RELU: max(0, .) of the sum, NaN kept. */
 export const STORE: i32 = 0;

@@ -1,7 +1,7 @@
-// The tile of products whose one factor has many zeros (listed.ts, and convsparse.ts for the gradients of a pooled
+// The tile of products whose one factor has many zeros (listed.ts, and ../conv/poolgrad.ts for the gradients of a pooled
 // convolution): C[j] = sum over a list of value * row[j], up to 13 vectors at a time, 13 accumulators + 1 splat + 1 vector
 // of the row = 15 registers. A list is values, four bytes each, and, PLACES behind each, where its row begins.
-import { madd } from "./simd";
+import { madd } from "../lib/simd";
 
 /** Bytes of an entry of a list. */
 export const ENTRY: usize = 4;

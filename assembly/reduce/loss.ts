@@ -1,8 +1,8 @@
 // Losses: cross-entropy on logits[rows, classes], negative log-likelihood, and binary cross-entropy of probabilities.
-import { extent, fault, first, last, pointer, scratch } from "./args";
-import { fill, read, write } from "./lanes";
-import { GRAIN } from "./map";
-import { log, logNear } from "./math";
+import { extent, fault, first, last, pointer, scratch } from "../lib/args";
+import { fill, read, write } from "../lib/lanes";
+import { GRAIN } from "../lib/map";
+import { log, logNear } from "../lib/math";
 import { softmaxLine } from "./softmaxrow";
 
 /** loss[rows] probs | logits labels | rows classes | ignore        loss = log sum exp x - x[label] */

@@ -4,9 +4,9 @@
 //   for panels of <= 24 tiles: for channels of x: transform the tiles, tiles in lanes: v[ci][36][tiles]
 //     for blocks of channels of y: 36 products m[co][.][tiles] = u[.][co][ci] * v[ci][.][tiles]
 //       transform back: m x m pixels of y a tile
-import { buffers, extent, first, last, pointer, scalar, scratch } from "./args";
-import { madd } from "./simd";
-import { STORE, tile } from "./tile";
+import { buffers, extent, first, last, pointer, scalar, scratch } from "../lib/args";
+import { madd } from "../lib/simd";
+import { STORE, tile } from "../matmul/tile";
 import {
   across6,
   acrossApart,

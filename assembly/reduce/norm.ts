@@ -1,9 +1,9 @@
 // Layer normalisation of x[rows, n]: y = (x - mean) * rstd (* weight + bias), rstd = 1 / sqrt(var + eps), and gradients.
 // A row is read three times while it is in cache: a rough mean m of a quarter of it; sum d and sum d² of d = x - m,
 // which give the variance and what m is off by; the result.
-import { extent, first, last, pointer } from "./args";
-import { join, joined, pickOver, ROUND, read, write } from "./lanes";
-import { hsum, madd } from "./simd";
+import { extent, first, last, pointer } from "../lib/args";
+import { join, joined, pickOver, ROUND, read, write } from "../lib/lanes";
+import { hsum, madd } from "../lib/simd";
 
 const ONE = memory.data<f32>([1, 1, 1, 1], 16);
 

@@ -1,6 +1,6 @@
 // One row of n consecutive floats: its maximum, its exponentials and their sum. For softmax.ts and loss.ts.
-import { join, joined, pick, pickOver, put, ROUND } from "./lanes";
-import { expFlush, expFour, log } from "./math";
+import { join, joined, pick, pickOver, put, ROUND } from "../lib/lanes";
+import { expFlush, expFour, log } from "../lib/math";
 
 /** Maximum of n floats, NaN passed over. */
 export function maxLine(x: usize, n: u32): f32 {

@@ -1,6 +1,6 @@
 // The register tile for up to three vectors of columns: 4 rows x 1 or 2 vectors, 3 rows x 3. The same chain of madds
 // an element as in tile.ts.
-import { madd } from "./simd";
+import { madd } from "../lib/simd";
 import { put } from "./tile";
 
 /** Rows of a tile of n <= 3 vectors. */

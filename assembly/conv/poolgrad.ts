@@ -6,10 +6,10 @@
 // By x: for each image, for each run of gx: gx[run] += g * w[channel, row of the kernel], over the gradients it meets
 //
 // A zero in g stands for nothing, even against an infinity or a NaN in x or w: only there the dense kernels differ.
-import { extent, first, last, pointer, scratch } from "./args";
+import { extent, first, last, pointer, scratch } from "../lib/args";
 import { padPlanes } from "./conv";
-import { transpose } from "./gemm";
-import { ENTRY, gather, LISTED, lanesOf, nonzeros, PLACES, WIDE } from "./sparse";
+import { transpose } from "../matmul/gemm";
+import { ENTRY, gather, LISTED, lanesOf, nonzeros, PLACES, WIDE } from "../matmul/sparse";
 
 const LIST_BYTES: usize = PLACES + <usize>(LISTED + 8) * ENTRY;
 
