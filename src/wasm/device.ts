@@ -15,7 +15,7 @@ import type { WasmOptions } from "./options.ts";
 import { chooseThreads, Pool } from "./pool.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
-import { addressOf, decode, type Kernel, kernel, Script } from "./script.ts";
+import { addressOf, decode, kernel, Script, type WasmKernel } from "./script.ts";
 
 /** Rows after which a script is handed over without anyone reading. */
 const MOST_ROWS = 512;
@@ -40,7 +40,7 @@ export class WasmDevice implements Device {
   private readonly pool: Pool;
   private readonly runner: Runner;
   /** Those that read by strides, `walk:...`, come when first asked for. */
-  private readonly kernels: Map<string, Kernel>;
+  private readonly kernels: Map<string, WasmKernel>;
   private readonly debug: boolean;
   /** Rows go into one script while the other may still be walked. */
   private scripts: [Script, Script];
@@ -128,11 +128,11 @@ export class WasmDevice implements Device {
     this.memoryOf.reserve(bytes);
   }
 
-  kernel(name: string): Kernel {
+  kernel(name: string): WasmKernel {
     return this.find(name) ?? fail("launch", `kernel ${name}: the wasm device has no such kernel`);
   }
 
-  private find(name: string): Kernel | undefined {
+  private find(name: string): WasmKernel | undefined {
     const found = this.kernels.get(name);
     if (found !== undefined) return found;
     const inner = this.kernels.get(denseOf(name));

@@ -18,7 +18,7 @@ function weight(kernel: string): number {
 /** Kernels that change shared state and must run once, on one thread. */
 const SERIAL = /^(random_take|tick|nll_mean)/;
 
-export interface Kernel {
+export interface WasmKernel {
   readonly name: string;
   /** The row's first word: in the table; in the upper half, for a walk over views, that of the dense kernel. */
   readonly index: number;
@@ -27,7 +27,7 @@ export interface Kernel {
   readonly table: boolean;
 }
 
-export const kernel = (name: string, index: number): Kernel => ({
+export const kernel = (name: string, index: number): WasmKernel => ({
   name,
   index,
   weight: SERIAL.test(name) ? 0 : weight(name),
@@ -35,7 +35,7 @@ export const kernel = (name: string, index: number): Kernel => ({
 });
 
 /** Product of the extents, or for a table the sum of its lengths. */
-function workOf(k: Kernel, extents: readonly number[]): number {
+function workOf(k: WasmKernel, extents: readonly number[]): number {
   let work = k.table ? 0 : 1;
   if (k.table) for (let i = 1; i < extents.length; i++) work += extents[i]!;
   else for (let i = 0; i < extents.length; i++) work *= extents[i]!;
@@ -43,7 +43,7 @@ function workOf(k: Kernel, extents: readonly number[]): number {
 }
 
 /** True where a row is worth waking the others. */
-export const isParallel = (k: Kernel, extents: readonly number[], threads: number): boolean =>
+export const isParallel = (k: WasmKernel, extents: readonly number[], threads: number): boolean =>
   threads > 1 && workOf(k, extents) * k.weight >= PARALLEL_WORK;
 
 export class Script {
@@ -92,7 +92,7 @@ export class Script {
    */
   append(
     memory: Memory,
-    k: Kernel,
+    k: WasmKernel,
     buffers: readonly Buffer[],
     outputs: number,
     address: (b: Buffer) => number,
