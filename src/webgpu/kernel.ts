@@ -48,16 +48,16 @@ export interface Kernel {
 }
 
 /**
- * One entry of the registry: a kernel, or a choice. `variant` names the kernel that runs a row; `expand` puts rows of
+ * What the registry has for a row's name: a kernel, or a choice. `variant` names the kernel that runs a row; `expand` puts rows of
  * other kernels in its place, with temporaries made by `make`.
  */
-export interface Entry {
+export interface Implementation {
   readonly kernels: Readonly<Record<string, Kernel>>;
   readonly variant?: (row: Row, limits: Limits) => string;
   readonly expand?: (row: Row, make: (elements: number) => Storage, limits: Limits) => readonly Row[] | null;
 }
 
-export type Registry = Readonly<Record<string, Entry>>;
+export type Registry = Readonly<Record<string, Implementation>>;
 
 /** What kernels are cut to. */
 export interface Limits {
@@ -257,5 +257,5 @@ export function wgsl(
     .join("\n");
 }
 
-/** A registry entry that is one kernel. */
-export const one = (k: Kernel): Entry => ({ kernels: { "": k } });
+/** A row's name that is one kernel. */
+export const one = (k: Kernel): Implementation => ({ kernels: { "": k } });

@@ -5,7 +5,7 @@
 //   by w     gw[co, (ci, ky, kx)]   = sum over (image, oy, ox)  gy[co, ...] * x[...], for each chunk of images
 // Places are u32: one left of or above an image wraps, and is beyond its end like the others.
 import type { Buffer, Row } from "../../core/device.ts";
-import type { Entry, Registry } from "../kernel.ts";
+import type { Implementation, Registry } from "../kernel.ts";
 import { matrix } from "./matmul.ts";
 import { BEFORE } from "./pool.ts";
 import { type Product, product } from "./product.ts";
@@ -166,7 +166,7 @@ const pooled: Product = {
 };
 
 /** The rows that conv2d_pool stands for, where windows are others, or the convolution alone sums in another order. */
-const apart: Entry["expand"] = (row, make, limits) => {
+const apart: Implementation["expand"] = (row, make, limits) => {
   const [n, co, oh, ow, ci, kh, kw, ph, pw] = row.extents as number[];
   const [h, w, sh, sw, padh, padw, dh, dw, groups, pkh, pkw, psh, psw, relu] = row.scalars as number[];
   const [y, idx, ...inputs] = row.buffers as [Buffer, Buffer, ...Buffer[]];

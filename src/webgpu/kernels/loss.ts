@@ -1,11 +1,11 @@
 // Losses: cross-entropy on logits[rows, classes], negative log-likelihood, and binary cross-entropy of probabilities.
 import type { Row } from "../../core/device.ts";
-import { type Entry, type Kernel, one, type Registry } from "../kernel.ts";
+import { type Implementation, type Kernel, one, type Registry } from "../kernel.ts";
 import { groupsFor, LAYOUTS, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
 import { softmaxHead, softmaxSums } from "./softmax.ts";
 
 /** loss[rows] probs | logits labels | rows classes | ignore: loss = log sum exp x - x[label], 0 where it is ignored */
-const crossEntropy: Entry = {
+const crossEntropy: Implementation = {
   kernels: layouts((layout) => {
     const walk = new Walk(layout, { v: "logits[base + j]" });
     return {

@@ -1,6 +1,6 @@
 // Products of matrices, nn, nt and tn, with or without a bias, nn also through the gradient of a relu, and strided in all four forms:
 // operands of `tile` that are matrices.
-import type { Entry, Registry } from "../kernel.ts";
+import type { Implementation, Registry } from "../kernel.ts";
 import { parts, product } from "./product.ts";
 import type { Operand } from "./tile.ts";
 
@@ -115,7 +115,7 @@ const ways: Registry = {
   ...strided("tt", "lines", "k"),
 };
 /** In place of a strided row one of its form, which is cut into parts where c lies dense. */
-const choice = (bias: string): Entry => ({
+const choice = (bias: string): Implementation => ({
   kernels: {},
   expand(row, make, limits) {
     const [, inner, m, n] = row.extents as [number, number, number, number];
@@ -127,7 +127,7 @@ const choice = (bias: string): Entry => ({
   },
 });
 /** Rows of one form are what they are: `choice` has cut them. */
-const whole = ([name, { kernels, variant }]: [string, Entry]): [string, Entry] => [
+const whole = ([name, { kernels, variant }]: [string, Implementation]): [string, Implementation] => [
   name,
   { kernels, ...(variant && { variant }) },
 ];

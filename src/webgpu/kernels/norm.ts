@@ -2,10 +2,10 @@
 // gradients. As on the CPU: a rough mean m; sum d and sum d² of d = x - m, which give the variance and what m is off by;
 // the result.
 import type { Row } from "../../core/device.ts";
-import type { Entry, Kernel, Registry } from "../kernel.ts";
+import type { Implementation, Kernel, Registry } from "../kernel.ts";
 import { groupsFor, type Layout, layoutOf, layouts, place, tree, Walk, word32 } from "./rows.ts";
 
-const rows = (make: (layout: Layout) => Partial<Kernel> & Pick<Kernel, "buffers" | "body">): Entry => ({
+const rows = (make: (layout: Layout) => Partial<Kernel> & Pick<Kernel, "buffers" | "body">): Implementation => ({
   kernels: layouts((layout) => ({
     extents: "rows n",
     groups: ([rows]) => groupsFor(layout, rows!),
@@ -16,7 +16,7 @@ const rows = (make: (layout: Layout) => Partial<Kernel> & Pick<Kernel, "buffers"
 });
 
 /** y mean[rows] rstd[rows] | x, or x weight[n] bias[n] | rows n | eps (f64) */
-const forward = (affine: boolean): Entry =>
+const forward = (affine: boolean): Implementation =>
   rows((layout) => {
     const walk = new Walk(layout, { v: "x[base + j]" });
     const result = affine ? "z * weight[j] + bias[j]" : "z";
@@ -39,7 +39,7 @@ const forward = (affine: boolean): Entry =>
   });
 
 /** gx = rstd * (h - sum h / n - z * sum (h z) / n), z = (x - mean) * rstd, h = g * weight */
-const backward = (affine: boolean): Entry =>
+const backward = (affine: boolean): Implementation =>
   rows((layout) => {
     const walk = new Walk(layout, {
       h: `g[base + j]${affine ? " * weight[j]" : ""}`,

@@ -2,7 +2,7 @@
 // segments as the bindings allow; in a dispatch, thread i finds its segment by a chain of compares on their lengths.
 import type { Buffer, Row } from "../../core/device.ts";
 import { word } from "../../row/words.ts";
-import { type Entry, type Kernel, type Limits, type Registry, SIZE } from "../kernel.ts";
+import { type Implementation, type Kernel, type Limits, type Registry, SIZE } from "../kernel.ts";
 
 /** More segments in a dispatch than this make the chain long. */
 const MOST = 16;
@@ -71,7 +71,7 @@ const kernels = (make: (k: number) => Kernel): Record<string, Kernel> =>
 const fit = ({ bindings }: Limits, each: number, others: number): number =>
   Math.max(1, Math.min(MOST, Math.floor((bindings - others) / each)));
 
-function table(step: Step): Entry {
+function table(step: Step): Implementation {
   const [outs, ins] = [step.outputs.length, step.inputs.length];
   return {
     kernels: kernels((k) => kernel(step, k)),

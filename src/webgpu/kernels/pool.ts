@@ -2,7 +2,7 @@
 // that hold it, which may overlap.
 import type { Buffer, Row } from "../../core/device.ts";
 import { word } from "../../row/words.ts";
-import { type Entry, isHalf, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
+import { type Implementation, isHalf, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
 
 const WINDOWS = "planes oh ow kh kw";
 const GEOMETRY = "h:i32 w:i32 sh:i32 sw:i32 ph:i32 pw:i32";
@@ -107,7 +107,7 @@ const byWindow: Kernel = {
 };
 
 /** A window that is the whole plane is a line to sum. */
-const ofPlane: Entry["expand"] = ({ buffers, extents, scalars, op }, make) => {
+const ofPlane: Implementation["expand"] = ({ buffers, extents, scalars, op }, make) => {
   const [planes, oh, ow, kh, kw] = extents as [number, number, number, number, number];
   const [h, w, , , ph, pw, , given] = scalars as [number, number, number, number, number, number, number, number];
   if (oh * ow !== 1 || kh !== h || kw !== w || (ph | pw) !== 0 || h * w <= 32) return null;
@@ -120,7 +120,7 @@ const ofPlane: Entry["expand"] = ({ buffers, extents, scalars, op }, make) => {
   ];
 };
 
-const maxVjp: Entry = {
+const maxVjp: Implementation = {
   kernels: { "": byIndex, windows: byWindow },
   variant: ({ scalars }: Row) => (scalars.length > 2 ? "windows" : ""),
 };

@@ -1,7 +1,7 @@
 // Products as entries of the registry: which tile a shape gets, whether its operands are read four at a time, and long
 // sums cut into parts, so that few outputs still make work for a whole GPU.
 import type { Row } from "../../core/device.ts";
-import { type Entry, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
+import { type Implementation, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
 import { type Operand, type Source, type Tile, tile, VECTOR_LINES, vector } from "./tile.ts";
 
 /** How large a row's product is. */
@@ -116,7 +116,7 @@ function kernel(p: Product, shape: Shape, wide: Wide, kind: Kind): Kernel {
 }
 
 /** Kernels by variant, made when they are asked for: there are many, and a program needs few. */
-function kernels(p: Product, kind: Kind): Entry["kernels"] {
+function kernels(p: Product, kind: Kind): Implementation["kernels"] {
   const made: Record<string, Kernel> = {};
   for (const shape of [...(Object.keys(TILES) as Shape[]), ...p.vectors]) {
     for (const wide of [NARROW, { a: true, b: false }, { a: false, b: true }, { a: true, b: true }]) {
@@ -166,7 +166,7 @@ export function product(name: string, p: Product): Registry {
     return found;
   };
   const expand =
-    (kind: Kind): Entry["expand"] =>
+    (kind: Kind): Implementation["expand"] =>
     (row, make) => {
       const size = sizeOf(row);
       const groups = tilesOf(size, blockOf(shapeOf(p, size)));
@@ -197,7 +197,7 @@ export function product(name: string, p: Product): Registry {
         },
       ];
     };
-  const entry = (kind: Kind): Entry => ({ kernels: kernels(p, kind), variant, expand: expand(kind) });
+  const entry = (kind: Kind): Implementation => ({ kernels: kernels(p, kind), variant, expand: expand(kind) });
   return {
     [`${name}_f32`]: entry("plain"),
     ...(p.bias !== undefined ? { [`${name}_bias_f32`]: entry("bias") } : {}),
@@ -213,7 +213,7 @@ const SUMS: Partial<Record<Kind, string>> = {
 };
 
 /** y = sum of parts, in their order, and then as the kind wants it. */
-const sumOfParts = (kind: Kind): Entry =>
+const sumOfParts = (kind: Kind): Implementation =>
   one({
     buffers: `y x${INPUT[kind] ?? ""}`,
     extents: "parts n",

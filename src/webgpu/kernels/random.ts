@@ -1,7 +1,7 @@
 // Random numbers: Threefry-2x32 with 20 rounds from the counters that assembly/random.ts has, so the same bits. A thread
 // draws a block, which is two values. A state is the words key0 key1 counter_low counter_high.
 import { word } from "../../row/words.ts";
-import { type Entry, one, type Registry, SIZE } from "../kernel.ts";
+import { type Implementation, one, type Registry, SIZE } from "../kernel.ts";
 
 const ROTATIONS = [
   [13, 15, 26, 6],
@@ -31,7 +31,7 @@ function draw(
   scalars: string,
   values: string,
   more: { head?: string; encode?: (words: readonly number[]) => number[] } = {},
-): Entry {
+): Implementation {
   return one({
     ...more,
     buffers: `y:${type} slot:u32`,

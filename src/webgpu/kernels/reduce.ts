@@ -1,7 +1,7 @@
 // Sums and extremes of x[outer, n, inner] over n, and the gradient of an extreme. Long lines with few results go in two
 // rows: chunks of a line, then what the chunks gave.
 import type { Buffer, Row, Storage } from "../../core/device.ts";
-import { type Entry, type Kernel, type Limits, one, type Registry } from "../kernel.ts";
+import { type Implementation, type Kernel, type Limits, one, type Registry } from "../kernel.ts";
 import { BASE, groupsFor, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
 
 const NEST = "outer n inner";
@@ -83,7 +83,7 @@ const sumChunk = (type: string): Record<string, Kernel> =>
   }));
 
 const expandSum =
-  (type: string): Entry["expand"] =>
+  (type: string): Implementation["expand"] =>
   (row, make) => {
     const [outer, n, inner] = nest(row);
     const chunk = chunkOf(outer, n, inner);
@@ -176,7 +176,7 @@ const extremesChunk = (sort: Sort): Record<string, Kernel> =>
   }));
 
 const expandExtreme =
-  (sort: Sort): Entry["expand"] =>
+  (sort: Sort): Implementation["expand"] =>
   (row, make) => {
     const [outer, n, inner] = nest(row);
     const chunk = chunkOf(outer, n, inner);
@@ -199,7 +199,7 @@ const expandExtreme =
   };
 
 /** Of whole numbers, a thread a line: y idx | x | outer n inner, or idx alone. */
-const extremesOfWhole = (sort: Sort): Entry =>
+const extremesOfWhole = (sort: Sort): Implementation =>
   one({
     buffers: `${OUTPUTS[sort].replace("y ", "y:i32 ")} x:i32`,
     extents: NEST,
@@ -225,7 +225,7 @@ export const reduce: Registry = {
   sum_chunk_f32: { kernels: sumChunk("f32"), variant: partVariant },
   sum_chunk_i32: { kernels: sumChunk("i32"), variant: partVariant },
   ...Object.fromEntries(
-    SORTS.flatMap((sort): [string, Entry][] => [
+    SORTS.flatMap((sort): [string, Implementation][] => [
       [`${sort}_f32`, { kernels: extremes(sort), variant, expand: expandExtreme(sort) }],
       [`${sort}_i32`, extremesOfWhole(sort)],
       [`${sort}_parts_f32`, { kernels: extremesOfParts(sort), variant }],

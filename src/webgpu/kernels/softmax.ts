@@ -1,13 +1,13 @@
 // softmax and log-softmax of x[outer, n, inner] over n, and their gradients. A line's maximum is subtracted first: -inf
 // gives 0, a NaN or +inf makes the whole line NaN.
 import type { Row } from "../../core/device.ts";
-import type { Entry, Kernel, Registry } from "../kernel.ts";
+import type { Implementation, Kernel, Registry } from "../kernel.ts";
 import { BASE, groupsFor, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
 
 const NEST = "outer n inner";
 const AT = "base + j * inner";
 
-const lines = (make: (layout: Layout) => Pick<Kernel, "buffers" | "head" | "body">): Entry => ({
+const lines = (make: (layout: Layout) => Pick<Kernel, "buffers" | "head" | "body">): Implementation => ({
   kernels: layouts((layout) => ({
     extents: NEST,
     groups: ([outer, , inner]) => groupsFor(layout, outer! * inner!),
@@ -33,7 +33,7 @@ export const softmaxSums = (walk: Walk): string => `
   let total = sum_(li, team, s);`;
 
 /** y | x; `result` of v, most and what `before` makes of total */
-const forward = (before: string, result: string): Entry =>
+const forward = (before: string, result: string): Implementation =>
   lines((layout) => {
     const walk = new Walk(layout, { v: `x[${AT}]` });
     return {
@@ -47,7 +47,7 @@ const forward = (before: string, result: string): Entry =>
   });
 
 /** gx | g y; `result` of d, v and total, the sum of `term` over the line */
-const backward = (term: (k: string) => string, result: string): Entry =>
+const backward = (term: (k: string) => string, result: string): Implementation =>
   lines((layout) => {
     const walk = new Walk(layout, { d: `g[${AT}]`, v: `y[${AT}]` });
     return {

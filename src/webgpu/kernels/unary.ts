@@ -1,11 +1,11 @@
 // Elementwise kernels of one tensor, of a tensor and a number, and the gradients that need only g and y.
-import { type Entry, one, type Registry } from "../kernel.ts";
+import { type Implementation, one, type Registry } from "../kernel.ts";
 
-const map = (value: string, from = "f32", to = "f32"): Entry =>
+const map = (value: string, from = "f32", to = "f32"): Implementation =>
   one({ buffers: `y:${to} x:${from}`, extents: "n", body: `let v = x[i]; y[i] = ${value};` });
-const withScalar = (value: string, type = "f32", to = "f32"): Entry =>
+const withScalar = (value: string, type = "f32", to = "f32"): Implementation =>
   one({ buffers: `y:${to} x:${type}`, extents: "n", scalars: `s:${type}`, body: `let v = x[i]; y[i] = ${value};` });
-const vjp = (value: string): Entry =>
+const vjp = (value: string): Implementation =>
   one({ buffers: "gx g y", extents: "n", body: `let d = g[i]; let v = y[i]; gx[i] = ${value};` });
 
 const SIGNS: Record<string, string> = { eq: "==", lt: "<", le: "<=", gt: ">", ge: ">=" };

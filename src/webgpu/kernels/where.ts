@@ -1,9 +1,9 @@
 // Elementwise kernels that select. Words travel as u32, so that no float is touched, but where widths of float meet.
 import type { Row } from "../../core/device.ts";
-import { type Entry, isHalf, one, type Registry } from "../kernel.ts";
+import { type Implementation, isHalf, one, type Registry } from "../kernel.ts";
 
 /** gx | g x o: whole, half where equal, or 0 where x is on the other side. */
-const pick = (loses: string): Entry =>
+const pick = (loses: string): Implementation =>
   one({
     buffers: "gx g x o",
     extents: "n",
