@@ -8,10 +8,10 @@ import { valuesOf } from "./core/op.ts";
 import { refuseInCapture } from "./core/recording.ts";
 import { show } from "./core/shape.ts";
 import { alive, type Tensor } from "./core/tensor.ts";
+import { toDtype } from "./ops/copy.ts";
 import { DTYPES } from "./ops/create.ts";
 import { fromData } from "./ops/data.ts";
 import { deviceOf } from "./ops/follow.ts";
-import { toDtype } from "./ops/unary.ts";
 
 function readable(op: string, x: Tensor): Tensor {
   alive(op, x);

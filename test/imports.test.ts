@@ -223,7 +223,7 @@ const valuesOf = (from: string): string[] =>
     .filter((i) => i.specifier.startsWith("."))
     .map((i) => resolved(from, i.specifier));
 
-test("the files of core import values of one another in one direction", () => {
+test("files import values of one another in one direction: no cycle anywhere in src", () => {
   assert.equal(
     imports('import type { A } from "./a.ts";\nexport type { B } from "./b.ts";\nimport { type C } from "./c.ts";', {
       types: false,
@@ -238,12 +238,12 @@ test("the files of core import values of one another in one direction", () => {
   );
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
-    assert.not(path.includes(file), `a cycle: ${[...path, file].join(" -> ")}`);
+    assert.not(path.includes(file), `a cycle: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`);
     if (done.has(file)) return;
-    for (const other of valuesOf(file)) if (core.includes(other)) visit(other, [...path, file]);
+    for (const other of valuesOf(file)) visit(other, [...path, file]);
     done.add(file);
   };
-  for (const file of core) visit(file, []);
+  for (const file of files) visit(file, []);
 });
 
 test("nobody outside core asks whether a captured step is recorded: core's hooks do", () => {

@@ -8,9 +8,9 @@ import { fail } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { Tensor } from "../core/tensor.ts";
+import { mulScalar } from "../ops/binary.ts";
 import { add_, copy_, fill_, full, mul, mul_, sum } from "../ops/index.ts";
 import { noGrad, scope } from "../ops/modes.ts";
-import { mulScalar } from "../ops/unary.ts";
 import { word } from "../row/words.ts";
 
 /** Options of `GradScaler`. */

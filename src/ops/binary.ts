@@ -1,103 +1,18 @@
-// Elementwise functions of two tensors with broadcasting. https://pytorch.org/docs/stable/notes/broadcasting.html
-import { type DType, isFloat, suffix } from "../core/dtype.ts";
+// Arithmetic of two tensors with broadcasting, and of a tensor and a number. https://pytorch.org/docs/stable/notes/broadcasting.html
+
+import { type DType, isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
-import { sameShape, show } from "../core/shape.ts";
-import { alias, empty, Tensor } from "../core/tensor.ts";
-import { shifted, walk } from "../row/nest.ts";
+import { show } from "../core/shape.ts";
+import { alias, empty, type Tensor } from "../core/tensor.ts";
 import { compose, like } from "./compose.ts";
+import { toFloat } from "./copy.ts";
 import { launchEach } from "./each.ts";
-import { expectOptions } from "./expect.ts";
-import { sumTo } from "./reduce.ts";
-import { broadcast, broadcastStrides, oneLoop } from "./strides.ts";
-import {
-  addScalar,
-  type Comparison,
-  compareScalar,
-  divScalar,
-  expectNumber,
-  mulScalar,
-  neg,
-  rdivScalar,
-  rsubScalar,
-  toFloat,
-} from "./unary.ts";
+import { B, binary, scalarOp, unary } from "./elementwise.ts";
+import { expectNumber, expectOptions, isTensor } from "./expect.ts";
 
-/** Names of kernels, made once: a name put together at each launch would be hashed at each launch. */
-const KERNELS = ["add", "sub", "mul", "div", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"];
-const names = (form: string): Record<string, string> => Object.fromEntries(KERNELS.map((k) => [k, k + form]));
-const NAMES = {
-  f32: { plain: names("_f32"), broadcast: names("_broadcast_f32") },
-  i32: { plain: names("_i32"), broadcast: names("_broadcast_i32") },
-};
-
-/** Launches `<kernel>_<dtype>` into the dense `out`, or the form that reads by strides, which views have. @internal */
-export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor, out: Tensor): void {
-  const kernels = NAMES[suffix(a.dtype)];
-  if (a.strides === null && b.strides === null && sameShape(a.shape, b.shape)) {
-    launch(kernels.plain[kernel]!, [out], [a, b], [out.numel], undefined, name);
-    return;
-  }
-  const both = [a, b];
-  const steps = oneLoop(both, out);
-  if (steps !== null) {
-    launch(kernels.broadcast[kernel]!, [out], both, [1, 1, 1, 1, 1, out.numel], steps, name);
-    return;
-  }
-  const strides = [broadcastStrides(a, out.shape), broadcastStrides(b, out.shape)];
-  for (let n = walk(name, out.shape, strides); n !== null; n = n.next) {
-    const operands = [shifted(a, n.from[0]!), shifted(b, n.from[1]!)];
-    const words = [...n.strides[0]!, ...n.strides[1]!];
-    launch(kernels.broadcast[kernel]!, [shifted(out, n.start)], operands, n.extents, words, name);
-  }
-}
-
-/** Throws where a dtype is not that of the first. @internal */
-export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
-  for (let i = 1; i < inputs.length; i++) {
-    const [a, b] = [inputs[0]!, inputs[i]!];
-    if (b?.dtype === a.dtype) continue;
-    if (!(b instanceof Tensor)) fail(op, `${show(a.shape)} and ${String(b)}: a tensor is expected`);
-    fail(
-      op,
-      `${show(a.shape)} of ${a.dtype} and ${show(b.shape)} of ${b.dtype}: the dtypes must be the same, use float(), half() or int()`,
-    );
-  }
-}
-
-/** Whose values the gradients need: none, both, or of each operand the other's. */
-type Saves = "none" | "both" | "other";
-
-function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["vjp"], saves: Saves = "none"): Op {
-  const op: Op = {
-    name,
-    fit: sumTo,
-    strided: true,
-    forward([a, b], _, wants) {
-      // float16 and float32 give float32
-      if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);
-      if (a!.dtype === "bool" && result("bool") === "bool" && !WORDS.has(name)) {
-        fail(name, `${show(a!.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
-      }
-      const wide = a!.dtype === b!.dtype ? a!.dtype : "float32";
-      const y = empty(broadcast(name, a!.shape, b!.shape), result(wide), name, a!.device);
-      launchBinary(name, name, a!, b!, y);
-      if (saves === "other") save(wants & A ? b! : null, wants & B ? a! : null);
-      else if (saves === "both") save(b!, a!);
-      return y;
-    },
-  };
-  return vjp === undefined ? op : { ...op, vjp };
-}
-/** Bits of `wants`. */
-const [A, B] = [1, 2];
-
-/** What takes bool as the words that they are. */
-const WORDS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"]);
-const COMPARISONS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge"]);
 const keep = (dtype: DType): DType => dtype;
-const bool = (): DType => "bool";
 
 const Add = binary("add", keep, (g) => [g, g]);
 const Sub = binary("sub", keep, (g) => [g, () => neg(g)]);
@@ -120,6 +35,29 @@ const Div: Op = {
   vjp: (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(mul(g, div(div(a!, b!), b!)))],
 };
 const DIVIDE = binary("div", keep);
+
+const negFloat = unary("neg", "", (g) => neg(g));
+/** -x, element by element, for floats and int32: the shape and dtype of `x`. */
+export const neg = (x: Tensor): Tensor => (x.dtype === "int32" ? negWhole(x) : negFloat(x));
+/** 0 - x */
+const negWhole = (x: Tensor): Tensor => compose(() => sub(noughtOf(x), x));
+/** A 0 beside int32. @internal */
+export function noughtOf(x: Tensor): Tensor {
+  const zero = empty([], "int32", "zero", x.device);
+  launch("fill_i32", [zero], [], [1], [0], "zero");
+  return zero;
+}
+
+/** @internal */
+export const addScalar = scalarOp("add", "add", (g) => g);
+/** @internal */
+export const mulScalar = scalarOp("mul", "mul", (g, s) => mulScalar(g, s));
+/** @internal */
+export const divScalar = scalarOp("div", "div", (g, s) => divScalar(g, s));
+/** s - x @internal */
+export const rsubScalar = scalarOp("sub", "rsub", (g) => neg(g));
+/** s / x @internal */
+export const rdivScalar = scalarOp("rdiv", "rdiv", (g, s, x) => mulScalar(div(g, mul(x, x)), -s), true);
 
 /** The gradient of maximum (minimum) for x beside o: whole where x wins, or either is NaN, half where both are equal. */
 const pick = (name: "maximum" | "minimum"): ((g: Tensor, x: Tensor, o: Tensor) => Tensor) => {
@@ -154,13 +92,6 @@ const Minimum = binary(
   (g, { saved: [b, a] }) => [() => minimumVjp(g, a!, b!), () => minimumVjp(g, b!, a!)],
   "both",
 );
-
-const comparisons = Object.fromEntries([...COMPARISONS].map((name) => [name, binary(name, bool)])) as Record<
-  Comparison,
-  Op
->;
-
-const isTensor = (x: unknown): x is Tensor => x instanceof Tensor;
 
 /** int32 with an integer: the number becomes a tensor, since scalar kernels are float32's. */
 function withInteger(op: Op, a: Tensor, s: number): Tensor {
@@ -242,23 +173,3 @@ export function rdiv(a: Tensor, b: Tensor | number): Tensor {
 export const maximum = (a: Tensor, b: Tensor): Tensor => apply(Maximum, [a, b], null);
 /** The smaller of each two elements; otherwise as `maximum`. */
 export const minimum = (a: Tensor, b: Tensor): Tensor => apply(Minimum, [a, b], null);
-
-/** @internal */
-export function compare(name: Comparison, a: Tensor, b: Tensor | number): Tensor {
-  if (isTensor(b)) return apply(comparisons[name], [a, b], null);
-  expectNumber(name, b, a);
-  return compareScalar(name, a, b);
-}
-
-/** a = b, element by element, as bool. Shapes broadcast; two tensors must have one dtype (or be float16 and float32). No gradient. */
-export const eq = (a: Tensor, b: Tensor | number): Tensor => compare("eq", a, b);
-/** a ≠ b, element by element, as bool; otherwise as `eq`. NaN differs from itself. */
-export const ne = (a: Tensor, b: Tensor | number): Tensor => compare("ne", a, b);
-/** a < b, element by element, as bool; otherwise as `eq`. */
-export const lt = (a: Tensor, b: Tensor | number): Tensor => compare("lt", a, b);
-/** a ≤ b, element by element, as bool; otherwise as `eq`. */
-export const le = (a: Tensor, b: Tensor | number): Tensor => compare("le", a, b);
-/** a > b, element by element, as bool; otherwise as `eq`. */
-export const gt = (a: Tensor, b: Tensor | number): Tensor => compare("gt", a, b);
-/** a ≥ b, element by element, as bool; otherwise as `eq`. */
-export const ge = (a: Tensor, b: Tensor | number): Tensor => compare("ge", a, b);

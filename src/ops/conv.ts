@@ -4,11 +4,10 @@ import { fail } from "../core/error.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
-import { sameDtypes } from "./binary.ts";
 import { done, like } from "./compose.ts";
-import { expectDtype } from "./expect.ts";
+import { expectDtype, sameDtypes } from "./expect.ts";
+import { besides } from "./gradient.ts";
 import { sum } from "./reduce.ts";
-import { besides } from "./unary.ts";
 
 /** One number for both dims, or `[height, width]`. */
 export type Pair = number | readonly [number, number];

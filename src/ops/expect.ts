@@ -27,3 +27,24 @@ export function checkShape(op: string, shape: Shape): void {
     if (!Number.isInteger(size) || size < 0) fail(op, `shape ${show(shape)}: sizes must be non-negative integers`);
   }
 }
+
+/** Throws unless `s` is a number, be it finite or not. @internal */
+export function expectNumber(op: string, s: unknown, x: Tensor): asserts s is number {
+  if (typeof s !== "number") fail(op, `${show(x.shape)} and ${String(s)}: a tensor or a number is expected`);
+}
+
+/** Throws where a dtype is not that of the first. @internal */
+export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
+  for (let i = 1; i < inputs.length; i++) {
+    const [a, b] = [inputs[0]!, inputs[i]!];
+    if (b?.dtype === a.dtype) continue;
+    if (!(b instanceof Tensor)) fail(op, `${show(a.shape)} and ${String(b)}: a tensor is expected`);
+    fail(
+      op,
+      `${show(a.shape)} of ${a.dtype} and ${show(b.shape)} of ${b.dtype}: the dtypes must be the same, use float(), half() or int()`,
+    );
+  }
+}
+
+/** @internal */
+export const isTensor = (x: unknown): x is Tensor => x instanceof Tensor;

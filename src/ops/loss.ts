@@ -4,14 +4,17 @@ import { mode } from "../core/lifetime.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alias, empty, type Tensor } from "../core/tensor.ts";
-import { add, div, eq, mul, sub } from "./binary.ts";
+import { add, addScalar, div, mul, mulScalar, neg, sub } from "./binary.ts";
+import { eq } from "./compare.ts";
 import { compose, like } from "./compose.ts";
+import { toFloat } from "./copy.ts";
 import { launchEach } from "./each.ts";
 import { expectDtype } from "./expect.ts";
-import { mean, sum } from "./reduce.ts";
+import { besides } from "./gradient.ts";
+import { mean } from "./mean.ts";
+import { sum } from "./reduce.ts";
 import { permute, reshape } from "./shape.ts";
 import { logSoftmax, softmaxVjp } from "./softmax.ts";
-import { addScalar, besides, mulScalar, neg, toFloat } from "./unary.ts";
 import { where } from "./where.ts";
 
 /** What a loss makes of its terms: their mean or sum, as `[]`, or the terms themselves. */
@@ -39,7 +42,7 @@ function reductionOf(op: string, options: LossOptions): Reduction {
 
 const reduce = (x: Tensor, r: Reduction): Tensor => (r === "none" ? x : r === "sum" ? sum(x) : mean(x));
 
-interface Rows {
+interface ClassLoss {
   readonly kernel: "cross_entropy" | "nll";
   readonly name: string;
   readonly reduction: Reduction;
@@ -47,7 +50,7 @@ interface Rows {
 }
 
 /** Rows of logits (cross_entropy) or of log-probabilities (nll), [rows, classes], against labels [rows]. */
-const RowLoss: Op<Rows> = {
+const RowLoss: Op<ClassLoss> = {
   name: "crossEntropy",
   forward([x, target], p) {
     const [rows, classes] = x!.shape as [number, number];
@@ -80,7 +83,7 @@ function differentiable(
   g: Tensor,
   x: Tensor,
   target: Tensor,
-  p: Rows,
+  p: ClassLoss,
   probs: Tensor | null,
   count: Tensor | null,
 ): Tensor {
@@ -138,7 +141,13 @@ function asRows(op: string, x: Tensor, target: Tensor): { rows: Tensor; labels: 
   return { rows: reshape(permute(x, order), [-1, classes]), labels: reshape(target, [-1]) };
 }
 
-function classLoss(op: string, kernel: Rows["kernel"], x: Tensor, target: Tensor, options: ClassLossOptions): Tensor {
+function classLoss(
+  op: string,
+  kernel: ClassLoss["kernel"],
+  x: Tensor,
+  target: Tensor,
+  options: ClassLossOptions,
+): Tensor {
   const reduction = reductionOf(op, options);
   const ignore = options.ignoreIndex ?? -100;
   const params = { kernel, name: op, reduction, ignore };

@@ -6,11 +6,10 @@ import { asStrides } from "../core/layout.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 import { alive, empty, stridesOf, type Tensor, turned } from "../core/tensor.ts";
-import { sameDtypes } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
-import { expectDtype } from "./expect.ts";
-import { sumTo } from "./reduce.ts";
-import { expand, reshape, t, transpose } from "./shape.ts";
+import { expectDtype, sameDtypes } from "./expect.ts";
+import { expand, sumTo } from "./reduce.ts";
+import { reshape, t, transpose } from "./shape.ts";
 import { broadcast, twoLoops, withoutGaps } from "./strides.ts";
 
 /** What a result is to lie like, where it has that shape. */

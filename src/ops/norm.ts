@@ -6,12 +6,14 @@ import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { words64 } from "../row/words.ts";
-import { add, div, mul, sub } from "./binary.ts";
+import { add, addScalar, div, mul, sub } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { expectDtype } from "./expect.ts";
-import { launchSum, mean, sum } from "./reduce.ts";
+import { besides } from "./gradient.ts";
+import { mean } from "./mean.ts";
+import { launchSum, sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
-import { addScalar, besides, sqrt } from "./unary.ts";
+import { sqrt } from "./unary.ts";
 
 /** Options of `layerNorm`. */
 export interface LayerNormOptions {
@@ -19,7 +21,7 @@ export interface LayerNormOptions {
   eps?: number;
 }
 
-interface Rows {
+interface NormParams {
   readonly rows: number;
   readonly n: number;
   readonly eps: number;
@@ -29,7 +31,7 @@ interface Rows {
 const CHUNK = 64;
 
 /** Saves x, the mean and 1 / sqrt(variance + eps) of each row, and the weight where there is one. */
-function normalized(inputs: readonly Tensor[], { rows, n, eps }: Rows): Tensor {
+function normalized(inputs: readonly Tensor[], { rows, n, eps }: NormParams): Tensor {
   const [x, weight = null] = inputs as [Tensor, Tensor?];
   const y = like(x, "layerNorm");
   const center = empty([rows], "float32", "layerNorm", x.device);
@@ -40,7 +42,7 @@ function normalized(inputs: readonly Tensor[], { rows, n, eps }: Rows): Tensor {
   return y;
 }
 
-const LayerNorm: Op<Rows> = {
+const LayerNorm: Op<NormParams> = {
   name: "layerNorm",
   forward: normalized,
   vjp(g, { params, saved: [x, center, scale] }) {
@@ -49,7 +51,7 @@ const LayerNorm: Op<Rows> = {
   },
 };
 
-const AffineLayerNorm: Op<Rows> = {
+const AffineLayerNorm: Op<NormParams> = {
   name: "layerNorm",
   forward: normalized,
   vjp(g, { inputs: [, , bias], params, wants, saved: [x, center, scale, weight] }) {
@@ -72,7 +74,7 @@ const AffineLayerNorm: Op<Rows> = {
 };
 
 /** gx | g x mean rstd, and the weight where there is one. */
-const VjpX: Op<Rows> = {
+const VjpX: Op<NormParams> = {
   name: "layerNormVjpX",
   forward(inputs, { rows, n }) {
     const gx = like(inputs[1]!, "layerNorm gradient");
@@ -86,7 +88,7 @@ const VjpX: Op<Rows> = {
 const AFFINE = 6;
 
 /** Gradients of weight and bias: partial sums over chunks of rows, then their sum. */
-const VjpAffine: Op<Rows & { shape: Shape }, readonly Tensor[]> = {
+const VjpAffine: Op<NormParams & { shape: Shape }, readonly Tensor[]> = {
   name: "layerNormVjpAffine",
   forward(inputs, { rows, n, shape }) {
     const { device } = inputs[0]!;
@@ -107,7 +109,7 @@ const VjpAffine: Op<Rows & { shape: Shape }, readonly Tensor[]> = {
  * The gradient of x by ops, for second derivatives, where h is that of the normalized rows z = (x - mean) * rstd:
  * gx = rstd * (h - mean h - z * mean (h z)).
  */
-function differentiable(h: Tensor, x: Tensor, { rows, n, eps }: Rows): { gx: Tensor; z: Tensor } {
+function differentiable(h: Tensor, x: Tensor, { rows, n, eps }: NormParams): { gx: Tensor; z: Tensor } {
   const over = { dim: 1, keepdim: true };
   const x2 = reshape(x, [rows, n]);
   const h2 = reshape(h, [rows, n]);

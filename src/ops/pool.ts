@@ -5,13 +5,13 @@ import { numel, show } from "../core/shape.ts";
 import { empty, type Tensor } from "../core/tensor.ts";
 import { bring } from "../program/passes/index.ts";
 import { pooling } from "../program/passes/pool.ts";
-import { eq } from "./binary.ts";
+import { eq } from "./compare.ts";
 import { like } from "./compose.ts";
 import { type Pair, pair } from "./conv.ts";
 import { expectDtype } from "./expect.ts";
+import { besides } from "./gradient.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
-import { besides } from "./unary.ts";
 import { where } from "./where.ts";
 
 /** Options of both pools. */

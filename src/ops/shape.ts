@@ -1,13 +1,31 @@
-// Views of other shapes and orders, and of parts: they share storage, as in PyTorch. reshape and flatten copy where no view can.
+// Views of other shapes and orders: they share storage, as in PyTorch. reshape and flatten copy where no view can.
+
 import { fail } from "../core/error.ts";
-import { denseStrides } from "../core/layout.ts";
+import { asStrides, denseStrides } from "../core/layout.ts";
+import { mode } from "../core/lifetime.ts";
 import { apply, contiguous, type Op } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
-import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
+import { alias, alive, stridesOf, type Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
-import { sumTo } from "./reduce.ts";
 import { dimension, viewedStrides } from "./strides.ts";
-import { type Place, partGradient, viewOf } from "./views.ts";
+
+const UNDER_NO_GRAD =
+  "a view was created in no_grad mode and is being modified inplace with grad mode enabled; take the view with gradients on, or clone() it";
+
+/** A view of `x` with these strides, from element `offset` of the storage on, which may be `fixed`. @internal */
+export function viewOf(
+  x: Tensor,
+  shape: Shape,
+  strides: readonly number[],
+  offset = x.offset,
+  fixed: string | null = null,
+): Tensor {
+  const view = alias(x, shape, offset, asStrides(shape, strides));
+  view.base = x.base ?? x;
+  view.fixed = x.fixed ?? (mode.grad ? fixed : UNDER_NO_GRAD);
+  view.rebases = view.fixed === null ? view.base.rebases : view.storage.version;
+  return view;
+}
 
 /** `shape` with its one -1 worked out. */
 function resolve(op: string, x: Tensor, shape: Shape): Shape {
@@ -171,212 +189,6 @@ export function movedim(
   const rest = x.shape.map((_, i) => i).filter((i) => !from.includes(i));
   const order = x.shape.map((_, i) => (to.includes(i) ? from[to.indexOf(i)]! : rest.shift()!));
   return apply(Permute, [x], order);
-}
-
-const Expand: Op<Shape> = {
-  name: "expand",
-  strided: true,
-  forward([x], shape) {
-    const lead = shape.length - x!.ndim;
-    const own = stridesOf(x!);
-    const strides = shape.map((n, i) => (i < lead || (x!.shape[i - lead] === 1 && n !== 1) ? 0 : own[i - lead]!));
-    return viewOf(x!, shape, strides);
-  },
-  vjp: (g, { inputs: [x] }) => [() => sumTo(g, x!.shape)],
-};
-
-/**
- * Repeats dims of size 1: `[3, 1]` to `[2, 3, 4]`; -1 keeps a size. A view, which nothing but `fill_` and `zero_` may write to.
- * https://pytorch.org/docs/stable/generated/torch.Tensor.expand.html
- */
-export function expand(x: Tensor, shape: Shape): Tensor {
-  alive("expand", x);
-  const lead = shape.length - x.ndim;
-  const full = shape.map((n, i) => (n === -1 && i >= lead ? x.shape[i - lead]! : n));
-  let fits = lead >= 0;
-  for (let i = 0; fits && i < full.length; i++) {
-    const from = i < lead ? 1 : x.shape[i - lead]!;
-    fits = Number.isInteger(full[i]) && full[i]! >= 0 && (from === 1 || from === full[i]);
-  }
-  if (!fits) fail("expand", `${show(x.shape)} to ${show(shape)}: sizes must be equal, or 1 in the source`);
-  return apply(Expand, [x], full);
-}
-
-/** Some elements, at equal steps: where they lie as seen from the input, and where they would lie in a dense one. */
-const Slice: Op<{ readonly here: Place; readonly dense: Place; readonly fixed: string | null }> = {
-  name: "slice",
-  strided: true,
-  forward([x], { here, fixed }) {
-    return viewOf(x!, here.shape, here.strides, x!.offset + here.offset, fixed);
-  },
-  vjp: (g, { inputs: [x], params }) => [partGradient(g, params.dense, x!.shape)],
-};
-
-/** `cut` gives the place for the strides of a tensor of this shape. */
-function slicing(x: Tensor, cut: (strides: readonly number[]) => Place, fixed: string | null = null): Tensor {
-  const dense = cut(denseStrides(x.shape));
-  return apply(Slice, [x], { here: x.strides === null ? dense : cut(x.strides), dense, fixed });
-}
-
-const cutting =
-  (shape: Shape, d: number, start: number, length: number, step: number) =>
-  (strides: readonly number[]): Place => ({
-    shape: shape.map((n, i) => (i === d ? length : n)),
-    strides: strides.map((s, i) => (i === d ? s * step : s)),
-    offset: start * (strides[d] ?? 0),
-    memory: null,
-  });
-
-function narrowed(x: Tensor, d: number, start: number, length: number, fixed: string | null = null): Tensor {
-  return slicing(x, cutting(x.shape, d, start, length, 1), fixed);
-}
-
-/**
- * Items `start` to `start + length` of `dim`: `[4, 3]` with dim 0, start 1 and length 2 gives `[2, 3]`. A negative start counts
- * from the end. A view. https://pytorch.org/docs/stable/generated/torch.narrow.html
- */
-export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
-  alive("narrow", x);
-  const d = dimension("narrow", dim, x.shape);
-  const size = x.shape[d] ?? 1;
-  const from = start < 0 ? start + size : start;
-  if (!Number.isInteger(start) || !Number.isInteger(length) || from < 0 || length < 0 || from + length > size) {
-    fail("narrow", `${show(x.shape)}, dim ${dim}: start ${start} and length ${length} lie outside [0, ${size}]`);
-  }
-  return narrowed(x, d, from, length);
-}
-
-/**
- * Items `start` to but without `end` of `dim`, every `step`-th: as `x[start:end:step]` in Python, where negative numbers count
- * from the end, null leaves a bound out, and what lies outside is cut. `[5, 3]` with dim 0, 1, null and step 2 gives `[2, 3]`. A
- * view.
- */
-export function slice(
-  x: Tensor,
-  dim: number,
-  start: number | null = null,
-  end: number | null = null,
-  step = 1,
-): Tensor {
-  alive("slice", x);
-  const d = dimension("slice", dim, x.shape);
-  const size = x.shape[d];
-  if (size === undefined) fail("slice", `${show(x.shape)}: at least one dim is expected`);
-  if (!Number.isInteger(step) || step < 1)
-    fail("slice", `${show(x.shape)}, step ${step}: a positive integer is expected`);
-  const bound = (v: number | null, absent: number): number => {
-    if (v !== null && !Number.isInteger(v))
-      fail("slice", `${show(x.shape)}, bound ${v}: an integer or null is expected`);
-    const at = v ?? absent;
-    return Math.min(size, Math.max(0, at < 0 ? at + size : at));
-  };
-  const from = bound(start, 0);
-  const length = Math.max(0, Math.ceil((bound(end, size) - from) / step));
-  return slicing(x, cutting(x.shape, d, from, length, step));
-}
-
-/** Item `index` of `dim`, without that dim: `[4, 3]` with dim 0 gives `[3]`. A negative index counts from the end. A view. */
-export function select(x: Tensor, dim: number, index: number): Tensor {
-  alive("select", x);
-  const d = dimension("select", dim, x.shape);
-  const size = x.shape[d] ?? 0;
-  if (!Number.isInteger(index) || index < -size || index >= size) {
-    fail("select", `${show(x.shape)}, dim ${dim}: index ${index} is outside [${-size}, ${size})`);
-  }
-  return selected(x, d, index < 0 ? index + size : index, null);
-}
-
-const selected = (x: Tensor, d: number, index: number, fixed: string | null): Tensor =>
-  slicing(
-    x,
-    (strides) => ({
-      shape: x.shape.filter((_, i) => i !== d),
-      strides: strides.filter((_, i) => i !== d),
-      offset: index * strides[d]!,
-      memory: null,
-    }),
-    fixed,
-  );
-
-/**
- * The diagonal of `dim1` and `dim2` (0 and 1 by default), as a last dim: `[3, 4]` gives `[3]`. A positive `offset` lies above the
- * main one, a negative one below. A view. https://pytorch.org/docs/stable/generated/torch.diagonal.html
- */
-export function diagonal(x: Tensor, offset = 0, dim1 = 0, dim2 = 1): Tensor {
-  alive("diagonal", x);
-  const [a, b] = [dimension("diagonal", dim1, x.shape), dimension("diagonal", dim2, x.shape)];
-  if (a === b || x.ndim < 2)
-    fail("diagonal", `${show(x.shape)}, dims ${dim1} and ${dim2}: two different dims are expected`);
-  if (!Number.isInteger(offset)) fail("diagonal", `${show(x.shape)}, offset ${offset}: an integer is expected`);
-  const [m, n] = [x.shape[a]!, x.shape[b]!];
-  const length = Math.max(0, offset >= 0 ? Math.min(m, n - offset) : Math.min(m + offset, n));
-  return slicing(x, (strides) => ({
-    shape: [...x.shape.filter((_, i) => i !== a && i !== b), length],
-    strides: [...strides.filter((_, i) => i !== a && i !== b), strides[a]! + strides[b]!],
-    offset: length === 0 ? 0 : offset >= 0 ? offset * strides[b]! : -offset * strides[a]!,
-    memory: null,
-  }));
-}
-
-const ONE_OF_SEVERAL =
-  "a view that is the output of a function that returns multiple views is modified in place: this is refused; use narrow() or select(), or clone() it";
-
-/** Its items along `dim` (0 by default), without that dim: `[2, 3]` gives two of `[3]`. Views, which may not be written where gradients are recorded. */
-export function unbind(x: Tensor, dim = 0): Tensor[] {
-  alive("unbind", x);
-  const d = dimension("unbind", dim, x.shape);
-  if (x.ndim === 0) fail("unbind", `${show(x.shape)}: at least one dim is expected`);
-  return Array.from({ length: x.shape[d]! }, (_, i) => selected(x, d, i, ONE_OF_SEVERAL));
-}
-
-/**
- * Parts of `dim` (0 by default), of a size, of which the last may be smaller, or of the sizes given: `[5, 3]` by 2 gives
- * `[2, 3]`, `[2, 3]` and `[1, 3]`. Views, which may not be written where gradients are recorded.
- * https://pytorch.org/docs/stable/generated/torch.split.html
- */
-export function split(x: Tensor, size: number | readonly number[], dim = 0): Tensor[] {
-  alive("split", x);
-  const d = dimension("split", dim, x.shape);
-  const n = x.shape[d];
-  if (n === undefined) fail("split", `${show(x.shape)}: at least one dim is expected`);
-  let sizes: readonly number[];
-  if (typeof size === "number") {
-    if (!Number.isInteger(size) || size < 0 || (size === 0 && n !== 0)) {
-      fail("split", `${show(x.shape)}, size ${size}: a positive integer is expected`);
-    }
-    sizes = n === 0 ? [0] : Array.from({ length: Math.ceil(n / size) }, (_, i) => Math.min(size, n - i * size));
-  } else {
-    if (!Array.isArray(size))
-      fail(
-        "split",
-        `${show(x.shape)}, size of type ${typeof size}: a positive integer or an array of sizes is expected`,
-      );
-    sizes = size;
-  }
-  const total = sizes.reduce((a, b) => a + b, 0);
-  if (total !== n || !sizes.every((s) => Number.isInteger(s) && s >= 0)) {
-    fail("split", `${show(x.shape)}, sizes [${sizes}]: sizes whose sum is ${n} are expected`);
-  }
-  let from = 0;
-  return sizes.map((length) => {
-    const y = narrowed(x, d, from, length, ONE_OF_SEVERAL);
-    from += length;
-    return y;
-  });
-}
-
-/**
- * At most `chunks` parts of `dim` (0 by default), of equal size but for the last: `[5, 3]` in 2 gives `[3, 3]` and `[2, 3]`. Views,
- * as of `split`. https://pytorch.org/docs/stable/generated/torch.chunk.html
- */
-export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
-  alive("chunk", x);
-  const d = dimension("chunk", dim, x.shape);
-  if (!Number.isInteger(chunks) || chunks < 1)
-    fail("chunk", `${show(x.shape)}, chunks ${chunks}: a positive integer is expected`);
-  const n = x.shape[d];
-  if (n === undefined) fail("chunk", `${show(x.shape)}: at least one dim is expected`);
-  return split(x, n === 0 ? Array.from({ length: chunks }, () => 0) : Math.ceil(n / chunks), d);
 }
 
 /** True where its elements lie row by row, without gaps. https://pytorch.org/docs/stable/generated/torch.Tensor.is_contiguous.html @internal */

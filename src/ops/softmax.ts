@@ -2,12 +2,12 @@
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { mul, sub } from "./binary.ts";
+import { mul, neg, sub } from "./binary.ts";
 import { like } from "./compose.ts";
 import { expectDtype } from "./expect.ts";
 import { sum } from "./reduce.ts";
 import { dimension } from "./strides.ts";
-import { exp, neg } from "./unary.ts";
+import { exp } from "./unary.ts";
 
 function nest(x: Tensor, dim: number): [number, number, number] {
   return [numel(x.shape.slice(0, dim)), x.shape[dim] ?? 1, numel(x.shape.slice(dim + 1))];

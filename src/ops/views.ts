@@ -1,7 +1,7 @@
 // Views: tensors over another's storage, which see its writes and it theirs, in gradients too.
 //
 // A base and its views share one history. What a base is to autograd stands in its entry; a write to a view gives the base a
-// new one (inplace.ts), and each view makes its entry anew from the base's when it is next read.
+// new one (write.ts), and each view makes its entry anew from the base's when it is next read.
 
 import { fail } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";
@@ -12,6 +12,7 @@ import { alias, type Tensor } from "../core/tensor.ts";
 import { shifted, walk } from "../row/nest.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
+import { viewOf } from "./shape.ts";
 import { hasZeroStride } from "./strides.ts";
 
 /** Where a view's elements lie among those of a dense tensor. @internal */
@@ -25,24 +26,6 @@ export interface Place {
    * where the base is that run.
    */
   readonly memory: { readonly shape: Shape; readonly strides: readonly number[]; readonly extent: number } | null;
-}
-
-const UNDER_NO_GRAD =
-  "a view was created in no_grad mode and is being modified inplace with grad mode enabled; take the view with gradients on, or clone() it";
-
-/** A view of `x` with these strides, from element `offset` of the storage on, which may be `fixed`. @internal */
-export function viewOf(
-  x: Tensor,
-  shape: Shape,
-  strides: readonly number[],
-  offset = x.offset,
-  fixed: string | null = null,
-): Tensor {
-  const view = alias(x, shape, offset, asStrides(shape, strides));
-  view.base = x.base ?? x;
-  view.fixed = x.fixed ?? (mode.grad ? fixed : UNDER_NO_GRAD);
-  view.rebases = view.fixed === null ? view.base.rebases : view.storage.version;
-  return view;
 }
 
 /** Copies the dense `x` to the places of `y`, or adds it to what is there. @internal */

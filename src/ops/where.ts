@@ -5,14 +5,14 @@ import { fail } from "../core/error.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, empty, Tensor } from "../core/tensor.ts";
-import { eq, ge, gt, le, lt, sameDtypes } from "./binary.ts";
+import { eq, ge, gt, le, lt } from "./compare.ts";
 import { compose, like } from "./compose.ts";
+import { clone, toFloat } from "./copy.ts";
 import { wordOf } from "./create.ts";
 import { launchEach } from "./each.ts";
-import { expectOptions } from "./expect.ts";
+import { expectNumber, expectOptions, sameDtypes } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
-import { clone, expectNumber, toFloat } from "./unary.ts";
 
 /** y = a where c, else b, which broadcast. */
 const Where: Op = {

@@ -1,0 +1,78 @@
+// The same values elsewhere: in a storage of their own, in another dtype, off the tape.
+import { type DType, isFloat, suffix } from "../core/dtype.ts";
+import { apply, cast, gather, type Op } from "../core/op.ts";
+import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
+import { like } from "./compose.ts";
+import { launchEach } from "./each.ts";
+
+/**
+ * Another tensor over the same storage, of the same shape and dtype, off the tape: no gradients flow through it. What is
+ * written into one is seen in the other.
+ */
+export const detach = (x: Tensor): Tensor => {
+  alive("detach", x);
+  return alias(x);
+};
+
+const Clone: Op = {
+  name: "clone",
+  strided: true,
+  forward([x]) {
+    const y = like(x!, "clone");
+    gather("clone", y, x!);
+    return y;
+  },
+  vjp: (g) => [g],
+};
+
+/** A copy with storage of its own, of the same shape and dtype; gradients flow through. */
+export const clone = (x: Tensor): Tensor => apply(Clone, [x], null);
+
+/** As float32; like the others, a tensor that is so already is returned as it is. @internal */
+export const toFloat = (x: Tensor): Tensor => toDtype(x, "float32");
+
+/**
+ * As float16, on devices that have it: 11 bits of precision, infinity from 65520 on. Kernels compute with float32.
+ * @internal
+ */
+export const toHalf = (x: Tensor): Tensor => toDtype(x, "float16");
+
+/** int32: floats are cut towards zero. @internal */
+export const toInt = (x: Tensor): Tensor => toDtype(x, "int32");
+
+/** True where not zero. @internal */
+export const toBool = (x: Tensor): Tensor => toDtype(x, "bool");
+
+/** @internal */
+export function toDtype(x: Tensor, dtype: DType): Tensor {
+  alive("to", x);
+  if (x.dtype === dtype) return x;
+  if (isFloat(dtype)) return cast(isFloat(x.dtype) ? x : convert(x, "float32"), dtype);
+  return dtype === "int32" && x.dtype === "bool" ? apply(Relabel, [x], null) : convert(x, dtype);
+}
+
+const Relabel: Op = {
+  name: "int",
+  strided: true,
+  forward([x]) {
+    const y = empty(x!.shape, "int32", "int", x!.device);
+    gather("int", y, x!);
+    return y;
+  },
+};
+
+function convert(x: Tensor, dtype: DType): Tensor {
+  const name = dtype === "float32" ? "float" : dtype === "int32" ? "int" : "bool";
+  const kernel =
+    dtype === "float32" ? "cast_f32_i32" : dtype === "int32" ? "cast_i32_f32" : `cast_bool_${suffix(x.dtype)}`;
+  const op: Op = {
+    name,
+    strided: true,
+    forward([t]) {
+      const y = empty(t!.shape, dtype, name, t!.device);
+      launchEach(kernel, y, [t!], undefined, name);
+      return y;
+    },
+  };
+  return apply(op, [x], null);
+}

@@ -1,0 +1,143 @@
+// What elementwise ops are made by: those of one tensor, of two that broadcast, of a tensor and a number.
+import { type DType, isFloat, suffix } from "../core/dtype.ts";
+import { fail } from "../core/error.ts";
+import { apply, type Gradient, launch, type Op, save } from "../core/op.ts";
+import { sameShape, show } from "../core/shape.ts";
+import { empty, type Tensor } from "../core/tensor.ts";
+import { shifted, walk } from "../row/nest.ts";
+import { word } from "../row/words.ts";
+import { like } from "./compose.ts";
+import { launchEach } from "./each.ts";
+import { expectDtype, sameDtypes } from "./expect.ts";
+import { sumTo } from "./reduce.ts";
+import { broadcast, broadcastStrides, oneLoop } from "./strides.ts";
+
+/** An elementwise op over kernel `<name>_f32`; its gradient, of what is saved: the input x, the output y, or nothing. @internal */
+export function unary(
+  name: string,
+  saves: "x" | "y" | "",
+  vjp: (g: Tensor, of: Tensor) => Gradient,
+): (x: Tensor) => Tensor {
+  const kernel = `${name}_f32`;
+  const op: Op = {
+    name,
+    strided: true,
+    forward([x], _, wants) {
+      expectDtype(name, x!, "float32");
+      const y = like(x!, name);
+      if (x!.strides === null) launch(kernel, [y], [x!], [x!.numel], undefined, name);
+      else launchEach(kernel, y, [x!], undefined, name);
+      if (wants !== 0 && saves !== "") save(saves === "x" ? x! : y);
+      return y;
+    },
+    vjp: (g, { saved: [of] }) => [vjp(g, of!)],
+  };
+  return (x) => apply(op, [x], null);
+}
+
+/** The kernel `<name>_vjp_f32(g, y)`; `of` gives its gradients, which double backward needs. @internal */
+export function unaryVjp(
+  name: string,
+  of: (gg: Tensor, g: Tensor, y: Tensor) => [Gradient, Gradient],
+): (g: Tensor, y: Tensor) => Tensor {
+  const kernel = `${name}_vjp_f32`;
+  const label = `${name} gradient`;
+  const op: Op = {
+    name: `${name}Vjp`,
+    strided: true,
+    forward([g, y], _, wants) {
+      const gx = like(y!, label);
+      launchEach(kernel, gx, [g!, y!], undefined, name);
+      if (wants !== 0) save(g!, y!);
+      return gx;
+    },
+    vjp: (gg, { saved: [g, y] }) => of(gg, g!, y!),
+  };
+  return (g, y) => apply(op, [g, y], null);
+}
+
+/** x op s for a number s, which is baked into a captured program. @internal */
+export function scalarOp(
+  name: string,
+  kernel: string,
+  vjp: (g: Tensor, s: number, x: Tensor) => Tensor,
+  saves = false,
+) {
+  const scalar = `${kernel}_scalar_f32`;
+  const op: Op<number> = {
+    name,
+    strided: true,
+    forward([x], s) {
+      expectDtype(name, x!, "float32");
+      const y = like(x!, name);
+      if (x!.strides === null) launch(scalar, [y], [x!], [x!.numel], [word(s)], name);
+      else launchEach(scalar, y, [x!], [word(s)], name);
+      if (saves) save(x!);
+      return y;
+    },
+    vjp: (g, { params, saved: [x] }) => [vjp(g, params, x!)],
+  };
+  return (x: Tensor, s: number): Tensor => apply(op, [x], s);
+}
+
+const KERNELS = ["add", "sub", "mul", "div", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"];
+const names = (form: string): Record<string, string> => Object.fromEntries(KERNELS.map((k) => [k, k + form]));
+/** Names of kernels, made once: a name put together at each launch would be hashed at each launch. */
+const NAMES = {
+  f32: { plain: names("_f32"), broadcast: names("_broadcast_f32") },
+  i32: { plain: names("_i32"), broadcast: names("_broadcast_i32") },
+};
+
+/** Launches `<kernel>_<dtype>` into the dense `out`, or the form that reads by strides, which views have. @internal */
+export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor, out: Tensor): void {
+  const kernels = NAMES[suffix(a.dtype)];
+  if (a.strides === null && b.strides === null && sameShape(a.shape, b.shape)) {
+    launch(kernels.plain[kernel]!, [out], [a, b], [out.numel], undefined, name);
+    return;
+  }
+  const both = [a, b];
+  const steps = oneLoop(both, out);
+  if (steps !== null) {
+    launch(kernels.broadcast[kernel]!, [out], both, [1, 1, 1, 1, 1, out.numel], steps, name);
+    return;
+  }
+  const strides = [broadcastStrides(a, out.shape), broadcastStrides(b, out.shape)];
+  for (let n = walk(name, out.shape, strides); n !== null; n = n.next) {
+    const operands = [shifted(a, n.from[0]!), shifted(b, n.from[1]!)];
+    const words = [...n.strides[0]!, ...n.strides[1]!];
+    launch(kernels.broadcast[kernel]!, [shifted(out, n.start)], operands, n.extents, words, name);
+  }
+}
+
+/** Whose values the gradients need: none, both, or of each operand the other's. */
+type Saves = "none" | "both" | "other";
+
+/** An elementwise op of two tensors, over kernel `<name>_<dtype>`; `result` is its dtype, from the wider one of its inputs. @internal */
+export function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["vjp"], saves: Saves = "none"): Op {
+  const op: Op = {
+    name,
+    fit: sumTo,
+    strided: true,
+    forward([a, b], _, wants) {
+      // float16 and float32 give float32
+      if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);
+      if (a!.dtype === "bool" && result("bool") === "bool" && !WORDS.has(name)) {
+        fail(name, `${show(a!.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
+      }
+      const wide = a!.dtype === b!.dtype ? a!.dtype : "float32";
+      const y = empty(broadcast(name, a!.shape, b!.shape), result(wide), name, a!.device);
+      launchBinary(name, name, a!, b!, y);
+      if (saves === "other") save(wants & A ? b! : null, wants & B ? a! : null);
+      else if (saves === "both") save(b!, a!);
+      return y;
+    },
+  };
+  return vjp === undefined ? op : { ...op, vjp };
+}
+/** Bit of `wants` for the first operand. */
+const A = 1;
+/** Bit of `wants` for the second operand. @internal */
+export const B = 2;
+
+/** What takes bool as the words that they are. */
+const WORDS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"]);
