@@ -3,7 +3,7 @@
 import "./methods.ts";
 
 export type { BatchTime, CalibrateOptions, CalibrateProgress, Calibration, Choice } from "./calibrate.ts";
-export { type Captured, capture } from "./core/capture.ts";
+export { type Captured, capture } from "./capture.ts";
 export {
   type Device,
   type DeviceInfo,

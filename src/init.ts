@@ -2,7 +2,7 @@
 import { type Device, type DeviceInfo, defaultDevice, type MemoryUse, setDefaultDevice } from "./core/device.ts";
 import { WasmgradError } from "./core/error.ts";
 import { count } from "./core/lifetime.ts";
-import { setHost } from "./core/memory.ts";
+import { setHost } from "./core/yield.ts";
 import { part } from "./host/part.ts";
 import { clock, collector } from "./host/probe.ts";
 import { setFinder, setMover } from "./ops/follow.ts";

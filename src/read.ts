@@ -3,11 +3,11 @@
 import type { Device, TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
-import { tick } from "./core/memory.ts";
 import { valuesOf } from "./core/op.ts";
 import { refuseInCapture } from "./core/recording.ts";
 import { show } from "./core/shape.ts";
 import { alive, type Tensor } from "./core/tensor.ts";
+import { maybeYield } from "./core/yield.ts";
 import { toDtype } from "./ops/copy.ts";
 import { DTYPES } from "./ops/create.ts";
 import { fromData } from "./ops/data.ts";
@@ -33,7 +33,7 @@ export async function data(x: Tensor): Promise<TypedData> {
   const values = dense.device.read(dense, dense.numel, dense.dtype);
   if (dense !== x) dense.release("data()");
   const result = await values;
-  await tick(x.device);
+  await maybeYield(x.device);
   return result;
 }
 

@@ -4,27 +4,27 @@ import * as assert from "uvu/assert";
 import { count } from "../src/core/lifetime.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
-import { Growth } from "../src/program/growth.ts";
+import { Growth } from "../src/memory/growth.ts";
 
 test("memory grows ahead for what is seen twice, and a collection comes before it grows again", () => {
   const MB = 1 << 20;
   const growth = new Growth();
   let [reserved, live] = [8 * MB, 4 * MB];
-  const tick = (more: number): void => {
+  const step = (more: number): void => {
     live += more;
     reserved = Math.max(reserved, live); // as the allocator grows
-    reserved = Math.max(reserved, growth.tick(live, reserved));
+    reserved = Math.max(reserved, growth.observe(live, reserved));
     if (growth.crowded) live = 6 * MB;
     growth.settle(live);
   };
-  tick(0);
-  tick(30 * MB); // once: a data set
+  step(0);
+  step(30 * MB); // once: a data set
   assert.is(reserved, 34 * MB, "once is not expected again");
-  tick(24 * MB); // batches, whose results wait for the collector
-  for (let i = 0; i < 3; i++) tick(24 * MB);
+  step(24 * MB); // batches, whose results wait for the collector
+  for (let i = 0; i < 3; i++) step(24 * MB);
   const early = reserved;
   for (let i = 0; i < 1000; i++) {
-    tick((i % 7) * 4 * MB);
+    step((i % 7) * 4 * MB);
     assert.ok(live <= early - 24 * MB, `step ${i}: ${live / MB} MB live`);
   }
   assert.is(reserved, early);

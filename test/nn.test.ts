@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { capture } from "../src/core/capture.ts";
+import { capture } from "../src/capture.ts";
 import { setDefaultDevice } from "../src/core/device.ts";
 import { WasmgradError } from "../src/core/error.ts";
 import { backward } from "../src/core/tape.ts";

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { capture } from "../src/core/capture.ts";
+import { capture } from "../src/capture.ts";
 import { type Device, setDefaultDevice } from "../src/core/device.ts";
 import { WasmgradError } from "../src/core/error.ts";
 import { backward } from "../src/core/tape.ts";

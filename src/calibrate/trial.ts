@@ -1,13 +1,14 @@
 // Training steps of a model on a device, for their time alone: the model's tensors get copies there for a while, and
 // are afterwards what they were, with their gradients.
-import { type Captured, capture } from "../core/capture.ts";
+import { type Captured, capture } from "../capture.ts";
 import type { Device, Storage, TypedData } from "../core/device.ts";
 import { releaseSpent } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { handToNet, unhold } from "../core/lifetime.ts";
+import { storageFor } from "../core/make.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { backward } from "../core/tape.ts";
-import { room, Tensor } from "../core/tensor.ts";
+import { Tensor } from "../core/tensor.ts";
 import type { AnyModule, Module } from "../nn/module.ts";
 import { fromData } from "../ops/data.ts";
 import { mean, mul, randomState } from "../ops/index.ts";
@@ -62,7 +63,7 @@ export class Trial<A extends unknown[], R> {
     try {
       for (const x of tensorsOf(model)) {
         const data = await x.device.read(x, x.numel, x.dtype);
-        const storage = room(x.offset + x.numel, x.dtype, x.storage.label, device);
+        const storage = storageFor(x.offset + x.numel, x.dtype, x.storage.label, device);
         storage.holders++;
         copies.set(x, storage);
         device.write({ storage, offset: x.offset }, data);

@@ -47,14 +47,14 @@ const net = new FinalizationRegistry<Hold>(({ storage }) => {
  */
 let young: Tensor[] = [];
 const MOST_YOUNG = 1 << 14;
-let turn: ReturnType<typeof setTimeout> | undefined;
+let handing: ReturnType<typeof setTimeout> | undefined;
 
 /** Takes a tensor that was made; returns its place among the young. @internal */
 export function born(t: Tensor): number {
   count.tensors++;
   count.made++;
   if (young.length === MOST_YOUNG) handToNet();
-  turn ??= setTimeout(handToNet, 0);
+  handing ??= setTimeout(handToNet, 0);
   if (mode.scope) owned.push(t);
   if (mode.recording !== null) mode.recording.made.push(t);
   return young.push(t) - 1;
@@ -76,8 +76,8 @@ export function watch(t: Tensor): Hold {
 
 /** Gives the young to the net: at every turn of the event loop. @internal */
 export function handToNet(): void {
-  clearTimeout(turn);
-  turn = undefined;
+  clearTimeout(handing);
+  handing = undefined;
   for (const t of young) t.toNet();
   young = [];
 }

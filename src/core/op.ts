@@ -6,8 +6,9 @@ import { type DType, isFloat } from "./dtype.ts";
 import { type Entry, nextSerial, releaseSpent, seen, versionsOf } from "./entry.ts";
 import { fail } from "./error.ts";
 import { mode } from "./lifetime.ts";
+import { alias, empty } from "./make.ts";
 import { type Shape, show } from "./shape.ts";
-import { alias, alive, empty, Tensor, turned } from "./tensor.ts";
+import { alive, Tensor, turned } from "./tensor.ts";
 
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];

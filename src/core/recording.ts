@@ -2,7 +2,8 @@
 import type { Device, Storage } from "./device.ts";
 import { fail } from "./error.ts";
 import { mode, unhold } from "./lifetime.ts";
-import { alias, empty, lasting, type Tensor } from "./tensor.ts";
+import { alias, empty, lasting } from "./make.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. @internal */
 export function guard<T>(read: () => T): T {

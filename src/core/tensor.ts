@@ -2,7 +2,7 @@
 // A tensor: a shape over a storage, where it hangs on the tape, and what released it. How long it lives: lifetime.ts. Whoever uses a
 // released tensor is told what made it, what released it and what would have kept it.
 
-import { type Device, defaultDevice, type Storage } from "./device.ts";
+import type { Device, Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import type { Entry } from "./entry.ts";
 import { fail } from "./error.ts";
@@ -214,52 +214,12 @@ export abstract class Tensor {
   }
 }
 
-/** To its users the class is abstract, so that `new Tensor()` does not compile. Here they are made. */
-const Made = Tensor as unknown as new (...args: ConstructorParameters<typeof Tensor>) => Tensor;
-
 /** Throws when `x` was released, or is no tensor. @internal */
 export function alive(op: string, x: Tensor): void {
   if (x?.gone === null) return;
   if (!(x instanceof Tensor)) fail(op, `${typeof x} was given: a tensor is expected`);
   const cure = /clone\(\)|return it/.test(x.gone) ? "" : "; keep() or clone() would have kept it";
   fail(op, `the tensor ${x.storage.label} ${show(x.shape)} was released by ${x.gone}${cure}`);
-}
-
-/** A tensor with undefined contents. @internal */
-export function empty(
-  shape: Shape,
-  dtype: DType,
-  label: string,
-  device = defaultDevice(),
-  strides: Strides = null,
-): Tensor {
-  return new Made(room(numel(shape), dtype, label, device), 0, shape, dtype, strides);
-}
-
-/** A storage for so many elements. @internal */
-export function room(elements: number, dtype: DType, label: string, device: Device): Storage {
-  const half = dtype === "float16";
-  if (half && !device.float16)
-    fail(label, `float16 on ${device.type}: a WebGPU device with shader-f16 is expected, others take float32`);
-  return device.alloc(elements * (half ? 2 : 4), label, half);
-}
-
-/** A tensor over a lasting storage: neither scope nor recording owns it. @internal */
-export function lasting(storage: Storage, shape: Shape): Tensor {
-  const { scope, recording } = mode;
-  mode.scope = false;
-  mode.recording = null;
-  const t = new Made(storage, 0, shape, storage.half ? "float16" : "float32").keep();
-  mode.scope = scope;
-  mode.recording = recording;
-  return t;
-}
-
-/** Another tensor over the same storage, off the tape. @internal */
-export function alias(x: Tensor, shape: Shape = x.shape, offset = x.offset, strides = x.strides): Tensor {
-  const view = new Made(x.storage, offset, shape, x.dtype, strides);
-  x.storage.aliases?.push(new WeakRef(view));
-  return view;
 }
 
 /** The last two dims are swapped, everything else is dense. @internal */

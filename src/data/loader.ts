@@ -5,9 +5,9 @@
 // next releases the one before, in program order; `keep()` or `clone()` keeps one.
 import { type Device, defaultDevice } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { tick } from "../core/memory.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { maybeYield } from "../core/yield.ts";
 import { fromData } from "../ops/data.ts";
 import { type Dataset, type HostArray, hostArray } from "./dataset.ts";
 import { checkInteger, checkNames } from "./options.ts";
@@ -112,7 +112,7 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
       const handedOver = device.flush();
       next = start(k + 1);
       await handedOver;
-      await tick(device);
+      await maybeYield(device);
       await now.ready;
       const batch = fields.map((f, i) =>
         fromData(now.arrays[i]!, [now.count, ...f.shape], f.dtype, { device, label: "batch" }),

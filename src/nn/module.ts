@@ -3,9 +3,10 @@
 
 import type { Device } from "../core/device.ts";
 import { fail, WasmgradError } from "../core/error.ts";
+import { alias } from "../core/make.ts";
 import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { alias, alive, Tensor } from "../core/tensor.ts";
+import { alive, Tensor } from "../core/tensor.ts";
 import { moveAll } from "../ops/follow.ts";
 import { copy_ } from "../ops/index.ts";
 import { noGrad } from "../ops/modes.ts";

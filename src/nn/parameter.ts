@@ -2,9 +2,10 @@
 
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
+import { empty } from "../core/make.ts";
 import { contiguous } from "../core/op.ts";
 import type { Shape } from "../core/shape.ts";
-import { alive, empty, Tensor } from "../core/tensor.ts";
+import { alive, Tensor } from "../core/tensor.ts";
 import { noGrad } from "../ops/modes.ts";
 
 /**

@@ -3,9 +3,10 @@
 import { type DType, isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
+import { alias, empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
-import { alias, empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { compose, like } from "./compose.ts";
 import { toFloat } from "./copy.ts";
 import { launchEach } from "./each.ts";

@@ -1,7 +1,8 @@
 // Comparisons of two tensors with broadcasting, and of a tensor and a number: bool, without a gradient.
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
+import { empty } from "../core/make.ts";
 import { apply, launch, type Op } from "../core/op.ts";
-import { alive, empty, type Tensor } from "../core/tensor.ts";
+import { alive, type Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { launchEach } from "./each.ts";
 import { binary } from "./elementwise.ts";

@@ -1,7 +1,8 @@
 // Compositions: functions made of several ops, whose helpers must not linger.
 
 import { owning } from "../core/lifetime.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import { empty } from "../core/make.ts";
+import type { Tensor } from "../core/tensor.ts";
 
 /** Undefined contents on the device of `x` and in its dtype, by default in its shape too. @internal */
 export const like = (x: Tensor, label: string, shape = x.shape): Tensor => empty(shape, x.dtype, label, x.device);

@@ -1,9 +1,10 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
+import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { done, like } from "./compose.ts";
 import { expectDtype, sameDtypes } from "./expect.ts";
 import { besides } from "./gradient.ts";
@@ -133,20 +134,20 @@ function alongLines(device: Device, g: Geometry): boolean {
   return image + 96 * (vectors * (ci * high + co * g.oh) + co) <= BLOCK_BYTES;
 }
 
-/** y, from x and the weight (turned: for the gradient of the input), whose transform is made for this call. */
+/** y, from x and the weight (flipped: for the gradient of the input), whose transform is made for this call. */
 function convWinograd(
   y: Tensor,
   x: Tensor,
   w: Tensor,
   b: Tensor | undefined,
-  turned: boolean,
+  flipped: boolean,
   padding: number[],
 ): Tensor {
   const [n, rows, oh, ow] = y.shape as [number, number, number, number];
   const [, k, h, wide] = x.shape as [number, number, number, number];
   const size = w.shape[3]!;
   const u = empty([36, rows * Math.ceil(k / 4) * 4 + 16], "float32", "conv2d", x.device);
-  launch("winograd_weight_f32", [u], [w], [rows, k, size], [turned ? 1 : 0], "conv2d");
+  launch("winograd_weight_f32", [u], [w], [rows, k, size], [flipped ? 1 : 0], "conv2d");
   const inputs = b === undefined ? [x, u] : [x, u, b];
   launch("conv2d_winograd_f32", [y], inputs, [n, rows, oh, ow, k, size], [h, wide, ...padding, 0], "conv2d");
   done(u);

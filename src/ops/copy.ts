@@ -1,7 +1,8 @@
 // The same values elsewhere: in a storage of their own, in another dtype, off the tape.
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
+import { alias, empty } from "../core/make.ts";
 import { apply, cast, gather, type Op } from "../core/op.ts";
-import { alias, alive, empty, type Tensor } from "../core/tensor.ts";
+import { alive, type Tensor } from "../core/tensor.ts";
 import { like } from "./compose.ts";
 import { launchEach } from "./each.ts";
 

@@ -2,9 +2,10 @@
 import { type Device, defaultDevice, type TypedData } from "../core/device.ts";
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { empty as emptyTensor } from "../core/make.ts";
 import { launch } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
-import { empty as emptyTensor, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { fromData } from "./data.ts";
 import { checkShape } from "./expect.ts";

@@ -3,9 +3,10 @@
 import type { Device, TypedData } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { empty } from "../core/make.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { checkShape } from "./expect.ts";
 
 /** A tensor of host data. @internal */

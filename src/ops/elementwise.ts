@@ -1,9 +1,10 @@
 // What elementwise ops are made by: those of one tensor, of two that broadcast, of a tensor and a number.
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { empty } from "../core/make.ts";
 import { apply, type Gradient, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { shifted, walk } from "../row/nest.ts";
 import { word } from "../row/words.ts";
 import { like } from "./compose.ts";

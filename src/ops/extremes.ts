@@ -2,9 +2,10 @@
 
 import { suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { alias, empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
-import { alias, empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { div, mul } from "./binary.ts";
 import { eq, ne } from "./compare.ts";
 import { done, like } from "./compose.ts";

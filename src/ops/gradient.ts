@@ -1,8 +1,9 @@
 // Gradients that do not depend on what they are the gradient of.
 
 import { mode } from "../core/lifetime.ts";
+import { alias, empty } from "../core/make.ts";
 import { launch, type Op, record } from "../core/op.ts";
-import { alias, empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 
 /** No gradient, whatever comes in: an infinity times 0 would be NaN. @internal */
 export function zerosAs(g: Tensor): Tensor {

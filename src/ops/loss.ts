@@ -1,9 +1,10 @@
 // Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
+import { alias, empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { alias, empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { add, addScalar, div, mul, mulScalar, neg, sub } from "./binary.ts";
 import { eq } from "./compare.ts";
 import { compose, like } from "./compose.ts";

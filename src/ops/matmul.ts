@@ -3,9 +3,10 @@
 
 import { fail } from "../core/error.ts";
 import { asStrides } from "../core/layout.ts";
+import { empty } from "../core/make.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
-import { alive, empty, stridesOf, type Tensor, turned } from "../core/tensor.ts";
+import { alive, stridesOf, type Tensor, turned } from "../core/tensor.ts";
 import { compose, done, like } from "./compose.ts";
 import { expectDtype, sameDtypes } from "./expect.ts";
 import { expand, sumTo } from "./reduce.ts";

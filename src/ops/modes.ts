@@ -1,8 +1,9 @@
 // Modes that a function runs in: without gradients, with them again, or as a scope that releases what it made.
-import { tensorsIn } from "../core/capture.ts";
+
 import { type Entry, nextSerial } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode, owning } from "../core/lifetime.ts";
+import { tensorsIn } from "../core/results.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 function refuseSync(what: string, result: unknown): void {

@@ -3,8 +3,9 @@
 import { type Device, elementsOf, type Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { count } from "../core/lifetime.ts";
+import { lasting, storageFor } from "../core/make.ts";
 import { valuesOf } from "../core/op.ts";
-import { alive, lasting, room, type Tensor } from "../core/tensor.ts";
+import { alive, type Tensor } from "../core/tensor.ts";
 import { deviceOf, followersOf } from "./follow.ts";
 
 /** Changes the storage, as `to(device)` does with a parameter: the tensor stays the same object. @internal */
@@ -44,7 +45,7 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
     }),
   );
   const place = (data: Parameters<Device["write"]>[1], { dtype }: Tensor, label: string) => {
-    const storage = room(data.length, dtype, label, device);
+    const storage = storageFor(data.length, dtype, label, device);
     device.write({ storage, offset: 0 }, data);
     return storage;
   };

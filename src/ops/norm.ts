@@ -2,9 +2,10 @@
 
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
+import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { words64 } from "../row/words.ts";
 import { add, addScalar, div, mul, sub } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";

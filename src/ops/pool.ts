@@ -1,8 +1,9 @@
 // Max and average pooling over windows of [n, c, h, w].
 import { fail } from "../core/error.ts";
+import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { bring } from "../program/passes/index.ts";
 import { pooling } from "../program/passes/pool.ts";
 import { eq } from "./compare.ts";

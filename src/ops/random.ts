@@ -3,10 +3,11 @@
 import { type Device, defaultDevice } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
+import { empty } from "../core/make.ts";
 import { apply, launch, type Op } from "../core/op.ts";
 import { lastingState, refuseInCapture } from "../core/recording.ts";
 import { type Shape, show } from "../core/shape.ts";
-import { alive, empty, type Tensor } from "../core/tensor.ts";
+import { alive, type Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";

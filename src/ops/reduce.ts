@@ -2,9 +2,10 @@
 
 import { isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { empty } from "../core/make.ts";
 import { apply, launch, type Op } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
-import { alive, empty, stridesOf, type Tensor } from "../core/tensor.ts";
+import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
 import { done } from "./compose.ts";
 import { expectOptions } from "./expect.ts";
 import { reshape, viewOf } from "./shape.ts";

@@ -3,9 +3,10 @@
 import { fail } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
+import { alias } from "../core/make.ts";
 import { apply, contiguous, type Op } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
-import { alias, alive, stridesOf, type Tensor } from "../core/tensor.ts";
+import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
 import { dimension, viewedStrides } from "./strides.ts";
 

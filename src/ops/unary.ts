@@ -1,6 +1,8 @@
 // Elementwise functions of one tensor.
+
+import { empty } from "../core/make.ts";
 import { apply, cast, launch, type Op } from "../core/op.ts";
-import { empty, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { div, maximum, mul, mulScalar, neg, noughtOf, rsubScalar, sub } from "./binary.ts";
 import { compareScalar } from "./compare.ts";
 import { compose } from "./compose.ts";

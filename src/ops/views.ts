@@ -6,9 +6,10 @@
 import { fail } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
+import { alias } from "../core/make.ts";
 import { apply, contiguous, type Gradient, launch, type Making, type Op, record } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
-import { alias, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { shifted, walk } from "../row/nest.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";

@@ -2,9 +2,10 @@
 // of what was not taken out of the result.
 import { isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
+import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
-import { alive, empty, Tensor } from "../core/tensor.ts";
+import { alive, Tensor } from "../core/tensor.ts";
 import { eq, ge, gt, le, lt } from "./compare.ts";
 import { compose, like } from "./compose.ts";
 import { clone, toFloat } from "./copy.ts";

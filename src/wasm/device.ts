@@ -5,7 +5,7 @@ import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, Type
 import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { canBlock } from "../host/probe.ts";
-import { Arenas } from "../program/arenas.ts";
+import { Arenas } from "../memory/arenas.ts";
 import { improve } from "../program/passes/index.ts";
 import { denseOf } from "../row/nest.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";

@@ -5,7 +5,7 @@
 import type { Device, Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { isPhone } from "../host/probe.ts";
-import { Usage, type Use } from "../program/usage.ts";
+import { Usage, type Use } from "../memory/usage.ts";
 
 const ALIGN = 64;
 const PAGE = 65536;

@@ -6,7 +6,7 @@ import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, Type
 import { type DType, isFloat } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { findGpu } from "../host/gpu.ts";
-import { Arenas } from "../program/arenas.ts";
+import { Arenas } from "../memory/arenas.ts";
 import { improve } from "../program/passes/index.ts";
 import { Batch, EAGER } from "./batch.ts";
 import { FAULT_BYTES, Faults } from "./faults.ts";

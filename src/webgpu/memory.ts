@@ -4,7 +4,7 @@
 // writes through the queue, in the same order.
 import type { Device, Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { mib, Usage } from "../program/usage.ts";
+import { mib, Usage } from "../memory/usage.ts";
 
 const LEAST = 256;
 

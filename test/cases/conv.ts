@@ -1,7 +1,8 @@
 // conv2d and its gradients: strides, padding, dilation, groups; tiles of 2 channels x 24 pixels; batches that the gradient of
 // the weight cuts into chunks of 8 images.
+
+import { empty } from "../../src/core/make.ts";
 import { launch } from "../../src/core/op.ts";
-import { empty } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
 import { f, family } from "./case.ts";
 

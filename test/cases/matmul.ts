@@ -1,7 +1,9 @@
 // Matrix products in their forms: nn, nt, tn, batches, broadcast batches, vectors, linear with its bias.
 // Tile: 2 rows x 24 columns, k in blocks of 256, packed 480 columns at a time; few rows and few columns go other ways.
+
+import { empty } from "../../src/core/make.ts";
 import { launch } from "../../src/core/op.ts";
-import { empty, type Tensor } from "../../src/core/tensor.ts";
+import type { Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
 import { f, family } from "./case.ts";
 

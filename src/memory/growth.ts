@@ -6,13 +6,17 @@ const LEAST = 40 << 20;
 /** Bytes that a live storage costs besides its own: its block is a multiple of 64, and the host has some 250 of objects for it. */
 export const STORAGE_COST = 320;
 
-/** Turns of the event loop to wait for finalizers behind a collection. */
-const MOST_TURNS = 6;
-/** Where a collection can only be asked for: turns since something was released, and those between two requests. */
-const IDLE_TURNS = 24;
+/** Yields to the event loop to wait for finalizers behind a collection. */
+const MOST_YIELDS = 6;
+/** Where a collection can only be asked for: yields since something was released, and those between two requests. */
+const IDLE_YIELDS = 24;
 const ASK_AGAIN = 4;
 
-/** What happened between ticks, which come between steps and batches. */
+/**
+ * What a device's memory did between two observations, which come between steps and batches. A loop leaves 24 MiB a step to the
+ * collector: the second time that they come they are the stride, and memory grows at once to 40 MiB and two strides. Once 40 MiB
+ * are held and two more strides do not fit, it is crowded: what a collection leaves then, say 6 MiB, is what it settles at.
+ */
 export class Growth {
   /** Collect now: what is held has doubled since it settled, or grown by a quarter and the next strides might not fit. */
   crowded = false;
@@ -20,7 +24,7 @@ export class Growth {
   /** What was held behind the last collection. */
   private settled = 0;
   private last = Number.POSITIVE_INFINITY;
-  /** The most live bytes that came between two ticks, and the second most: a model or data set is loaded once. */
+  /** The most live bytes that came between two observations, and the second most: a model or data set is loaded once. */
   private most = 0;
   private stride = 0;
 
@@ -39,7 +43,7 @@ export class Growth {
    * later, by the chance of when the collector ran and where it left holes. `heldBytes` counts what storages cost besides
    * their bytes: a loop that keeps a million losses holds much more than four million bytes.
    */
-  tick(liveBytes: number, reservedBytes: number, heldBytes = liveBytes): number {
+  observe(liveBytes: number, reservedBytes: number, heldBytes = liveBytes): number {
     const grown = liveBytes - this.last;
     this.last = liveBytes;
     this.stride = Math.max(this.stride, Math.min(this.most, grown));
@@ -51,23 +55,23 @@ export class Growth {
   }
 
   /**
-   * Lets the event loop turn; where it is crowded, collects and waits for the finalizers, a task of their own a few turns
+   * Yields to the event loop; where it is crowded, collects and waits for the finalizers, a task of their own a few yields
    * behind. Where `collect` is false it has only asked for a collection, which may itself take a while: a loop must not run
    * ahead of it.
    */
-  async collect(collect: () => boolean, turn: () => Promise<void>, held: () => number): Promise<void> {
+  async collect(collect: () => boolean, yieldOnce: () => Promise<void>, held: () => number): Promise<void> {
     const collected = !this.crowded || collect();
     let before = held();
-    let most = collected ? MOST_TURNS : IDLE_TURNS;
+    let most = collected ? MOST_YIELDS : IDLE_YIELDS;
     for (let i = 0; i === 0 || (this.crowded && i < most && held() > this.enough); i++) {
       if (!collected && i % ASK_AGAIN === ASK_AGAIN - 1) collect();
-      await turn();
-      if (!collected && held() < before) most = i + IDLE_TURNS;
+      await yieldOnce();
+      if (!collected && held() < before) most = i + IDLE_YIELDS;
       before = held();
     }
   }
 
-  /** The event loop has turned, behind a collection or not. */
+  /** The event loop had its turn, behind a collection or not. */
   settle(liveBytes: number, heldBytes = liveBytes): void {
     this.last = liveBytes;
     if (this.crowded || heldBytes < this.settled) this.settled = heldBytes;

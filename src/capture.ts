@@ -3,15 +3,16 @@
 // The first call runs eagerly. The next two are recorded, run, and compared row by row. From then on the function is not
 // called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
 
-import { compareRows, outsideStorages, sameInputs } from "../program/compare.ts";
-import { leavesIn, rebuilder } from "../program/leaves.ts";
-import { type Device, defaultDevice, type Program, type Storage } from "./device.ts";
-import { fail } from "./error.ts";
-import { mode, unhold } from "./lifetime.ts";
-import { tick } from "./memory.ts";
-import { contiguous, denseCopy, gather, valuesOf } from "./op.ts";
-import { type Guard, Recording } from "./recording.ts";
-import { alias, alive, empty, lasting, Tensor } from "./tensor.ts";
+import { type Device, defaultDevice, type Program, type Storage } from "./core/device.ts";
+import { fail } from "./core/error.ts";
+import { mode, unhold } from "./core/lifetime.ts";
+import { alias, empty, lasting } from "./core/make.ts";
+import { contiguous, denseCopy, gather, valuesOf } from "./core/op.ts";
+import { type Guard, Recording } from "./core/recording.ts";
+import { replacing, tensorsIn } from "./core/results.ts";
+import { alive, Tensor } from "./core/tensor.ts";
+import { maybeYield } from "./core/yield.ts";
+import { compareRows, outsideStorages, sameInputs } from "./program/compare.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
 interface Variant {
@@ -109,8 +110,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
 
   const captured = async (...inputs: A): Promise<R> => {
     const result = call(inputs);
-    const turn = tick(inputs[0]?.device ?? defaultDevice());
-    if (turn !== null) await turn;
+    const pause = maybeYield(inputs[0]?.device ?? defaultDevice());
+    if (pause !== null) await pause;
     return result;
   };
   return Object.assign(captured, {
@@ -122,13 +123,6 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     },
   });
 }
-
-const isTensor = (v: unknown): v is Tensor => v instanceof Tensor;
-/** Tensors in a result: a tensor, or arrays and plain objects of them. @internal */
-export const tensorsIn = (value: unknown): Tensor[] => leavesIn(value, isTensor);
-/** Puts results where `value` had its tensors. */
-const replacing = (value: unknown): ((results: readonly Tensor[]) => unknown) =>
-  rebuilder(value, tensorsIn(value), isTensor);
 
 /** Results of an eager call, off the tape like those of a replay. */
 function eagerly<R>(result: R): R {
