@@ -7,7 +7,7 @@ import { type Device, defaultDevice, type Program, type Storage } from "./core/d
 import { fail } from "./core/error.ts";
 import { mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
-import { contiguous, denseCopy, gather, valuesOf } from "./core/op.ts";
+import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { type Guard, Recording } from "./core/recording.ts";
 import { replacing, tensorsIn } from "./core/results.ts";
 import { alive, Tensor } from "./core/tensor.ts";
@@ -186,7 +186,7 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
     // Gradients with a graph, or set by hand, are copied home: behind what the function returns of those that were there.
     const brought = astray.map(([, g]) => (g.storage.virtual ? g : denseCopy(g)));
     astray.forEach(([x], i) => {
-      gather("backward", recording.homeOf(x), brought[i]!);
+      readStrided("backward", recording.homeOf(x), brought[i]!);
       x.setGrad(lasting(x.leaf.home!.storage, x.shape));
     });
     program = device.finish(

@@ -167,14 +167,14 @@ const Contiguous: Op = {
     if (turned(x!)) {
       const [m, n] = [x!.shape[rank - 1]!, x!.shape[rank - 2]!]; // as stored
       launch("transpose_f32", [y], [x!], [x!.numel / (m * n), m, n]);
-    } else gather("contiguous", y, x!);
+    } else readStrided("contiguous", y, x!);
     return y;
   },
   vjp: (g) => [g],
 };
 
-/** Copies the strided `x` to the dense `y`. @internal */
-export function gather(op: string, y: Tensor, x: Tensor): void {
+/** Copies `x`, which may lie strided, to the dense `y`. @internal */
+export function readStrided(op: string, y: Tensor, x: Tensor): void {
   if (x.strides === null) launch("copy_f32", [y], [x], [x.numel], undefined, op);
   else
     for (let n = walk(op, x.shape, [x.strides]); n !== null; n = n.next)

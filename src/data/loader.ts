@@ -102,7 +102,7 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
       const indices = order.subarray(k * batchSize, (k + 1) * batchSize);
       const count = indices.length;
       const arrays = buffers[k & 1]!.map((a, i) => a.subarray(0, count * numel(fields[i]!.shape)));
-      const ready = gather(this.dataset, indices, arrays);
+      const ready = readBatch(this.dataset, indices, arrays);
       ready.catch(() => {}); // told when the batch is asked for
       return { count, arrays, ready };
     };
@@ -125,6 +125,6 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
 }
 
 /** A throw of the dataset's own becomes a rejection. */
-async function gather(dataset: Dataset, indices: Int32Array, out: readonly HostArray[]): Promise<void> {
+async function readBatch(dataset: Dataset, indices: Int32Array, out: readonly HostArray[]): Promise<void> {
   await dataset.gather(indices, out);
 }

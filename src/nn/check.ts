@@ -1,8 +1,7 @@
-// Checks of constructor arguments, and numbers as Python writes them. Messages read `Linear: inFeatures -3: the rule`.
+// Checks of constructor arguments. Messages read `Linear: inFeatures -3: the rule`.
+
 import { fail } from "../core/error.ts";
 import type { Pair } from "../ops/conv.ts";
-
-export type { Pair };
 
 /** A positive integer. @internal */
 export function positive(layer: string, name: string, value: unknown): number {
@@ -59,15 +58,3 @@ function given(value: unknown): string {
   if (Array.isArray(value)) return `[${value.join(",")}]`;
   return typeof value === "object" && value !== null ? "{...}" : String(value);
 }
-
-/** A number as Python prints it. @internal */
-export function pyNumber(value: number): string {
-  const text = value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential() : String(value);
-  return text.replace(/e([+-])(\d)$/, "e$10$2");
-}
-
-/** A pair as Python prints it: `2` stays `2`, two become `(2, 3)`. @internal */
-export const pyPair = (value: Pair): string => (typeof value === "number" ? String(value) : `(${value.join(", ")})`);
-
-/** @internal */
-export const pyBool = (value: boolean): string => (value ? "True" : "False");

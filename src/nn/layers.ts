@@ -3,11 +3,13 @@
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
+import type { Pair } from "../ops/conv.ts";
 import { conv2d, dropout, flatten, layerNorm, linear } from "../ops/index.ts";
-import { both, fraction, integer, known, type Pair, pairOf, positive, pyBool, pyNumber, pyPair } from "./check.ts";
+import { both, fraction, integer, known, pairOf, positive } from "./check.ts";
 import { layerDefault, ones_, zeros_ } from "./init.ts";
 import { type AnyModule, Module } from "./module.ts";
 import { made, type Parameter } from "./parameter.ts";
+import { pyBool, pyNumber, pyPair } from "./repr.ts";
 
 /** Options of `Linear`. */
 export interface LinearOptions {

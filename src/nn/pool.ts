@@ -1,9 +1,11 @@
 // Pooling as modules: thin objects over the ops.
 import { fail } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
+import type { Pair } from "../ops/conv.ts";
 import { avgPool2d, maxPool2d } from "../ops/index.ts";
-import { both, known, type Pair, pairOf, positive, pyBool, pyPair } from "./check.ts";
+import { both, known, pairOf, positive } from "./check.ts";
 import { Module } from "./module.ts";
+import { pyBool, pyPair } from "./repr.ts";
 
 /** Options of `MaxPool2d`. */
 export interface MaxPool2dOptions {

@@ -1,7 +1,7 @@
 // The same values elsewhere: in a storage of their own, in another dtype, off the tape.
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
 import { alias, empty } from "../core/make.ts";
-import { apply, cast, gather, type Op } from "../core/op.ts";
+import { apply, cast, type Op, readStrided } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { like } from "./compose.ts";
 import { launchEach } from "./each.ts";
@@ -20,7 +20,7 @@ const Clone: Op = {
   strided: true,
   forward([x]) {
     const y = like(x!, "clone");
-    gather("clone", y, x!);
+    readStrided("clone", y, x!);
     return y;
   },
   vjp: (g) => [g],
@@ -57,7 +57,7 @@ const Relabel: Op = {
   strided: true,
   forward([x]) {
     const y = empty(x!.shape, "int32", "int", x!.device);
-    gather("int", y, x!);
+    readStrided("int", y, x!);
     return y;
   },
 };

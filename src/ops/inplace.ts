@@ -3,7 +3,7 @@
 import { isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { denseCopy, gather, launch, type Op } from "../core/op.ts";
+import { denseCopy, launch, type Op, readStrided } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
@@ -46,7 +46,7 @@ function binaryInPlace(
       }
       return inPlace(scalar, x, [], other, () => {
         const y = target(x);
-        if (y !== x) gather(op.name, y, x);
+        if (y !== x) readStrided(op.name, y, x);
         launch(kernel, [y], [y], [x.numel], [word(name === "sub" ? -other : other)], op.name);
         settle(op.name, x, y);
         return NOTHING;
@@ -123,7 +123,7 @@ export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
     fail(name, `${show(x.shape)} and mask ${show(mask.shape)}: the mask does not fit into the first`);
   return inPlace(MaskedFill, x, [mask], null, (wants) => {
     const y = target(x);
-    if (y !== x) gather(name, y, x);
+    if (y !== x) readStrided(name, y, x);
     const v = constant(whole, x);
     launchEach("where_f32", y, [mask, v, y], undefined, name);
     v.release(name);
@@ -139,7 +139,7 @@ export function tanh_(x: Tensor): Tensor {
   expectDtype("tanh_", x, "float32");
   return inPlace(Tanh, x, [], null, (wants) => {
     const y = target(x);
-    if (y !== x) gather("tanh_", y, x);
+    if (y !== x) readStrided("tanh_", y, x);
     launch("tanh_f32", [y], [y], [y.numel], undefined, "tanh_");
     settle("tanh_", x, y);
     return wants === 0 ? NOTHING : [x];

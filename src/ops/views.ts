@@ -29,8 +29,8 @@ export interface Place {
   readonly memory: { readonly shape: Shape; readonly strides: readonly number[]; readonly extent: number } | null;
 }
 
-/** Copies the dense `x` to the places of `y`, or adds it to what is there. @internal */
-export function scatter(op: string, y: Tensor, x: Tensor, add = false): void {
+/** Copies the dense `x` to `y`, which may lie strided, or adds it to what is there. @internal */
+export function writeStrided(op: string, y: Tensor, x: Tensor, add = false): void {
   if (y.strides === null) launch(add ? "add_f32" : "copy_f32", [y], add ? [y, x] : [x], [y.numel], undefined, op);
   else
     for (let n = walk(op, y.shape, [y.strides]); n !== null; n = n.next) {
@@ -80,7 +80,7 @@ export function partGradient(g: Tensor, place: Place, shape: Shape): Gradient {
   if (!hasZeroStride(place.shape, place.strides)) {
     made.into = (whole) => {
       const at = alias(whole, place.shape, place.offset, asStrides(place.shape, place.strides));
-      scatter("asStrided", at, contiguous(g), true);
+      writeStrided("asStrided", at, contiguous(g), true);
       at.release("asStrided");
     };
   }
@@ -93,7 +93,7 @@ const Spread: Op<{ place: Place; shape: Shape }> = {
     const gx = like(g!, "gradient of a view", shape);
     launch("fill_f32", [gx], [], [gx.numel], [0], "asStrided");
     const at = alias(gx, place.shape, place.offset, asStrides(place.shape, place.strides));
-    scatter("asStrided", at, g!);
+    writeStrided("asStrided", at, g!);
     at.release("asStrided");
     return gx;
   },

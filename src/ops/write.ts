@@ -7,7 +7,7 @@ import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
-import { apply, current, gather, launch, mixed, type Op, record } from "../core/op.ts";
+import { apply, current, launch, mixed, type Op, readStrided, record } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
@@ -17,7 +17,7 @@ import { wordOf } from "./create.ts";
 import { zerosAs } from "./gradient.ts";
 import { expand, sumTo } from "./reduce.ts";
 import { broadcast, expectSingle, withoutGaps } from "./strides.ts";
-import { fromMemory, Part, type Place, part, partOf, placeOf, scatter, toMemory } from "./views.ts";
+import { fromMemory, Part, type Place, part, partOf, placeOf, toMemory, writeStrided } from "./views.ts";
 
 const fillsRun = (x: Tensor): boolean => withoutGaps(x.shape, stridesOf(x));
 
@@ -146,14 +146,14 @@ export const target = (x: Tensor): Tensor => (x.strides === null ? x : like(x, "
 /** Brings what was written into a target to `x`. @internal */
 export function settle(op: string, x: Tensor, dense: Tensor): void {
   if (dense === x) return;
-  scatter(op, x, dense);
+  writeStrided(op, x, dense);
   dense.release(op);
 }
 
 /** What a tensor is now: a dense copy. @internal */
 export const copied = (x: Tensor): Tensor => {
   const y = empty(x.shape, x.dtype, "the value before", x.device);
-  gather("clone", y, x);
+  readStrided("clone", y, x);
   return y;
 };
 
@@ -192,10 +192,10 @@ export function copy_(x: Tensor, source: Tensor): Tensor {
   const from = toDtype(source, x.dtype);
   inPlace(Copy, x, [from], null, () => {
     const wide = withoutGrad(() => expand(from, x.shape));
-    if (x.strides === null && from.storage !== x.storage) gather("copy_", x, wide);
+    if (x.strides === null && from.storage !== x.storage) readStrided("copy_", x, wide);
     else if (!sameLayout(x, wide)) {
       const dense = wide.strides === null && from.storage !== x.storage ? wide : copied(wide);
-      scatter("copy_", x, dense);
+      writeStrided("copy_", x, dense);
       if (dense !== wide) dense.release("copy_");
     } else x.storage.version++; // nothing moves, and it counts as a write
     if (wide !== from) wide.release("copy_");

@@ -233,12 +233,12 @@ export class WebGpuDevice implements Device {
   /** Host data behind what was submitted. */
   upload(block: Block, words: Float32Array | Int32Array, offset = 0): void {
     if (words.length === 0) return;
-    const put = (source: Float32Array | Int32Array): void =>
+    const send = (source: Float32Array | Int32Array): void =>
       this.gpu.queue.writeBuffer(block.buffer, offset, source as Float32Array<ArrayBuffer>);
-    if (this.queue.idle) put(words);
+    if (this.queue.idle) send(words);
     else {
       const kept = words.slice();
-      this.queue.push({ waits: () => [], run: () => put(kept) });
+      this.queue.push({ waits: () => [], run: () => send(kept) });
     }
   }
 

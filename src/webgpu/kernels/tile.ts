@@ -249,7 +249,7 @@ export function vector(s: Source, many: "a" | "b"): Code {
   const [load, other] = many === "a" ? ["loadA", "loadB"] : ["loadB", "loadA"];
   const byK = along === "k";
   const [lane, lanes, stride, type] = byK ? ["lid.x", 32, 1, "f32"] : ["lid.y", 8, 32, "vec4<f32>"];
-  const put = (line: string, sum: string): string =>
+  const store = (line: string, sum: string): string =>
     many === "a" ? `store(which, part, ${line}, 0u, ${sum});` : `store(which, part, 0u, ${line}, ${sum});`;
   return {
     size: [32, 8, 1],
@@ -278,9 +278,9 @@ export function vector(s: Source, many: "a" | "b"): Code {
   if (lane == 0u) {
     ${
       byK
-        ? put("line", "sums[li]")
+        ? store("line", "sums[li]")
         : range(4)
-            .map((l) => put(`line + ${l}u`, `sums[li].${XYZW[l]}`))
+            .map((l) => store(`line + ${l}u`, `sums[li].${XYZW[l]}`))
             .join("\n    ")
     }
   }`,
