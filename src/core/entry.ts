@@ -29,7 +29,7 @@ export interface Entry<P = unknown> {
   consumed: boolean;
   /** The gradients of the outputs that have come together so far, during a backward. */
   grads: (Tensor | null)[];
-  /** The last walk over the tape that came by. */
+  /** The last walk over the tape that came by: an entry to which two paths lead, as to y in y a + y b, is met once. */
   pass: number;
 }
 
@@ -65,7 +65,12 @@ export function versionsOf(
 /** The entries by which wanted tensors are reached, with bits for the inputs on the way there; null where every leaf is wanted. @internal */
 export type Leads = ReadonlyMap<Entry, number> | null;
 
-/** Every entry that `root` reaches, by falling serial number; where gradients of `wanted` are asked for, of what leads to them. @internal */
+/**
+ * Every entry that `root` reaches, by falling serial number; where gradients of `wanted` are asked for, of what leads to them.
+ * For y = a b (serial 1), z = y + a (serial 2): [z's, y's], and with b wanted the leads are z's by its first input and y's by
+ * its second.
+ * @internal
+ */
 export function reached(root: Tensor, wanted: ReadonlySet<Tensor> | null): { order: Entry[]; leads: Leads } {
   let order: Entry[] = root.entry === null ? [] : [root.entry];
   const pass = nextSerial();
@@ -106,7 +111,12 @@ function leading(order: readonly Entry[], wanted: ReadonlySet<Tensor>): Map<Entr
   return found;
 }
 
-/** Releases what backward consumed on the way to this leaf: the next forward has begun. @internal */
+/**
+ * Releases what backward consumed on the way to this leaf: the next forward has begun. After `loss.backward()` a prediction can still
+ * be read; it goes when the next `model(x)` reads a weight. One list hangs on all leaves that a backward reached, and the
+ * first leaf to be read empties it.
+ * @internal
+ */
 export function releaseSpent(leaf: Leaf, reader: string): void {
   const lists = leaf.spent!;
   leaf.spent = null;

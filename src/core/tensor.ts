@@ -47,7 +47,11 @@ export abstract class Tensor {
   slot = 0;
   /** What it is a view of, itself no view; null for what is none. Writes in place are seen by both, in gradients too. @internal */
   base: Tensor | null = null;
-  /** Recorded writes in place, to it or a view of it; of a view: those of its base when its entry was made; if `fixed`, its version. @internal */
+  /**
+   * Recorded writes in place, to it or a view of it; of a view: those of its base when its entry was made; if `fixed`, its version.
+   * After `v = y.select(0, 0)` and `y.add_(1)` y has 1 and v still 0: v's entry leads to the y of before, so the next who reads v
+   * has it replaced (`mode.refresh`). @internal
+   */
   rebases = 0;
   /** Why a view may not be written while gradients are on, in PyTorch's words. @internal */
   fixed: string | null = null;

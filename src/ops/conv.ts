@@ -50,7 +50,10 @@ interface Geometry {
   readonly groups: number;
 }
 
-/** Images a partial sum of the weight's gradient covers, and most partial sums: fixed, so that threads do not matter. */
+/**
+ * Images a partial sum of the weight's gradient covers, and most partial sums: fixed, so that threads do not matter. 50 images give
+ * 7 partial sums, each a whole gradient `[co, ci, kh, kw]` that one thread makes, and then their sum in one order.
+ */
 const IMAGES = 8;
 const MOST_CHUNKS = 16;
 
@@ -111,7 +114,10 @@ const LINES = 2;
 /** Least terms down the columns that pay for its transforms, and least vectors of 8 pixels for those of the weights. */
 const FEW_TERMS = 10;
 const FEW_VECTORS = 8;
-/** What its scratch memory holds: rows of weights, and bytes of inputs and sums, for images that make so many vectors. */
+/**
+ * What its scratch memory holds: rows of weights, and bytes of inputs and sums, for images that make so many vectors of 8 pixels
+ * side by side. Of outputs of 8 x 8 an image makes 8, so three images lie there together; of 28 x 28 it makes 112, and one does.
+ */
 const MOST_ROWS = 10000;
 const BLOCK_BYTES = 1300000;
 const BLOCK_VECTORS = 24;

@@ -2,6 +2,10 @@
 //
 // A base and its views share one history. What a base is to autograd stands in its entry; a write to a view gives the base a
 // new one (write.ts), and each view makes its entry anew from the base's when it is next read.
+//
+// After `v = y.select(1, 1)` of a dense y [2, 3], `v.mul_(3)` gives y the entry `copySlices`: mul_ at the place { shape [2], strides
+// [3], offset 1 }, with the y of before as its input. Backward multiplies the gradient by 3 at that place alone. v's own entry is
+// from then on `asStrided`, that place of the new y: what reads v differentiates through the write.
 
 import { fail } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";

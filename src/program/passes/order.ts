@@ -2,6 +2,14 @@
 // its convolution, where the passes of pool.ts find it. The maximum of what relu leaves is what relu leaves of the
 // maximum; where that is 0 the two may take another element of the window, and the mask stops its gradient either way.
 // A zero may change its sign.
+//
+//   forward    relu            b <- a              max_pool2d      b, index <- a
+//              max_pool2d      y, index <- b       relu            y <- b
+//   backward   max_pool2d_vjp  g <- gy, index      relu_vjp        g <- gy, y
+//              relu_vjp        ga <- g, b          max_pool2d_vjp  ga <- g, index
+//
+// A window [-1, 2, 0, -3] gives 2 either way, of the same element. [-1, -3] gives 0: of the first element behind relu, as of the
+// first here, but [-3, -1] of the second here; y is 0, so no gradient comes to either.
 import { elementsOf, type Row } from "../../core/device.ts";
 import { type Pass, untouched, uses } from "./rows.ts";
 
