@@ -1,7 +1,19 @@
-// The workloads of the benchmarks, as plain data: the bench, the guard and every peer build their work from it.
+// The workloads of the benchmarks, as plain data: the bench, the guard and every peer build their work from it. Those of single
+// kernels are cases of the tests (test/cases/measured.ts).
 // W1 matrix products, W2 softmax regression, W3 an MLP, W4 the MNIST CNN, W5 a tiny net, W6 elementwise, W7 a
 // convolution; CNN: the convolutions of W4 one by one; batch, width: how the cost of the MLP grows; views: products of what does
 // not lie dense.
+import {
+  type Conv,
+  convFlops,
+  convs,
+  type MapOp,
+  mapRows,
+  maps,
+  type Product,
+  products,
+  ROW,
+} from "../test/cases/measured.ts";
 
 export type Layer =
   | readonly ["linear", number, number]
@@ -19,39 +31,20 @@ export interface Model {
   readonly momentum: number;
 }
 
-export type MapOp = "add" | "relu" | "exp" | "sigmoid" | "softmax" | "sum" | "layernorm";
-
-export interface Conv {
-  readonly n: number;
-  readonly ci: number;
-  readonly co: number;
-  /** Height and width of the input, of the kernel, and zeros around the input. */
-  readonly size: number;
-  readonly kernel: number;
-  readonly padding: number;
-}
-
 export type Task =
   /** c [m, n] = a b: b is stored [n, k] in nt, a is stored [k, m] in tn. */
-  | { readonly kind: "matmul"; form: "nn" | "nt" | "tn"; m: number; n: number; k: number }
+  | ({ readonly kind: "matmul" } & Product)
   | ({ readonly kind: "conv"; pass: "forward" | "dX" | "dW" | "forward+backward" } & Conv)
   /** Rows of 1024. */
   | { readonly kind: "map"; op: MapOp; rows: number }
   | { readonly kind: "forward" | "train"; model: Model; batch: number }
-  /** Attention's products over heads side by side, `[b, t, h, d]` seen as `[b, h, t, d]`; linear over each of t steps of `[b, t, d]`. */
-  | {
-      readonly kind: "view";
-      of: "q kT" | "p v" | "select";
-      train: boolean;
-      b: number;
-      t: number;
-      h: number;
-      d: number;
-    }
-  /** Ops over parts of one tensor. */
-  | { readonly kind: "views"; op: ViewsOp; shape: readonly number[]; backward: boolean };
+  /**
+   * What does not lie dense. Attention's products over heads side by side, `[b, t, h, d]` seen as `[b, h, t, d]`; linear over each of
+   * t steps of `[b, t, d]`, with h outputs; the gates of an LSTM, quarters of each row of `[b, 4 n]`.
+   */
+  | { readonly kind: "views"; of: ViewsOf; train: boolean; sizes: readonly number[] };
 
-export type ViewsOp = "gates";
+export type ViewsOf = "q kT" | "p v" | "select" | "gates";
 
 export type Section = "gemm" | "conv" | "elementwise" | "step" | "growth" | "views";
 /** `captured`: one program, for what is short holding the work several times. `eager`: op by op. */
@@ -71,8 +64,6 @@ export interface Case {
   /** Its share is held to the committed one. */
   readonly guard: boolean;
 }
-
-const ROW = 1024;
 
 const chain = (sizes: readonly number[]): Layer[] =>
   sizes
@@ -137,19 +128,24 @@ export function modelFlops(model: Model, train: boolean): number {
   return flops;
 }
 
-const convFlops = (c: Conv): number =>
-  2 * c.n * c.co * c.ci * c.kernel ** 2 * (c.size + 2 * c.padding - c.kernel + 1) ** 2;
+/** Products whose shares are held, besides the square ones. */
+const HELD = ["64x10x784", "785x17x333"];
 
-function matmul(form: "nn" | "nt" | "tn", m: number, n: number, k: number, modes: Mode[], guard = false): Case {
-  const shape = m === n && n === k ? `${n}` : `${m}x${n}x${k}`;
-  const task = { kind: "matmul", form, m, n, k } as const;
+function matmul(product: Product): Case {
+  const { form, m, n, k } = product;
+  const square = m === n && n === k;
+  const shape = square ? `${n}` : `${m}x${n}x${k}`;
   return {
     ...{ name: `W1 ${form} ${shape}`, workload: "W1", section: "gemm", unit: "GFLOP/s", work: 2 * m * n * k },
-    ...{ task, modes, peak: "arithmetic", guard },
+    ...{ task: { kind: "matmul", ...product }, peak: "arithmetic" },
+    modes: square && n <= 256 && form === "nn" ? ["captured", "eager"] : ["captured"],
+    guard: square ? n <= 512 : HELD.includes(shape),
   };
 }
 
-function conv(name: string, workload: string, pass: "forward" | "dX" | "dW" | "forward+backward", c: Conv): Case {
+function conv(name: keyof typeof convs, pass: "forward" | "dX" | "dW" | "forward+backward"): Case {
+  const c = convs[name];
+  const workload = name === "W7" ? "W7" : "CNN";
   return {
     ...{ name: `${name} ${pass}`, workload, section: "conv", unit: "GFLOP/s" },
     work: convFlops(c) * (pass === "forward+backward" ? 3 : 1),
@@ -176,63 +172,31 @@ function net(name: string, workload: string, kind: "forward" | "train", model: M
   };
 }
 
-/** Select has h outputs. */
-function view(of: "q kT" | "p v" | "select", train: boolean, b: number, t: number, h: number, d: number): Case {
-  const flops = 2 * b * t * h * d * (of === "select" ? 1 : t);
+/** Bytes of the gates are those of the tensor and the results; gradients make it three times as many. */
+function views(of: ViewsOf, train: boolean, ...sizes: number[]): Case {
+  const [b, t, h, d] = sizes as [number, number, number, number];
+  const gates = of === "gates";
+  const once = gates ? 8 * b * t : 2 * b * t * h * d * (of === "select" ? 1 : t);
   return {
-    ...{ name: `${of}${train ? " train" : ""}`, workload: "views", section: "views", unit: "GFLOP/s" },
+    name: gates ? `${of} ${train ? "forward+backward" : "forward"}` : `${of}${train ? " train" : ""}`,
+    ...{ workload: "views", section: "views", unit: gates ? "GB/s" : "GFLOP/s" },
     // select's steps have no gradient of the input
-    work: flops * (train ? (of === "select" ? 2 : 3) : 1),
-    ...{
-      task: { kind: "view", of, train, b, t, h, d },
-      modes: ["captured", "eager"],
-      peak: "arithmetic",
-      guard: false,
-    },
-  };
-}
-
-/** Bytes are those of the tensor and the results; gradients make it three times as many. */
-function views(op: ViewsOp, shape: readonly number[], backward: boolean): Case {
-  const bytes = 8 * shape.reduce((a, b) => a * b, 1);
-  return {
-    ...{ name: `${op} ${backward ? "forward+backward" : "forward"}`, workload: "views", section: "views" },
-    ...{ unit: "GB/s", work: (backward ? 3 : 1) * bytes, task: { kind: "views", op, shape, backward } },
-    ...{ modes: ["captured", "eager"], peak: "copy", guard: false },
+    work: once * (train ? (of === "select" ? 2 : 3) : 1),
+    ...{ task: { kind: "views", of, train, sizes }, modes: ["captured", "eager"] },
+    ...{ peak: gates ? "copy" : "arithmetic", guard: false },
   };
 }
 
 const { softmax, cnn, tiny } = models;
-const w7: Conv = { n: 32, ci: 64, co: 64, size: 28, kernel: 3, padding: 1 };
-const conv1: Conv = { n: 64, ci: 1, co: 10, size: 28, kernel: 5, padding: 0 };
-const conv2: Conv = { n: 64, ci: 10, co: 20, size: 12, kernel: 5, padding: 0 };
 
 export const cases: readonly Case[] = [
-  ...[64, 128, 256, 512, 1024, 2048].flatMap((n) =>
-    (["nn", "nt", "tn"] as const).map((form) =>
-      matmul(form, n, n, n, n <= 256 && form === "nn" ? ["captured", "eager"] : ["captured"], n <= 512),
-    ),
-  ),
-  matmul("nn", 64, 10, 784, ["captured"], true),
-  matmul("nn", 785, 17, 333, ["captured"], true),
-  matmul("nn", 10, 25, 36864, ["captured"]),
-  matmul("nt", 64, 520, 784, ["captured"]),
-  matmul("tn", 520, 784, 64, ["captured"]),
-  matmul("nn", 1, 1024, 1024, ["captured"]),
+  ...products.map(matmul),
 
-  conv("W7", "W7", "forward", w7),
-  conv("W7", "W7", "dX", w7),
-  conv("W7", "W7", "dW", w7),
-  conv("W7", "W7", "forward+backward", w7),
-  conv("conv1", "CNN", "forward", conv1),
-  conv("conv1", "CNN", "dW", conv1),
-  conv("conv2", "CNN", "forward", conv2),
-  conv("conv2", "CNN", "dX", conv2),
-  conv("conv2", "CNN", "dW", conv2),
+  ...(["forward", "dX", "dW", "forward+backward"] as const).map((pass) => conv("W7", pass)),
+  ...(["forward", "dW"] as const).map((pass) => conv("conv1", pass)),
+  ...(["forward", "dX", "dW"] as const).map((pass) => conv("conv2", pass)),
 
-  ...[ROW, 16 * ROW].flatMap((rows) =>
-    (["add", "relu", "exp", "sigmoid", "softmax", "sum", "layernorm"] as const).map((op) => map(op, rows)),
-  ),
+  ...mapRows.flatMap((rows) => maps.map((op) => map(op, rows))),
 
   net("W2 train 64", "W2", "train", softmax, 64),
   net("W2 train 1024", "W2", "train", softmax, 1024),
@@ -245,15 +209,15 @@ export const cases: readonly Case[] = [
   net("W5 train 32", "W5", "train", tiny, 32),
   net("W5 train 1000", "W5", "train", tiny, 1000),
 
-  ...[false, true].map((backward) => views("gates", [64, 4 * 256], backward)),
+  ...[false, true].map((train) => views("gates", train, 64, 4 * 256)),
 
   ...[1, 4, 16, 64, 256, 1024, 4096].map((n) => net(`batch ${n}`, "batch", "train", models.mlp, n)),
   ...[32, 64, 128, 256, 512, 1024, 2048].map((n) => net(`width ${n}`, "width", "train", mlp(784, n, n, 10), 64)),
 
   ...[false, true].flatMap((train) => [
-    view("q kT", train, 8, 128, 8, 64),
-    view("p v", train, 8, 128, 8, 64),
-    view("select", train, 32, 64, 64, 64),
+    views("q kT", train, 8, 128, 8, 64),
+    views("p v", train, 8, 128, 8, 64),
+    views("select", train, 32, 64, 64, 64),
   ]),
 ];
 

@@ -69,17 +69,13 @@ interface Entry {
 /** How many floats the streams have that a case's peak is of; 0 where it is of arithmetic. */
 export function floatsOf({ task, peak }: Case): number {
   if (peak === "arithmetic") return 0;
-  return task.kind === "map" ? task.rows * 1024 : task.kind === "views" ? task.shape.reduce((a, b) => a * b, 1) : 0;
+  return task.kind === "map" ? task.rows * 1024 : task.kind === "views" ? task.sizes.reduce((a, b) => a * b, 1) : 0;
 }
 
 /** The cases with the peaks they are shares of, as rows. What the library cannot do yet is left out. */
 export async function measure(label: string, cases: readonly Case[], settings: Settings): Promise<Row[]> {
   const { w, device, build, threads, rounds, budget } = settings;
-  const floats = ({ task }: Case): number => {
-    if (task.kind === "views") return task.shape.reduce((a, b) => a * b, 1);
-    return task.kind === "map" ? task.rows * 1024 : 0;
-  };
-  const peaks = new Peaks(build, threads, Math.max(...cases.map(floats), 1024));
+  const peaks = new Peaks(build, threads, Math.max(...cases.map(floatsOf), 1024));
   const entries: Entry[] = [];
   const peakOf = new Map<string, Entry>();
   const addPeak = (peak: Peak, n: number): Entry => {

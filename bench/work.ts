@@ -1,6 +1,6 @@
 // Our own work, built from the cases: what a sample runs on the built package.
 import type * as wasmgrad from "../src/index.ts";
-import type { Case, Mode, Model, Task, ViewsOp } from "./cases.ts";
+import type { Case, Mode, Model, Task, ViewsOf } from "./cases.ts";
 import type { Work } from "./timing.ts";
 
 export type Library = typeof wasmgrad;
@@ -29,7 +29,6 @@ export function prepare(w: Library, device: Device, { task, work }: Case, mode: 
   w.setDefaultDevice(device);
   if (task.kind === "train") return train(w, device, task.model, task.batch, mode);
   if (task.kind === "conv") return conv(w, device, task);
-  if (task.kind === "view") return view(w, device, task, mode);
   if (task.kind === "views") return views(w, device, task, mode);
   const found = operation(w, task);
   if (found === null) return null;
@@ -147,30 +146,54 @@ function train(w: Library, device: Device, net: Model, batch: number, mode: Mode
   };
 }
 
-/** A product of views: forward alone, or with the gradients of both factors, of select's weight and bias. */
-function view(w: Library, device: Device, c: Extract<Task, { kind: "view" }>, mode: Mode): Work {
-  const { of, train, b, t, h, d } = c;
-  const dense = [b, t, h, d];
-  const inputs =
-    of === "select"
-      ? [w.randn([b, t, d]), w.randn([h, d]), w.randn([h])]
-      : of === "q kT"
-        ? [w.randn(dense), w.randn(dense)]
-        : [w.randn([b, h, t, t]), w.randn(dense)];
-  const [x, y, z] = inputs as [Tensor, Tensor, Tensor];
-  const leaves = of === "select" ? [y, z] : [x, y];
-  const product = (): Tensor[] => {
-    if (of === "q kT") return [w.matmul(x.transpose(1, 2), y.transpose(1, 2).transpose(-2, -1))];
-    if (of === "p v") return [w.matmul(x, y.transpose(1, 2))];
-    return Array.from({ length: t }, (_, i) => w.linear(x.select(1, i), y, z));
-  };
+/** What is made of views: inputs, of which the leaves want gradients, results, and the shape of the gradient that comes to each. */
+type Viewing = (
+  w: Library,
+  sizes: readonly number[],
+) => { data: Tensor[]; leaves: Tensor[]; results: () => Tensor[]; gradient: readonly number[] | null };
+
+const VIEWS: Record<ViewsOf, Viewing> = {
+  "q kT"(w, [b, t, h, d]) {
+    const [q, k] = [w.randn([b!, t!, h!, d!]), w.randn([b!, t!, h!, d!])];
+    const results = (): Tensor[] => [w.matmul(q.transpose(1, 2), k.transpose(1, 2).transpose(-2, -1))];
+    return { data: [], leaves: [q, k], results, gradient: [b!, h!, t!, t!] };
+  },
+  "p v"(w, [b, t, h, d]) {
+    const [p, v] = [w.randn([b!, h!, t!, t!]), w.randn([b!, t!, h!, d!])];
+    return { data: [], leaves: [p, v], results: () => [w.matmul(p, v.transpose(1, 2))], gradient: [b!, h!, t!, d!] };
+  },
+  select(w, [b, t, h, d]) {
+    const [x, weight, bias] = [w.randn([b!, t!, d!]), w.randn([h!, d!]), w.randn([h!])];
+    const results = (): Tensor[] => Array.from({ length: t! }, (_, i) => w.linear(x.select(1, i), weight, bias));
+    return { data: [x], leaves: [weight, bias], results, gradient: [b!, h!] };
+  },
+  gates(w, [b, n]) {
+    const x = w.randn([b!, n!]);
+    const functions = [w.sigmoid, w.sigmoid, w.tanh, w.sigmoid];
+    const results = (): Tensor[] => functions.map((f, k) => f(x.narrow(1, (k * n!) / 4, n! / 4)));
+    return { data: [], leaves: [x], results, gradient: null };
+  },
+};
+
+/** The results alone, or with gradients: of one of each result where it has a shape, else of the sum of all. */
+function views(w: Library, device: Device, task: Extract<Task, { kind: "views" }>, mode: Mode): Work {
+  const { of, train, sizes } = task;
+  const { data, leaves, results, gradient: shape } = VIEWS[of](w, sizes);
   if (train) for (const leaf of leaves) leaf.requiresGrad = true;
-  const gradient = train ? w.randn(of === "select" ? [b, h] : of === "q kT" ? [b, h, t, t] : [b, h, t, d]) : null;
+  const gradient = train && shape !== null ? w.randn([...shape]) : null;
   const once = (): void => {
     for (const leaf of leaves) leaf.grad = null;
-    for (const out of product()) {
-      if (gradient !== null) out.backward(gradient);
-      out.dispose();
+    const made = results();
+    if (shape !== null) {
+      for (const y of made) {
+        if (gradient !== null) y.backward(gradient);
+        y.dispose();
+      }
+    } else if (train) {
+      made
+        .map((y) => y.sum())
+        .reduce((x, y) => x.add(y))
+        .backward();
     }
   };
   const program = w.capture(once);
@@ -185,7 +208,7 @@ function view(w: Library, device: Device, c: Extract<Task, { kind: "view" }>, mo
     },
     dispose() {
       program.dispose();
-      for (const v of [...inputs, ...(gradient === null ? [] : [gradient])]) v.dispose();
+      for (const x of [...data, ...leaves, ...(gradient === null ? [] : [gradient])]) x.dispose();
     },
   };
 }
@@ -226,44 +249,4 @@ function conv(w: Library, device: Device, c: Extract<Task, { kind: "conv" }>): W
     device.flushSync();
   };
   return { unit: 1, run, dispose };
-}
-
-/** What is made of parts of x. */
-const VIEWS: Record<ViewsOp, (w: Library, x: Tensor) => Tensor[]> = {
-  gates(w, x) {
-    const n = x.shape[1]! / 4;
-    return [w.sigmoid, w.sigmoid, w.tanh, w.sigmoid].map((f, k) => f(x.narrow(1, k * n, n)));
-  },
-};
-
-/** Alone, or with the gradient of the sum of all that is made. */
-function views(w: Library, device: Device, task: Extract<Task, { kind: "views" }>, mode: Mode): Work {
-  const { op, shape, backward } = task;
-  const x = w.randn([...shape], { requiresGrad: backward });
-  const once = (): void => {
-    x.grad = null;
-    const made = VIEWS[op](w, x);
-    if (!backward) return;
-    made
-      .map((y) => y.sum())
-      .reduce((a, b) => a.add(b))
-      .backward();
-  };
-  const captured = w.capture(() => {
-    once();
-  });
-  return {
-    unit: 1,
-    async run(times) {
-      for (let i = 0; i < times; i++) {
-        if (mode === "captured") await captured();
-        else w.scope(once);
-      }
-      device.flushSync();
-    },
-    dispose() {
-      captured.dispose();
-      x.dispose();
-    },
-  };
 }

@@ -1,11 +1,16 @@
 // Elementwise functions of two tensors: equal shapes, and every way in which one is broadcast.
 import * as ops from "../../src/ops/index.ts";
 import { FEW, type Fill, f, family, ints } from "./case.ts";
+import { FEW_ROWS, ROW } from "./measured.ts";
 
 export const { cases, add } = family("binary", { tolerance: "exact" });
 
 const SHAPES: [number[], number[]][] = [
   ...FEW.map((n): [number[], number[]] => [[n], [n]]),
+  [
+    [FEW_ROWS, ROW],
+    [FEW_ROWS, ROW],
+  ],
   [[3, 6, 5], [5]],
   [
     [3, 1, 5],

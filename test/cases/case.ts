@@ -1,4 +1,4 @@
-// What a case is: plain data that tests and benchmarks read, and the seeded values of its inputs.
+// What a case is: plain data that tests read, and the seeded values of its inputs. What is measured too stands in measured.ts.
 // Sizes are chosen by property: around the vector width (4), the unrolled loop (16), a share's grain (64), the GEMM tile
 // (2 x 24, k in blocks of 256), primes, none at all, and past the threshold from which rows are shared by threads.
 import type { DType } from "../../src/core/dtype.ts";

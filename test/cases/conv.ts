@@ -5,6 +5,7 @@ import { empty } from "../../src/core/make.ts";
 import { launch } from "../../src/core/op.ts";
 import * as ops from "../../src/ops/index.ts";
 import { f, family } from "./case.ts";
+import { fewerImages } from "./measured.ts";
 
 export const { cases, add } = family("conv");
 
@@ -16,6 +17,13 @@ interface Shape {
   options?: ops.ConvOptions;
 }
 const SHAPES: Shape[] = [
+  ...fewerImages().map(
+    ({ n, ci, co, size, kernel, padding }): Shape => ({
+      x: [n, ci, size, size],
+      w: [co, ci, kernel, kernel],
+      ...(padding > 0 ? { options: { padding } } : {}),
+    }),
+  ),
   { x: [1, 1, 1, 1], w: [1, 1, 1, 1] },
   { x: [2, 1, 12, 12], w: [10, 1, 5, 5] },
   { x: [1, 3, 5, 5], w: [2, 3, 5, 5] },

@@ -6,6 +6,7 @@ import { launch } from "../../src/core/op.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import * as ops from "../../src/ops/index.ts";
 import { f, family } from "./case.ts";
+import { fewerRows } from "./measured.ts";
 
 export const { cases, add } = family("matmul");
 
@@ -54,10 +55,14 @@ const SIZES: [number, number, number][] = [
   [701, 13, 395],
   [65, 131, 601],
 ];
+const product = {
+  nn: (m: number, n: number, k: number) => add("matmul nn", [f([m, k]), f([k, n])], (a, b) => ops.matmul(a, b)),
+  nt: (m: number, n: number, k: number) => add("matmul nt", [f([m, k]), f([n, k])], (a, b) => ops.matmul(a, ops.t(b))),
+  tn: (m: number, n: number, k: number) => add("matmul tn", [f([k, m]), f([k, n])], (a, b) => ops.matmul(ops.t(a), b)),
+};
+for (const { form, m, n, k } of fewerRows()) product[form](m, n, k);
 for (const [m, n, k] of SIZES) {
-  add("matmul nn", [f([m, k]), f([k, n])], (a, b) => ops.matmul(a, b));
-  add("matmul nt", [f([m, k]), f([n, k])], (a, b) => ops.matmul(a, ops.t(b)));
-  add("matmul tn", [f([k, m]), f([k, n])], (a, b) => ops.matmul(ops.t(a), b));
+  for (const form of ["nn", "nt", "tn"] as const) product[form](m, n, k);
   add("linear", [f([m, k]), f([n, k]), f([n])], (x, w, b) => ops.linear(x, w, b));
 }
 add("matmul tt", [f([9, 6]), f([5, 9])], (a, b) => ops.matmul(ops.t(a), ops.t(b)));

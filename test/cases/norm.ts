@@ -1,6 +1,7 @@
 // layerNorm over one and several of the last dims, with and without weight and bias.
 import * as ops from "../../src/ops/index.ts";
 import { f, family } from "./case.ts";
+import { FEW_ROWS, ROW } from "./measured.ts";
 
 export const { cases, add } = family("norm");
 
@@ -19,6 +20,7 @@ const SHAPES: [number[], number][] = [
   [[2, 65], 1],
   [[1, 129], 1],
   [[2, 257], 1],
+  [[FEW_ROWS, ROW], 1],
   [[2, 1031], 1],
   [[6], 1],
   [[2, 3, 5], 1],

@@ -1,6 +1,7 @@
 // Reductions of [outer, n, inner] over n: sums, means, extremes and where they stand.
 import * as ops from "../../src/ops/index.ts";
 import { bools, f, family, ints } from "./case.ts";
+import { FEW_ROWS, ROW } from "./measured.ts";
 
 export const { cases, add } = family("reduce");
 
@@ -33,6 +34,7 @@ const NESTS: [number, number, number][] = [
   [1, 61, 401],
   [17, 37, 41],
 ];
+add("sum over all, in rows,", [f([FEW_ROWS, ROW])], (x) => ops.sum(x));
 for (const shape of NESTS) {
   add("sum", [f(shape)], (x) => ops.sum(x, { dim: 1 }));
   add("mean", [f(shape)], (x) => ops.mean(x, { dim: 1 }));

@@ -1,5 +1,6 @@
 // softmax and logSoftmax along the last dim and along others.
 import { f, family } from "./case.ts";
+import { FEW_ROWS, ROW } from "./measured.ts";
 
 export const { cases, add } = family("softmax");
 
@@ -17,6 +18,7 @@ const NESTS: [number[], number][] = [
   [[3, 31], 1],
   [[2, 65], 1],
   [[1, 257], 1],
+  [[FEW_ROWS, ROW], 1],
   [[2, 1031], -1],
   [[7], 0],
   [[], 0],

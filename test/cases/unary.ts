@@ -1,6 +1,7 @@
 // Elementwise functions of one tensor, and of a tensor and a number.
 import * as ops from "../../src/ops/index.ts";
 import { bools, FEW, type Fill, f, family, ints, LENGTHS, type Tolerance } from "./case.ts";
+import { FEW_ROWS, maps, ROW } from "./measured.ts";
 
 export const { cases, add } = family("unary", { tolerance: "exact" });
 
@@ -26,6 +27,8 @@ const functions: [Name, Fill, Tolerance, Tolerance][] = [
 for (const [name, fill, tolerance, gradTolerance] of functions) {
   for (const n of LENGTHS) add(name, [f([n], fill)], (x) => x[name](), { tolerance, gradTolerance });
   add(name, [f([], fill)], (x) => x[name](), { tolerance, gradTolerance });
+  if ((maps as readonly string[]).includes(name))
+    add(name, [f([FEW_ROWS, ROW], fill)], (x) => x[name](), { tolerance, gradTolerance });
 }
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
