@@ -8,7 +8,7 @@ import { apply, contiguous, denseCopy, launch, type Op } from "./op.ts";
 import { alive, type Tensor } from "./tensor.ts";
 
 /** a + b, in place where nobody else holds `a`. Both are used up. @internal */
-export function sum(a: Tensor, b: Tensor, create: boolean): Tensor {
+export function addUp(a: Tensor, b: Tensor, create: boolean): Tensor {
   if (create) return apply(Add, [a, b], null);
   const x = settled(a);
   const y = settled(b);

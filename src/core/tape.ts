@@ -4,7 +4,7 @@
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
 
-import { accumulate, sum } from "./accumulate.ts";
+import { accumulate, addUp } from "./accumulate.ts";
 import { isFloat } from "./dtype.ts";
 import { consume, type Entry, type Leads, reached } from "./entry.ts";
 import { fail } from "./error.ts";
@@ -186,18 +186,18 @@ function add(
   if (wanted?.has(x) && edge === x.entry) {
     const before = found.get(x);
     const mine = edge === null || create ? g : alias(g);
-    found.set(x, before === undefined ? mine : sum(before, mine, create));
+    found.set(x, before === undefined ? mine : addUp(before, mine, create));
     if (edge === null) return;
   }
   if (edge !== null && leads?.has(edge) !== false) {
     if (edge.grads.length > 0) {
       const before = edge.grads[slot]!;
-      edge.grads[slot] = before === null ? g : sum(before, g, create);
+      edge.grads[slot] = before === null ? g : addUp(before, g, create);
     } else if (edge.others.length === 0) edge.grads = [g];
     else edge.grads = [edge.out, ...edge.others].map((_, i) => (i === slot ? g : null));
   } else if (wanted === null) {
     const before = found.get(x);
-    found.set(x, before === undefined ? g : sum(before, g, create));
+    found.set(x, before === undefined ? g : addUp(before, g, create));
   } else if (!create) g.release("backward()");
 }
 

@@ -14,7 +14,7 @@ import { reshape, t, transpose } from "./shape.ts";
 import { broadcast, twoLoops, withoutGaps } from "./strides.ts";
 
 /** What a result is to lie like, where it has that shape. */
-interface Layout {
+interface ResultLayout {
   readonly shape: Shape;
   readonly strides: readonly number[];
 }
@@ -44,7 +44,7 @@ const liesTurned = (x: Tensor): boolean => x.strides !== null && lines(x)?.turne
 const readable = (x: Tensor): Tensor => (x.strides === null || lines(x) !== null ? x : contiguous(x));
 
 /** Lines of a, b and c, and two loops over products: their sizes, and steps of a, b and c, outer and inner. */
-interface Nest {
+interface ProductNest {
   readonly m: number;
   readonly lines: readonly Lines[];
   readonly sizes: readonly [number, number];
@@ -53,7 +53,7 @@ interface Nest {
 const ONE = { sizes: [1, 1], steps: [0, 0, 0, 0, 0, 0] } as const;
 
 /** Null where it takes more than two loops. */
-function nestOf(lead: Shape, m: number, lines: readonly Lines[]): Nest | null {
+function nestOf(lead: Shape, m: number, lines: readonly Lines[]): ProductNest | null {
   const [a, b, c] = lines as [Lines, Lines, Lines];
   let d = lead.length;
   // Rows of all products against one b are one tall product.
@@ -83,7 +83,7 @@ function product(
   factors: readonly [Tensor, Tensor],
   transposed: number,
   bias: Tensor | null,
-  wanted: Layout | null,
+  wanted: ResultLayout | null,
 ): Tensor {
   const [m, n] = [shape[shape.length - 2] ?? 1, shape[shape.length - 1]!];
   const read: Tensor[] = [factors[0], factors[1]];
@@ -104,7 +104,7 @@ function product(
     return found;
   };
   let y: Tensor | null = null;
-  let nest: Nest | null = null;
+  let nest: ProductNest | null = null;
   if (wanted !== null && sameShape(wanted.shape, shape)) {
     const c = linesOf(shape, wanted.strides, lead);
     if (c?.turned === false) nest = nestOf(lead, m, [lie(0), lie(1), c]);
@@ -122,7 +122,15 @@ function product(
 }
 
 /** Launches one of the dense forms, where the factors lie so, or the strided one. */
-function row(op: string, y: Tensor, read: Tensor[], bias: Tensor | null, n: number, k: number, nest: Nest): void {
+function row(
+  op: string,
+  y: Tensor,
+  read: Tensor[],
+  bias: Tensor | null,
+  n: number,
+  k: number,
+  nest: ProductNest,
+): void {
   const { m, sizes, steps } = nest;
   const [a, b, c] = nest.lines as [Lines, Lines, Lines];
   const [outer, inner] = sizes;
@@ -148,7 +156,7 @@ const FORMS = { nn: "matmul_nn_f32", nt: "matmul_nt_f32", tn: "matmul_tn_f32", s
 const FORMS_BIAS = { ...FORMS, nn: "matmul_nn_bias_f32", nt: "matmul_nt_bias_f32", strided: "matmul_strided_bias_f32" };
 
 /** Both operands at least matrices: [..., m, k] and [..., k, n]. The layout is that of the result. */
-const Matmul: Op<Layout | null> = {
+const Matmul: Op<ResultLayout | null> = {
   name: "matmul",
   strided: true,
   fit: sumTo,
@@ -189,11 +197,11 @@ const Matmul: Op<Layout | null> = {
 };
 /** Bits of `wants`. */
 const [A, B, BIAS] = [1, 2, 4];
-const times = (a: Tensor, b: Tensor, wanted: Layout | null): Tensor => apply(Matmul, [a, b], wanted);
+const times = (a: Tensor, b: Tensor, wanted: ResultLayout | null): Tensor => apply(Matmul, [a, b], wanted);
 const last = (x: Tensor): Tensor => transpose(x, -2, -1);
 
 /** How the gradient of `x` (transposed) lies best: as `x` where that fills a run of memory, so that views are undone without a copy. */
-function layout(x: Tensor, transposed = false): Layout | null {
+function layout(x: Tensor, transposed = false): ResultLayout | null {
   if (x.strides === null || !withoutGaps(x.shape, x.strides)) return null;
   const order = <T>(list: readonly T[]): T[] =>
     transposed ? [...list.slice(0, -2), list[list.length - 1]!, list[list.length - 2]!] : [...list];

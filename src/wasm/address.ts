@@ -40,7 +40,7 @@ const script = firstScript();
  * The address of a file of the package; null where nothing tells. Bundles that are no modules (iife, cjs) have no
  * `import.meta.url`: there it lies beside the script. In a bundle that is one it may not lie there either.
  */
-export function addressOf(file: string): URL | null {
+export function urlOf(file: string): URL | null {
   for (const find of [BESIDE[file]!, () => new URL(file, script)]) {
     try {
       return find();

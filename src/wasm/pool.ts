@@ -2,7 +2,7 @@
 import { fail } from "../core/error.ts";
 import { availableParallelism, canBlock, canShare } from "../host/probe.ts";
 import { type HostWorker, hasWorkers, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
-import { addressOf } from "./address.ts";
+import { urlOf } from "./address.ts";
 import { AWAKE, EPOCH, MAX_THREADS, READY, SPINS } from "./control.ts";
 import { WORKER } from "./worker.ts";
 
@@ -54,7 +54,7 @@ export class Pool {
     const cores = await availableParallelism();
     this.words[SPINS >> 2] = this.threads > cores ? 0 : SPIN_LOOKS;
     this.words[AWAKE >> 2] = canBlock() ? 0 : 1;
-    const address = file === undefined ? addressOf("wasmgrad-worker.js") : addressGiven(file);
+    const address = file === undefined ? urlOf("wasmgrad-worker.js") : addressGiven(file);
     const ways = await waysToStart(WORKER, address, file !== undefined);
     for (let ith = 1; ith < this.threads; ith++) {
       this.launch(ith, ways, [], (worker) => worker.post({ module, memory, names, ith }));

@@ -4,7 +4,7 @@ import { reason } from "../host/fetch.ts";
 import { checkIntegrity } from "../host/integrity.ts";
 import { builtin, hasBuiltins } from "../host/node.ts";
 import { version } from "../version.ts";
-import { addressOf, FILES, fromSources } from "./address.ts";
+import { FILES, fromSources, urlOf } from "./address.ts";
 import { carriedBytes } from "./carried.ts";
 import type { Build, WasmSource } from "./options.ts";
 
@@ -77,7 +77,7 @@ export async function moduleOf(
   if (source === undefined) {
     const bytes = await carriedBytes(file);
     if (bytes !== null) return fromBytes(bytes, `${file} in the script`, integrity, file);
-    const address = addressOf(file);
+    const address = urlOf(file);
     if (address !== null) return fromAddress(address, file, integrity);
     return fail(
       "init",

@@ -14,13 +14,13 @@ interface Dispatch {
 }
 
 /** Where a storage lies, and the float in it that a buffer begins at. */
-export interface Place {
+export interface Locator {
   range(storage: Storage): Range;
   offset(buffer: Buffer): number;
 }
 
 /** Outside programs every storage has a buffer to itself. */
-export const EAGER: Place = {
+export const EAGER: Locator = {
   range(storage) {
     const { buffer, id, size } = (storage as GpuStorage).block!;
     return { buffer, id, offset: 0, size };
@@ -45,7 +45,7 @@ export class Batch {
   }
 
   /** Appends a row of the registry; nothing when it has no work. `number` names it in faults. */
-  append(row: Row, place: Place, guarded: boolean, number: number): void {
+  append(row: Row, place: Locator, guarded: boolean, number: number): void {
     const { map, unique } = bindingsOf(row.buffers.map((b) => b.storage.alias ?? b.storage));
     const compiled = this.pipelines.of(row, map, unique.map(isHalf), guarded);
     const groups = this.pipelines.groupsOf(compiled, row);

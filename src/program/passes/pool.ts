@@ -121,7 +121,7 @@ function direct(rows: readonly Row[], table: ReadonlyMap<Storage, Uses>, j: numb
     };
   }
   if (row.kernel !== "conv2d_winograd_f32") return row;
-  // The convolution of the gradient with the turned weight, whose padding is that of a full one less the forward's.
+  // The convolution of the gradient with the flipped weight, whose padding is that of a full one less the forward's.
   const [gx, g, u] = row.buffers as [Row["buffers"][0], Row["buffers"][0], Row["buffers"][0]];
   const i = table.get(u.storage)?.writers[0] ?? -1;
   const transform = rows[i];

@@ -1,5 +1,5 @@
 // What a kernel's fault says to the user: only a kernel can see the values.
-import { denseOf, WALK } from "../row/nest.ts";
+import { denseOf, WALK } from "./nest.ts";
 
 /** `crossEntropy: label 12 in row 3 is outside [0, 10)`; the shapes come from the row's extents. */
 export function faultMessage(row: string, op: string, words: readonly number[], index: number, value: number): string {
