@@ -26,6 +26,9 @@ const addresses = {
   },
 };
 
+/** Layouts of kernels' rows that few pages read: apart, so that a page's bundler leaves them with those who do. */
+const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:copy|facts|index|loss|matmul|reader|table|unary)\.ts$)/;
+
 /** `import text from "wasm:simd.wasm"`: the file in dist/, gzip in base64, which is a third of the bare bytes in base64. */
 const carried = {
   name: "carried",
@@ -70,7 +73,12 @@ export async function bundle(entries, options = {}) {
     visit(input.index);
     return core.has(id) ? "core" : null;
   };
-  const splitting = { groups: [{ name, debugName: "core" }] };
+  const splitting = {
+    groups: [
+      { name: "rows", test: ROWS, priority: 1 },
+      { name, debugName: "core" },
+    ],
+  };
   try {
     const { output } = await build[dir === undefined ? "generate" : "write"]({
       ...{

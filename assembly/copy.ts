@@ -5,7 +5,7 @@ import { fill, words } from "./lib/lanes";
 import { GRAIN, line, offset } from "./lib/map";
 import { gatherNest, transposeBand } from "./lib/nest";
 
-/** y | x | n | */
+/** y:u32 | x:u32 | n | */
 export function copy_f32(args: usize, ith: u32, nth: u32): void {
   const n = extent(args, 2);
   const i = first(n, GRAIN, ith, nth);
@@ -13,7 +13,7 @@ export function copy_f32(args: usize, ith: u32, nth: u32): void {
   words(pointer(args, 0) + ((<usize>i) << 2), pointer(args, 1) + ((<usize>i) << 2), count);
 }
 
-/** y | | n | word */
+/** y:u32 | | n | word */
 export function fill_f32(args: usize, ith: u32, nth: u32): void {
   const n = extent(args, 1);
   const i = first(n, GRAIN, ith, nth);
@@ -21,7 +21,7 @@ export function fill_f32(args: usize, ith: u32, nth: u32): void {
   fill(pointer(args, 0) + ((<usize>i) << 2), v128.load32_splat(args + 8), count);
 }
 
-/** y | | n | start step        start + i * step in f64, rounded once */
+/** y | | n | start:f32 step:f32        start + i * step in f64, rounded once */
 export function arange_f32(args: usize, ith: u32, nth: u32): void {
   const n = extent(args, 1);
   const start = <f64>scalar(args, 2);
@@ -32,7 +32,7 @@ export function arange_f32(args: usize, ith: u32, nth: u32): void {
   for (; i < end; i++) store<f32>(y + ((<usize>i) << 2), <f32>(start + <f64>i * step));
 }
 
-/** y | | n | start step */
+/** y:i32 | | n | start:i32 step:i32 */
 export function arange_i32(args: usize, ith: u32, nth: u32): void {
   const n = extent(args, 1);
   const start = extent(args, 2);
@@ -43,7 +43,7 @@ export function arange_i32(args: usize, ith: u32, nth: u32): void {
   for (; i < end; i++) store<u32>(y + ((<usize>i) << 2), start + i * step);
 }
 
-/** y | x | d0..d5 | s0..s5        y[i0..i5] = x[i0 s0 + .. + i5 s5], y dense */
+/** y:u32 | x:u32 | d*6 | s*6:i32        y[i0..i5] = x[i0 s0 + .. + i5 s5], y dense */
 export function permute_f32(args: usize, ith: u32, nth: u32): void {
   const dims = args + 8;
   const strides = args + 32;
@@ -104,17 +104,17 @@ function scatter(add: bool, from: usize, dims: usize, args: usize, ith: u32, nth
   }
 }
 
-/** y | x | d0..d5 | s0..s5        y[i0 s0 + .. + i5 s5] = x[i0..i5], x dense: lines over d5 */
+/** y:u32 | x:u32 | d*6 | s*6:i32        y[i0 s0 + .. + i5 s5] = x[i0..i5], x dense: lines over d5 */
 export function scatter_f32(args: usize, ith: u32, nth: u32): void {
   scatter(false, pointer(args, 1), args + 8, args, ith, nth);
 }
 
-/** y | y x | d0..d5 | s0..s5        the same, added to what is there */
+/** y | before x | d*6 | s*6:i32        the same, added to what is there */
 export function scatter_add_f32(args: usize, ith: u32, nth: u32): void {
   scatter(true, pointer(args, 2), args + 12, args, ith, nth);
 }
 
-/** y[batch, n, m] | x[batch, m, n] | batch m n |        bands of 16 columns of x */
+/** y:u32 | x:u32 | batch m n |        bands of 16 columns of x */
 export function transpose_f32(args: usize, ith: u32, nth: u32): void {
   const batch = extent(args, 2);
   const m = extent(args, 3);

@@ -6,7 +6,7 @@ import { read, write } from "./lib/lanes";
 import { GRAIN } from "./lib/map";
 import { madd } from "./lib/simd";
 
-/** step += 1 for each of S tensors of one element. Serial. */
+/** step.. | | count |        step += 1 for each of the tensors, of one element. Serial. */
 export function tick_f32(args: usize, ith: u32, nth: u32): void {
   if (ith > 0) return;
   const count = extent(args, buffers(args));
@@ -93,7 +93,7 @@ class Sgd {
   }
 }
 
-/** p_0 .. | lr g_0 .. | S n_0 .. | weight_decay(f64) maximize */
+/** p.. | lr g.. | count n.. | decay:f64 maximize */
 export function sgd_f32(args: usize, ith: u32, nth: u32): void {
   segments<Sgd>(args, ith, nth, 1, 1);
 }
@@ -161,7 +161,7 @@ class Momentum {
   }
 }
 
-/** p_0 buf_0 .. | lr g_0 step_0 .. | S n_0 .. | weight_decay momentum dampening (f64) nesterov maximize */
+/** p.. buffer.. | lr g.. step.. | count n.. | decay:f64 momentum:f64 dampening:f64 nesterov maximize */
 export function sgd_momentum_f32(args: usize, ith: u32, nth: u32): void {
   segments<Momentum>(args, ith, nth, 2, 2);
 }
@@ -221,12 +221,12 @@ class AmsGrad {
   }
 }
 
-/** p_0 m_0 v_0 .. | lr g_0 step_0 .. | S n_0 .. | beta1 beta2 eps weight_decay (f64) maximize decoupled */
+/** p.. mean.. square.. | lr g.. step.. | count n.. | beta1:f64 beta2:f64 eps:f64 decay:f64 maximize decoupled */
 export function adam_f32(args: usize, ith: u32, nth: u32): void {
   segments<Adam>(args, ith, nth, 3, 2);
 }
 
-/** p_0 m_0 v_0 vmax_0 .. | the rest as adam_f32 */
+/** p.. mean.. square.. most.. | lr g.. step.. | count n.. | beta1:f64 beta2:f64 eps:f64 decay:f64 maximize decoupled */
 export function adam_amsgrad_f32(args: usize, ith: u32, nth: u32): void {
   segments<AmsGrad>(args, ith, nth, 4, 2);
 }

@@ -8,7 +8,7 @@ function larger(v: v128, best: v128): v128 {
   return v128.or(f32x4.gt(v, best), f32x4.ne(v, v));
 }
 
-/** y idx | x | planes oh ow kh kw | h w sh sw ph pw dh dw: the first maximum of a window, or the last NaN */
+/** y idx:i32 | x | planes oh ow kh kw | h:i32 w:i32 sh:i32 sw:i32 ph:i32 pw:i32 dh:i32 dw:i32: the first maximum of a window, or the last NaN */
 export function max_pool2d_f32(args: usize, ith: u32, nth: u32): void {
   const e = args + 12;
   const planes = extent(e, 0);
@@ -150,7 +150,7 @@ function unpool(gx: usize, gy: usize, idx: usize, oh: u32, ow: u32, w: u32): boo
   return true;
 }
 
-/** gx | gy idx | planes oh ow | h w: each gradient is added where its maximum was; windows may overlap */
+/** gx | gy idx:i32 | planes oh ow | h:i32 w:i32 sh:i32 sw:i32 ph:i32 pw:i32 dh:i32 dw:i32 kh:i32 kw:i32: each gradient is added where its maximum was; windows may overlap */
 export function max_pool2d_vjp_f32(args: usize, ith: u32, nth: u32): void {
   const e = args + 12;
   const planes = extent(e, 0);
@@ -182,7 +182,7 @@ function divisor(e: usize, top: i32, left: i32, kh: i32, kw: i32, h: i32, w: i32
   return <f32>max((min(top + kh, h) - max(top, 0)) * (min(left + kw, w) - max(left, 0)), 1);
 }
 
-/** y | x | planes oh ow kh kw | h w sh sw ph pw count_include_pad divisor_override (0: none) */
+/** y | x | planes oh ow kh kw | h:i32 w:i32 sh:i32 sw:i32 ph:i32 pw:i32 padded:i32 given:i32: the divisor, 0 for none */
 export function avg_pool2d_f32(args: usize, ith: u32, nth: u32): void {
   const e = args + 8;
   const planes = extent(e, 0);
@@ -233,7 +233,7 @@ export function avg_pool2d_f32(args: usize, ith: u32, nth: u32): void {
 }
 
 /**
- * gx | gy | planes oh ow kh kw | h w sh sw ph pw count_include_pad divisor_override: each gradient spread over its
+ * gx | gy | planes oh ow kh kw | h:i32 w:i32 sh:i32 sw:i32 ph:i32 pw:i32 padded:i32 given:i32: each gradient spread over its
  * window
  */
 export function avg_pool2d_vjp_f32(args: usize, ith: u32, nth: u32): void {

@@ -5,7 +5,7 @@ import { extent, first, last, pointer, scalar } from "./lib/args";
 import { put } from "./lib/lanes";
 import { log, sinQuadrant } from "./lib/math";
 
-/** slot state | | n |        slot = state, then the state's counter steps over the ceil(n / 2) blocks drawn. Serial. */
+/** slot:u32 state:u32 | | n |        slot = state, then the state's counter steps over the ceil(n / 2) blocks drawn. Serial. */
 export function random_take_i32(args: usize, ith: u32, nth: u32): void {
   if (ith > 0) return;
   const state = pointer(args, 1);
@@ -113,7 +113,7 @@ class Uniform {
   }
 }
 
-/** y | slot | n | lo hi        lo + u (hi - lo), below hi */
+/** y | slot:u32 | n | lo:f32 hi:f32        lo + u (hi - lo), below hi */
 export function uniform_f32(args: usize, ith: u32, nth: u32): void {
   const lo = scalar(args, 3);
   const hi = scalar(args, 4);
@@ -149,7 +149,7 @@ function turn(t: v128, quarter: i32): v128 {
   return sinQuadrant(r, i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(quarter)));
 }
 
-/** y | slot | n | mean std */
+/** y | slot:u32 | n | mean:f32 spread:f32 */
 export function normal_f32(args: usize, ith: u32, nth: u32): void {
   draw<Normal>(args, ith, nth, f32x4.splat(scalar(args, 3)), f32x4.splat(scalar(args, 4)));
 }
@@ -169,7 +169,7 @@ class Mask {
   }
 }
 
-/** y | slot | n | p scale        u < p ? 0 : scale */
+/** y | slot:u32 | n | p:f32 scale:f32        u < p ? 0 : scale */
 export function dropout_mask_f32(args: usize, ith: u32, nth: u32): void {
   draw<Mask>(args, ith, nth, f32x4.splat(scalar(args, 3)), f32x4.splat(scalar(args, 4)));
 }
@@ -191,7 +191,7 @@ class Integer {
   }
 }
 
-/** y | slot | n | lo hi        lo + floor(x (hi - lo) / 2^32): a value's share is off by at most one in 2^32 */
+/** y:i32 | slot:u32 | n | lo:i32 hi:i32        lo + floor(x (hi - lo) / 2^32): a value's share is off by at most one in 2^32 */
 export function randint_i32(args: usize, ith: u32, nth: u32): void {
   const lo = <i32>extent(args, 3);
   const hi = <i32>extent(args, 4);

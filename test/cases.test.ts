@@ -4,6 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { lacksRevectorizer } from "../src/host/probe.ts";
 import { init } from "../src/init.ts";
+import { factsOf } from "../src/program/kernels/facts.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import { BUILDS } from "../src/wasm/load.ts";
 import { cases } from "./cases/index.ts";
@@ -20,9 +21,6 @@ import {
   watch,
 } from "./harness.ts";
 import { ready } from "./waiting.ts";
-
-// Kernels that run once, on one thread.
-const SERIAL = new Set(["random_take_i32", "tick_f32", "nll_mean_f32"]);
 
 const gradients = suite("reference, f64");
 for (const c of cases) {
@@ -75,7 +73,7 @@ for (const build of BUILDS.filter((b) => b !== "256" || lack === null)) {
         [],
       );
       assert.equal(
-        names.filter((name) => !seen.shared.has(name) && !SERIAL.has(name)),
+        names.filter((name) => !seen.shared.has(name) && !factsOf(name).once),
         [],
         "with enough work for several threads",
       );

@@ -8,9 +8,10 @@ import { grad } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
 import { manualSeed, mul, narrow, sum, tensor, view } from "../src/ops/index.ts";
 import { noGrad, scope } from "../src/ops/modes.ts";
+import { winograd } from "../src/program/winograd.ts";
 import { dataSync } from "../src/read.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
-import { kernel, PARALLEL_WORK } from "../src/wasm/script.ts";
+import { PARALLEL_WORK } from "../src/wasm/script.ts";
 import { type Case, dtypeOf, type Input, type Tolerance, values } from "./cases/case.ts";
 import { ReferenceDevice, type ReferenceStorage } from "./reference.ts";
 
@@ -33,6 +34,7 @@ export interface Outcome {
 }
 
 export const reference = new ReferenceDevice();
+reference.choices = winograd;
 
 /** What is known about the sums behind a tensor of the reference. */
 function behind(dense: Tensor): Pick<Value, "scale" | "terms"> {
@@ -375,15 +377,15 @@ export function checkTwice(c: Case): void {
 // ------------------------------------------------------------------------------------------------------------ devices
 
 /** Notes the kernels that are launched, and those with enough work to be shared by threads. */
-export function watch(device: Device): { launched: Set<string>; shared: Set<string> } {
+export function watch(device: WasmDevice): { launched: Set<string>; shared: Set<string> } {
   const seen = { launched: new Set<string>(), shared: new Set<string>() };
-  const launch = device.launch.bind(device);
-  device.launch = (name, buffers, outputs, extents, scalars, op) => {
-    const { weight, table } = kernel(name, 0);
-    const work = table ? extents.slice(1).reduce((a, b) => a + b, 0) : numel(extents);
+  const append = device.append.bind(device);
+  device.append = (k, buffers, outputs, extents, scalars, op) => {
+    const { name, cost, segments } = k;
+    const work = segments ? extents.slice(1).reduce((a, b) => a + b, 0) : numel(extents);
     seen.launched.add(name);
-    if (work * weight >= PARALLEL_WORK) seen.shared.add(name);
-    launch(name, buffers, outputs, extents, scalars, op);
+    if (work * cost >= PARALLEL_WORK) seen.shared.add(name);
+    append(k, buffers, outputs, extents, scalars, op);
   };
   return seen;
 }

@@ -66,6 +66,8 @@ const EXTRA: Record<string, readonly string[]> = {
   "src/global.ts": ["inline"],
   // Brings its passes.
   "src/ops/pool.ts": ["program"],
+  // Offers its other algorithms.
+  "src/ops/conv.ts": ["program"],
 };
 const HOST_MAY = "src/core/error.ts";
 

@@ -228,7 +228,7 @@ test("pool passes leave rows alone that have another reader or another shape", (
     buffers: [c!, storage("x", false), storage("w", false), storage("b", false)].map(buffer),
     outputs: 1,
     extents: [1, 1, 4, 6, 1, 1, 1],
-    scalars: [4, 6, 1, 1, 0, 0, 1, 1, 1, 0],
+    scalars: [4, 6, 1, 1, 0, 0, 1, 1, 1, 0, 0],
     op: "conv2d",
   };
   const forward: Row = {

@@ -2,6 +2,7 @@
 // (reference/*.ts). What every other device is checked against. Faults are thrown at the launch.
 import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../src/core/device.ts";
 import { type DType, WasmgradError } from "../src/index.ts";
+import type { Choice } from "../src/program/choices.ts";
 import { dense } from "./reference/dense.ts";
 import { elementwise, walked } from "./reference/elementwise.ts";
 import { norm } from "./reference/norm.ts";
@@ -31,9 +32,10 @@ export class ReferenceDevice implements Device {
   readonly type = "reference";
   readonly info: DeviceInfo = { device: "reference", build: "f64", threads: 1, why: "naive loops, to compare with" };
   readonly canBlock = true;
-  readonly winograd = true;
   readonly float16: boolean;
   failed: string | null = null;
+  /** Other algorithms that the device to compare with chooses: their errors have other bounds. */
+  choices: Readonly<Record<string, Choice>> = {};
   liveBytes = 0;
   readonly reservedBytes = 2 ** 32;
   readonly heldBytes = 0;
@@ -77,7 +79,12 @@ export class ReferenceDevice implements Device {
     }
     const row = { kernel, buffers: buffers.map(plain), outputs, extents: [...extents], scalars: [...scalars], op };
     if (this.#rows) this.#rows.push(row);
-    else run(row);
+    else for (const r of this.#chosen(row)) run(r);
+  }
+
+  #chosen(row: Row): readonly Row[] {
+    const between = (bytes: number): Storage => new ReferenceStorage(this, bytes, row.op, false);
+    return this.choices[row.kernel]?.(row, between) ?? [row];
   }
 
   write({ storage, offset }: Buffer, data: TypedData): void {
@@ -124,6 +131,7 @@ export class ReferenceDevice implements Device {
     if (!rows) throw new WasmgradError("finish: no program is being recorded");
     this.#recording = null;
     const slot = slots.map(plain);
+    const chosen = (row: Row): readonly Row[] => this.#chosen(row);
     const result = results.map(({ buffer, count }) => ({ ...plain(buffer), count }));
     return {
       rows,
@@ -132,7 +140,7 @@ export class ReferenceDevice implements Device {
           const i = slot.findIndex((s) => s.storage === b.storage);
           return i < 0 ? b : { storage: inputs[i].storage, offset: inputs[i].offset + b.offset - slot[i].offset };
         };
-        for (const row of rows) {
+        for (const row of rows.flatMap(chosen)) {
           const buffers = row.buffers.map(bind);
           run({ ...row, buffers });
           for (const b of buffers.slice(0, row.outputs)) (b.storage as ReferenceStorage).place.version++;

@@ -65,7 +65,7 @@ const INTERNALS: Record<string, readonly string[]> = {
     ],
     ...["hold", "place", "own", "leaf", "ownGrad", "setGrad", "release", "releaseUnread", "toNet", "describe"],
   ],
-  Device: ["winograd", "alloc", "free", "launch", "write", "read", "readSync", "record", "suspend", "bind", "finish"],
+  Device: ["alloc", "free", "launch", "write", "read", "readSync", "record", "suspend", "bind", "finish"],
   "nn.Module": ["bufferOptions", "namedNodes", "namedState"],
   "optim.Optimizer": ["name", "check", "update", "launch", "gradient", "stateOf", "fits", "take"],
   "optim.Group": ["rate"],

@@ -3,7 +3,7 @@
 // x (stride 1, ow a multiple of 8) the tile reads the image itself through a table of offsets; else the panel's
 // patches are packed.
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
-import { convolveLines, LINES } from "./lines";
+import { convolveLines } from "./lines";
 import { KC, unstrip } from "../matmul/gemm";
 import { ADD, NR, RELU, STORE, tile, tileTable } from "../matmul/tile";
 
@@ -197,8 +197,9 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const x = pointer(args, 1);
   const weight = pointer(args, 2);
   const e = args + (biased ? 16 : 12);
-  const how = extent(e, 16);
-  if (how & LINES) return convolveLines(args, e, biased ? pointer(args, 3) : 0, how, ith, nth);
+  const relu = extent(e, 16);
+  const lines = extent(e, 17);
+  if (lines) return convolveLines(args, e, biased ? pointer(args, 3) : 0, relu, lines, ith, nth);
   const n = extent(e, 0);
   const co = extent(e, 1);
   const oh = extent(e, 2);
@@ -273,7 +274,7 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
         packPatches(work, <usize>wide << 4, p0, p1, k0, k0 + depth, image, h, w, ow, kh, kw, sh, sw, ph, pw, dh, dw);
       }
       let mode = k0 > 0 ? ADD : STORE;
-      if (how & 1 && k0 + kc >= k) mode |= RELU;
+      if (relu && k0 + kc >= k) mode |= RELU;
       for (let c: u32 = 0; c < cg; c += 2) {
         const o = g * cg + c;
         const single = c + 1 == cg;
@@ -311,14 +312,14 @@ function corner(p: u32, ow: u32, row: u32): usize {
 }
 
 /**
- * y | x w | n co oh ow ci kh kw | h w sh sw ph pw dh dw groups how: y[n, co, oh, ow], ci counts the channels of a
- * group; how: lines.ts
+ * y | x weight | n co oh ow ci kh kw | h w sh sw ph pw dh dw groups relu lines: y[n, co, oh, ow], ci counts the channels
+ * of a group; lines: lines.ts
  */
 export function conv2d_f32(args: usize, ith: u32, nth: u32): void {
   convolve(false, args, ith, nth);
 }
 
-/** y | x w bias | as conv2d_f32 */
+/** y | x weight bias | n co oh ow ci kh kw | h w sh sw ph pw dh dw groups relu lines */
 export function conv2d_bias_f32(args: usize, ith: u32, nth: u32): void {
   convolve(true, args, ith, nth);
 }

@@ -145,7 +145,7 @@ function windows(
   }
 }
 
-/** gx | gy w | n ci*groups h w co kh kw | oh ow sh sw ph pw dh dw groups */
+/** gx | gy weight | n channels h w co kh kw | oh ow sh sw ph pw dh dw groups */
 export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const gx = pointer(args, 0);
   const gy = pointer(args, 1);

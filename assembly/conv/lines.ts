@@ -11,13 +11,12 @@ import { STORE, tileTable } from "../matmul/tile";
 import { evaluateN, gather } from "./winograd";
 import { APART, moment, POINTS, SCALE, spread } from "./winogradtile";
 
-/** How a row convolves: relu at the end; along lines, and then with the weights that the call before transformed. */
-export const RELU: u32 = 1;
-export const LINES: u32 = 2;
-export const AGAIN: u32 = 4;
+/** The scalar `lines` of a row: along lines, or so with the weights that the call before transformed. */
+export const LINES: u32 = 1;
+export const AGAIN: u32 = 2;
 
 // Scratch behind IMAGE: four rows of weights and a piece of y; the transformed weights; then a padded image, v and m.
-// What fits is for src/ops/conv.ts to see.
+// What fits is for src/program/winograd.ts to see.
 const PAIR: usize = 96;
 const WEIGHTS: usize = 128;
 const WEIGHT_BYTES: usize = 256 << 10;
@@ -76,7 +75,7 @@ function forth(d: usize, pitch: usize, s: usize): void {
 }
 
 /** conv2d (conv.ts) with kw = 5, strides and dilations 1 and one group; e: its extents; bias: 0 for none. */
-export function convolveLines(args: usize, e: usize, bias: usize, how: u32, ith: u32, nth: u32): void {
+export function convolveLines(args: usize, e: usize, bias: usize, relu: u32, lines: u32, ith: u32, nth: u32): void {
   const y = pointer(args, 0);
   const x = pointer(args, 1);
   const n = extent(e, 0);
@@ -89,7 +88,7 @@ export function convolveLines(args: usize, e: usize, bias: usize, how: u32, ith:
   const w = extent(e, 8);
   const ph = extent(e, 11);
   const pw = extent(e, 12);
-  const floor = f32x4.splat(how & RELU ? 0 : -Infinity);
+  const floor = f32x4.splat(relu ? 0 : -Infinity);
 
   const work = scratch(ith);
   const piece = work + IMAGE;
@@ -113,7 +112,7 @@ export function convolveLines(args: usize, e: usize, bias: usize, how: u32, ith:
   let i = many ? begin : 0;
   const u = piece + WEIGHTS;
   const uPitch = apart(<usize>(co * k) << 2);
-  if (!(how & AGAIN)) weights(u, uPitch, pointer(args, 2) + c0 * k * 20, co * k, piece);
+  if (lines != AGAIN) weights(u, uPitch, pointer(args, 2) + c0 * k * 20, co * k, piece);
   while (i < end) {
     const images = min<u32>(block, end - i);
     // Tiles take pairs of vectors: of an odd number the last one computes what nobody reads.

@@ -2,15 +2,15 @@
 // of conv2d itself, so its bits are the same, and is pooled while it lies in the first cache.
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
 import { conv2d_bias_f32, LEFT } from "./conv";
-import { AGAIN, LINES, RELU } from "./lines";
+import { AGAIN } from "./lines";
 
 const ARGS: usize = 256; // bytes for the arguments of conv2d
 const BLOCK_BYTES: u32 = 24 << 10; // of images convolved at a time, as long as they are smaller
 
 /**
- * y idx | x w bias | n co oh ow ci kh kw ph pw | h w sh sw padh padw dh dw groups pkh pkw psh psw how: y, idx
+ * y idx:u32 | x weight bias | n co oh ow ci kh kw ph pw | h w sh sw padh padw dh dw groups pkh pkw psh psw relu lines: y, idx
  * [n, co, ph, pw], idx in the plane [oh, ow] as of max_pool2d; windows of pkh x pkw, psh and psw apart, not padded;
- * how: lines.ts. The convolution of an image fits into what conv2d leaves alone of scratch memory: the pass sees to
+ * lines: lines.ts. The convolution of an image fits into what conv2d leaves alone of scratch memory: the pass sees to
  * it (FUSED_BYTES in src/program/passes/pool.ts).
  */
 export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {
@@ -29,7 +29,7 @@ export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {
   const pkw = extent(e, 19);
   const psh = extent(e, 20);
   const psw = extent(e, 21);
-  const relu = (extent(e, 22) & RELU) != 0;
+  const relu = extent(e, 22) != 0;
 
   if (co == 0) return;
   const cg = co / groups;
@@ -51,7 +51,8 @@ export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {
   const inner = scratch(ith) + LEFT;
   const full = inner + ARGS;
   for (let q: u32 = 0; q < 16; ++q) store<u32>(inner + 16 + (q << 2), extent(e, q < 7 ? q : q + 2));
-  let how = extent(e, 22) & LINES; // relu comes after the pool
+  let lines = extent(e, 23);
+  store<u32>(inner, 0, 80); // relu comes after the pool
   store<usize>(inner, full);
   const units = ((n + block - 1) / block) * shares;
   const u1 = last(args, units, 1, ith, nth);
@@ -74,9 +75,9 @@ export function conv2d_pool_f32(args: usize, ith: u32, nth: u32): void {
     store<usize>(inner, pointer(args, 4) + o * 4, 12);
     store<u32>(inner, images, 16);
     store<u32>(inner, channels, 20);
-    store<u32>(inner, how, 80);
+    store<u32>(inner, lines, 84);
     conv2d_bias_f32(inner, ith, 1);
-    if (whole && how) how |= AGAIN;
+    if (whole && lines) lines = AGAIN;
     let y = pointer(args, 0) + (i * co + o) * pooled;
     let idx = pointer(args, 1) + (i * co + o) * pooled;
     let x = full;

@@ -30,7 +30,7 @@ const WEIGHTS_BYTES: u32 = 384 << 10;
 const GRAD: usize = WEIGHTS + WEIGHTS_BYTES;
 
 /**
- * part | g idx x | chunks n co oh ow ci kh kw ph pw | h w sh sw padh padw dh dw groups: g, idx [n, co, ph, pw], idx in
+ * part | g idx:i32 x | chunks n co oh ow ci kh kw ph pw | h w sh sw padh padw dh dw groups: g, idx [n, co, ph, pw], idx in
  * the plane [oh, ow]; chunk c sums over images [n*c/chunks, n*(c+1)/chunks)
  */
 export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
@@ -144,7 +144,7 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** gx | g idx w | n ci*groups h w co kh kw ph pw | oh ow sh sw padh padw dh dw groups */
+/** gx | g idx:i32 weight | n channels h w co kh kw ph pw | oh ow sh sw padh padw dh dw groups */
 export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const gx = pointer(args, 0);
   const e = args + 16;

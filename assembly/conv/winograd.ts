@@ -50,7 +50,7 @@ function pitch(rows: u32, k: u32): usize {
 }
 
 /**
- * u | w | rows k size | turned: kernels w[rows, k, size, size] as they meet transformed inputs, u[36, rows * k rounded up
+ * u | weight | rows k size | turned: kernels w[rows, k, size, size] as they meet transformed inputs, u[36, rows * k rounded up
  * to 4, and 16 more]. turned: w[k, rows, size, size], each kernel back to front, as in the gradient of the input.
  */
 export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
@@ -220,7 +220,7 @@ function ahead(y: usize, places: usize, across: u32, line: usize): void {
   }
 }
 
-/** y | x u [bias] | n co oh ow ci size | h w ph pw relu: u from winograd_weight; 4 <= w; ph, pw < size */
+/** y | x u bias? | n co oh ow ci size | h w ph pw relu: u from winograd_weight; 4 <= w; ph, pw < size */
 export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
   const biased = buffers(args) == 4;
   const y = pointer(args, 0);

@@ -1,5 +1,4 @@
-// Arithmetic and comparisons of two tensors: y | a b | n |, and with broadcasting y | a b | d0..d5 | strides of a and b
-// (elements, 0 repeats). A comparison gives i32 0 or 1. NaN wins in maximum and minimum.
+// Arithmetic and comparisons of two tensors, dense or broadcast by strides of a and b (in elements, 0 repeats). A comparison gives i32 0 or 1. NaN wins in maximum and minimum.
 import {
   Add,
   AddI,
@@ -25,6 +24,7 @@ import {
 } from "../lib/arith";
 import { binary, broadcast } from "../lib/map";
 
+/** y | a b | n |        y | a b | d*6 | s*6:i32 t*6:i32 */
 export function add_f32(args: usize, ith: u32, nth: u32): void {
   binary<Add>(args, ith, nth);
 }
@@ -61,6 +61,7 @@ export function minimum_f32(args: usize, ith: u32, nth: u32): void {
 export function minimum_broadcast_f32(args: usize, ith: u32, nth: u32): void {
   broadcast<Minimum>(args, ith, nth);
 }
+/** y:i32 | a b | n |        y:i32 | a b | d*6 | s*6:i32 t*6:i32 */
 export function eq_f32(args: usize, ith: u32, nth: u32): void {
   binary<Eq>(args, ith, nth);
 }
@@ -97,6 +98,7 @@ export function ge_f32(args: usize, ith: u32, nth: u32): void {
 export function ge_broadcast_f32(args: usize, ith: u32, nth: u32): void {
   broadcast<Ge>(args, ith, nth);
 }
+/** y:i32 | a:i32 b:i32 | n |        y:i32 | a:i32 b:i32 | d*6 | s*6:i32 t*6:i32 */
 export function add_i32(args: usize, ith: u32, nth: u32): void {
   binary<AddI>(args, ith, nth);
 }

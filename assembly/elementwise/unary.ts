@@ -149,15 +149,18 @@ export function sin_f32(args: usize, ith: u32, nth: u32): void {
 export function cos_f32(args: usize, ith: u32, nth: u32): void {
   unary<Cos>(args, ith, nth);
 }
+/** y | x:i32 | n | */
 export function cast_f32_i32(args: usize, ith: u32, nth: u32): void {
   unary<FloatOfInt>(args, ith, nth);
 }
+/** y:i32 | x | n | */
 export function cast_i32_f32(args: usize, ith: u32, nth: u32): void {
   unary<IntOfFloat>(args, ith, nth);
 }
 export function cast_bool_f32(args: usize, ith: u32, nth: u32): void {
   unary<BoolOfFloat>(args, ith, nth);
 }
+/** y:i32 | x:i32 | n | */
 export function cast_bool_i32(args: usize, ith: u32, nth: u32): void {
   unary<BoolOfInt>(args, ith, nth);
 }
@@ -183,6 +186,7 @@ class SqrtVjp {
   }
 }
 
+/** gx | g y | n | */
 export function tanh_vjp_f32(args: usize, ith: u32, nth: u32): void {
   binary<TanhVjp>(args, ith, nth);
 }
@@ -196,6 +200,7 @@ export function sqrt_vjp_f32(args: usize, ith: u32, nth: u32): void {
   binary<SqrtVjp>(args, ith, nth);
 }
 
+/** y | x | n | s:f32 */
 export function add_scalar_f32(args: usize, ith: u32, nth: u32): void {
   withScalar<Add>(args, ith, nth);
 }
@@ -211,6 +216,7 @@ export function rsub_scalar_f32(args: usize, ith: u32, nth: u32): void {
 export function rdiv_scalar_f32(args: usize, ith: u32, nth: u32): void {
   withScalar<Div>(args, ith, nth, true);
 }
+/** y:i32 | x | n | s:f32 */
 export function eq_scalar_f32(args: usize, ith: u32, nth: u32): void {
   withScalar<Eq>(args, ith, nth);
 }
@@ -229,6 +235,7 @@ export function gt_scalar_f32(args: usize, ith: u32, nth: u32): void {
 export function ge_scalar_f32(args: usize, ith: u32, nth: u32): void {
   withScalar<Ge>(args, ith, nth);
 }
+/** y:i32 | x:i32 | n | s:i32 */
 export function eq_scalar_i32(args: usize, ith: u32, nth: u32): void {
   withScalar<EqI>(args, ith, nth);
 }

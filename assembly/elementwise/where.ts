@@ -46,7 +46,7 @@ function ternary<F>(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** y | c a b | n | */
+/** y:u32 | c:u32 a:u32 b:u32 | n | */
 export function where_f32(args: usize, ith: u32, nth: u32): void {
   ternary<Where>(args, ith, nth);
 }

@@ -284,7 +284,7 @@ function product(turnA: bool, turnB: bool, finish: i32, skip: bool, strided: boo
   }
 }
 
-/** c | a b | batch m n k | strides of a and b from one product to the next, in elements (0: the same for all) */
+/** c | a b | batch m n k | aStride bStride: from one product to the next, in elements (0: the same for all) */
 export function matmul_nn_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, PLAIN, false, false, args, ith, nth);
 }
@@ -295,7 +295,7 @@ export function matmul_tn_f32(args: usize, ith: u32, nth: u32): void {
   product(true, false, PLAIN, false, false, args, ith, nth);
 }
 
-/** c | a b bias | batch m n k | strides of a and b, relu: c = a b + bias[n], then max(0, .) if relu */
+/** c | a b bias | batch m n k | aStride bStride relu: c = a b + bias[n], then max(0, .) if relu */
 export function matmul_nn_bias_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, BIAS, false, false, args, ith, nth);
 }
@@ -303,25 +303,26 @@ export function matmul_nt_bias_f32(args: usize, ith: u32, nth: u32): void {
   product(false, true, BIAS, false, false, args, ith, nth);
 }
 
-/** c | a b y | batch m n k | strides of a, b: c = a b where y > 0 (or NaN), else 0: the gradient of y = relu(.) */
+/** c | a b y | batch m n k | aStride bStride: c = a b where y > 0 (or NaN), else 0: the gradient of y = relu(.) */
 export function matmul_nn_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, MASK, false, false, args, ith, nth);
 }
 
 /**
- * c | a b | outer inner m n k | turned? a, b; from line to line of a, b, c; from product to product of a, of b, of c, outer and
+ * c | a b | outer inner m n k | turnA turnB lda ldb ldc a0 a1 b0 b1 c0 c1: turned or not; from line to line; from product to product, outer and
  * inner: any strides, 0 among them. Lines, rows or turned columns, are runs.
  */
 export function matmul_strided_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, PLAIN, false, true, args, ith, nth);
 }
-/** c | a b bias | as above, and relu */
+/** c | a b bias | outer inner m n k | turnA turnB lda ldb ldc a0 a1 b0 b1 c0 c1 relu */
 export function matmul_strided_bias_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, BIAS, false, true, args, ith, nth);
 }
 
 // The same as the dense forms for captured programs, where a zero of a stands for nothing, even against an infinity or a NaN of b: only there
 // the results differ. Where much of a is zero the rest is listed (listed.ts).
+/** c | a b | batch m n k | aStride bStride */
 export function matmul_nn_sparse_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, PLAIN, true, false, args, ith, nth);
 }
@@ -331,12 +332,14 @@ export function matmul_nt_sparse_f32(args: usize, ith: u32, nth: u32): void {
 export function matmul_tn_sparse_f32(args: usize, ith: u32, nth: u32): void {
   product(true, false, PLAIN, true, false, args, ith, nth);
 }
+/** c | a b bias | batch m n k | aStride bStride relu */
 export function matmul_nn_sparse_bias_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, BIAS, true, false, args, ith, nth);
 }
 export function matmul_nt_sparse_bias_f32(args: usize, ith: u32, nth: u32): void {
   product(false, true, BIAS, true, false, args, ith, nth);
 }
+/** c | a b y | batch m n k | aStride bStride */
 export function matmul_nn_sparse_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, MASK, true, false, args, ith, nth);
 }

@@ -5,7 +5,7 @@ import { GRAIN } from "../lib/map";
 import { log, logNear } from "../lib/math";
 import { softmaxLine } from "./softmaxrow";
 
-/** loss[rows] probs | logits labels | rows classes | ignore        loss = log sum exp x - x[label] */
+/** loss probs | logits labels:i32 | rows classes | ignore:i32        loss = log sum exp x - x[label] */
 export function cross_entropy_f32(args: usize, ith: u32, nth: u32): void {
   const loss = pointer(args, 0);
   const probs = pointer(args, 1);
@@ -51,7 +51,7 @@ function rowScale(g: usize, count: usize, row: u32, perRow: u32): f32 {
   return perRow ? load<f32>(g + ((<usize>row) << 2)) : load<f32>(g) / load<f32>(count);
 }
 
-/** gx | g probs labels count | rows classes | ignore perRow        (probs - onehot) * scale */
+/** gx | g probs labels:i32 count | rows classes | ignore:i32 perRow:i32        (probs - onehot) * scale */
 export function cross_entropy_vjp_f32(args: usize, ith: u32, nth: u32): void {
   const gx = pointer(args, 0);
   const g = pointer(args, 1);
@@ -84,7 +84,7 @@ export function cross_entropy_vjp_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** loss[rows] | logp labels | rows classes | ignore        -logp[label] */
+/** loss | logp labels:i32 | rows classes | ignore:i32        -logp[label] */
 export function nll_f32(args: usize, ith: u32, nth: u32): void {
   const loss = pointer(args, 0);
   const logp = pointer(args, 1);
@@ -105,7 +105,7 @@ export function nll_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** gx | g labels count | rows classes | ignore perRow        -scale at the label, else 0 */
+/** gx | g labels:i32 count | rows classes | ignore:i32 perRow:i32        -scale at the label, else 0 */
 export function nll_vjp_f32(args: usize, ith: u32, nth: u32): void {
   const gx = pointer(args, 0);
   const g = pointer(args, 1);
@@ -127,7 +127,7 @@ export function nll_vjp_f32(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** y[1] count[1] | loss labels | rows | ignore        (serial) count of labels != ignore, y = sum of loss / count */
+/** y count | loss labels:i32 | rows | ignore:i32        (serial) count of labels != ignore, y = sum of loss / count */
 export function nll_mean_f32(args: usize, ith: u32, nth: u32): void {
   if (ith > 0) return;
   const loss = pointer(args, 2);

@@ -152,12 +152,12 @@ function forward<T>(args: usize, ith: u32, nth: u32): void {
   }
 }
 
-/** y mean[rows] rstd[rows] | x | rows n | eps (f64) */
+/** y mean rstd | x | rows n | eps:f64 */
 export function layer_norm_f32(args: usize, ith: u32, nth: u32): void {
   forward<bool>(args, ith, nth);
 }
 
-/** y mean[rows] rstd[rows] | x weight[n] bias[n] | rows n | eps (f64) */
+/** y mean rstd | x weight bias | rows n | eps:f64 */
 export function layer_norm_affine_f32(args: usize, ith: u32, nth: u32): void {
   forward<f32>(args, ith, nth);
 }
@@ -321,7 +321,7 @@ function weightColumns16(
   }
 }
 
-/** gw[chunks, n] gb[chunks, n] | g x mean rstd | rows n | chunk (i)      sums over chunks of rows; an item is 16 columns */
+/** gw gb | g x mean rstd | rows n | chunk      sums over chunks of rows; an item is 16 columns */
 export function layer_norm_vjp_weight_f32(args: usize, ith: u32, nth: u32): void {
   const rows = extent(args, 6);
   const n = extent(args, 7);

@@ -159,12 +159,12 @@ export function sum_f32(args: usize, ith: u32, nth: u32): void {
   sums<f32>(args, ith, nth, 1, extent(args, 3));
 }
 
-/** y | x | outer n inner | */
+/** y:i32 | x:i32 | outer n inner | */
 export function sum_i32(args: usize, ith: u32, nth: u32): void {
   sums<i32>(args, ith, nth, 1, extent(args, 3));
 }
 
-/** y[outer, chunks, inner] | x | outer n inner chunks | chunk */
+/** y | x | outer n inner chunks | chunk */
 export function sum_chunk_f32(args: usize, ith: u32, nth: u32): void {
   sums<f32>(args, ith, nth, extent(args, 5), extent(args, 6));
 }
@@ -280,22 +280,22 @@ function extreme<F>(args: usize, at: usize, y: usize, index: usize, ith: u32, nt
   }
 }
 
-/** y idx | x | outer n inner |        the first extreme; the first NaN wins */
+/** y idx:u32 | x | outer n inner |        the first extreme; the first NaN wins */
 export function max_f32(args: usize, ith: u32, nth: u32): void {
   extreme<Max>(args, 8, pointer(args, 0), pointer(args, 1), ith, nth);
 }
 
-/** idx | x | outer n inner | */
+/** idx:u32 | x | outer n inner | */
 export function argmax_f32(args: usize, ith: u32, nth: u32): void {
   extreme<Max>(args, 4, 0, pointer(args, 0), ith, nth);
 }
 
-/** y idx | x | outer n inner |        the first extreme; the first NaN wins */
+/** y idx:u32 | x | outer n inner |        the first extreme; the first NaN wins */
 export function min_f32(args: usize, ith: u32, nth: u32): void {
   extreme<Min>(args, 8, pointer(args, 0), pointer(args, 1), ith, nth);
 }
 
-/** idx | x | outer n inner | */
+/** idx:u32 | x | outer n inner | */
 export function argmin_f32(args: usize, ith: u32, nth: u32): void {
   extreme<Min>(args, 4, 0, pointer(args, 0), ith, nth);
 }
@@ -325,27 +325,27 @@ function extremeOfWhole(args: usize, at: usize, y: usize, index: usize, most: bo
   }
 }
 
-/** y idx | x | outer n inner | */
+/** y:i32 idx:u32 | x:i32 | outer n inner | */
 export function max_i32(args: usize, ith: u32, nth: u32): void {
   extremeOfWhole(args, 8, pointer(args, 0), pointer(args, 1), true, ith, nth);
 }
 
-/** idx | x | outer n inner | */
+/** idx:u32 | x:i32 | outer n inner | */
 export function argmax_i32(args: usize, ith: u32, nth: u32): void {
   extremeOfWhole(args, 4, 0, pointer(args, 0), true, ith, nth);
 }
 
-/** y idx | x | outer n inner | */
+/** y:i32 idx:u32 | x:i32 | outer n inner | */
 export function min_i32(args: usize, ith: u32, nth: u32): void {
   extremeOfWhole(args, 8, pointer(args, 0), pointer(args, 1), false, ith, nth);
 }
 
-/** idx | x | outer n inner | */
+/** idx:u32 | x:i32 | outer n inner | */
 export function argmin_i32(args: usize, ith: u32, nth: u32): void {
   extremeOfWhole(args, 4, 0, pointer(args, 0), false, ith, nth);
 }
 
-/** gx | g idx | outer n inner |        gx[o, j, i] = idx[o, i] == j ? g[o, i] : 0 */
+/** gx | g idx:u32 | outer n inner |        gx[o, j, i] = idx[o, i] == j ? g[o, i] : 0 */
 export function max_vjp_f32(args: usize, ith: u32, nth: u32): void {
   const outer = extent(args, 3);
   const n = extent(args, 4);

@@ -105,8 +105,6 @@ export interface Device {
   readonly heldBytes: number;
   /** Bytes taken from the host, live or free. */
   readonly reservedBytes: number;
-  /** Convolutions may go by Winograd's algorithm: it has kernels for it, and sums need no order. @internal */
-  readonly winograd?: boolean;
   /** It has float16, which `autocast` takes: a WebGPU device with `shader-f16`. */
   readonly float16: boolean;
 

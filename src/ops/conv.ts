@@ -1,10 +1,10 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
-import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { bringConvolutions } from "../program/winograd.ts";
 import { done, like } from "./compose.ts";
 import { expectDtype, sameDtypes } from "./expect.ts";
 import { besides } from "./gradient.ts";
@@ -90,84 +90,12 @@ function geometry(x: Tensor, w: Tensor, options: ConvOptions): Geometry {
   return { x: x.shape, w: w.shape, oh, ow, stride, padding, dilation, groups };
 }
 
-/** Channels below which Winograd convolution does not pay, and most channels that it adds up. */
-const FEW_CHANNELS = 16;
-const MOST_CHANNELS = 512;
-/** Tiles below which it does not pay. */
-const FEW_TILES = 16;
-
-/**
- * Whether Winograd convolution serves: stride 1, kernels of 3x3 or 5x5 that reach over every border, enough channels `from` and
- * `to`, and tiles of [h, w]. Only shapes decide, so that eager and captured steps agree.
- */
-function winograd(device: Device, g: Geometry, from: number, to: number, [h, w]: readonly number[]): boolean {
-  const [, , kh, kw] = g.w as [number, number, number, number];
-  if (!device.winograd || g.groups !== 1 || kh !== kw || (kh !== 3 && kh !== 5)) return false;
-  if (!ones(g.stride) || !ones(g.dilation) || Math.max(...g.padding) >= kh) return false;
-  if (g.x[3]! < 4 || g.ow < 4 || Math.min(from, to) < FEW_CHANNELS || from > MOST_CHANNELS) return false;
-  return g.x[0]! * Math.ceil(h! / (7 - kh)) * Math.ceil(w! / (7 - kh)) >= FEW_TILES;
-}
-const ones = ([a, b]: readonly [number, number]): boolean => a === 1 && b === 1;
-
-/** The bit of a row's last scalar for convolution along lines (assembly/conv/lines.ts); the lowest is for relu. */
-const LINES = 2;
-/** Least terms down the columns that pay for its transforms, and least vectors of 8 pixels for those of the weights. */
-const FEW_TERMS = 10;
-const FEW_VECTORS = 8;
-/**
- * What its scratch memory holds: rows of weights, and bytes of inputs and sums, for images that make so many vectors of 8 pixels
- * side by side. Of outputs of 8 x 8 an image makes 8, so three images lie there together; of 28 x 28 it makes 112, and one does.
- */
-const MOST_ROWS = 10000;
-const BLOCK_BYTES = 1300000;
-const BLOCK_VECTORS = 24;
-
-/**
- * Whether Winograd's algorithm along lines serves: kernels five wide that reach over the borders, stride 1, one group. Only shapes
- * decide here too.
- */
-function alongLines(device: Device, g: Geometry): boolean {
-  const [n, , h, wide] = g.x as [number, number, number, number];
-  const [co, ci, kh, kw] = g.w as [number, number, number, number];
-  if (!device.winograd || g.groups !== 1 || kw !== 5 || !ones(g.stride) || !ones(g.dilation)) return false;
-  if (wide < 4 || g.padding[1] >= kw) return false;
-  const across = Math.ceil(g.ow / 8);
-  const terms = ci * kh;
-  if (terms < FEW_TERMS || co * terms > MOST_ROWS || n * g.oh * across < FEW_VECTORS) return false;
-  const high = h + 2 * g.padding[0];
-  const vectors = across * Math.max(1, Math.floor(BLOCK_VECTORS / (g.oh * across)));
-  const image = 4 * ci * high * (wide + 2 * g.padding[1]);
-  return image + 96 * (vectors * (ci * high + co * g.oh) + co) <= BLOCK_BYTES;
-}
-
-/** y, from x and the weight (flipped: for the gradient of the input), whose transform is made for this call. */
-function convWinograd(
-  y: Tensor,
-  x: Tensor,
-  w: Tensor,
-  b: Tensor | undefined,
-  flipped: boolean,
-  padding: number[],
-): Tensor {
-  const [n, rows, oh, ow] = y.shape as [number, number, number, number];
-  const [, k, h, wide] = x.shape as [number, number, number, number];
-  const size = w.shape[3]!;
-  const u = empty([36, rows * Math.ceil(k / 4) * 4 + 16], "float32", "conv2d", x.device);
-  launch("winograd_weight_f32", [u], [w], [rows, k, size], [flipped ? 1 : 0], "conv2d");
-  const inputs = b === undefined ? [x, u] : [x, u, b];
-  launch("conv2d_winograd_f32", [y], inputs, [n, rows, oh, ow, k, size], [h, wide, ...padding, 0], "conv2d");
-  done(u);
-  return y;
-}
-
 function conv(x: Tensor, w: Tensor, b: Tensor | undefined, g: Geometry): Tensor {
   const [n, , h, wide] = g.x as [number, number, number, number];
   const [co, ci, kh, kw] = g.w as [number, number, number, number];
   const y = like(x, "conv2d", [n, co, g.oh, g.ow]);
-  if (winograd(x.device, g, ci, co, [g.oh, g.ow])) return convWinograd(y, x, w, b, false, [...g.padding]);
   const kernel = b === undefined ? "conv2d_f32" : "conv2d_bias_f32";
-  const how = alongLines(x.device, g) ? LINES : 0;
-  const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups, how];
+  const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups, 0, 0]; // neither relu nor along lines
   launch(kernel, [y], b === undefined ? [x, w] : [x, w, b], [n, co, g.oh, g.ow, ci, kh, kw], scalars, "conv2d");
   return y;
 }
@@ -198,9 +126,6 @@ const VjpX: Op<Geometry> = {
     const [n, c, h, wide] = g.x as [number, number, number, number];
     const [co, , kh, kw] = g.w as [number, number, number, number];
     const gx = like(gy!, "conv2d gradient", g.x);
-    if (winograd(gx.device, g, co, c, [h, wide])) {
-      return convWinograd(gx, gy!, w!, undefined, true, [kh - 1 - g.padding[0], kw - 1 - g.padding[1]]);
-    }
     const scalars = [g.oh, g.ow, ...g.stride, ...g.padding, ...g.dilation, g.groups];
     launch("conv2d_vjp_x_f32", [gx], [gy!, w!], [n, c, h, wide, co, kh, kw], scalars, "conv2d");
     return gx;
@@ -218,13 +143,8 @@ const VjpW: Op<Geometry> = {
     const chunks = Math.max(1, Math.min(MOST_CHUNKS, Math.ceil(n / IMAGES)));
     const gw = like(x!, "conv2d gradient", g.w);
     const partial = chunks === 1 ? gw : empty([chunks, ...g.w], "float32", "conv2d gradient", gy!.device);
-    if (winograd(gw.device, g, ci, co, [g.oh, g.ow])) {
-      const scalars = [h, wide, ...g.padding];
-      launch("conv2d_winograd_vjp_w_f32", [partial], [gy!, x!], [chunks, n, co, g.oh, g.ow, ci, kh], scalars, "conv2d");
-    } else {
-      const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups];
-      launch("conv2d_vjp_w_f32", [partial], [gy!, x!], [chunks, n, co, g.oh, g.ow, ci, kh, kw], scalars, "conv2d");
-    }
+    const scalars = [h, wide, ...g.stride, ...g.padding, ...g.dilation, g.groups];
+    launch("conv2d_vjp_w_f32", [partial], [gy!, x!], [chunks, n, co, g.oh, g.ow, ci, kh, kw], scalars, "conv2d");
     if (chunks > 1) {
       launch("sum_f32", [gw], [partial], [1, chunks, numel(g.w)], undefined, "conv2d");
       done(partial);
@@ -249,6 +169,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
   expectDtype("conv2d", x, "float32");
   expectDtype("conv2d", weight, "float32", "weight");
   const g = geometry(x, weight, options);
+  bringConvolutions();
   if (bias !== null && !sameShape(bias.shape, [g.w[0]!])) {
     fail("conv2d", `bias ${show(bias.shape)} and weight ${show(weight.shape)}: the bias must be [${g.w[0]}]`);
   }

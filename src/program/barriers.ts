@@ -1,9 +1,7 @@
 // Where the threads that walk a program must meet. Between two meetings each goes from row to row at its own pace: rows
 // that neither read nor write what another row writes share a barrier, such as the two gradients of a layer.
 import type { Row } from "../core/device.ts";
-
-/** Kernels that may report a fault, behind which no row may run. */
-const FAULTY = /^(cross_entropy|nll|bce)_f32$/;
+import { factsOf } from "./kernels/facts.ts";
 
 /** Who has touched something since the threads last met: thread 0, whose rows run in order, or all. */
 const [ONE, ALL] = [1, 2];
@@ -38,7 +36,8 @@ export function meetings(
       const bytes = bytesOf(row, j);
       map.set(bytes, Math.max(map.get(bytes) ?? 0, who));
     }
-    if (FAULTY.test(row.kernel)) faulty = Math.max(faulty, who);
+    // Behind a fault no row may run.
+    if (factsOf(row.kernel).faults !== undefined) faulty = Math.max(faulty, who);
     return meet;
   });
 }

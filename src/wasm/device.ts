@@ -6,6 +6,7 @@ import type { DType } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../memory/arenas.ts";
+import { choiceOf } from "../program/choices.ts";
 import { improve } from "../program/passes/index.ts";
 import { denseOf } from "../row/nest.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
@@ -30,7 +31,6 @@ export class WasmDevice implements Device {
   /** For tests and benchmarks: rows appended, blocks handed out, rows run. */
   readonly counters = { appended: 0, allocations: 0, rows: 0 };
   readonly deterministic: boolean;
-  readonly winograd: boolean;
   readonly arenas = new Arenas<WasmStorage>(
     (bytes) => this.alloc(bytes, "captured program") as WasmStorage,
     (storage) => this.free(storage),
@@ -39,8 +39,10 @@ export class WasmDevice implements Device {
   private readonly names: readonly string[];
   private readonly pool: Pool;
   private readonly runner: Runner;
-  /** Those that read by strides, `walk:...`, come when first asked for. */
-  private readonly kernels: Map<string, WasmKernel>;
+  /** Place in the function table of each export. */
+  private readonly indices: ReadonlyMap<string, number>;
+  /** Made when first asked for. */
+  private readonly kernels = new Map<string, WasmKernel>();
   private readonly debug: boolean;
   /** Rows go into one script while the other may still be walked. */
   private scripts: [Script, Script];
@@ -65,12 +67,11 @@ export class WasmDevice implements Device {
   ) {
     this.memoryOf = memory;
     this.names = names;
-    this.kernels = new Map(names.map((name, i) => [name, kernel(name, i + FIRST_KERNEL)]));
+    this.indices = new Map(names.map((name, i) => [name, i + FIRST_KERNEL]));
     this.pool = pool;
     this.info = info;
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
-    this.winograd = !this.deterministic;
     this.scripts = scripts;
     this.runner = new Runner(exports, memory, pool, names, {
       check: () => this.check(),
@@ -135,11 +136,19 @@ export class WasmDevice implements Device {
   private find(name: string): WasmKernel | undefined {
     const found = this.kernels.get(name);
     if (found !== undefined) return found;
-    const inner = this.kernels.get(denseOf(name));
-    if (inner === undefined) return undefined;
-    const made = kernel(name, this.kernels.get("walk_f32")!.index | (inner.index << 16));
+    const dense = denseOf(name);
+    let index = this.indices.get(dense);
+    if (index === undefined) return undefined;
+    if (dense !== name) index = this.indices.get("walk_f32")! | (index << 16);
+    const made = kernel(name, index, this.deterministic ? null : choiceOf(name));
     this.kernels.set(name, made);
     return made;
+  }
+
+  /** The rows that stand for this one on this device; null for itself. */
+  chosen(row: Row, make: (bytes: number) => Storage): readonly Row[] | null {
+    const { choice } = this.kernel(row.kernel);
+    return choice === null ? null : choice(row, make);
   }
 
   // ------------------------------------------------------------------------------------------------------ storages
@@ -175,7 +184,11 @@ export class WasmDevice implements Device {
 
   /** The rows of a recorded program after the passes. */
   improve(rows: readonly Row[], isTemporary: (s: Storage) => boolean): readonly Row[] {
-    return improve(rows, isTemporary, (kernel) => this.find(kernel) !== undefined, this.deterministic);
+    return improve(rows, isTemporary, {
+      deterministic: this.deterministic,
+      has: (kernel) => this.find(kernel) !== undefined,
+      chosen: (row) => this.chosen(row, () => row.buffers[0]!.storage) !== null,
+    });
   }
 
   /** A storage without bytes, for the results of a program. */
@@ -199,6 +212,33 @@ export class WasmDevice implements Device {
       return;
     }
     const k = this.kernel(name);
+    if (k.choice !== null) {
+      const row = { kernel: name, buffers, outputs, extents, scalars, op };
+      const between: Storage[] = [];
+      const rows = k.choice(row, (bytes) => {
+        const storage = this.alloc(bytes, op);
+        between.push(storage);
+        return storage;
+      });
+      if (rows !== null) {
+        for (const r of rows) this.append(this.kernel(r.kernel), r.buffers, r.outputs, r.extents, r.scalars, op);
+        // Later rows may have its bytes: they run behind these.
+        for (const storage of between) this.free(storage);
+        return;
+      }
+    }
+    this.append(k, buffers, outputs, extents, scalars, op);
+  }
+
+  /** Appends a row to the script. */
+  append(
+    k: WasmKernel,
+    buffers: readonly Buffer[],
+    outputs: number,
+    extents: readonly number[],
+    scalars: readonly number[],
+    op: string,
+  ): void {
     let script = this.scripts[0];
     const words = Script.words(buffers.length, extents.length, scalars.length);
     if (script.rows >= MOST_ROWS || !script.fits(words)) {

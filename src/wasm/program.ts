@@ -60,7 +60,9 @@ export class WasmProgram implements Program {
       const s = b as WasmStorage;
       return real(s).virtual && !slots.has(s) && !resultSlots.has(s);
     };
-    const improved = device.improve([...rows, ...takes], temporary);
+    const improved = device
+      .improve([...rows, ...takes], temporary)
+      .flatMap((r) => device.chosen(r, (bytes) => device.placeholder(bytes)) ?? [r]);
     const { rows: encoded, copies } = turnWeights(improved, device.deterministic, (bytes) =>
       device.alloc(bytes, "turned weights"),
     );

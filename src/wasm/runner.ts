@@ -4,7 +4,7 @@
 // loop turn, so that the host may learn of a worker's death; where no event tells of it, and while nothing is awaited,
 // time judges.
 import { WasmgradError } from "../core/error.ts";
-import { faultMessage } from "../row/fault.ts";
+import { faultMessage } from "../program/fault.ts";
 import { walking } from "../row/nest.ts";
 import { FAULT_CLAIM, FAULT_INDEX, FAULT_ROW, FAULT_VALUE, SHARE_BEGAN } from "./control.ts";
 import { type Exports, FIRST_KERNEL } from "./load.ts";

@@ -1,50 +1,41 @@
 // A script: rows encoded as words of device memory, as assembly/replay.ts walks them.
 import type { Buffer } from "../core/device.ts";
+import type { Choice } from "../program/choices.ts";
+import { factsOf } from "../program/kernels/facts.ts";
 import { BARRIER, HEADER, PARALLEL } from "./control.ts";
 import type { Memory, WasmStorage } from "./memory.ts";
 
-/** Rows of less work than this run on thread 0: waking the others would cost more. In units of `weight`. */
+/** Rows of less work than this run on thread 0: waking the others would cost more. In elementwise units. */
 export const PARALLEL_WORK = 16384;
-
-/**
- * Work of a row in elementwise units: a multiply-add in a product costs about a sixteenth of one. Extents of
- * winograd_weight are rows, channels and the kernel's size: each pair of the first two is a transform of some 100 operations.
- */
-function weight(kernel: string): number {
-  if (kernel.startsWith("winograd_weight")) return 16;
-  return kernel.startsWith("matmul") || kernel.startsWith("conv2d") ? 1 / 16 : 1;
-}
-
-/** Kernels that change shared state and must run once, on one thread. */
-const SERIAL = /^(random_take|tick|nll_mean)/;
 
 export interface WasmKernel {
   readonly name: string;
   /** The row's first word: in the table; in the upper half, for a walk over views, that of the dense kernel. */
   readonly index: number;
-  readonly weight: number;
+  /** What a unit of its work costs; 0 where it must run once. */
+  readonly cost: number;
   /** Extents are the number of segments and their lengths: the work is the sum. */
-  readonly table: boolean;
+  readonly segments: boolean;
+  /** Other rows for the same result. */
+  readonly choice: Choice | null;
 }
 
-export const kernel = (name: string, index: number): WasmKernel => ({
-  name,
-  index,
-  weight: SERIAL.test(name) ? 0 : weight(name),
-  table: /^(sgd|adam)/.test(name),
-});
+export function kernel(name: string, index: number, choice: Choice | null = null): WasmKernel {
+  const { once = false, cost = 1, segments = false } = factsOf(name);
+  return { name, index, cost: once ? 0 : cost, segments, choice };
+}
 
-/** Product of the extents, or for a table the sum of its lengths. */
+/** Product of the extents, or of a table of segments the sum of their lengths. */
 function workOf(k: WasmKernel, extents: readonly number[]): number {
-  let work = k.table ? 0 : 1;
-  if (k.table) for (let i = 1; i < extents.length; i++) work += extents[i]!;
+  let work = k.segments ? 0 : 1;
+  if (k.segments) for (let i = 1; i < extents.length; i++) work += extents[i]!;
   else for (let i = 0; i < extents.length; i++) work *= extents[i]!;
   return work;
 }
 
 /** True where a row is worth waking the others. */
 export const isParallel = (k: WasmKernel, extents: readonly number[], threads: number): boolean =>
-  threads > 1 && workOf(k, extents) * k.weight >= PARALLEL_WORK;
+  threads > 1 && workOf(k, extents) * k.cost >= PARALLEL_WORK;
 
 export class Script {
   /** First word. */
@@ -108,7 +99,7 @@ export class Script {
     for (let i = 0; i < extents.length; i++) words[at++] = extents[i]!;
     for (let i = 0; i < scalars.length; i++) words[at++] = scalars[i]!;
     const work = threads > 1 ? workOf(k, extents) : 0;
-    const parallel = work > 0 && work * k.weight >= PARALLEL_WORK;
+    const parallel = work > 0 && work * k.cost >= PARALLEL_WORK;
     const barrier = meet ?? (this.rows > 0 && (parallel || this.after));
     words[row] = k.index;
     words[row + 1] = (at - row) << 2;

@@ -7,6 +7,7 @@ import { type DType, isFloat } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { findGpu } from "../host/gpu.ts";
 import { Arenas } from "../memory/arenas.ts";
+import { factsOf } from "../program/kernels/facts.ts";
 import { improve } from "../program/passes/index.ts";
 import { Batch, EAGER } from "./batch.ts";
 import { FAULT_BYTES, Faults } from "./faults.ts";
@@ -23,8 +24,6 @@ import { Staging } from "./staging.ts";
 const MOST_ROWS = 512;
 /** Submits that may wait for the GPU before callers are asked to wait, and before work is refused. */
 const [MOST_IN_FLIGHT, MOST_WAITING] = [16, 1 << 12];
-/** Kernels whose effect lasts: they run only while no fault is set. */
-const LASTING = /^(sgd|adam|tick|random_take|amp_u)/;
 
 export interface WebGpuOptions {
   /** The adapter to prefer: "high-performance" by default. */
@@ -203,7 +202,7 @@ export class WebGpuDevice implements Device {
     const inPlace = row.buffers.slice(row.outputs).some((b) => written.includes(b.storage));
     const number = this.faults.number(row);
     this.numbers.push(number);
-    this.batch.append(row, EAGER, inPlace || LASTING.test(row.kernel), number);
+    this.batch.append(row, EAGER, inPlace || factsOf(row.kernel).lasting === true, number);
     this.appended++;
     for (const b of row.buffers) (b.storage as GpuStorage).block!.last = this.appended;
   }
@@ -214,7 +213,10 @@ export class WebGpuDevice implements Device {
 
   /** The rows of a recorded program after the passes. */
   improve(rows: readonly Row[], isTemporary: (s: Storage) => boolean): readonly Row[] {
-    return improve(rows, isTemporary, (kernel) => this.pipelines.has(kernel), this.deterministic);
+    return improve(rows, isTemporary, {
+      deterministic: this.deterministic,
+      has: (kernel) => this.pipelines.has(kernel),
+    });
   }
 
   write(buffer: Buffer, data: TypedData): void {

@@ -2,7 +2,7 @@
 // word comes back with every read; it is cleared when it has been thrown.
 import type { Row } from "../core/device.ts";
 import { WasmgradError } from "../core/error.ts";
-import { faultMessage } from "../row/fault.ts";
+import { faultMessage } from "../program/fault.ts";
 import type { Memory } from "./memory.ts";
 import type { Range } from "./pipelines.ts";
 

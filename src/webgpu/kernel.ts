@@ -4,6 +4,9 @@
 // the buffer x, wherever that lies: element offsets travel in the uniform block. A storage that a launch names twice (in
 // place, or two views) is bound once, since WebGPU forbids writable bindings that overlap.
 import type { Row, Storage } from "../core/device.ts";
+import { layoutOf } from "../program/kernels/index.ts";
+import { type Field, fields } from "../program/kernels/table.ts";
+import { word } from "../row/words.ts";
 
 export type Groups = readonly [number, number, number];
 
@@ -15,12 +18,13 @@ export type FaultUse = "sets" | "guarded" | "none";
 
 export interface Kernel {
   /**
-   * Outputs first: `y x idx:i32`; f32 by default, i32, u32, atomic, and vec4 for runs of four floats at offsets that are
+   * Names and types of the buffers, extents and scalars are the table's (program/kernels) where nothing is said here. Outputs
+   * first: `y x idx:i32`; f32 by default, i32, u32, atomic, and vec4 for runs of four floats at offsets that are
    * multiples of four. Floats may lie as float16: then a load widens and a store rounds, and u32 means their bits.
    */
-  readonly buffers: string;
+  readonly buffers?: string;
   /** Names of the extents, all u32. */
-  readonly extents: string;
+  readonly extents?: string;
   /** `s slope lo:i32`; f32 by default. */
   readonly scalars?: string;
   /** The workgroup; 1-D by default. */
@@ -34,8 +38,8 @@ export interface Kernel {
   readonly head?: string;
   /** WGSL inside main: `i`, `group`, `lid`, `li`, `wg`, every extent and scalar by name. */
   readonly body: string;
-  /** Reports bad values: `fault(index, value)` is there. */
-  readonly faults?: boolean;
+  /** Sets the word that skips rows. */
+  readonly skips?: boolean;
   /** Has barriers, so a guard at its entry is not allowed. */
   readonly barriers?: boolean;
   /**
@@ -95,33 +99,55 @@ fn half_(v: f32) -> f16 {
 }
 fn halves_(v: vec4<f32>) -> vec4<f16> { return vec4<f16>(half_(v.x), half_(v.y), half_(v.z), half_(v.w)); }`;
 
-interface Field {
+/** A kernel with everything that its shader needs. */
+export interface Laid extends Kernel {
   readonly name: string;
-  readonly type: string;
+  readonly fields: {
+    readonly buffers: readonly Field[];
+    readonly extents: readonly Field[];
+    readonly scalars: readonly Field[];
+  };
 }
 
-const fields = (text: string, fallback: string): Field[] =>
-  text
-    .split(/\s+/)
-    .filter((word) => word !== "")
-    .map((word) => {
-      const [name, type = fallback] = word.split(":") as [string, string?];
-      return { name, type };
-    });
+/** Fields as the strings of a kernel have them. */
+export const text = (list: readonly Field[]): string => list.map(({ name, type }) => `${name}:${type}`).join(" ");
 
-const parsed = new WeakMap<Kernel, { buffers: Field[]; extents: Field[]; scalars: Field[] }>();
+const laidOut = new WeakMap<Kernel, Laid>();
 
-export function signature(k: Kernel): { buffers: Field[]; extents: Field[]; scalars: Field[] } {
-  let s = parsed.get(k);
-  if (s === undefined) {
-    s = {
-      buffers: fields(k.buffers, "f32"),
-      extents: fields(k.extents, "u32"),
-      scalars: fields(k.scalars ?? "", "f32"),
+/** The kernel with what the table says of its rows. Floats of 64 bits are rounded on their way. */
+export function laid(name: string, k: Kernel): Laid {
+  let found = laidOut.get(k);
+  if (found === undefined) {
+    const layout = layoutOf(name);
+    const own = (list: string | undefined, usual: string, others: readonly Field[] = []): readonly Field[] =>
+      list === undefined ? others : fields(list, usual);
+    const scalars = own(k.scalars, "f32", layout?.scalars);
+    found = {
+      ...k,
+      name,
+      fields: {
+        buffers: own(k.buffers, "f32", layout && [...layout.outputs, ...layout.inputs]),
+        extents: own(k.extents, "u32", layout?.extents),
+        scalars: scalars.map((s) => (s.type === "f64" ? { ...s, type: "f32" } : s)),
+      },
+      ...(scalars.some((s) => s.type === "f64") && { encode: (words) => rounded(scalars, words) }),
     };
-    parsed.set(k, s);
+    laidOut.set(k, found);
   }
-  return s;
+  return found;
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+/** The words of a row whose f64 scalars are f32. */
+function rounded(scalars: readonly Field[], words: readonly number[]): number[] {
+  let at = 0;
+  return scalars.map(({ type }) => {
+    if (type !== "f64") return words[at++]!;
+    bits.setInt32(0, words[at + 1]! | 0);
+    bits.setInt32(4, words[at]! | 0);
+    at += 2;
+    return word(bits.getFloat64(0));
+  });
 }
 
 export const isHalf = (s: Storage): boolean => s.half === true;
@@ -143,14 +169,14 @@ export function fold(count: number, most = 65535): Groups {
   return [Math.ceil(count / y), y, 1];
 }
 
-export function groupsOf(k: Kernel, extents: readonly number[], scalars: readonly number[]): Groups {
+export function groupsOf(k: Laid, extents: readonly number[], scalars: readonly number[]): Groups {
   const wanted = k.groups?.(extents, scalars) ?? Math.ceil(extents.reduce((a, b) => a * b, 1) / SIZE);
   return typeof wanted === "number" ? fold(wanted) : wanted;
 }
 
 /** Uniform words before the extents: one element offset for each buffer, then the row's number for faults. */
-export function uniformWords(k: Kernel): number {
-  const { buffers, extents, scalars } = signature(k);
+export function uniformWords(k: Laid): number {
+  const { buffers, extents, scalars } = k.fields;
   return buffers.length + 1 + extents.length + scalars.length;
 }
 
@@ -195,14 +221,8 @@ function bind(code: string, buffers: readonly Field[], map: readonly number[], h
 }
 
 /** The shader: `lib` is put before the kernel's own functions; `halves` says which bindings lie as float16. */
-export function wgsl(
-  k: Kernel,
-  map: readonly number[],
-  halves: readonly boolean[],
-  use: FaultUse,
-  lib: string,
-): string {
-  const { buffers, extents, scalars } = signature(k);
+export function wgsl(k: Laid, map: readonly number[], halves: readonly boolean[], use: FaultUse, lib: string): string {
+  const { buffers, extents, scalars } = k.fields;
   const size = k.size ?? [SIZE, 1, 1];
   const types: string[] = [];
   map.forEach((b, n) => {

@@ -1,12 +1,13 @@
 // Pipelines and bind groups, made once and kept: compiled in parallel, ahead of use.
 import type { Row, Storage } from "../core/device.ts";
 import { WasmgradError } from "../core/error.ts";
-import { type FaultUse, groupsOf, type Kernel, type Limits, type Registry, signature, wgsl } from "./kernel.ts";
+import { factsOf } from "../program/kernels/facts.ts";
+import { type FaultUse, groupsOf, type Laid, type Limits, laid, type Registry, wgsl } from "./kernel.ts";
 
 /** A kernel compiled for one pattern of bindings. `pipeline` is null until it has been compiled. */
 export interface Compiled {
   readonly name: string;
-  readonly kernel: Kernel;
+  readonly kernel: Laid;
   /** Binding of each buffer. */
   readonly map: readonly number[];
   readonly fault: FaultUse;
@@ -83,8 +84,9 @@ export class Pipelines {
   of(row: Row, map: readonly number[], halves: readonly boolean[], guarded: boolean): Compiled {
     const entry = this.registry[row.kernel]!;
     const variant = entry.variant?.(row, this.limits) ?? "";
-    const k = entry.kernels[variant]!;
-    const fault: FaultUse = k.faults ? "sets" : guarded && !k.barriers ? "guarded" : "none";
+    const k = laid(row.kernel, entry.kernels[variant]!);
+    const fault: FaultUse =
+      k.skips || factsOf(row.kernel).faults !== undefined ? "sets" : guarded && !k.barriers ? "guarded" : "none";
     const key = `${row.kernel}|${variant}|${map}|${fault}|${halves.map(Number)}`;
     let found = this.compiled.get(key);
     if (found === undefined) {
@@ -97,7 +99,7 @@ export class Pipelines {
 
   private compile(
     name: string,
-    kernel: Kernel,
+    kernel: Laid,
     map: readonly number[],
     halves: readonly boolean[],
     fault: FaultUse,
@@ -214,7 +216,7 @@ export class Pipelines {
 
   /** The row's uniform block at word `at`. */
   encode(c: Compiled, row: Row, offsets: readonly number[], number: number, words: Int32Array, at: number): void {
-    const { buffers } = signature(c.kernel);
+    const { buffers } = c.kernel.fields;
     let w = at;
     offsets.forEach((o, n) => {
       words[w++] = buffers[n]!.type === "vec4" ? o / 4 : o;

@@ -118,7 +118,7 @@ for (const bias of [false, true]) {
       (...inputs) => {
         const y = empty([x[0], w[0], ...out], "float32", "conv2d", inputs[0]!.device);
         const extents = [x[0], w[0], ...out, w[1], w[2], w[3]];
-        launch(`conv2d${bias ? "_bias" : ""}_f32`, [y], inputs, extents, [x[2], x[3], 1, 1, 0, 0, 1, 1, 1, 1]);
+        launch(`conv2d${bias ? "_bias" : ""}_f32`, [y], inputs, extents, [x[2], x[3], 1, 1, 0, 0, 1, 1, 1, 1, 0]);
         return y;
       },
       { order: 0 },
@@ -130,7 +130,7 @@ for (const bias of [false, true]) {
     `Winograd${bias ? " with bias" : ""}, relu,`,
     bias ? [f([3, 5, 9, 10]), f([7, 5, 3, 3]), f([7])] : [f([3, 5, 9, 10]), f([7, 5, 3, 3])],
     (x, w, ...rest) => {
-      if (!x!.device.winograd) return ops.relu(ops.conv2d(x!, w!, rest[0] ?? null, { padding: 1 }));
+      if (x!.device.type === "webgpu") return ops.relu(ops.conv2d(x!, w!, rest[0] ?? null, { padding: 1 }));
       const u = empty([36, 7 * 8 + 16], "float32", "conv2d", x!.device);
       const y = empty([3, 7, 9, 10], "float32", "conv2d", x!.device);
       launch("winograd_weight_f32", [u], [w!], [7, 5, 3], [0]);

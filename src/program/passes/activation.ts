@@ -1,16 +1,13 @@
 // relu behind a product with bias goes into the product's row: the kernels apply it as they store. Keeps the bits.
 import { elementsOf, type Row } from "../../core/device.ts";
+import { rows as matmul } from "../kernels/matmul.ts";
+import { Reader } from "../kernels/reader.ts";
 import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
 
-/** Where a kernel's scalars hold the relu switch, in the lowest bit. */
-const SWITCH: Record<string, number> = {
-  matmul_nn_bias_f32: 2,
-  matmul_nt_bias_f32: 2,
-  matmul_strided_bias_f32: 11,
-  conv2d_f32: 9,
-  conv2d_bias_f32: 9,
-  conv2d_winograd_f32: 4,
-};
+const named = /* @__PURE__ */ new Reader(matmul);
+
+/** From now on also behind products of this family, whose rows have a switch of that name. */
+export const reluBehind = (family: string): void => named.know(family);
 
 export const activation: Pass = {
   name: "activation",
@@ -20,13 +17,12 @@ export const activation: Pass = {
     const out: (Row | null)[] = [...rows];
     let found = false;
     rows.forEach((row, i) => {
-      const at = SWITCH[row.kernel];
-      if (at === undefined) return;
+      if (!named.has(row.kernel, "relu")) return;
       const j = onlyReader(rows, table, i, isTemporary);
       const next = rows[j];
       if (next?.kernel !== "relu_f32" || !untouched(rows, [next.buffers[0]!.storage], i, j)) return;
       if (next.extents[0]! !== elementsOf(row.buffers[0]!.storage)) return;
-      const scalars = row.scalars.map((s, k) => (k === at ? s | 1 : s));
+      const { scalars } = named.changed(row, { relu: 1 });
       out[i] = { ...row, buffers: [next.buffers[0]!, ...row.buffers.slice(1)], scalars };
       out[j] = null;
       found = true;

@@ -1,7 +1,13 @@
 // The way back through a relu: the product that makes the gradient of relu's result is masked as it is stored.
 // Keeps the bits.
-import { elementsOf, type Row } from "../../core/device.ts";
+import { elementsOf, type Row, type Storage } from "../../core/device.ts";
+import { factsOf } from "../kernels/facts.ts";
+import { rows as matmul } from "../kernels/matmul.ts";
+import { Reader } from "../kernels/reader.ts";
+import { rows as unary } from "../kernels/unary.ts";
 import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
+
+const named = /* @__PURE__ */ new Reader(matmul, unary);
 
 export const reluGradient: Pass = {
   name: "reluGradient",
@@ -11,19 +17,21 @@ export const reluGradient: Pass = {
     const out: (Row | null)[] = [...rows];
     let found = false;
     rows.forEach((product, i) => {
-      if (product.kernel !== "matmul_nn_f32") return;
+      const { masked } = factsOf(product.kernel);
+      if (masked === undefined) return;
       const j = onlyReader(rows, table, i, isTemporary);
       const next = rows[j];
-      const [c, a, b] = product.buffers as [Row["buffers"][0], Row["buffers"][0], Row["buffers"][0]];
-      if (next?.kernel !== "relu_vjp_f32" || next.buffers[1]!.storage !== c.storage || c.offset !== 0) return;
-      const [gx, g, y] = next.buffers as [Row["buffers"][0], Row["buffers"][0], Row["buffers"][0]];
+      if (next?.kernel !== "relu_vjp_f32") return;
+      const [c, a, b] = named.buffers(product, "c", "a", "b");
+      const [gx, g, y] = named.buffers(next, "gx", "g", "y");
+      if (g.storage !== c.storage || c.offset !== 0) return;
       if (g.offset !== 0 || next.extents[0]! !== elementsOf(c.storage) || y.storage === c.storage) return;
       // It stands where the mask stood, so the factors must last until there.
       if (!untouched(rows, [a.storage, b.storage], i, j)) return;
-      const real = (s: Row["buffers"][0]["storage"]): unknown => s.alias ?? s;
+      const real = (s: Storage): unknown => s.alias ?? s;
       if (real(gx.storage) === real(a.storage) || real(gx.storage) === real(b.storage)) return;
       out[i] = null;
-      out[j] = { ...product, kernel: "matmul_nn_relu_vjp_f32", buffers: [gx, a, b, y] };
+      out[j] = named.changed(product, { c: gx, y }, masked);
       found = true;
     });
     return found ? compact(out) : rows;

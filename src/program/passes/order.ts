@@ -10,8 +10,13 @@
 //
 // A window [-1, 2, 0, -3] gives 2 either way, of the same element. [-1, -3] gives 0: of the first element behind relu, as of the
 // first here, but [-3, -1] of the second here; y is 0, so no gradient comes to either.
-import { elementsOf, type Row } from "../../core/device.ts";
+import { elementsOf } from "../../core/device.ts";
+import { rows as pooling } from "../kernels/pool.ts";
+import { Reader } from "../kernels/reader.ts";
+import { rows as unary } from "../kernels/unary.ts";
 import { type Pass, untouched, uses } from "./rows.ts";
+
+const named = /* @__PURE__ */ new Reader(pooling, unary);
 
 export const poolBeforeRelu: Pass = {
   name: "poolBeforeRelu",
@@ -22,44 +27,47 @@ export const poolBeforeRelu: Pass = {
     let found = false;
     rows.forEach((relu, i) => {
       if (relu.kernel !== "relu_f32") return;
-      const [b, a] = relu.buffers as [Row["buffers"][0], Row["buffers"][0]];
-      if (!isTemporary(b.storage) || b.offset !== 0 || relu.extents[0] !== elementsOf(b.storage)) return;
+      const [b, a] = named.buffers(relu, "y", "x");
+      const [elements] = named.numbers(relu, "n");
+      if (!isTemporary(b.storage) || b.offset !== 0 || elements !== elementsOf(b.storage)) return;
       const { writers, readers } = table.get(b.storage)!;
       const j = readers.find((r) => rows[r]!.kernel === "max_pool2d_f32") ?? -1;
       if (writers.length !== 1 || j < 0) return;
       const pool = rows[j]!;
-      const [y, index] = pool.buffers as [Row["buffers"][0], Row["buffers"][0]];
+      const [y, index] = named.buffers(pool, "y", "idx");
       if (!untouched(rows, [index.storage], i, j)) return;
-      const pooled = pool.extents.slice(0, 3).reduce((n, e) => n * e, 1);
-      if (pooled > relu.extents[0]! || [a, b].some((x) => x.storage === y.storage)) return;
+      const [planes, oh, ow] = named.numbers(pool, "planes", "oh", "ow");
+      const pooled = planes * oh * ow;
+      if (pooled > elements || [a, b].some((x) => x.storage === y.storage)) return;
       // Whoever else reads relu's result must be the mask of its gradient, on the way back through the pool.
       const masks = readers.filter((r) => r !== j);
       const ways = masks.map((k) => {
-        const [, g, of] = rows[k]!.buffers;
-        if (rows[k]!.kernel !== "relu_vjp_f32" || of!.storage !== b.storage || !isTemporary(g!.storage)) return null;
-        const scattered = table.get(g!.storage)!;
+        if (rows[k]!.kernel !== "relu_vjp_f32") return null;
+        const [g, of] = named.buffers(rows[k]!, "g", "y");
+        if (of.storage !== b.storage || !isTemporary(g.storage)) return null;
+        const scattered = table.get(g.storage)!;
         const m = scattered.writers[0]!;
         const back = rows[m]!;
+        if (scattered.writers.length !== 1 || scattered.readers.length !== 1) return null;
+        if (back.kernel !== "max_pool2d_vjp_f32") return null;
+        const [taken] = named.buffers(back, "idx");
         const fits =
-          scattered.writers.length === 1 &&
-          scattered.readers.length === 1 &&
-          back.kernel === "max_pool2d_vjp_f32" &&
-          back.buffers[2]!.storage === index.storage &&
-          back.buffers[2]!.offset === index.offset &&
-          g!.offset === 0 &&
-          pooled <= elementsOf(g!.storage);
+          taken.storage === index.storage &&
+          taken.offset === index.offset &&
+          g.offset === 0 &&
+          pooled <= elementsOf(g.storage);
         return fits && untouched(rows, [y.storage], j, m) && untouched(rows, [index.storage], j, k) ? { k, m } : null;
       });
       if (ways.includes(null)) return;
       // The pool's own result lies where relu's lay, its masked gradient where the scattered one lay: both are larger.
-      const row = { outputs: 1, extents: [pooled], scalars: [], op: relu.op };
-      out[i] = { ...pool, buffers: [b, index, a] };
-      out[j] = { ...row, kernel: "relu_f32", buffers: [y, b] };
+      out[i] = named.changed(pool, { y: b, x: a });
+      out[j] = named.row("relu_f32", relu.op, { y, x: b, n: pooled });
       for (const way of ways) {
         const { k, m } = way!;
-        const [ga, g] = rows[k]!.buffers as [Row["buffers"][0], Row["buffers"][0]];
-        out[m] = { ...row, kernel: "relu_vjp_f32", buffers: [g, rows[m]!.buffers[1]!, y] };
-        out[k] = { ...rows[m]!, buffers: [ga, g, index] };
+        const [ga, g] = named.buffers(rows[k]!, "gx", "g");
+        const [gy] = named.buffers(rows[m]!, "gy");
+        out[m] = named.row("relu_vjp_f32", relu.op, { gx: g, g: gy, y, n: pooled });
+        out[k] = named.changed(rows[m]!, { gx: ga, gy: g });
       }
       found = true;
     });

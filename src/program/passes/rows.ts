@@ -6,8 +6,11 @@ export interface Pass {
   readonly name: string;
   /** Keeps the bits: also used under `deterministic`. */
   readonly exact: boolean;
-  run(rows: readonly Row[], isTemporary: (s: Storage) => boolean): readonly Row[];
+  run(rows: readonly Row[], isTemporary: (s: Storage) => boolean, chosen?: Chosen): readonly Row[];
 }
+
+/** True where the device will put rows of another algorithm in the place of one (choices.ts), which passes had better leave as it is. */
+export type Chosen = (row: Row) => boolean;
 
 export interface Uses {
   /** Indices of the rows that write it. */

@@ -2,19 +2,19 @@
 // Where b outlasts the program and no row writes it, the program keeps a copy as [k, n]; `WasmProgram.run` makes it again
 // when b's version has changed. Keeps the bits from five rows on: below, the plain kernel has k in its lanes.
 import type { Row, Storage } from "../../core/device.ts";
+import { rows as copy } from "../kernels/copy.ts";
+import { factsOf } from "../kernels/facts.ts";
+import { rows as matmul } from "../kernels/matmul.ts";
+import { Reader } from "../kernels/reader.ts";
 import { uses } from "./rows.ts";
 
-const TURNED: Record<string, string> = {
-  matmul_nt_f32: "matmul_nn_f32",
-  matmul_nt_bias_f32: "matmul_nn_bias_f32",
-  matmul_nt_sparse_f32: "matmul_nn_sparse_f32",
-  matmul_nt_sparse_bias_f32: "matmul_nn_sparse_bias_f32",
-};
-/** A strided product of rows with a weight that lies dense: its extents as those of a dense one; null where it is another. */
-function stridedExtents({ kernel, extents, scalars }: Row): readonly number[] | null {
-  const [turnA, turnB, , pitch] = scalars;
-  const fits = kernel.startsWith("matmul_strided") && turnA === 0 && turnB === 1 && extents[0] === 1;
-  return fits && pitch === extents[4] ? extents.slice(1) : null;
+const named = /* @__PURE__ */ new Reader(matmul, copy);
+
+/** The kernel for the copy: of a dense product its twin, of a strided one of rows with a weight that lies dense the same. */
+function twin(row: Row): string | undefined {
+  if (!named.knows(row.kernel) || !named.has(row.kernel, "ldb")) return factsOf(row.kernel).turned;
+  const [outer, k, turnA, turnB, ldb] = named.numbers(row, "outer", "k", "turnA", "turnB", "ldb");
+  return turnA === 0 && turnB === 1 && outer === 1 && ldb === k ? row.kernel : undefined;
 }
 /** Rows up to which it gains more than 5 % (bench/lab, 142 to 144: 23 % at 5, 8 % at 16, 2 % at 64). */
 const MOST_ROWS = 16;
@@ -33,27 +33,29 @@ export function turnWeights(
   const table = uses(rows);
   const copies: Row[] = [];
   const out = rows.map((row): Row => {
-    const strided = stridedExtents(row);
-    const kernel = strided !== null ? row.kernel : TURNED[row.kernel];
+    const kernel = twin(row);
     if (kernel === undefined) return row;
-    const [batch, m, n, k] = (strided ?? row.extents) as [number, number, number, number];
+    const [m, n, k] = named.numbers(row, "m", "n", "k");
+    // A batch over one weight is one product of more rows to the kernel, but not here: it keeps to what was measured.
+    const [batch] = kernel === row.kernel ? named.numbers(row, "inner") : named.numbers(row, "batch");
     if (batch !== 1 || m < 1 || m > MOST_ROWS || n <= DOT_COLUMNS || k < 1) return row;
     if (m <= DOT_ROWS && (deterministic || n * k < DOT_SIZE)) return row;
-    const { storage: named, offset } = row.buffers[2]!;
-    const storage = named.alias ?? named;
+    const [b] = named.buffers(row, "b");
+    const { offset } = b;
+    const storage = b.storage.alias ?? b.storage;
     if (storage.virtual || table.get(storage)!.writers.length > 0) return row;
-    let copy = copies.find(
-      ({ buffers: [, b], extents }) =>
-        b!.storage === storage && b!.offset === offset && extents[1] === n && extents[2] === k,
-    );
-    if (copy === undefined) {
-      const buffers = [make(n * k * 4), storage].map((s, i) => ({ storage: s, offset: i * offset }));
-      copy = { kernel: "transpose_f32", buffers, outputs: 1, extents: [1, n, k], scalars: [], op: row.op };
-      copies.push(copy);
+    let made = copies.find((c) => {
+      const [x] = named.buffers(c, "x");
+      const [high, wide] = named.numbers(c, "m", "n");
+      return x.storage === storage && x.offset === offset && high === n && wide === k;
+    });
+    if (made === undefined) {
+      const values = { y: { storage: make(n * k * 4), offset: 0 }, x: { storage, offset }, batch: 1, m: n, n: k };
+      made = named.row("transpose_f32", row.op, values);
+      copies.push(made);
     }
-    const [c, a] = row.buffers;
-    const scalars = strided === null ? row.scalars : row.scalars.map((s, i) => (i === 1 ? 0 : i === 3 ? n : s));
-    return { ...row, kernel, scalars, buffers: [c!, a!, copy.buffers[0]!, ...row.buffers.slice(3)] };
+    const [turned] = named.buffers(made, "y");
+    return named.changed(row, { b: turned, turnB: 0, ldb: n }, kernel);
   });
   return copies.length > 0 ? { rows: out, copies } : { rows, copies };
 }

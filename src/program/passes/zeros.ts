@@ -4,16 +4,13 @@
 //
 // A skipped zero stands for nothing, even against an infinity or a NaN: only there the result differs.
 import type { Row } from "../../core/device.ts";
+import { factsOf } from "../kernels/facts.ts";
+import { rows as matmul } from "../kernels/matmul.ts";
+import { Reader } from "../kernels/reader.ts";
 import type { Pass } from "./rows.ts";
 
-const SKIPPING: Record<string, string> = {
-  matmul_nn_f32: "matmul_nn_sparse_f32",
-  matmul_nt_f32: "matmul_nt_sparse_f32",
-  matmul_tn_f32: "matmul_tn_sparse_f32",
-  matmul_nn_bias_f32: "matmul_nn_sparse_bias_f32",
-  matmul_nt_bias_f32: "matmul_nt_sparse_bias_f32",
-  matmul_nn_relu_vjp_f32: "matmul_nn_sparse_relu_vjp_f32",
-};
+const named = /* @__PURE__ */ new Reader(matmul);
+
 /** Columns of the result from which lists can pay, and madds from which looking costs about a hundredth (bench/lab, 156). */
 const LEAST_COLUMNS = 48;
 const LEAST_WORK = 1 << 17;
@@ -24,12 +21,12 @@ export const zeros: Pass = {
   run(rows) {
     let found = false;
     const out = rows.map((row): Row => {
-      const kernel = SKIPPING[row.kernel];
-      if (kernel === undefined) return row;
-      const [, m, n, k] = row.extents as [number, number, number, number];
+      const { skipping } = factsOf(row.kernel);
+      if (skipping === undefined) return row;
+      const [m, n, k] = named.numbers(row, "m", "n", "k");
       if (n < LEAST_COLUMNS || m * n * k < LEAST_WORK) return row;
       found = true;
-      return { ...row, kernel };
+      return { ...row, kernel: skipping };
     });
     return found ? out : rows;
   },

@@ -49,9 +49,6 @@ export const amp: Registry = {
   },
   // https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/AmpKernels.cu
   amp_update_f32: one({
-    buffers: "scale tracker:i32 found:i32",
-    extents: "one",
-    scalars: "growth backoff interval:i32",
     size: [1, 1, 1],
     groups: () => 1,
     body: `
@@ -69,12 +66,9 @@ export const amp: Registry = {
   }`,
   }),
   amp_skip_i32: one({
-    buffers: "found:i32",
-    extents: "one",
-    scalars: "on:u32",
     size: [1, 1, 1],
     groups: () => 1,
-    faults: true,
+    skips: true,
     body: "atomicStore(&faultWord[3], select(0u, u32(found[0]), on != 0u));",
   }),
 };

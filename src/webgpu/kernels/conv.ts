@@ -11,7 +11,6 @@ import { BEFORE } from "./pool.ts";
 import { type Product, product } from "./product.ts";
 import type { Operand } from "./tile.ts";
 
-const GEOMETRY = "sh:u32 sw:u32 ph:u32 pw:u32 dh:u32 dw:u32 groups:u32";
 const TAPS = "(P.kh * P.kw)";
 const PIXELS = "(P.oh * P.ow)";
 const OUT = "(P.co / P.groups)";
@@ -74,8 +73,6 @@ const sizes = (m: number, n: number, count: number, depth: number) => ({ m, n, c
 
 const forward: Product = {
   inputs: "b a",
-  extents: "n co oh ow ci kh kw",
-  scalars: `h:u32 w:u32 ${GEOMETRY}`,
   relu: "both",
   bias: `which * ${OUT} + row`,
   shares: ([, co, oh, ow]) => [oh! * ow!, co!],
@@ -119,9 +116,6 @@ const WINDOWS = "(P.ph * P.pw)";
 const pooled: Product = {
   outputs: "y idx:u32",
   inputs: "b a bias",
-  extents: "n co oh ow ci kh kw ph pw",
-  scalars:
-    "h:u32 w:u32 sh:u32 sw:u32 padh:u32 padw:u32 dh:u32 dw:u32 groups:u32 pkh:u32 pkw:u32 psh:u32 psw:u32 relu:u32",
   size: ([n, co, , , ci, kh, kw, ph, pw], { 8: groups }) =>
     sizes(co! / groups!, n! * ph! * pw! * 4, groups!, ci! * kh! * kw!),
   widest: { a: true, b: false },
@@ -174,7 +168,7 @@ const apart: Implementation["expand"] = (row, make, limits) => {
   const convolve = (full: Buffer): Row => ({
     ...{ kernel: "conv2d_bias_f32", buffers: [full, ...inputs], outputs: 1, op },
     extents: [n!, co!, oh!, ow!, ci!, kh!, kw!],
-    scalars: [h!, w!, sh!, sw!, padh!, padw!, dh!, dw!, groups!, 0],
+    scalars: [h!, w!, sh!, sw!, padh!, padw!, dh!, dw!, groups!, 0, 0],
   });
   const inTiles = co !== groups && entries.conv2d_bias_f32!.expand!(convolve(y), () => y.storage, limits) === null;
   if (inTiles && [pkh, pkw, psh, psw].every((s) => s === 2)) return null;
@@ -198,8 +192,6 @@ const apart: Implementation["expand"] = (row, make, limits) => {
 const ROWS = "(P.channels / P.groups)";
 const byX: Product = {
   inputs: "b a",
-  extents: "n channels h w co kh kw",
-  scalars: `oh:u32 ow:u32 ${GEOMETRY}`,
   size: ([n, channels, h, w, co, kh, kw], { 8: groups }) =>
     sizes(channels! / groups!, n! * h! * w!, groups!, (co! / groups!) * kh! * kw!),
   widest: { a: false, b: true },
@@ -249,8 +241,6 @@ const GY = `
     var at = (image * P.co + which % P.groups * ${OUT} + line) * ${PIXELS} + p % ${PIXELS};`;
 const byW: Product = {
   inputs: "a b",
-  extents: "chunks n co oh ow ci kh kw",
-  scalars: `h:u32 w:u32 ${GEOMETRY}`,
   size: ([chunks, n, co, oh, ow, ci, kh, kw], { 8: groups }) =>
     sizes(co! / groups!, ci! * kh! * kw!, chunks! * groups!, Math.ceil(n! / chunks!) * oh! * ow!),
   widest: { a: true, b: true },

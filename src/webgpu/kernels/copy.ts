@@ -3,9 +3,6 @@
 import type { Row } from "../../core/device.ts";
 import { isHalf, one, type Registry } from "../kernel.ts";
 
-export const DIMS = "d0 d1 d2 d3 d4 d5";
-export const strides = (name: string): string => [0, 1, 2, 3, 4, 5].map((d) => `${name}${d}:i32`).join(" ");
-
 /** Index of point i of the dense loop nest d0..d5, for strides named `name0`..`name5`. */
 export const strided = (index: string, names: readonly string[]): string => `
   var rest = ${index};
@@ -22,52 +19,38 @@ const TILE = 16;
 export const copy: Registry = {
   copy_f32: {
     kernels: {
-      "": { buffers: "y:u32 x:u32", extents: "n", body: "y[i] = x[i];" },
-      cast: { buffers: "y x", extents: "n", body: "y[i] = x[i];" },
+      "": { body: "y[i] = x[i];" },
+      cast: { buffers: "y x", body: "y[i] = x[i];" },
     },
     variant: ({ buffers: [y, x] }: Row) => (isHalf(y!.storage) === isHalf(x!.storage) ? "" : "cast"),
   },
   fill_f32: {
     kernels: {
-      "": { buffers: "y:u32", extents: "n", scalars: "word:u32", body: "y[i] = word;" },
-      cast: { buffers: "y", extents: "n", scalars: "value", body: "y[i] = value;" },
+      "": { body: "y[i] = word;" },
+      cast: { buffers: "y", scalars: "value", body: "y[i] = value;" },
     },
     variant: ({ buffers: [y] }: Row) => (isHalf(y!.storage) ? "cast" : ""),
   },
-  fill_i32: one({ buffers: "y:u32", extents: "n", scalars: "word:u32", body: "y[i] = word;" }),
+  fill_i32: one({ body: "y[i] = word;" }),
   // fma rounds once, as the f64 of the wasm kernel does for whole steps.
-  arange_f32: one({ buffers: "y", extents: "n", scalars: "start step", body: "y[i] = fma(f32(i), step, start);" }),
+  arange_f32: one({ body: "y[i] = fma(f32(i), step, start);" }),
   arange_i32: one({
-    buffers: "y:i32",
-    extents: "n",
-    scalars: "start:i32 step:i32",
     body: "y[i] = start + i32(i) * step;",
   }),
   permute_f32: one({
-    buffers: "y:u32 x:u32",
-    extents: DIMS,
-    scalars: strides("s"),
     body: `${strided("i", ["s"])}
   y[i] = x[u32(at_s)];`,
   }),
   scatter_f32: one({
-    buffers: "y:u32 x:u32",
-    extents: DIMS,
-    scalars: strides("s"),
     body: `${strided("i", ["s"])}
   y[u32(at_s)] = x[i];`,
   }),
   scatter_add_f32: one({
-    buffers: "y before x",
-    extents: DIMS,
-    scalars: strides("s"),
     body: `${strided("i", ["s"])}
   y[u32(at_s)] = before[u32(at_s)] + x[i];`,
   }),
   // A workgroup turns a tile of 16 x 16 through workgroup memory, so both sides are read and written in runs.
   transpose_f32: one({
-    buffers: "y:u32 x:u32",
-    extents: "batch m n",
     size: [TILE, TILE, 1],
     groups: ([batch, m, n]) => batch! * Math.ceil(m! / TILE) * Math.ceil(n! / TILE),
     barriers: true,

@@ -9,11 +9,8 @@ const crossEntropy: Implementation = {
   kernels: layouts((layout) => {
     const walk = new Walk(layout, { v: "logits[base + j]" });
     return {
-      buffers: "loss probs logits labels:i32",
-      extents: "rows classes",
-      scalars: "ignore:i32",
       groups: ([rows]) => groupsFor(layout, rows!),
-      faults: true,
+
       head: softmaxHead(layout),
       // The logit of the label is read before the probabilities are written, which may take the logits' place.
       body: `${place(layout, "rows", "line * classes", "classes")}
@@ -47,9 +44,6 @@ const ROW_SCALE = `
 
 /** y[1] count[1] | loss labels | rows | ignore: count of labels != ignore, y = sum of loss / count */
 const nllMean = (layout: Layout): Kernel => ({
-  buffers: "y count loss labels:i32",
-  extents: "rows",
-  scalars: "ignore:i32",
   groups: () => 1,
   barriers: true,
   subgroups: layout.subgroups ?? false,
@@ -89,9 +83,6 @@ fn logRest_(a: f32) -> f32 {
 export const bce: Registry = {
   // -(t max(log p, -100) + (1 - t) max(log(1 - p), -100)); a p outside [0, 1] is a fault
   bce_f32: one({
-    buffers: "y p t",
-    extents: "n",
-    faults: true,
     head: LOG_REST,
     body: `
   let a = p[i];
@@ -101,8 +92,6 @@ export const bce: Registry = {
   }),
   // g (p - t) / max(p (1 - p), 1e-12)
   bce_vjp_f32: one({
-    buffers: "gp g p t",
-    extents: "n",
     body: "let a = p[i]; gp[i] = g[i] * ((a - t[i]) / max(a * (1.0 - a), 1e-12));",
   }),
 };
@@ -111,20 +100,14 @@ export const loss: Registry = {
   cross_entropy_f32: crossEntropy,
   // (probs - onehot) * scale
   cross_entropy_vjp_f32: one({
-    buffers: "gx g probs labels:i32 count",
-    extents: "rows classes",
-    scalars: "ignore:i32 perRow:i32",
     body: `${ROW_SCALE}
   let hot = select(0.0, 1.0, i % classes == u32(label));
   gx[i] = select((probs[i] - hot) * scale, 0.0, label == ignore);`,
   }),
   // -logp[label]
   nll_f32: one({
-    buffers: "loss logp labels:i32",
-    extents: "rows classes",
-    scalars: "ignore:i32",
     groups: ([rows]) => Math.ceil(rows! / 256),
-    faults: true,
+
     body: `
   if (i < rows) {
     let label = labels[i];
@@ -137,9 +120,6 @@ export const loss: Registry = {
   }),
   // -scale at the label, else 0
   nll_vjp_f32: one({
-    buffers: "gx g labels:i32 count",
-    extents: "rows classes",
-    scalars: "ignore:i32 perRow:i32",
     body: `${ROW_SCALE}
   gx[i] = select(0.0, -scale, label != ignore && i % classes == u32(label));`,
   }),

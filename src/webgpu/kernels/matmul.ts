@@ -40,8 +40,6 @@ const FORMS = { nn: ["k", "lines"], nt: ["k", "k"], tn: ["lines", "lines"] } as 
 const form = (name: keyof typeof FORMS): Registry =>
   product(`matmul_${name}`, {
     inputs: "a b",
-    extents: "batch m n k",
-    scalars: "aStride:u32 bStride:u32",
     ...(name === "tn"
       ? {}
       : {
@@ -78,13 +76,11 @@ const form = (name: keyof typeof FORMS): Registry =>
 
 /** Where the product `which` has its matrix in a buffer. */
 const at = (name: string): string => `which / P.inner * P.${name}0 + which % P.inner * P.${name}1`;
-const STRIDED = "turnA:u32 turnB:u32 lda:u32 ldb:u32 ldc:u32 a0:u32 a1:u32 b0:u32 b1:u32 c0:u32 c1:u32";
 
 const strided = (name: string, aAlong: Operand["along"], bAlong: Operand["along"]): Registry =>
   product(`matmul_strided_${name}`, {
     inputs: "a b",
-    extents: "outer inner m n k",
-    scalars: STRIDED,
+    like: "matmul_strided",
     relu: "bias",
     bias: "column",
     shares: ([, , , n]) => [1, n!],

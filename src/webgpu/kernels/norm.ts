@@ -3,11 +3,10 @@
 // the result.
 import type { Row } from "../../core/device.ts";
 import type { Implementation, Kernel, Registry } from "../kernel.ts";
-import { groupsFor, type Layout, layoutOf, layouts, place, tree, Walk, word32 } from "./rows.ts";
+import { groupsFor, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
 
-const rows = (make: (layout: Layout) => Partial<Kernel> & Pick<Kernel, "buffers" | "body">): Implementation => ({
+const rows = (make: (layout: Layout) => Pick<Kernel, "body">): Implementation => ({
   kernels: layouts((layout) => ({
-    extents: "rows n",
     groups: ([rows]) => groupsFor(layout, rows!),
     head: tree("sum_", layout),
     ...make(layout),
@@ -21,9 +20,6 @@ const forward = (affine: boolean): Implementation =>
     const walk = new Walk(layout, { v: "x[base + j]" });
     const result = affine ? "z * weight[j] + bias[j]" : "z";
     return {
-      buffers: `y mean rstd x${affine ? " weight bias" : ""}`,
-      scalars: "eps",
-      encode: ([low, high]) => [word32(low!, high!)],
       body: `${place(layout, "rows", "line * n")}
   ${walk.begin()}
   ${walk.sums("s", (k) => `s${k} += v${k};`)}
@@ -46,7 +42,6 @@ const backward = (affine: boolean): Implementation =>
       z: "(x[base + j] - m) * r",
     });
     return {
-      buffers: `gx g x mean rstd${affine ? " weight" : ""}`,
       body: `${place(layout, "rows", "line * n")}
   var m = 0.0;
   var r = 0.0;
@@ -61,9 +56,6 @@ const backward = (affine: boolean): Implementation =>
 
 /** gw[chunks, n] gb[chunks, n] | g x mean rstd | rows n | chunk: sums over chunks of rows; a thread has a column of one */
 const weight: Kernel = {
-  buffers: "gw gb g x mean rstd",
-  extents: "rows n",
-  scalars: "chunk:u32",
   groups: ([rows, n], [chunk]) => Math.ceil((Math.ceil(rows! / chunk!) * n!) / 256),
   body: `
   if (i < (rows + chunk - 1u) / chunk * n) {

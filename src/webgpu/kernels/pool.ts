@@ -1,11 +1,8 @@
 // Max and average pooling over planes [h, w] to [oh, ow]; the gradients gather: each element of gx looks at the windows
 // that hold it, which may overlap.
-import type { Buffer, Row } from "../../core/device.ts";
+import type { Buffer } from "../../core/device.ts";
 import { word } from "../../row/words.ts";
 import { type Implementation, isHalf, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
-
-const WINDOWS = "planes oh ow kh kw";
-const GEOMETRY = "h:i32 w:i32 sh:i32 sw:i32 ph:i32 pw:i32";
 
 /** One thread an output. */
 const perOutput: Kernel["groups"] = ([planes, oh, ow]) => Math.ceil((planes! * oh! * ow!) / SIZE);
@@ -42,52 +39,8 @@ const holding = (name: string, at: string, o: string, k: string, s: string, p: s
   let ${name}0 = max(${at} + ${p} - i32(${k}) + ${s}, 0) / ${s};
   let ${name}1 = min((${at} + ${p}) / ${s}, i32(${o}) - 1);`;
 
-/**
- * The gradient of max-pooling when only indices are known. A workgroup takes a plane: it clears it, then adds 256
- * outputs at a time; of those with one index, the first adds all, in order.
- */
-const byIndex: Kernel = {
-  buffers: "gx gy idx:i32",
-  extents: "planes oh ow",
-  scalars: "h:i32 w:i32",
-  groups: ([planes]) => planes!,
-  barriers: true,
-  head: `var<workgroup> places: array<i32, ${SIZE}>;
-var<workgroup> values: array<f32, ${SIZE}>;`,
-  body: `
-  let size = u32(h * w);
-  let outputs = oh * ow;
-  let plane = group;
-  if (plane >= planes) { return; } // the whole workgroup
-  for (var j = li; j < size; j += ${SIZE}u) { gx[plane * size + j] = 0.0; }
-  for (var turn = 0u; turn < outputs; turn += ${SIZE}u) {
-    storageBarrier();
-    workgroupBarrier();
-    let j = turn + li;
-    var at = -1;
-    if (j < outputs) {
-      at = idx[plane * outputs + j];
-      values[li] = gy[plane * outputs + j];
-    }
-    places[li] = at;
-    workgroupBarrier();
-    var sum = 0.0;
-    var leads = at >= 0;
-    for (var k = 0u; k < ${SIZE}u; k++) {
-      if (places[k] == at) {
-        if (k < li) { leads = false; }
-        if (k >= li) { sum += values[k]; }
-      }
-    }
-    if (leads) { gx[plane * size + u32(at)] += sum; }
-  }`,
-};
-
-/** The same where the launch says how the windows lie. */
-const byWindow: Kernel = {
-  buffers: "gx gy idx:i32",
-  extents: "planes oh ow",
-  scalars: `${GEOMETRY} dh:i32 dw:i32 kh:i32 kw:i32`,
+/** The gradient of max-pooling: of the windows that hold an element, those whose index it is. */
+const maxVjp = one({
   groups: perInput,
   body: `
   if (i < planes * u32(h * w)) {
@@ -104,7 +57,7 @@ const byWindow: Kernel = {
     }
     gx[i] = sum;
   }`,
-};
+});
 
 /** A window that is the whole plane is a line to sum. */
 const ofPlane: Implementation["expand"] = ({ buffers, extents, scalars, op }, make) => {
@@ -120,16 +73,8 @@ const ofPlane: Implementation["expand"] = ({ buffers, extents, scalars, op }, ma
   ];
 };
 
-const maxVjp: Implementation = {
-  kernels: { "": byIndex, windows: byWindow },
-  variant: ({ scalars }: Row) => (scalars.length > 2 ? "windows" : ""),
-};
-
 export const pool: Registry = {
   max_pool2d_f32: one({
-    buffers: "y idx:i32 x",
-    extents: WINDOWS,
-    scalars: `${GEOMETRY} dh:i32 dw:i32`,
     groups: perOutput,
     body: `
   if (i < planes * oh * ow) {
@@ -156,9 +101,6 @@ export const pool: Registry = {
   max_pool2d_vjp_f32: maxVjp,
   avg_pool2d_f32: {
     ...one({
-      buffers: "y x",
-      extents: WINDOWS,
-      scalars: `${GEOMETRY} padded:i32 given:i32`,
       groups: perOutput,
       head: DIVISOR,
       body: `
@@ -178,9 +120,6 @@ export const pool: Registry = {
     expand: ofPlane,
   },
   avg_pool2d_vjp_f32: one({
-    buffers: "gx gy",
-    extents: WINDOWS,
-    scalars: `${GEOMETRY} padded:i32 given:i32`,
     groups: perInput,
     head: DIVISOR,
     body: `

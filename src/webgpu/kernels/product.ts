@@ -1,7 +1,8 @@
 // Products as entries of the registry: which tile a shape gets, whether its operands are read four at a time, and long
 // sums cut into parts, so that few outputs still make work for a whole GPU.
 import type { Row } from "../../core/device.ts";
-import { type Implementation, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
+import { layoutOf } from "../../program/kernels/index.ts";
+import { type Implementation, type Kernel, one, type Registry, SIZE, text } from "../kernel.ts";
 import { type Operand, type Source, type Tile, tile, VECTOR_LINES, vector } from "./tile.ts";
 
 /** How large a row's product is. */
@@ -24,9 +25,8 @@ export interface Product {
   readonly outputs?: string;
   /** The inputs as they are launched; they are called a, b and bias. */
   readonly inputs: string;
-  readonly extents: string;
-  /** Without `relu`, which is the last of kernels that have it. */
-  readonly scalars: string;
+  /** The kernel in the table whose rows have its extents and scalars; the name itself where nothing is said. */
+  readonly like?: string;
   /** Kernels with a bias have `relu` and a sibling without; `both`: so has the sibling. */
   readonly relu?: "bias" | "both";
   /** WGSL: the element of bias for (which, row, column). */
@@ -91,7 +91,27 @@ const INPUT: Partial<Record<Kind, string>> = { bias: " bias", relu_vjp: " result
 /** The last scalars of kernels that store parts: length of a part, elements of C. */
 const PART_SCALARS = "chunk:u32 size:u32";
 
-function kernel(p: Product, shape: Shape, wide: Wide, kind: Kind): Kernel {
+/** Extents and scalars of a product's rows; what some kinds have behind these, the switch of relu. */
+interface Rows {
+  readonly extents: string;
+  readonly scalars: string;
+  readonly switches: Partial<Record<Kind, string>>;
+}
+
+function rowsOf(name: string, { bias, relu }: Product): Rows {
+  const { extents, scalars } = layoutOf(`${name}_f32`)!;
+  const at = scalars.findIndex((s) => s.name === "relu");
+  const own = at < 0 ? scalars : scalars.slice(0, at);
+  const behind = (kernel: string): string => text(layoutOf(kernel)!.scalars.slice(own.length));
+  const plain = relu === "bias" ? "" : behind(`${name}_f32`);
+  return {
+    extents: text(extents),
+    scalars: text(own),
+    switches: { plain, ...(bias !== undefined && { bias: behind(`${name}_bias_f32`) }) },
+  };
+}
+
+function kernel(p: Product, rows: Rows, shape: Shape, wide: Wide, kind: Kind): Kernel {
   const parts = kind === "parts";
   const relu = kind === "bias" || (kind === "plain" && p.relu === "both");
   const part = p.source(shape, wide);
@@ -108,15 +128,15 @@ function kernel(p: Product, shape: Shape, wide: Wide, kind: Kind): Kernel {
   return {
     ...made,
     buffers: `${p.outputs ?? "c"} ${inputs}${INPUT[kind] ?? ""}`,
-    extents: parts ? `${p.extents} parts` : p.extents,
-    scalars: `${p.scalars} ${parts ? PART_SCALARS : relu ? "relu:u32" : ""}`,
+    extents: parts ? `${rows.extents} parts` : rows.extents,
+    scalars: `${rows.scalars} ${parts ? PART_SCALARS : (rows.switches[kind] ?? "")}`,
     groups: (extents, scalars) =>
       tilesOf(p.size(extents, scalars), { bm, bn }) * (parts ? extents[extents.length - 1]! : 1),
   };
 }
 
 /** Kernels by variant, made when they are asked for: there are many, and a program needs few. */
-function kernels(p: Product, kind: Kind): Implementation["kernels"] {
+function kernels(p: Product, rows: Rows, kind: Kind): Implementation["kernels"] {
   const made: Record<string, Kernel> = {};
   for (const shape of [...(Object.keys(TILES) as Shape[]), ...p.vectors]) {
     for (const wide of [NARROW, { a: true, b: false }, { a: false, b: true }, { a: true, b: true }]) {
@@ -124,7 +144,7 @@ function kernels(p: Product, kind: Kind): Implementation["kernels"] {
       let found: Kernel | null = null;
       Object.defineProperty(made, nameOf(shape, wide), {
         enumerable: true,
-        get: () => (found ??= kernel(p, shape, wide, kind)),
+        get: () => (found ??= kernel(p, rows, shape, wide, kind)),
       });
     }
   }
@@ -158,7 +178,8 @@ export function product(name: string, p: Product): Registry {
     const size = sizeOf(row);
     return nameOf(shapeOf(p, size), alone(row, p.wide(row, size), at));
   };
-  const plainScalars = p.scalars.split(" ").length;
+  const rows = rowsOf(p.like ?? name, p);
+  const plainScalars = rows.scalars.split(" ").length;
   const blocks = new Map<Shape, { bm: number; bn: number }>();
   const blockOf = (shape: Shape): { bm: number; bn: number } => {
     const found = blocks.get(shape) ?? block(shape, p.source(shape, NARROW));
@@ -197,12 +218,12 @@ export function product(name: string, p: Product): Registry {
         },
       ];
     };
-  const entry = (kind: Kind): Implementation => ({ kernels: kernels(p, kind), variant, expand: expand(kind) });
+  const entry = (kind: Kind): Implementation => ({ kernels: kernels(p, rows, kind), variant, expand: expand(kind) });
   return {
     [`${name}_f32`]: entry("plain"),
     ...(p.bias !== undefined ? { [`${name}_bias_f32`]: entry("bias") } : {}),
     ...(p.reluVjp ? { [`${name}_relu_vjp_f32`]: entry("relu_vjp") } : {}),
-    [`${name}_parts_f32`]: { kernels: kernels(p, "parts"), variant },
+    [`${name}_parts_f32`]: { kernels: kernels(p, rows, "parts"), variant },
   };
 }
 

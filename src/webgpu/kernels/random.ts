@@ -1,7 +1,7 @@
 // Random numbers: Threefry-2x32 with 20 rounds from the counters that assembly/random.ts has, so the same bits. A thread
 // draws a block, which is two values. A state is the words key0 key1 counter_low counter_high.
 import { word } from "../../row/words.ts";
-import { type Implementation, one, type Registry, SIZE } from "../kernel.ts";
+import { type Implementation, type Kernel, one, type Registry, SIZE } from "../kernel.ts";
 
 const ROTATIONS = [
   [13, 15, 26, 6],
@@ -26,17 +26,9 @@ fn unit_(x: u32) -> f32 { return f32(x >> 8u) * 5.9604644775390625e-8; }
 `;
 
 /** Values of n from the words of block `i`: `values` is WGSL that makes `even` and `odd` of `u`. */
-function draw(
-  type: string,
-  scalars: string,
-  values: string,
-  more: { head?: string; encode?: (words: readonly number[]) => number[] } = {},
-): Implementation {
+function draw(values: string, more: Partial<Kernel> = {}): Implementation {
   return one({
     ...more,
-    buffers: `y:${type} slot:u32`,
-    extents: "n",
-    scalars,
     groups: ([n]) => Math.ceil(n! / (2 * SIZE)),
     head: THREEFRY + (more.head ?? ""),
     body: `
@@ -64,8 +56,6 @@ function below(x: number): number {
 export const random: Registry = {
   // slot = state, then the counter steps over the ceil(n / 2) blocks drawn
   random_take_i32: one({
-    buffers: "slot:u32 state:u32",
-    extents: "n",
     size: [1, 1, 1],
     groups: () => 1,
     body: `
@@ -82,10 +72,9 @@ export const random: Registry = {
   // lo + u (hi - lo), below hi. wasm rounds the product and then the sum: `zero`, which no compiler knows, keeps the two
   // from becoming one fma.
   uniform_f32: draw(
-    "f32",
-    "lo span most zero:u32",
     "let even = uniform_(unit_(u.x), lo, span, most, zero); let odd = uniform_(unit_(u.y), lo, span, most, zero);",
     {
+      scalars: "lo span most zero:u32",
       head: `
 fn uniform_(u: f32, lo: f32, span: f32, most: f32, zero: u32) -> f32 {
   return min(lo + bitcast<f32>(bitcast<u32>(u * span) ^ zero), most);
@@ -99,8 +88,6 @@ fn uniform_(u: f32, lo: f32, span: f32, most: f32, zero: u32) -> f32 {
   // Box and Muller: r = std sqrt(-2 log(1 - u0)), angle 2 pi u1; the block's values are mean + r cos, mean + r sin. In
   // quarter turns the quadrant and what is left are exact.
   normal_f32: draw(
-    "f32",
-    "mean spread",
     `let r = spread * sqrt(-2.0 * log_(1.0 - unit_(u.x)));
   let t = 4.0 * unit_(u.y);
   let q = round(t);
@@ -109,15 +96,11 @@ fn uniform_(u: f32, lo: f32, span: f32, most: f32, zero: u32) -> f32 {
   let odd = mean + r * sinQuadrant_(rest, u32(q));`,
   ),
   dropout_mask_f32: draw(
-    "f32",
-    "p scale",
     "let even = select(scale, 0.0, unit_(u.x) < p); let odd = select(scale, 0.0, unit_(u.y) < p);",
   ),
   // lo + floor(x (hi - lo) / 2^32)
-  randint_i32: draw(
-    "i32",
-    "lo:i32 span:u32",
-    "let even = lo + i32(wide_(u.x, span).y); let odd = lo + i32(wide_(u.y, span).y);",
-    { encode: ([lo, hi]) => [lo!, (hi! - lo!) | 0] },
-  ),
+  randint_i32: draw("let even = lo + i32(wide_(u.x, span).y); let odd = lo + i32(wide_(u.y, span).y);", {
+    scalars: "lo:i32 span:u32",
+    encode: ([lo, hi]) => [lo!, (hi! - lo!) | 0],
+  }),
 };

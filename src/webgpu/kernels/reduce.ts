@@ -64,8 +64,6 @@ const summed = (layout: Layout, type: string): string => {
 /** y | x | outer n inner */
 const sum = (type: string): Record<string, Kernel> =>
   layouts((layout) => ({
-    buffers: `y:${type} x:${type}`,
-    extents: NEST,
     groups: lineGroups(layout),
     head: tree("sum_", layout, type),
     body: place(layout, "outer * inner", BASE) + summed(layout, type),
@@ -145,8 +143,6 @@ function extreme(sort: Sort, layout: Layout, parts: boolean): string {
 /** y idx | x | outer n inner, or idx alone. */
 const extremes = (sort: Sort): Record<string, Kernel> =>
   layouts((layout) => ({
-    buffers: `${OUTPUTS[sort]} x`,
-    extents: NEST,
     groups: lineGroups(layout),
     head: keys(sort.endsWith("min")) + pairTree(layout),
     body: place(layout, "outer * inner", BASE) + extreme(sort, layout, false),
@@ -201,8 +197,6 @@ const expandExtreme =
 /** Of whole numbers, a thread a line: y idx | x | outer n inner, or idx alone. */
 const extremesOfWhole = (sort: Sort): Implementation =>
   one({
-    buffers: `${OUTPUTS[sort].replace("y ", "y:i32 ")} x:i32`,
-    extents: NEST,
     body: `
   if (i < outer * inner) {
     let first = i / inner * n * inner + i % inner;
@@ -235,8 +229,6 @@ export const reduce: Registry = {
   argmin_chunk_f32: { kernels: extremesChunk("argmin"), variant: partVariant },
   // gx[o, j, i] = idx[o, i] == j ? g[o, i] : 0
   max_vjp_f32: one({
-    buffers: "gx g idx:u32",
-    extents: NEST,
     body: `
   let line = i / (n * inner) * inner + i % inner;
   gx[i] = select(0.0, g[line], idx[line] == i / inner % n);`,

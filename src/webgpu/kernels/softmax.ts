@@ -4,12 +4,10 @@ import type { Row } from "../../core/device.ts";
 import type { Implementation, Kernel, Registry } from "../kernel.ts";
 import { BASE, groupsFor, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
 
-const NEST = "outer n inner";
 const AT = "base + j * inner";
 
-const lines = (make: (layout: Layout) => Pick<Kernel, "buffers" | "head" | "body">): Implementation => ({
+const lines = (make: (layout: Layout) => Pick<Kernel, "head" | "body">): Implementation => ({
   kernels: layouts((layout) => ({
-    extents: NEST,
     groups: ([outer, , inner]) => groupsFor(layout, outer! * inner!),
     ...make(layout),
   })),
@@ -37,7 +35,6 @@ const forward = (before: string, result: string): Implementation =>
   lines((layout) => {
     const walk = new Walk(layout, { v: `x[${AT}]` });
     return {
-      buffers: "y x",
       head: softmaxHead(layout),
       body: `${place(layout, "outer * inner", BASE)}
   ${softmaxSums(walk)}
@@ -51,7 +48,6 @@ const backward = (term: (k: string) => string, result: string): Implementation =
   lines((layout) => {
     const walk = new Walk(layout, { d: `g[${AT}]`, v: `y[${AT}]` });
     return {
-      buffers: "gx g y",
       head: tree("sum_", layout),
       body: `${place(layout, "outer * inner", BASE)}
   ${walk.begin()}

@@ -1,12 +1,9 @@
 // Elementwise kernels of one tensor, of a tensor and a number, and the gradients that need only g and y.
 import { type Implementation, one, type Registry } from "../kernel.ts";
 
-const map = (value: string, from = "f32", to = "f32"): Implementation =>
-  one({ buffers: `y:${to} x:${from}`, extents: "n", body: `let v = x[i]; y[i] = ${value};` });
-const withScalar = (value: string, type = "f32", to = "f32"): Implementation =>
-  one({ buffers: `y:${to} x:${type}`, extents: "n", scalars: `s:${type}`, body: `let v = x[i]; y[i] = ${value};` });
-const vjp = (value: string): Implementation =>
-  one({ buffers: "gx g y", extents: "n", body: `let d = g[i]; let v = y[i]; gx[i] = ${value};` });
+/** Of x, and where there is one of the number s. */
+const map = (value: string): Implementation => one({ body: `let v = x[i]; y[i] = ${value};` });
+const vjp = (value: string): Implementation => one({ body: `let d = g[i]; let v = y[i]; gx[i] = ${value};` });
 
 const SIGNS: Record<string, string> = { eq: "==", lt: "<", le: "<=", gt: ">", ge: ">=" };
 export const COMPARISONS: readonly string[] = [...Object.keys(SIGNS), "ne"];
@@ -29,27 +26,25 @@ export const unary: Registry = {
   sigmoid_f32: map("sigmoid_(v)"),
   sin_f32: map("sin_(v)"),
   cos_f32: map("cos_(v)"),
-  cast_f32_i32: map("f32(v)", "i32", "f32"),
+  cast_f32_i32: map("f32(v)"),
   cast_i32_f32: map(
     "select(i32(clamp(v, -2147483648.0, 2147483520.0)), 2147483647, v >= 2147483648.0) * i32(!isNan_(v))",
-    "f32",
-    "i32",
   ),
-  cast_bool_f32: map("i32((bitcast<u32>(v) & 0x7fffffffu) != 0u)", "f32", "i32"),
-  cast_bool_i32: map("i32(v != 0)", "i32", "i32"),
+  cast_bool_f32: map("i32((bitcast<u32>(v) & 0x7fffffffu) != 0u)"),
+  cast_bool_i32: map("i32(v != 0)"),
   tanh_vjp_f32: vjp("d * (1.0 - v * v)"),
   sigmoid_vjp_f32: vjp("d * v * (1.0 - v)"),
   relu_vjp_f32: vjp("select(d, 0.0, v <= 0.0)"),
   sqrt_vjp_f32: vjp("d / (2.0 * v)"),
-  add_scalar_f32: withScalar("v + s"),
-  mul_scalar_f32: withScalar("v * s"),
-  div_scalar_f32: withScalar("v / s"),
-  rsub_scalar_f32: withScalar("s - v"),
-  rdiv_scalar_f32: withScalar("s / v"),
+  add_scalar_f32: map("v + s"),
+  mul_scalar_f32: map("v * s"),
+  div_scalar_f32: map("v / s"),
+  rsub_scalar_f32: map("s - v"),
+  rdiv_scalar_f32: map("s / v"),
   ...Object.fromEntries(
     COMPARISONS.flatMap((name) => [
-      [`${name}_scalar_f32`, withScalar(comparison(name, "v", "s", "f32"), "f32", "i32")],
-      [`${name}_scalar_i32`, withScalar(comparison(name, "v", "s", "i32"), "i32", "i32")],
+      [`${name}_scalar_f32`, map(comparison(name, "v", "s", "f32"))],
+      [`${name}_scalar_i32`, map(comparison(name, "v", "s", "i32"))],
     ]),
   ),
 };

@@ -1,17 +1,22 @@
 // Elementwise kernels over views: the dense ones, with each input read at its own place of the loop nest.
+import { layoutOf } from "../../program/kernels/index.ts";
 import { walking } from "../../row/nest.ts";
-import { type Kernel, type Registry, signature } from "../kernel.ts";
-import { DIMS, strided, strides } from "./copy.ts";
+import { type Kernel, type Registry, text } from "../kernel.ts";
+import { strided } from "./copy.ts";
 
-function byStrides(k: Kernel): Kernel {
-  const [, ...inputs] = signature(k).buffers.map((b) => b.name);
-  const lists = inputs.map((x) => `${x}_`);
-  const reads = new RegExp(`\\b(${inputs.join("|")})\\[i\\]`, "g");
+function byStrides(dense: string, k: Kernel): Kernel {
+  const { inputs, extents, scalars } = layoutOf(walking(dense))!;
+  const names = inputs.map(({ name }) => name);
+  const reads = new RegExp(`\\b(${names.join("|")})\\[i\\]`, "g");
   return {
     ...k,
-    extents: DIMS,
-    scalars: [...lists.map(strides), k.scalars ?? ""].join(" "),
-    body: `${strided("i", lists)}\n  ${k.body.replace(reads, "$1[u32(at_$1_)]")}`,
+    buffers: k.buffers ?? text([...layoutOf(dense)!.outputs, ...inputs]),
+    extents: text(extents),
+    scalars: text(scalars),
+    body: `${strided(
+      "i",
+      names.map((x) => `${x}_`),
+    )}\n  ${k.body.replace(reads, "$1[u32(at_$1_)]")}`,
   };
 }
 
@@ -19,7 +24,7 @@ function byStrides(k: Kernel): Kernel {
 export const walked = (dense: Registry): Registry =>
   Object.fromEntries(
     Object.entries(dense).map(([name, entry]) => {
-      const kernels = Object.entries(entry.kernels).map(([variant, k]) => [variant, byStrides(k)]);
+      const kernels = Object.entries(entry.kernels).map(([variant, k]) => [variant, byStrides(name, k)]);
       return [walking(name), { ...entry, kernels: Object.fromEntries(kernels) }];
     }),
   );

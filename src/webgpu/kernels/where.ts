@@ -5,8 +5,6 @@ import { type Implementation, isHalf, one, type Registry } from "../kernel.ts";
 /** gx | g x o: whole, half where equal, or 0 where x is on the other side. */
 const pick = (loses: string): Implementation =>
   one({
-    buffers: "gx g x o",
-    extents: "n",
     body: `let d = g[i]; let p = order_(x[i]); let q = order_(o[i]); let known = ordered_(x[i], o[i]);
   gx[i] = select(select(d, 0.0, known && p ${loses} q), d * 0.5, known && p == q);`,
   });
@@ -14,8 +12,8 @@ const pick = (loses: string): Implementation =>
 export const where: Registry = {
   where_f32: {
     kernels: {
-      "": { buffers: "y:u32 c:u32 a:u32 b:u32", extents: "n", body: "y[i] = select(b[i], a[i], c[i] != 0u);" },
-      half: { buffers: "y c:u32 a b", extents: "n", body: "y[i] = select(b[i], a[i], c[i] != 0u);" },
+      "": { body: "y[i] = select(b[i], a[i], c[i] != 0u);" },
+      half: { buffers: "y c:u32 a b", body: "y[i] = select(b[i], a[i], c[i] != 0u);" },
     },
     variant: ({ buffers: [y] }: Row) => (isHalf(y!.storage) ? "half" : ""),
   },
