@@ -26,8 +26,10 @@ const addresses = {
   },
 };
 
-/** Layouts of kernels' rows that few pages read: apart, so that a page's bundler leaves them with those who do. */
-const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:copy|facts|index|loss|matmul|reader|table|unary)\.ts$)/;
+/**
+ * Layouts of kernels' rows that few pages read, which import nothing: apart, so that a page's bundler leaves them with those who do.
+ */
+const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:facts|index|matmul|names|reader|table)\.ts$)/;
 
 /** `import text from "wasm:simd.wasm"`: the file in dist/, gzip in base64, which is a third of the bare bytes in base64. */
 const carried = {

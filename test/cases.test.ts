@@ -2,7 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { lacksRevectorizer } from "../src/host/probe.ts";
+import { lacksRevectorizer } from "../src/host/revectorize.ts";
 import { init } from "../src/init.ts";
 import { factsOf } from "../src/program/kernels/facts.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";

@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Row, Storage } from "../src/core/device.ts";
 import { launch } from "../src/core/op.ts";
-import { lacksRevectorizer } from "../src/host/probe.ts";
+import { lacksRevectorizer } from "../src/host/revectorize.ts";
 import * as w from "../src/index.ts";
 import { turnWeights } from "../src/program/passes/turned.ts";
 import { zeros } from "../src/program/passes/zeros.ts";

@@ -1,6 +1,7 @@
 // Chooses a build, and instantiates it for thread 0.
 import { fail } from "../core/error.ts";
-import { enableRelaxedSimd, enableRevectorizer, hasSimd, lacksRevectorizer, REVECTORIZE } from "../host/probe.ts";
+import { part } from "../host/part.ts";
+import { enableRelaxedSimd, hasSimd } from "../host/probe.ts";
 import { carriedBuilds } from "./carried.ts";
 import type { Build, WasmOptions, WasmSource } from "./options.ts";
 import { isSource, type Loaded, moduleOf } from "./source.ts";
@@ -33,13 +34,14 @@ async function choose(wanted: Build | undefined, offered: readonly Build[]): Pro
   }
   if (wanted === "simd") return { build: "simd", why: "asked for" };
   if (wanted === "256") {
-    const lack = await lacksRevectorizer();
+    const v8 = await part("init", () => import("../host/revectorize.ts"));
+    const lack = await v8.lacksRevectorizer();
     if (lack !== null) {
-      const where = `Node 22 or later, or Deno or Chromium started with ${REVECTORIZE}, on x86-64 with AVX2`;
+      const where = `Node 22 or later, or Deno or Chromium started with ${v8.REVECTORIZE}, on x86-64 with AVX2`;
       fail("init", `simd "256": ${lack}: it needs ${where}, use "relaxed"`);
     }
-    const on = await enableRevectorizer();
-    const why = on ? `asked for, ${REVECTORIZE} was set` : `asked for, if started with ${REVECTORIZE}`;
+    const on = await v8.enableRevectorizer();
+    const why = on ? `asked for, ${v8.REVECTORIZE} was set` : `asked for, if started with ${v8.REVECTORIZE}`;
     return { build: "256", why };
   }
   const relaxed = offered.includes("relaxed");

@@ -1,7 +1,7 @@
 // A script: rows encoded as words of device memory, as assembly/replay.ts walks them.
 import type { Buffer } from "../core/device.ts";
 import type { Choice } from "../program/choices.ts";
-import { factsOf } from "../program/kernels/facts.ts";
+import { costOf, factsOf } from "../program/kernels/facts.ts";
 import { BARRIER, HEADER, PARALLEL } from "./control.ts";
 import type { Memory, WasmStorage } from "./memory.ts";
 
@@ -21,8 +21,8 @@ export interface WasmKernel {
 }
 
 export function kernel(name: string, index: number, choice: Choice | null = null): WasmKernel {
-  const { once = false, cost = 1, segments = false } = factsOf(name);
-  return { name, index, cost: once ? 0 : cost, segments, choice };
+  const { once, segments = false } = factsOf(name);
+  return { name, index, cost: once ? 0 : costOf(name), segments, choice };
 }
 
 /** Product of the extents, or of a table of segments the sum of their lengths. */

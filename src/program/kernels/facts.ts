@@ -1,30 +1,44 @@
 // What is known of kernels besides the layouts of their rows: a record for each that differs from the rest. All families' records are
 // here because every page has them; the layouts, which are longer, come with whoever reads rows by names.
 import { denseOf } from "../../row/nest.ts";
-import { type Facts, names } from "./table.ts";
+import { names } from "./names.ts";
 
-/** A multiply-add costs about a sixteenth of an elementwise operation, which waits for memory. */
-const cost = 1 / 16;
-const LABEL = "label {value} in row {index} is outside [0, {classes}): input [{rows},{classes}], target [{rows}]";
+/** What is known of a kernel besides the layout of its row. */
+export interface Facts {
+  /** Changes what threads share: runs once, on one thread. */
+  readonly once?: true;
+  /** The extents are a number of segments and their lengths: their sum is the work. */
+  readonly segments?: true;
+  /** It may report a fault, behind which no row may run: the names of its extents, and a sentence in which they, `index` and `value` (of a
+   * float: `bits`) stand for numbers. */
+  readonly faults?: string;
+  /** What it writes outlasts the step, such as parameters: it runs only while there is no fault. */
+  readonly lasting?: true;
+  /** The kernel that applies relu to its result, where that is another; `relu` among the scalars switches it on in this one. */
+  readonly masked?: string;
+  /** The one that skips zeros of the first factor. */
+  readonly skipping?: string;
+  /** The one that reads the second factor transposed. */
+  readonly turned?: string;
+}
+
+const LABEL =
+  "rows classes: label {value} in row {index} is outside [0, {classes}): input [{rows},{classes}], target [{rows}]";
 
 const RECORDS: Readonly<Record<string, Facts>> = {
   // matmul
-  matmul_nn_f32: { cost, skipping: "matmul_nn_sparse_f32", masked: "matmul_nn_relu_vjp_f32" },
-  matmul_nt_f32: { cost, skipping: "matmul_nt_sparse_f32", turned: "matmul_nn_f32" },
-  matmul_tn_f32: { cost, skipping: "matmul_tn_sparse_f32" },
-  matmul_nn_bias_f32: { cost, skipping: "matmul_nn_sparse_bias_f32" },
-  matmul_nt_bias_f32: { cost, skipping: "matmul_nt_sparse_bias_f32", turned: "matmul_nn_bias_f32" },
-  matmul_nn_relu_vjp_f32: { cost, skipping: "matmul_nn_sparse_relu_vjp_f32" },
-  matmul_nn_sparse_f32: { cost, masked: "matmul_nn_sparse_relu_vjp_f32" },
-  matmul_nt_sparse_f32: { cost, turned: "matmul_nn_sparse_f32" },
-  matmul_nt_sparse_bias_f32: { cost, turned: "matmul_nn_sparse_bias_f32" },
-  "matmul_{tn_sparse,nn_sparse_bias,nn_sparse_relu_vjp,strided,strided_bias}_f32": { cost },
-  // conv
-  "conv2d_{,bias_,vjp_x_,vjp_w_,pool_,pool_vjp_x_,pool_vjp_w_,winograd_,winograd_vjp_w_}f32": { cost },
-  winograd_weight_f32: { cost: 16 }, // each pair of a row and a channel is a transform of some 100 operations
+  matmul_nn_f32: { skipping: "matmul_nn_sparse_f32", masked: "matmul_nn_relu_vjp_f32" },
+  matmul_nt_f32: { skipping: "matmul_nt_sparse_f32", turned: "matmul_nn_f32" },
+  matmul_tn_f32: { skipping: "matmul_tn_sparse_f32" },
+  matmul_nn_bias_f32: { skipping: "matmul_nn_sparse_bias_f32" },
+  matmul_nt_bias_f32: { skipping: "matmul_nt_sparse_bias_f32", turned: "matmul_nn_bias_f32" },
+  matmul_nn_relu_vjp_f32: { skipping: "matmul_nn_sparse_relu_vjp_f32" },
+  matmul_nn_sparse_f32: { masked: "matmul_nn_sparse_relu_vjp_f32" },
+  matmul_nt_sparse_f32: { turned: "matmul_nn_sparse_f32" },
+  matmul_nt_sparse_bias_f32: { turned: "matmul_nn_sparse_bias_f32" },
   // loss
   "{cross_entropy,nll}_f32": { faults: LABEL },
-  bce_f32: { faults: "input {value:f32} at {index} of [{n}] is outside [0, 1]" },
+  bce_f32: { faults: "n: input {bits} at {index} of [{n}] is outside [0, 1]" },
   nll_mean_f32: { once: true },
   // optim, amp, random
   tick_f32: { once: true, lasting: true },
@@ -49,3 +63,13 @@ export function knownFacts(): ReadonlyMap<string, Facts> {
 
 /** What is known of a kernel, over views of its dense one; an empty record where it is as most are. */
 export const factsOf = (kernel: string): Facts => knownFacts().get(denseOf(kernel)) ?? NONE;
+
+/** Families of products: a multiply-add costs about a sixteenth of an elementwise operation, which waits for memory. */
+const PRODUCTS = /^(matmul|conv2d)_/;
+
+/**
+ * Work of a row in elementwise units for each point of its nest. The nest of winograd_weight is rows, channels and the kernel's size:
+ * each pair of the first two is a transform of some 100 operations.
+ */
+export const costOf = (kernel: string): number =>
+  PRODUCTS.test(kernel) ? 1 / 16 : kernel === "winograd_weight_f32" ? 16 : 1;

@@ -1,51 +1,59 @@
-// Rows read and made by the names of the table, for passes. Parsed when first needed: a page without capture never does.
+// Rows read and made by the names of the table, for passes. Families are parsed when first needed: a page without capture never
+// does. Types are left out: the whole grammar is in table.ts.
 import type { Buffer, Row } from "../../core/device.ts";
-import { type Layout, layouts } from "./table.ts";
+import { names } from "./names.ts";
 
 /** Buffers, extents and scalars (as words) by name. */
-export type Values = Readonly<Record<string, Buffer | number | undefined>>;
+export type Values = Record<string, Buffer | number | undefined>;
 
 type All<N extends readonly string[], T> = { readonly [K in keyof N]: T };
 
+/** Names of the outputs, inputs, extents and scalars; `bias?` may be missing. */
+type Parts = readonly [outputs: string[], inputs: string[], extents: string[], scalars: string[]];
+
 export class Reader {
-  private readonly texts: string[];
-  private found: Map<string, Layout> | null = null;
+  private text: string;
+  private found: Map<string, Parts> | null = null;
 
   /** Knows the kernels of these families, by their `rows`. */
   constructor(...families: readonly string[]) {
-    this.texts = [...families];
+    this.text = families.join("");
   }
 
   /** From now on it knows those of another family too. */
   know(family: string): void {
-    if (this.texts.includes(family)) return;
-    this.texts.push(family);
+    if (this.text.includes(family)) return;
+    this.text += family;
     this.found = null;
   }
 
-  private layout(kernel: string): Layout {
-    this.found ??= layouts(this.texts.join(""));
-    return this.found.get(kernel) ?? unknown(kernel, "its family");
+  private parts(kernel: string): Parts | undefined {
+    if (this.found === null) {
+      this.found = new Map();
+      for (const [, pattern, row] of this.text.matchAll(/^(.+?): (.*)$/gm)) {
+        const parts = row!.split("|", 4).map((part) => part.match(/(?<!:)\b\w+\??/g) ?? []) as unknown as Parts;
+        for (const name of names(pattern!)) this.found.set(name, parts);
+      }
+    }
+    return this.found.get(kernel);
   }
 
-  /** True for a kernel whose rows can be read. */
-  knows(kernel: string): boolean {
-    this.found ??= layouts(this.texts.join(""));
-    return this.found.has(kernel);
-  }
-
-  /** True where the kernel's rows have a scalar of that name. */
+  /** True where rows of the kernel can be read, and have a scalar of that name. */
   has(kernel: string, scalar: string): boolean {
-    return this.knows(kernel) && this.layout(kernel).scalars.some(({ name }) => name === scalar);
+    return this.parts(kernel)?.[3].includes(scalar) ?? false;
   }
 
   /** Everything in a row by name. */
-  values(row: Row): Record<string, Buffer | number | undefined> {
-    const { outputs, inputs, extents, scalars } = this.layout(row.kernel);
-    const found: Record<string, Buffer | number | undefined> = {};
-    for (const [i, { name }] of [...outputs, ...inputs].entries()) found[name] = row.buffers[i];
-    for (const [i, { name }] of extents.entries()) found[name] = row.extents[i];
-    for (const [i, { name }] of scalars.entries()) found[name] = row.scalars[i];
+  private values(row: Row): Values {
+    const [outputs, inputs, extents, scalars] = this.parts(row.kernel) ?? unknown(row.kernel, "kernel");
+    const found: Values = {};
+    const put = (names: readonly string[], list: readonly (Buffer | number)[]): void =>
+      names.forEach((name, i) => {
+        found[name.replace("?", "")] = list[i];
+      });
+    put([...outputs, ...inputs], row.buffers);
+    put(extents, row.extents);
+    put(scalars, row.scalars);
     return found;
   }
 
@@ -57,23 +65,16 @@ export class Reader {
 
   /** The extents and scalars of these names. */
   numbers<const N extends readonly string[]>(row: Row, ...names: N): All<N, number> {
-    const values = this.values(row);
-    return names.map((name) => values[name] ?? unknown(row.kernel, name)) as unknown as All<N, number>;
+    return this.buffers(row, ...names) as unknown as All<N, number>;
   }
 
   /** A row of these values. */
   row(kernel: string, op: string, values: Values): Row {
-    const { outputs, inputs, extents, scalars } = this.layout(kernel);
-    const of = (list: Layout["inputs"]): (Buffer | number)[] =>
-      list.flatMap(({ name, optional }) => values[name] ?? (optional ? [] : unknown(kernel, name)));
-    return {
-      kernel,
-      buffers: [...of(outputs), ...of(inputs)] as Buffer[],
-      outputs: outputs.length,
-      extents: of(extents) as number[],
-      scalars: of(scalars) as number[],
-      op,
-    };
+    const parts = this.parts(kernel) ?? unknown(kernel, "kernel");
+    const [outputs, inputs, extents, scalars] = parts.map((part) =>
+      part.flatMap((name) => values[name.replace("?", "")] ?? (name.endsWith("?") ? [] : unknown(kernel, name))),
+    ) as [Buffer[], Buffer[], number[], number[]];
+    return { kernel, buffers: [...outputs, ...inputs], outputs: outputs.length, extents, scalars, op };
   }
 
   /** The row with other values, or a row of another kernel with what the two have in common. */
@@ -83,5 +84,5 @@ export class Reader {
 }
 
 function unknown(kernel: string, name: string): never {
-  throw new Error(`${kernel}: ${name} is not in the table of kernels`);
+  throw new Error(`${kernel}: no ${name} in the table`);
 }

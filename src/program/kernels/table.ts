@@ -11,6 +11,8 @@
 // Tags: `each` elementwise, output i from inputs i; `lines` a line of outputs is made of that line of the inputs; `indexed` the value
 // depends on the element's number; `scratch` uses the thread's scratch memory; `broadcast` has a dense twin, the name without
 // `_broadcast`.
+import { names } from "./names.ts";
+
 /** A name in a row and the type of what lies there. */
 export interface Field {
   readonly name: string;
@@ -27,34 +29,6 @@ export interface Layout {
   readonly extents: readonly Field[];
   readonly scalars: readonly Field[];
   readonly tags: readonly string[];
-}
-
-/** What is known of a kernel besides the layout of its row. */
-export interface Facts {
-  /** Work of a row in elementwise units for each point of its nest; 1 where nothing is said. */
-  readonly cost?: number;
-  /** Changes what threads share: runs once, on one thread. */
-  readonly once?: true;
-  /** The extents are a number of segments and their lengths: their sum is the work. */
-  readonly segments?: true;
-  /** It may report a fault, behind which no row may run: the sentence, with names of the row's extents, `index` and `value`. */
-  readonly faults?: string;
-  /** What it writes outlasts the step, such as parameters: it runs only while there is no fault. */
-  readonly lasting?: true;
-  /** The kernel that applies relu to its result, where that is another; `relu` among the scalars switches it on in this one. */
-  readonly masked?: string;
-  /** The one that skips zeros of the first factor. */
-  readonly skipping?: string;
-  /** The one that reads the second factor transposed. */
-  readonly turned?: string;
-}
-
-/** `{a,b}_f32` is a_f32 and b_f32. */
-export function names(pattern: string): string[] {
-  const found = /^([^{]*)\{([^}]*)\}(.*)$/.exec(pattern);
-  if (found === null) return [pattern];
-  const [, before, choices, after] = found as unknown as [string, string, string, string];
-  return choices.split(",").flatMap((choice) => names(before + choice + after));
 }
 
 /** A list of names with their types. */

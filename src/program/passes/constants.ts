@@ -1,10 +1,7 @@
 // What is filled with one number and then divided, scaled or spread is filled with the result instead: the gradient
 // that a mean begins with. Keeps the bits: f32 arithmetic is exact in f64, rounded once.
 import { elementsOf, type Row, type Storage } from "../../core/device.ts";
-import { rows as copy } from "../kernels/copy.ts";
-import { Reader } from "../kernels/reader.ts";
-import { rows as unary } from "../kernels/unary.ts";
-import { compact, type Pass, uses } from "./rows.ts";
+import { compact, elementwise, type Pass, uses } from "./rows.ts";
 
 const floats = new Float32Array(1);
 const words = new Int32Array(floats.buffer);
@@ -18,8 +15,6 @@ function wordOf(float: number): number {
   floats[0] = float;
   return words[0]!;
 }
-
-const named = /* @__PURE__ */ new Reader(copy, unary);
 
 const SCALAR: Record<string, (x: number, s: number) => number> = {
   add_scalar_f32: (x, s) => x + s,
@@ -42,19 +37,19 @@ export const constants: Pass = {
       // What is read from float16 has been rounded.
       const whole = to.offset === 0 && !to.storage.half && once(to.storage);
       if (row.kernel === "fill_f32") {
-        const [n, word] = named.numbers(row, "n", "word");
-        if (whole && n === elementsOf(to.storage)) filled.set(to.storage, { at: i, word });
+        if (whole && row.extents[0] === elementsOf(to.storage))
+          filled.set(to.storage, { at: i, word: row.scalars[0]! });
         return;
       }
       const from = row.buffers.length === 2 ? filled.get(row.buffers[1]!.storage) : undefined;
       if (from === undefined) return;
       const compute = SCALAR[row.kernel];
       if (compute === undefined && row.kernel !== "permute_f32") return;
-      const value = compute?.(floatOf(from.word), floatOf(named.numbers(row, "s")[0]));
+      const value = compute?.(floatOf(from.word), floatOf(row.scalars[0]!));
       if (Number.isNaN(value)) return;
       const word = value === undefined ? from.word : wordOf(value);
       const n = row.extents.reduce((a, b) => a * b, 1);
-      out[i] = named.row("fill_f32", row.op, { y: to, n, word });
+      out[i] = elementwise("fill_f32", row.op, [to], n, word);
       if (whole && n === elementsOf(to.storage)) filled.set(to.storage, { at: i, word });
       found = true;
     });

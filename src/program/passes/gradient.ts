@@ -1,13 +1,12 @@
 // The way back through a relu: the product that makes the gradient of relu's result is masked as it is stored.
 // Keeps the bits.
-import { elementsOf, type Row, type Storage } from "../../core/device.ts";
+import { type Buffer, elementsOf, type Row, type Storage } from "../../core/device.ts";
 import { factsOf } from "../kernels/facts.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
 import { Reader } from "../kernels/reader.ts";
-import { rows as unary } from "../kernels/unary.ts";
 import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
 
-const named = /* @__PURE__ */ new Reader(matmul, unary);
+const named = /* @__PURE__ */ new Reader(matmul);
 
 export const reluGradient: Pass = {
   name: "reluGradient",
@@ -23,7 +22,7 @@ export const reluGradient: Pass = {
       const next = rows[j];
       if (next?.kernel !== "relu_vjp_f32") return;
       const [c, a, b] = named.buffers(product, "c", "a", "b");
-      const [gx, g, y] = named.buffers(next, "gx", "g", "y");
+      const [gx, g, y] = next.buffers as [Buffer, Buffer, Buffer];
       if (g.storage !== c.storage || c.offset !== 0) return;
       if (g.offset !== 0 || next.extents[0]! !== elementsOf(c.storage) || y.storage === c.storage) return;
       // It stands where the mask stood, so the factors must last until there.

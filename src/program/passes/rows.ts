@@ -1,5 +1,21 @@
 // What passes share: who writes and reads a temporary of a recorded program.
-import type { Row, Storage } from "../../core/device.ts";
+import type { Buffer, Row, Storage } from "../../core/device.ts";
+
+/** A row of an elementwise kernel: `y | inputs | n | scalars`, as all of these have it. */
+export const elementwise = (
+  kernel: string,
+  op: string,
+  buffers: readonly Buffer[],
+  n: number,
+  ...scalars: number[]
+): Row => ({
+  kernel,
+  buffers,
+  outputs: 1,
+  extents: [n],
+  scalars,
+  op,
+});
 
 /** A pass puts better rows in the place of some; it returns the same array when it finds nothing. */
 export interface Pass {

@@ -2,17 +2,16 @@
 // Where b outlasts the program and no row writes it, the program keeps a copy as [k, n]; `WasmProgram.run` makes it again
 // when b's version has changed. Keeps the bits from five rows on: below, the plain kernel has k in its lanes.
 import type { Row, Storage } from "../../core/device.ts";
-import { rows as copy } from "../kernels/copy.ts";
 import { factsOf } from "../kernels/facts.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
 import { Reader } from "../kernels/reader.ts";
 import { uses } from "./rows.ts";
 
-const named = /* @__PURE__ */ new Reader(matmul, copy);
+const named = /* @__PURE__ */ new Reader(matmul);
 
 /** The kernel for the copy: of a dense product its twin, of a strided one of rows with a weight that lies dense the same. */
 function twin(row: Row): string | undefined {
-  if (!named.knows(row.kernel) || !named.has(row.kernel, "ldb")) return factsOf(row.kernel).turned;
+  if (!named.has(row.kernel, "ldb")) return factsOf(row.kernel).turned;
   const [outer, k, turnA, turnB, ldb] = named.numbers(row, "outer", "k", "turnA", "turnB", "ldb");
   return turnA === 0 && turnB === 1 && outer === 1 && ldb === k ? row.kernel : undefined;
 }
@@ -44,18 +43,16 @@ export function turnWeights(
     const { offset } = b;
     const storage = b.storage.alias ?? b.storage;
     if (storage.virtual || table.get(storage)!.writers.length > 0) return row;
-    let made = copies.find((c) => {
-      const [x] = named.buffers(c, "x");
-      const [high, wide] = named.numbers(c, "m", "n");
-      return x.storage === storage && x.offset === offset && high === n && wide === k;
-    });
+    let made = copies.find(
+      ({ buffers: [, x], extents }) =>
+        x!.storage === storage && x!.offset === offset && extents[1] === n && extents[2] === k,
+    );
     if (made === undefined) {
-      const values = { y: { storage: make(n * k * 4), offset: 0 }, x: { storage, offset }, batch: 1, m: n, n: k };
-      made = named.row("transpose_f32", row.op, values);
+      const buffers = [make(n * k * 4), storage].map((s, i) => ({ storage: s, offset: i * offset }));
+      made = { kernel: "transpose_f32", buffers, outputs: 1, extents: [1, n, k], scalars: [], op: row.op };
       copies.push(made);
     }
-    const [turned] = named.buffers(made, "y");
-    return named.changed(row, { b: turned, turnB: 0, ldb: n }, kernel);
+    return named.changed(row, { b: made.buffers[0]!, turnB: 0, ldb: n }, kernel);
   });
   return copies.length > 0 ? { rows: out, copies } : { rows, copies };
 }
