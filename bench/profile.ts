@@ -15,7 +15,7 @@ interface Row {
 
 /** What of the device is used here, beside its public face. */
 interface Insides {
-  finish(...args: unknown[]): { encoded: readonly Row[]; script: { address: number; limit: number } };
+  program(...args: unknown[]): { encoded: readonly Row[]; script: { address: number; limit: number } };
   memoryOf: { u32: Uint32Array; memory: WebAssembly.Memory };
   runner: { exports: { walk(row: number, end: number, ith: number, nth: number, again: number): number } };
 }
@@ -34,10 +34,10 @@ const w = await library();
 const owner = await w.init({ simd: build, threads: 1 });
 const device = owner as unknown as Insides;
 
-let program: ReturnType<Insides["finish"]> | undefined;
-const finish = device.finish.bind(device);
-device.finish = (...args) => {
-  program = finish(...args);
+let program: ReturnType<Insides["program"]> | undefined;
+const made = device.program.bind(device);
+device.program = (...args) => {
+  program = made(...args);
   return program;
 };
 

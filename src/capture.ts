@@ -5,13 +5,12 @@
 
 import { type Device, defaultDevice, type Program, type Storage } from "./core/device.ts";
 import { fail } from "./core/error.ts";
-import { mode, unhold } from "./core/lifetime.ts";
+import { maybeYield, mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { type Guard, Recording } from "./core/recording.ts";
 import { replacing, tensorsIn } from "./core/results.ts";
 import { alive, Tensor } from "./core/tensor.ts";
-import { maybeYield } from "./core/yield.ts";
 import { compareRows, outsideStorages, sameInputs } from "./program/compare.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
@@ -167,7 +166,6 @@ function letGo(variant: Variant): void {
 function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...inputs: Tensor[]) => unknown): void {
   const recording = new Recording(device);
   const outerScope = mode.scope;
-  device.record();
   mode.recording = recording;
   mode.scope = false;
   let program: Program | undefined;
@@ -187,9 +185,9 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
     const brought = astray.map(([, g]) => (g.storage.virtual ? g : denseCopy(g)));
     astray.forEach(([x], i) => {
       readStrided("backward", recording.homeOf(x), brought[i]!);
-      x.setGrad(lasting(x.leaf.home!.storage, x.shape));
+      x.setGrad(lasting(x.leaf.home!.storage, x));
     });
-    program = device.finish(
+    program = recording.recorder.finish(
       slots,
       found.map((t) => ({ buffer: t, count: t.numel })),
     );
@@ -197,7 +195,7 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
       compareRows(variant.program.rows, program.rows, variant.guards.length === recording.guards.length);
   } catch (error) {
     program?.dispose();
-    device.abandon();
+    recording.recorder.abandon();
     mode.recording = null;
     recording.undo();
     throw error;
@@ -240,7 +238,7 @@ function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
     const { grad, seen, home } = x.leaf;
     if (home !== null) overwrite(home.storage);
     if (!present) x.setGrad(null);
-    else if (seen || grad?.storage !== home!.storage || grad.gone !== null) x.setGrad(lasting(home!.storage, x.shape));
+    else if (seen || grad?.storage !== home!.storage || grad.gone !== null) x.setGrad(lasting(home!.storage, x));
   }
   return variant.rebuild(results);
 }

@@ -1,10 +1,11 @@
 // init: makes a device and the default one; what it is and what its memory holds. The WebGPU device is loaded when it is first asked for.
+
 import { type Device, type DeviceInfo, defaultDevice, type MemoryUse, setDefaultDevice } from "./core/device.ts";
 import { WasmgradError } from "./core/error.ts";
 import { count } from "./core/lifetime.ts";
-import { setHost } from "./core/yield.ts";
 import { part } from "./host/part.ts";
 import { clock, collector } from "./host/probe.ts";
+import { setHost } from "./memory/upkeep.ts";
 import { setFinder, setMover } from "./ops/follow.ts";
 import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";

@@ -1,5 +1,5 @@
 // Tensors as PyTorch prints them: torch/_tensor_str.py with its default options.
-import { type DType, isFloat } from "./core/dtype.ts";
+import { type DType, isFloat, TYPES } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
 import { numel, type Shape, show } from "./core/shape.ts";
 
@@ -33,7 +33,8 @@ export function formatTensor(shape: Shape, dtype: DType, data: ArrayLike<number>
     if (shape.length !== 1) suffixes.push(`size=(${shape.join(", ")})`);
     if (dtype !== "float32") suffixes.push(`dtype=${dtype}`);
   } else {
-    if (dtype === "float16") suffixes.push("dtype=float16");
+    // As PyTorch, which names all but its usual types.
+    if (TYPES[dtype].bytes < 4) suffixes.push(`dtype=${dtype}`);
     const short = n > THRESHOLD;
     const shown: number[] = [];
     collect(shape, 0, 0, short, data, shown);

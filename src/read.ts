@@ -1,15 +1,14 @@
 // Reading values back, and moving tensors between devices.
 
 import type { Device, TypedData } from "./core/device.ts";
-import type { DType } from "./core/dtype.ts";
+import { DTYPES, type DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
+import { maybeYield } from "./core/lifetime.ts";
 import { valuesOf } from "./core/op.ts";
 import { refuseInCapture } from "./core/recording.ts";
 import { show } from "./core/shape.ts";
 import { alive, type Tensor } from "./core/tensor.ts";
-import { maybeYield } from "./core/yield.ts";
 import { toDtype } from "./ops/copy.ts";
-import { DTYPES } from "./ops/create.ts";
 import { fromData } from "./ops/data.ts";
 import { deviceOf } from "./ops/follow.ts";
 

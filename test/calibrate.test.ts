@@ -35,9 +35,9 @@ async function simulated(): Promise<Simulated> {
   const device = (await w.init({ threads: 1 })) as WasmDevice;
   const sim: Simulated = { device, cost: () => 0, runs: 0 };
   let owed = 0;
-  const finish = device.finish.bind(device);
-  device.finish = (...args) => {
-    const program = finish(...args);
+  const made = device.program.bind(device);
+  device.program = (...args) => {
+    const program = made(...args);
     const run = program.run.bind(program);
     program.run = (inputs, outputs) => {
       sim.runs++;

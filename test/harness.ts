@@ -407,7 +407,7 @@ export function guard(device: WasmDevice): () => void {
   device.alloc = (bytes, label) => {
     const storage = alloc(bytes + 4 * GUARD.length, label) as { bytes: number } & Storage;
     storage.bytes = bytes; // core asks whether a tensor fills its storage
-    device.write({ storage, offset: bytes / 4 }, GUARD);
+    device.write({ storage, offset: bytes / 4 }, GUARD, "int32");
     guarded.set(storage, bytes / 4);
     return storage;
   };

@@ -61,8 +61,6 @@ const ALLOWED: Record<string, readonly string[]> = {
 
 /** Single files with a right of their own. */
 const EXTRA: Record<string, readonly string[]> = {
-  // Asks when a collection is worth it.
-  "src/core/yield.ts": ["memory"],
   "src/global.ts": ["inline"],
   // Brings its passes.
   "src/ops/pool.ts": ["program"],
@@ -141,7 +139,7 @@ test("wasm knows no op and core neither device nor program", () => {
     [],
   );
   const reached = core.flatMap((f) => [...reaches(f)]);
-  assert.equal([...new Set(reached.map(room))].sort(), ["core", "core door", "core leaf", "memory", "row"]);
+  assert.equal([...new Set(reached.map(room))].sort(), ["core", "core door", "core leaf", "row"]);
 });
 
 test("rooms import one another in one direction", () => {

@@ -149,7 +149,7 @@ for (const simd of ["simd", "relaxed"] as const) {
 // ------------------------------------------------------------------------------------------------- on rows, alone
 
 const storage = (label: string, virtual: boolean, bytes = 96): Storage =>
-  ({ label, virtual, alias: null, bytes, version: 0, holders: 1 }) as unknown as Storage;
+  ({ label, virtual, alias: null, bytes, width: 4, version: 0, holders: 1 }) as unknown as Storage;
 const isTemporary = (s: Storage): boolean => s.virtual;
 const row = (kernel: string, storages: Storage[], extents: number[], scalars: number[] = []): Row => ({
   kernel,

@@ -237,7 +237,7 @@ test("parts of one storage at their offsets; the same weight twice has one copy;
 // ------------------------------------------------------------------------------------------------- on rows, alone
 
 const storage = (label: string, virtual: boolean, alias: Storage | null = null): Storage =>
-  ({ label, virtual, alias, bytes: 4096, version: 0, holders: 1 }) as unknown as Storage;
+  ({ label, virtual, alias, bytes: 4096, width: 4, version: 0, holders: 1 }) as unknown as Storage;
 const product = (b: Storage, extents: number[], offset = 0): Row => ({
   kernel: "matmul_nt_bias_f32",
   buffers: [

@@ -257,7 +257,7 @@ test("an infinite weight against a zero is NaN under deterministic, as in PyTorc
 // ------------------------------------------------------------------------------------------------- on rows, alone
 
 const storage = (label: string, virtual: boolean): Storage =>
-  ({ label, virtual, alias: null, bytes: 4096, version: 0, holders: 1 }) as unknown as Storage;
+  ({ label, virtual, alias: null, bytes: 4096, width: 4, version: 0, holders: 1 }) as unknown as Storage;
 const row = (kernel: string, extents: number[]): Row => ({
   kernel,
   buffers: ["c", "a", "b", "extra"].map((l) => ({ storage: storage(l, l !== "b" && l !== "extra"), offset: 0 })),

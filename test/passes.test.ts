@@ -117,7 +117,7 @@ for (const simd of ["simd", "relaxed"] as const) {
 // ------------------------------------------------------------------------------------------------- on rows, alone
 
 const storage = (label: string, virtual: boolean): Storage =>
-  ({ label, virtual, alias: null, bytes: 4 * 24, version: 0, holders: 1 }) as unknown as Storage;
+  ({ label, virtual, alias: null, bytes: 4 * 24, width: 4, version: 0, holders: 1 }) as unknown as Storage;
 const buffer = (s: Storage) => ({ storage: s, offset: 0 });
 const isTemporary = (s: Storage): boolean => s.virtual;
 

@@ -1,7 +1,19 @@
 // The reference: a device that runs each launch at once as a naive f64 loop, written from the definition of the kernel
 // (reference/*.ts). What every other device is checked against. Faults are thrown at the launch.
-import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../src/core/device.ts";
-import { type DType, WasmgradError } from "../src/index.ts";
+import type {
+  Buffer,
+  Device,
+  DeviceInfo,
+  MemoryUse,
+  Program,
+  Recorder,
+  Row,
+  Storage,
+  TypedData,
+} from "../src/core/device.ts";
+import { type DType, TYPES } from "../src/core/dtype.ts";
+import { WasmgradError } from "../src/index.ts";
+import { keepUp } from "../src/memory/upkeep.ts";
 import type { Choice } from "../src/program/choices.ts";
 import { dense } from "./reference/dense.ts";
 import { elementwise, walked } from "./reference/elementwise.ts";
@@ -39,6 +51,7 @@ export class ReferenceDevice implements Device {
   liveBytes = 0;
   readonly reservedBytes = 2 ** 32;
   readonly heldBytes = 0;
+  readonly maximum = Number.POSITIVE_INFINITY;
   readonly #live = new Set<Storage>();
   #recording: Row[] | null = null;
   #suspended = false;
@@ -52,8 +65,8 @@ export class ReferenceDevice implements Device {
     this.float16 = float16;
   }
 
-  alloc(bytes: number, label: string, half = false): Storage {
-    const storage = new ReferenceStorage(this, bytes, label, this.#rows !== null, half);
+  alloc(bytes: number, label: string, width = 4): Storage {
+    const storage = new ReferenceStorage(this, bytes, label, this.#rows !== null, width);
     if (!storage.virtual) {
       this.#live.add(storage);
       this.liveBytes += bytes;
@@ -87,7 +100,7 @@ export class ReferenceDevice implements Device {
     return this.choices[row.kernel]?.(row, between) ?? [row];
   }
 
-  write({ storage, offset }: Buffer, data: TypedData): void {
+  write({ storage, offset }: Buffer, data: ArrayLike<number>): void {
     if (this.#rows) throw new WasmgradError("write: host data cannot be written while a program is recorded");
     (storage as ReferenceStorage).place.data.set(data, offset);
   }
@@ -99,37 +112,49 @@ export class ReferenceDevice implements Device {
   readSync({ storage, offset }: Buffer, count: number, dtype: DType): TypedData {
     if (this.#rows) throw new WasmgradError("read: nothing has run yet while a program is recorded");
     const values = (storage as ReferenceStorage).place.data.slice(offset, offset + count);
-    return dtype.startsWith("float") ? values : Int32Array.from(values);
+    const { array, float } = TYPES[dtype];
+    return float ? values : new array(values);
+  }
+
+  upkeep(before: () => void): Promise<void> | null {
+    return keepUp(this, before);
   }
 
   async flush(): Promise<void> {}
 
   flushSync(): void {}
 
-  record(): void {
+  record(): Recorder {
     if (this.#recording) throw new WasmgradError("record: a program is being recorded already");
-    this.#recording = [];
+    const rows: Row[] = [];
+    this.#recording = rows;
+    const end = (): void => {
+      this.#recording = null;
+    };
+    return {
+      suspend: (on) => {
+        this.#suspended = on;
+      },
+      bind: (storage, target) => {
+        const virtual = storage as ReferenceStorage;
+        if (!target) {
+          target = new ReferenceStorage(this, virtual.bytes, virtual.label, false, virtual.width);
+          this.#live.add(target);
+          this.liveBytes += target.bytes;
+        }
+        virtual.alias = target;
+        return target;
+      },
+      finish: (slots, results) => {
+        if (!this.#recording) throw new WasmgradError("finish: no program is being recorded");
+        end();
+        return this.#program(rows, slots, results);
+      },
+      abandon: end,
+    };
   }
 
-  suspend(on: boolean): void {
-    this.#suspended = on;
-  }
-
-  bind(storage: Storage, target: Storage | null): Storage {
-    const virtual = storage as ReferenceStorage;
-    if (!target) {
-      target = new ReferenceStorage(this, virtual.bytes, virtual.label, false, virtual.half);
-      this.#live.add(target);
-      this.liveBytes += target.bytes;
-    }
-    virtual.alias = target;
-    return target;
-  }
-
-  finish(slots: readonly Buffer[], results: readonly { buffer: Buffer; count: number }[]): Program {
-    const rows = this.#recording;
-    if (!rows) throw new WasmgradError("finish: no program is being recorded");
-    this.#recording = null;
+  #program(rows: Row[], slots: readonly Buffer[], results: readonly { buffer: Buffer; count: number }[]): Program {
     const slot = slots.map(plain);
     const chosen = (row: Row): readonly Row[] => this.#chosen(row);
     const result = results.map(({ buffer, count }) => ({ ...plain(buffer), count }));
@@ -154,10 +179,6 @@ export class ReferenceDevice implements Device {
         rows.length = 0;
       },
     };
-  }
-
-  abandon(): void {
-    this.#recording = null;
   }
 
   memory(): MemoryUse {

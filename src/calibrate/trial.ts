@@ -66,7 +66,7 @@ export class Trial<A extends unknown[], R> {
         const storage = storageFor(x.offset + x.numel, x.dtype, x.storage.label, device);
         storage.holders++;
         copies.set(x, storage);
-        device.write({ storage, offset: x.offset }, data);
+        device.write({ storage, offset: x.offset }, data, x.dtype);
       }
     } catch (error) {
       trial.dispose();
@@ -95,7 +95,7 @@ export class Trial<A extends unknown[], R> {
       try {
         return await this.measured(inputs, budget);
       } finally {
-        if (device.failed === null) device.write(state, random);
+        if (device.failed === null) device.write(state, random, state.dtype);
       }
     } finally {
       for (const x of inputs) x.dispose();

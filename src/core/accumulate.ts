@@ -65,13 +65,13 @@ export function accumulate(x: Tensor, given: Tensor, create: boolean): void {
   if (away && whole && !g.kept) x.setGrad(g);
   else if (recording !== null && whole && !away) {
     // The program writes straight into the leaf's home.
-    const bound = g.device.bind(g.storage, leaf.home?.storage ?? null);
-    leaf.home ??= lasting(bound, x.shape);
+    const bound = recording.recorder.bind(g.storage, leaf.home?.storage ?? null);
+    leaf.home ??= lasting(bound, x);
     g.release("backward()");
-    x.setGrad(lasting(leaf.home.storage, x.shape));
+    x.setGrad(lasting(leaf.home.storage, x));
   } else {
     const home = away ? null : (leaf.home ?? recording!.homeOf(x));
-    const own = home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(home.storage, x.shape);
+    const own = home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(home.storage, x);
     launch("copy_f32", [own], [g], [g.numel], undefined, "backward");
     g.release("backward()");
     x.setGrad(own);

@@ -1,5 +1,5 @@
 // The door behind which a device stands: storages, launches, waits. Core and ops know no device but this interface.
-import type { DType } from "./dtype.ts";
+import type { DType, HostArray } from "./dtype.ts";
 import { fail } from "./error.ts";
 
 /**
@@ -9,8 +9,8 @@ import { fail } from "./error.ts";
 export interface Storage {
   readonly device: Device;
   readonly bytes: number;
-  /** Its elements are float16. */
-  readonly half?: boolean;
+  /** Bytes an element. */
+  readonly width: number;
   /** Bumped by every write, so that saved values and packed copies notice. */
   version: number;
   /** Live tensors (views count, each once) and programs that name it. */
@@ -26,7 +26,7 @@ export interface Storage {
 }
 
 /** How many elements a storage has room for. @internal */
-export const elementsOf = ({ bytes, half }: Storage): number => bytes / (half ? 2 : 4);
+export const elementsOf = ({ bytes, width }: Storage): number => bytes / width;
 
 /** What a launch takes: a dense run of elements in a storage, from element `offset` on. Tensors are buffers. @internal */
 export interface Buffer {
@@ -38,7 +38,7 @@ export interface Buffer {
  * Values on the host, as `data()` gives them: a Float32Array for float32 and float16, an Int32Array for int32 and bool (0
  * or 1). Float64Array is taken by `tensor()` and rounded to float32.
  */
-export type TypedData = Float32Array | Int32Array | Float64Array;
+export type TypedData = HostArray | Float64Array;
 
 /** A launch, as a recording keeps it. @internal */
 export interface Row {
@@ -61,6 +61,18 @@ export interface Program {
   /** Runs with these inputs; the results are copied to `outputs`. Throws the fault of a kernel. */
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void;
   dispose(): void;
+}
+
+/** A recording that is going on. @internal */
+export interface Recorder {
+  /** True: for a while, launches and storages are ordinary ones again. */
+  suspend(on: boolean): void;
+  /** Gives a virtual storage the lasting bytes of `target`, or new ones. */
+  bind(storage: Storage, target: Storage | null): Storage;
+  /** Ends it. `inputs` become slots; `outputs` are copied to fresh storages by each run. */
+  finish(inputs: readonly Buffer[], outputs: readonly { buffer: Buffer; count: number }[]): Program;
+  /** Throws it away: nothing of it has run. */
+  abandon(): void;
 }
 
 /** What a device is, and why: see `info()`. */
@@ -101,17 +113,13 @@ export interface Device {
   readonly canBlock: boolean;
   /** Bytes of tensors that are alive. */
   readonly liveBytes: number;
-  /** Those, and what live storages cost besides. @internal */
-  readonly heldBytes: number;
   /** Bytes taken from the host, live or free. */
   readonly reservedBytes: number;
   /** It has float16, which `autocast` takes: a WebGPU device with `shader-f16`. */
   readonly float16: boolean;
 
-  /** Takes so many bytes from the host in advance, if it gives them. @internal */
-  reserve?(bytes: number): void;
-  /** A storage of undefined contents, virtual while recording. Throws when memory runs out, nothing appended. @internal */
-  alloc(bytes: number, label: string, half?: boolean): Storage;
+  /** A storage of undefined contents, virtual while recording; `width` is 4 by default. Throws when memory runs out, nothing appended. @internal */
+  alloc(bytes: number, label: string, width?: number): Storage;
   /** Gives the block back: at once for later rows, to the host after the last row that names it. @internal */
   free(storage: Storage): void;
   /** Appends a row to the current program, or to the recording. Outputs come first in `buffers`. @internal */
@@ -123,8 +131,8 @@ export interface Device {
     scalars: readonly number[],
     op: string,
   ): void;
-  /** Host data into a storage, ordered like a row. @internal */
-  write(buffer: Buffer, data: TypedData): void;
+  /** Host numbers into a storage of that type, rounded to it, ordered like a row. @internal */
+  write(buffer: Buffer, data: ArrayLike<number>, dtype: DType): void;
   /** `count` elements as they are when every row appended so far has run: a fresh, unshared copy. @internal */
   read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData>;
   /** As `read`, where the thread may wait. @internal */
@@ -133,20 +141,13 @@ export interface Device {
   flush(): Promise<void>;
   /** As `flush()`, without a promise, where this thread may wait (`canBlock`). */
   flushSync(): void;
-  /** Null, or a promise for when a device that runs by itself has caught up. @internal */
-  pace?(): Promise<void> | null;
-
+  /**
+   * Between steps: a promise where the event loop had better turn, a collection is worth it, which `before` precedes, or the
+   * device has fallen behind. @internal
+   */
+  upkeep(before: () => void): Promise<void> | null;
   /** Launches go into a recording from here on, and `alloc` gives virtual storages. @internal */
-  record(): void;
-  /** True: for a while, launches and storages are ordinary ones again. @internal */
-  suspend(on: boolean): void;
-  /** Gives a virtual storage the lasting bytes of `target`, or new ones. @internal */
-  bind(storage: Storage, target: Storage | null): Storage;
-  /** Ends the recording. `inputs` become slots; `outputs` are copied to fresh storages by each run. @internal */
-  finish(inputs: readonly Buffer[], outputs: readonly { buffer: Buffer; count: number }[]): Program;
-  /** Throws the recording away: nothing of it has run. @internal */
-  abandon(): void;
-
+  record(): Recorder;
   /** Live bytes, and which ops asked for them. */
   memory(): MemoryUse;
   /** Ends the device, its workers and its memory: the tensors on it cannot be used afterwards. */

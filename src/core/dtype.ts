@@ -1,5 +1,4 @@
-// Element types. Every element is one 32-bit word, but for float16, which some WebGPU devices have: kernels see its elements
-// as float32. bool is 0 or 1 in an int32.
+// Element types: one table, which everyone asks who must know more of a type than its name.
 
 /**
  * Type of a tensor's elements. `bool` is stored as 0 or 1 in an int32; `float16` takes a WebGPU device with `shader-f16`, and
@@ -7,8 +6,39 @@
  */
 export type DType = "float32" | "float16" | "int32" | "bool";
 
+/** Values on the host, where a dataset writes its samples too: a Float32Array for float32 and float16, an Int32Array for int32 and bool. */
+export type HostArray = Float32Array | Int32Array;
+
+/** What there is to know of a type. @internal */
+export interface ElementType {
+  /** Bytes of an element where it is stored on a device. */
+  readonly bytes: number;
+  /** What holds its values on the host. */
+  readonly array: new (
+    of: number | ArrayLike<number> | ArrayBufferLike,
+    byteOffset?: number,
+    length?: number,
+  ) => HostArray;
+  readonly float: boolean;
+  /** In names of kernels, by what they see: float16 as float32, bool as int32. */
+  readonly suffix: "f32" | "i32";
+  /** Of integers, in words: others are refused. Missing where any number becomes one of the type. */
+  readonly range?: string;
+}
+
 /** @internal */
-export const isFloat = (dtype: DType): dtype is "float32" | "float16" => dtype === "float32" || dtype === "float16";
+export const TYPES: Readonly<Record<DType, ElementType>> = {
+  float32: { bytes: 4, array: Float32Array, float: true, suffix: "f32" },
+  float16: { bytes: 2, array: Float32Array, float: true, suffix: "f32" },
+  int32: { bytes: 4, array: Int32Array, float: false, suffix: "i32", range: "-2^31 to 2^31 - 1" },
+  bool: { bytes: 4, array: Int32Array, float: false, suffix: "i32" },
+};
+
+/** @internal */
+export const DTYPES = Object.keys(TYPES) as readonly DType[];
+
+/** @internal */
+export const isFloat = (dtype: DType): boolean => TYPES[dtype].float;
 
 /** Suffix of kernel names. @internal */
-export const suffix = (dtype: DType): "f32" | "i32" => (isFloat(dtype) ? "f32" : "i32");
+export const suffix = (dtype: DType): ElementType["suffix"] => TYPES[dtype].suffix;

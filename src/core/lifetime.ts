@@ -3,7 +3,7 @@
 // Every tensor holds its storage once; the storage goes when the last holder does. A tensor is released by a step (tape.ts),
 // a scope, the loader, `dispose()`, or, when none of these knew of it, by the FinalizationRegistry.
 
-import type { Storage } from "./device.ts";
+import type { Device, Storage } from "./device.ts";
 import type { Recording } from "./recording.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -81,6 +81,9 @@ export function handToNet(): void {
   for (const t of young) t.toNet();
   young = [];
 }
+
+/** Between steps: see `Device.upkeep`. @internal */
+export const maybeYield = (device: Device): Promise<void> | null => device.upkeep(handToNet);
 
 /** What open scopes own: one list for all, the part of each behind that of the one around it. */
 const owned: Tensor[] = [];

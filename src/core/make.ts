@@ -1,7 +1,7 @@
 // How tensors are made: with a storage of their own, over a lasting one, over that of another.
 
 import { type Device, defaultDevice, type Storage } from "./device.ts";
-import type { DType } from "./dtype.ts";
+import { type DType, TYPES } from "./dtype.ts";
 import { fail } from "./error.ts";
 import type { Strides } from "./layout.ts";
 import { mode } from "./lifetime.ts";
@@ -24,18 +24,18 @@ export function empty(
 
 /** A storage for so many elements. @internal */
 export function storageFor(elements: number, dtype: DType, label: string, device: Device): Storage {
-  const half = dtype === "float16";
-  if (half && !device.float16)
+  const { bytes } = TYPES[dtype];
+  if (dtype === "float16" && !device.float16)
     fail(label, `float16 on ${device.type}: a WebGPU device with shader-f16 is expected, others take float32`);
-  return device.alloc(elements * (half ? 2 : 4), label, half);
+  return device.alloc(elements * bytes, label, bytes);
 }
 
-/** A tensor over a lasting storage: neither scope nor recording owns it. @internal */
-export function lasting(storage: Storage, shape: Shape): Tensor {
+/** A tensor as `x` over a lasting storage: neither scope nor recording owns it. @internal */
+export function lasting(storage: Storage, x: Tensor): Tensor {
   const { scope, recording } = mode;
   mode.scope = false;
   mode.recording = null;
-  const t = new Made(storage, 0, shape, storage.half ? "float16" : "float32").keep();
+  const t = new Made(storage, 0, x.shape, x.dtype).keep();
   mode.scope = scope;
   mode.recording = recording;
   return t;

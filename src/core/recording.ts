@@ -1,5 +1,5 @@
 // What one run of a captured function did besides launching: the host state that it read, and the gradients that it touched.
-import type { Device, Storage } from "./device.ts";
+import type { Device, Recorder, Storage } from "./device.ts";
 import { fail } from "./error.ts";
 import { mode, unhold } from "./lifetime.ts";
 import { alias, empty, lasting } from "./make.ts";
@@ -27,9 +27,11 @@ export class Recording {
   /** Versions of outside storages: rows that never run have not written. */
   private readonly versions = new Map<Storage, number>();
   readonly device: Device;
+  readonly recorder: Recorder;
 
   constructor(device: Device) {
     this.device = device;
+    this.recorder = device.record();
   }
 
   /** A tensor from outside shapes the rows by its storage and by whether it wants a gradient. */
@@ -50,7 +52,7 @@ export class Recording {
     if (this.grads.get(x)?.written) return;
     this.touches(x, false);
     const plain = before?.offset === 0 && before.strides === null && !before.storage.virtual;
-    if (plain) x.leaf.home ??= lasting(before.storage, x.shape);
+    if (plain) x.leaf.home ??= lasting(before.storage, x);
     guard(() => x.ownGrad?.storage ?? null);
   }
 
@@ -100,11 +102,11 @@ export class Recording {
     const { scope, recording } = mode;
     mode.scope = false;
     mode.recording = null;
-    this.device.suspend(true);
+    this.recorder.suspend(true);
     try {
       return f();
     } finally {
-      this.device.suspend(false);
+      this.recorder.suspend(false);
       mode.scope = scope;
       mode.recording = recording;
     }

@@ -1,6 +1,6 @@
 // Samples by number. A dataset writes the samples that it is asked for, one after another, into plain arrays; the loader
 // makes tensors of them.
-import { type DType, suffix } from "../core/dtype.ts";
+import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
@@ -9,8 +9,7 @@ import { checkShape } from "../ops/expect.ts";
 import { noGrad } from "../ops/modes.ts";
 import { checkNames } from "./options.ts";
 
-/** Where a dataset writes samples: float32 and float16 into a Float32Array, int32 and bool into an Int32Array. */
-export type HostArray = Float32Array | Int32Array;
+export type { HostArray };
 
 /** One part of a sample, such as the image or the label: its shape and type. A batch has one more dim in front. */
 export interface Field {
@@ -48,9 +47,9 @@ export type Source = Tensor | Float32Array | Int32Array | Uint8Array | ArraySour
 /** A source made ready: rows of `size` values, and how bytes become numbers. */
 interface Column {
   /** Null while a tensor's values are on their way. */
-  data: Float32Array | Int32Array | Uint8Array | null;
+  data: HostArray | Uint8Array | null;
   readonly size: number;
-  readonly table: Float32Array | Int32Array | null;
+  readonly table: HostArray | null;
   readonly shape: Shape;
   readonly dtype: DType;
 }
@@ -184,6 +183,5 @@ function translate(data: Uint8Array, size: number, table: HostArray, indices: In
 
 /** A host array for `count` samples of a field. @internal */
 export function hostArray(field: Field, count: number): HostArray {
-  const n = count * numel(field.shape);
-  return suffix(field.dtype) === "f32" ? new Float32Array(n) : new Int32Array(n);
+  return new TYPES[field.dtype].array(count * numel(field.shape));
 }

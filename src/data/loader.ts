@@ -5,9 +5,9 @@
 // next releases the one before, in program order; `keep()` or `clone()` keeps one.
 import { type Device, defaultDevice } from "../core/device.ts";
 import { fail } from "../core/error.ts";
+import { maybeYield } from "../core/lifetime.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { maybeYield } from "../core/yield.ts";
 import { fromData } from "../ops/data.ts";
 import { type Dataset, type HostArray, hostArray } from "./dataset.ts";
 import { checkInteger, checkNames } from "./options.ts";

@@ -1,6 +1,6 @@
 // The safetensors format (https://huggingface.co/docs/safetensors): an 8-byte length, a JSON header that gives each tensor's
 // dtype, shape and place, and the bytes. Reading checks every length and offset before anything is used.
-import type { DType } from "../core/dtype.ts";
+import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 
@@ -11,7 +11,7 @@ export interface HostTensor {
   /** Sizes of its dims. */
   readonly shape: Shape;
   /** Its values, row by row. float16 is in a Float32Array; bool is 0 or 1 in an Int32Array. */
-  readonly data: Float32Array | Int32Array;
+  readonly data: HostArray;
 }
 
 /** What a safetensors file holds. */
@@ -24,7 +24,43 @@ export interface Safetensors {
 
 /** Longest header, as in the format's own reader. */
 const LONGEST_HEADER = 100_000_000;
-const SIZES: Readonly<Record<string, number>> = { F32: 4, I32: 4, I64: 8, F16: 2, BF16: 2, BOOL: 1 };
+/** The format's types: bytes of an element, what it becomes here, and how it is read and written. */
+const FORMATS: Readonly<Record<string, Format>> = {
+  F32: {
+    bytes: 4,
+    dtype: "float32",
+    get: (view, at) => view.getFloat32(at, true),
+    set: (view, at, value) => view.setFloat32(at, value, true),
+  },
+  I32: {
+    bytes: 4,
+    dtype: "int32",
+    get: (view, at) => view.getInt32(at, true),
+    set: (view, at, value) => view.setInt32(at, value, true),
+  },
+  I64: { bytes: 8, dtype: "int32", get: (view, at) => view.getBigInt64(at, true) },
+  F16: {
+    bytes: 2,
+    dtype: "float32",
+    get: (view, at) => half(view.getUint16(at, true)),
+    set: (view, at, value) => view.setUint16(at, halfBits(value), true),
+  },
+  BF16: { bytes: 2, dtype: "float32", get: (view, at) => brain(view.getUint16(at, true)) },
+  BOOL: {
+    bytes: 1,
+    dtype: "bool",
+    get: (view, at) => view.getUint8(at),
+    set: (view, at, value) => view.setUint8(at, Number(value !== 0)),
+  },
+};
+interface Format {
+  readonly bytes: number;
+  readonly dtype: DType;
+  get(view: DataView, at: number): number | bigint;
+  /** Missing where nothing is written so. */
+  set?(view: DataView, at: number, value: number): void;
+}
+/** How types are written. */
 const NAMES: Readonly<Record<DType, string>> = { float32: "F32", float16: "F16", int32: "I32", bool: "BOOL" };
 const METADATA = "__metadata__";
 
@@ -39,7 +75,7 @@ export function encodeSafetensors(
   }
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[METADATA, metadata]] : [];
   // Small elements last, so that the others lie aligned.
-  const size = ([, x]: [string, HostTensor]): number => SIZES[NAMES[x.dtype]!] ?? 4;
+  const size = ([, x]: [string, HostTensor]): number => FORMATS[NAMES[x.dtype]!]?.bytes ?? 4;
   const list = Object.entries(tensors).sort((a, b) => size(b) - size(a));
   let end = 0;
   for (const [name, { dtype, shape, data }] of list) {
@@ -49,7 +85,7 @@ export function encodeSafetensors(
       fail(subject, `${name}: ${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
     }
     const begin = end;
-    end += data.length * SIZES[type]!;
+    end += data.length * FORMATS[type]!.bytes;
     header.push([name, { dtype: type, shape, data_offsets: [begin, end] }]);
   }
   const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
@@ -61,17 +97,8 @@ export function encodeSafetensors(
   bytes.set(text, 8);
   let at = 8 + length;
   for (const [, { dtype, data }] of list) {
-    for (let i = 0; i < data.length; i++) {
-      if (dtype === "bool") bytes[at++] = Number(data[i] !== 0);
-      else if (dtype === "float16") {
-        view.setUint16(at, halfBits(data[i]!), true);
-        at += 2;
-      } else {
-        if (dtype === "float32") view.setFloat32(at, data[i]!, true);
-        else view.setInt32(at, data[i]!, true);
-        at += 4;
-      }
-    }
+    const { bytes: size, set } = FORMATS[NAMES[dtype]]!;
+    for (let i = 0; i < data.length; i++, at += size) set!(view, at, data[i]!);
   }
   return bytes;
 }
@@ -167,8 +194,8 @@ function describe(name: string, key: string, info: unknown, available: number): 
   const { dtype, shape, data_offsets: offsets, ...rest } = info;
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) say(`unknown field ${unknown}: dtype, shape and data_offsets are expected`);
-  if (typeof dtype !== "string" || !Object.hasOwn(SIZES, dtype)) {
-    return say(`dtype ${String(dtype)}: ${Object.keys(SIZES).join(", ")} can be read`);
+  if (typeof dtype !== "string" || !Object.hasOwn(FORMATS, dtype)) {
+    return say(`dtype ${String(dtype)}: ${Object.keys(FORMATS).join(", ")} can be read`);
   }
   if (!Array.isArray(shape) || !shape.every(isSize)) {
     return say(`shape ${JSON.stringify(shape)}: an array of non-negative integers is expected`);
@@ -178,7 +205,7 @@ function describe(name: string, key: string, info: unknown, available: number): 
   }
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > available) say(`data_offsets [${begin},${end}] are outside the ${available} bytes of data`);
-  const size = numel(shape) * SIZES[dtype]!;
+  const size = numel(shape) * FORMATS[dtype]!.bytes;
   if (!Number.isSafeInteger(size) || size !== end - begin) {
     say(`${dtype} ${show(shape)} takes ${size} bytes, data_offsets [${begin},${end}] give ${end - begin}`);
   }
@@ -187,32 +214,17 @@ function describe(name: string, key: string, info: unknown, available: number): 
 
 function decode(name: string, { key, type, shape }: Described, bytes: Uint8Array): HostTensor {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const n = numel(shape);
-  const size = SIZES[type]!;
-  if (type === "F32" || type === "F16" || type === "BF16") {
-    const read: (at: number) => number =
-      type === "F32"
-        ? (at) => view.getFloat32(at, true)
-        : type === "F16"
-          ? (at) => half(view.getUint16(at, true))
-          : (at) => brain(view.getUint16(at, true));
-    return { dtype: "float32", shape, data: Float32Array.from({ length: n }, (_, i) => read(i * size)) };
+  const { bytes: size, dtype, get } = FORMATS[type]!;
+  const data = new TYPES[dtype].array(numel(shape));
+  for (let i = 0; i < data.length; i++) {
+    const value = get(view, i * size);
+    data[i] = Number(value);
+    if (typeof value === "bigint" && BigInt(data[i]!) !== value)
+      fail(name, `${key}: value ${value} at ${i} of I64 ${show(shape)} does not fit into int32`);
+    if (dtype === "bool" && value > 1)
+      fail(name, `${key}: value ${value} at ${i} of BOOL ${show(shape)}: 0 or 1 is expected`);
   }
-  const data = new Int32Array(n);
-  for (let i = 0; i < n; i++) {
-    if (type === "I32") data[i] = view.getInt32(i * 4, true);
-    else if (type === "I64") {
-      const value = view.getBigInt64(i * 8, true);
-      data[i] = Number(value);
-      if (BigInt(data[i]!) !== value)
-        fail(name, `${key}: value ${value} at ${i} of I64 ${show(shape)} does not fit into int32`);
-    } else {
-      const value = bytes[i]!;
-      if (value > 1) fail(name, `${key}: value ${value} at ${i} of BOOL ${show(shape)}: 0 or 1 is expected`);
-      data[i] = value;
-    }
-  }
-  return { dtype: type === "BOOL" ? "bool" : "int32", shape, data };
+  return { dtype, shape, data };
 }
 
 /** 1 sign bit, 5 of exponent, 10 of mantissa. */

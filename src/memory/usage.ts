@@ -1,7 +1,7 @@
 // What a device's memory is used for, by the op that asked: shared by the devices.
 import type { MemoryUse } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { STORAGE_COST } from "./growth.ts";
+import { type Growth, STORAGE_COST } from "./growth.ts";
 
 /** Live bytes and storages of an op. */
 export interface Use {
@@ -17,6 +17,7 @@ export abstract class Usage {
   abstract readonly maximum: number;
   /** In the sentence for memory that ran out: "memory". */
   protected abstract readonly what: string;
+  growth?: Growth;
   private readonly live = new Map<string, Use>();
 
   /** Live bytes, and what live storages cost besides. */

@@ -63,9 +63,8 @@ const Relabel: Op = {
 };
 
 function convert(x: Tensor, dtype: DType): Tensor {
-  const name = dtype === "float32" ? "float" : dtype === "int32" ? "int" : "bool";
-  const kernel =
-    dtype === "float32" ? "cast_f32_i32" : dtype === "int32" ? "cast_i32_f32" : `cast_bool_${suffix(x.dtype)}`;
+  const name = dtype.replace(/\d+$/, "");
+  const kernel = `cast_${dtype === "bool" ? dtype : suffix(dtype)}_${suffix(x.dtype)}`;
   const op: Op = {
     name,
     strided: true,

@@ -1,6 +1,6 @@
 // Tensors from nothing: filled, counted, random. https://pytorch.org/docs/stable/torch.html#creation-ops
 import { type Device, defaultDevice, type TypedData } from "../core/device.ts";
-import { type DType, isFloat, suffix } from "../core/dtype.ts";
+import { DTYPES, type DType, isFloat, suffix, TYPES } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { empty as emptyTensor } from "../core/make.ts";
 import { launch } from "../core/op.ts";
@@ -29,7 +29,8 @@ export function wordOf(value: number, dtype: DType): number {
   return dtype === "bool" ? Number(value !== 0) : Math.trunc(value) | 0;
 }
 
-function finish(t: Tensor, options: TensorOptions): Tensor {
+/** @internal */
+export function finish(t: Tensor, options: TensorOptions): Tensor {
   if (options.requiresGrad) t.requiresGrad = true;
   return t;
 }
@@ -49,8 +50,6 @@ function dtypeOf(op: string, options: TensorOptions, usual: DType): DType {
   if (!DTYPES.includes(dtype)) fail(op, `dtype ${String(dtype)}: one of ${DTYPES.join(", ")} is expected`);
   return dtype;
 }
-/** @internal */
-export const DTYPES: readonly DType[] = ["float32", "float16", "int32", "bool"];
 
 function filled(label: string, shape: Shape, value: number, options: TensorOptions): Tensor {
   checkShape(label, shape);
@@ -137,7 +136,7 @@ export function tensor(
   const { device = defaultDevice() } = options;
   if (ArrayBuffer.isView(data)) {
     const dtype = dtypeOf("tensor", options, data instanceof Int32Array ? "int32" : "float32");
-    const values = convert(data as unknown as ArrayLike<number>, dtype, device);
+    const values = convert(data as unknown as ArrayLike<number>, dtype);
     return finish(fromData(values, options.shape ?? [data.length], dtype, { device }), options);
   }
   const shape: number[] = [];
@@ -150,22 +149,20 @@ export function tensor(
   const flat: number[] = [];
   flattenInto(data, shape, 0, flat);
   const dtype = dtypeOf("tensor", options, typeof probe === "boolean" ? "bool" : "float32");
-  return finish(fromData(convert(flat, dtype, device), options.shape ?? shape, dtype, { device }), options);
+  return finish(fromData(convert(flat, dtype), options.shape ?? shape, dtype, { device }), options);
 }
 
-function convert(data: ArrayLike<number>, dtype: DType, device: Device): TypedData {
-  if (isFloat(dtype)) {
-    if (data instanceof Float32Array) return data;
-    return device.type === "reference" ? Float64Array.from(data) : Float32Array.from(data);
-  }
-  if (data instanceof Int32Array && dtype === "int32") return data;
-  const out = new Int32Array(data.length);
+/** Whole numbers as their type has them. Devices round floats by themselves. */
+function convert(data: ArrayLike<number>, dtype: DType): ArrayLike<number> {
+  const { array, float, range } = TYPES[dtype];
+  if (float || (range && data instanceof array)) return data;
+  const out = new array(data.length);
   for (let i = 0; i < data.length; i++) {
     const v = data[i]!;
-    if (dtype === "int32" && !(Number.isInteger(v) && v >= -(2 ** 31) && v < 2 ** 31)) {
-      fail("tensor", `value ${v} at ${i} for int32: integers from -2^31 to 2^31 - 1 are expected`);
+    out[i] = range ? v : Number(v !== 0);
+    if (range && out[i] !== v) {
+      fail("tensor", `value ${v} at ${i} for ${dtype}: integers from ${range} are expected`);
     }
-    out[i] = dtype === "bool" ? Number(v !== 0) : v;
   }
   return out;
 }

@@ -1,6 +1,6 @@
 // Host data on its way to a device.
 
-import type { Device, TypedData } from "../core/device.ts";
+import type { Device } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { empty } from "../core/make.ts";
@@ -11,7 +11,7 @@ import { checkShape } from "./expect.ts";
 
 /** A tensor of host data. @internal */
 export function fromData(
-  data: TypedData,
+  data: ArrayLike<number>,
   shape: Shape,
   dtype: DType,
   options: { device?: Device; label?: string } = {},
@@ -22,6 +22,6 @@ export function fromData(
     fail(label, `${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
   refuseInCapture(label, "writes host data: pass it as an input or make it outside");
   const t = empty(shape, dtype, label, options.device);
-  t.device.write(t, data);
+  t.device.write(t, data, dtype);
   return t;
 }

@@ -44,9 +44,9 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
       return { x, data, gradient };
     }),
   );
-  const place = (data: Parameters<Device["write"]>[1], { dtype }: Tensor, label: string) => {
+  const place = (data: ArrayLike<number>, { dtype }: Tensor, label: string) => {
     const storage = storageFor(data.length, dtype, label, device);
-    device.write({ storage, offset: 0 }, data);
+    device.write({ storage, offset: 0 }, data, dtype);
     return storage;
   };
   const placed: { storage: ReturnType<typeof place>; gradient: ReturnType<typeof place> | null }[] = [];
@@ -66,7 +66,7 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
   read.forEach(({ x }, i) => {
     const { storage, gradient } = placed[i]!;
     moveTo(x, storage);
-    x.setGrad(gradient === null ? null : lasting(gradient, x.shape));
+    x.setGrad(gradient === null ? null : lasting(gradient, x));
     x.leaf.home = null;
   });
 }

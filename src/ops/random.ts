@@ -1,6 +1,7 @@
 // Random tensors. The generator's state lies on the device and every draw reads it there, so a captured step draws anew.
 
 import { type Device, defaultDevice } from "../core/device.ts";
+import { isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { empty } from "../core/make.ts";
@@ -11,7 +12,7 @@ import { alive, type Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
-import type { TensorOptions } from "./create.ts";
+import { finish, type TensorOptions } from "./create.ts";
 import { checkShape, expectDtype } from "./expect.ts";
 import { expectSingle } from "./strides.ts";
 
@@ -31,7 +32,7 @@ export function randomState(device: Device = defaultDevice()): Tensor {
 
 function seeded(device: Device, seed: number): Tensor {
   const state = empty([4], "int32", "random state", device).keep();
-  device.write(state, Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0));
+  device.write(state, Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0), "int32");
   return state;
 }
 
@@ -46,7 +47,7 @@ export function manualSeed(seed: number, device: Device = defaultDevice()): void
   const state = states.get(device);
   const words = Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0);
   if (state === undefined) states.set(device, seeded(device, seed));
-  else device.write(state, words);
+  else device.write(state, words, "int32");
 }
 
 /** Takes numbers for `n` values and launches `kernel(out, slot)`. */
@@ -61,12 +62,7 @@ function draw(kernel: string, out: Tensor, scalars: readonly number[], op: strin
 
 function fresh(op: string, shape: Shape, { device, dtype }: TensorOptions): Tensor {
   checkShape(op, shape);
-  return empty(shape, op === "randint" ? "int32" : dtype === "float16" ? dtype : "float32", op, device);
-}
-
-function finish(x: Tensor, options: TensorOptions): Tensor {
-  if (options.requiresGrad) x.requiresGrad = true;
-  return x;
+  return empty(shape, op === "randint" ? "int32" : dtype && isFloat(dtype) ? dtype : "float32", op, device);
 }
 
 /** Numbers drawn uniformly from [0, 1), of `shape`; float32, or float16 where `dtype` says so. https://pytorch.org/docs/stable/generated/torch.rand.html */

@@ -1,6 +1,6 @@
 // Selecting: one value or the other, whole. A gradient that selects, instead of multiplying by 0 and 1, keeps infinities and NaN
 // of what was not taken out of the result.
-import { isFloat } from "../core/dtype.ts";
+import { suffix, TYPES } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
@@ -34,22 +34,24 @@ const Where: Op = {
 
 /** Throws where a number would be cut to fit among int32. @internal */
 export function expectFit(op: string, value: number, like: Tensor): void {
-  if (like.dtype === "int32" && !Number.isInteger(value))
-    fail(op, `${show(like.shape)} of int32 and ${value}: an integer is expected, or float() first`);
+  if (TYPES[like.dtype].range && !Number.isInteger(value))
+    fail(op, `${show(like.shape)} of ${like.dtype} and ${value}: an integer is expected, or float() first`);
 }
 
 /** A number that is to stand in the place of elements: among int32 it is cut towards zero, as in PyTorch. @internal */
 export function cut(op: string, value: number, like: Tensor): number {
-  if (like.dtype !== "int32") return value;
-  if (!(value >= -(2 ** 31) && value < 2 ** 31))
-    fail(op, `${show(like.shape)} of int32 and ${value}: a number that int32 holds is expected`);
+  const { range, array } = TYPES[like.dtype];
+  if (!range) return value;
+  const below = Math.floor(value);
+  if (new array([below])[0] !== below)
+    fail(op, `${show(like.shape)} of ${like.dtype} and ${value}: a number that ${like.dtype} holds is expected`);
   return Math.trunc(value);
 }
 
 /** A number beside tensors of a dtype. @internal */
 export function constant(value: number, like: Tensor): Tensor {
   const t = empty([], like.dtype, "where", like.device);
-  launch(isFloat(t.dtype) ? "fill_f32" : "fill_i32", [t], [], [1], [wordOf(value, t.dtype)], "where");
+  launch(`fill_${suffix(t.dtype)}`, [t], [], [1], [wordOf(value, t.dtype)], "where");
   return t;
 }
 

@@ -1,13 +1,25 @@
 // The wasm device: rows go into a script in shared memory, and a flush lets all threads walk it.
 //
 // Where the host may block, thread 0 is the host's own thread: runner.ts has its walk.
-import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../core/device.ts";
-import type { DType } from "../core/dtype.ts";
+import type {
+  Buffer,
+  Device,
+  DeviceInfo,
+  MemoryUse,
+  Program,
+  Recorder,
+  Row,
+  Storage,
+  TypedData,
+} from "../core/device.ts";
+import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../memory/arenas.ts";
+import { keepUp } from "../memory/upkeep.ts";
 import { choiceOf } from "../program/choices.ts";
 import { improve } from "../program/passes/index.ts";
+import { recorder } from "../program/recorder.ts";
 import { denseOf } from "../row/nest.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
 import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
@@ -53,8 +65,7 @@ export class WasmDevice implements Device {
   private executed = 0;
   /** After a failure: addresses that unfinished rows write. */
   private torn: number[] | null = null;
-  private recorded: Row[] | null = null;
-  private suspended = false;
+  recorded: Row[] | null = null;
 
   private constructor(
     exports: Exports,
@@ -117,16 +128,8 @@ export class WasmDevice implements Device {
     return this.memoryOf.liveBytes;
   }
 
-  get heldBytes(): number {
-    return this.memoryOf.heldBytes;
-  }
-
   get reservedBytes(): number {
     return this.memoryOf.reservedBytes;
-  }
-
-  reserve(bytes: number): void {
-    this.memoryOf.reserve(bytes);
   }
 
   kernel(name: string): WasmKernel {
@@ -153,9 +156,9 @@ export class WasmDevice implements Device {
 
   // ------------------------------------------------------------------------------------------------------ storages
 
-  alloc(bytes: number, label: string): Storage {
+  alloc(bytes: number, label: string, width = 4): Storage {
     this.check();
-    if (this.recorded !== null && !this.suspended) return new WasmStorage(this, bytes, label, null, null);
+    if (this.recorded !== null) return new WasmStorage(this, bytes, label, width, null, null);
     let block = this.memoryOf.allocate(bytes);
     if (block === null) {
       this.flushSync();
@@ -164,7 +167,7 @@ export class WasmDevice implements Device {
     this.counters.allocations++;
     const use = this.memoryOf.useOf(label);
     this.memoryOf.book(use, bytes, 1);
-    return new WasmStorage(this, bytes, label, block, use);
+    return new WasmStorage(this, bytes, label, width, block, use);
   }
 
   /** A storage that the host writes at once: rows that still name its block run first. */
@@ -191,9 +194,9 @@ export class WasmDevice implements Device {
     });
   }
 
-  /** A storage without bytes, for the results of a program. */
-  placeholder(bytes: number): WasmStorage {
-    return new WasmStorage(this, bytes, "result", null, null);
+  /** A storage without bytes, as `like`, for the results of a program. */
+  placeholder({ bytes, width }: Pick<Storage, "bytes" | "width">): WasmStorage {
+    return new WasmStorage(this, bytes, "result", width, null, null);
   }
 
   // ---------------------------------------------------------------------------------------------------------- rows
@@ -207,7 +210,7 @@ export class WasmDevice implements Device {
     op: string,
   ): void {
     this.check();
-    if (this.recorded !== null && !this.suspended) {
+    if (this.recorded !== null) {
       this.recorded.push({ kernel: name, buffers, outputs, extents, scalars, op });
       return;
     }
@@ -253,13 +256,12 @@ export class WasmDevice implements Device {
     if (this.debug) this.flushSync();
   }
 
-  write(buffer: Buffer, data: TypedData): void {
+  write(buffer: Buffer, data: ArrayLike<number>, dtype: DType): void {
     this.check();
     const storage = buffer.storage as WasmStorage;
     if (storage.block!.last > this.executed) this.flushSync();
     storage.version++;
-    const view = data instanceof Int32Array ? this.memoryOf.i32 : this.memoryOf.f32;
-    view.set(data, addressOf(buffer) >>> 2);
+    this.view(buffer, data.length, dtype).set(data);
   }
 
   async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
@@ -297,9 +299,11 @@ export class WasmDevice implements Device {
 
   /** A copy that shares nothing. */
   private slice(buffer: Buffer, count: number, dtype: DType): TypedData {
-    const first = addressOf(buffer) / 4;
-    const view = dtype === "float32" ? this.memoryOf.f32 : this.memoryOf.i32;
-    return view.slice(first, first + count);
+    return this.view(buffer, count, dtype).slice();
+  }
+
+  private view(buffer: Buffer, count: number, dtype: DType): HostArray {
+    return new TYPES[dtype].array(this.memoryOf.i32.buffer, addressOf(buffer), count);
   }
 
   // --------------------------------------------------------------------------------------------------------- flush
@@ -308,6 +312,10 @@ export class WasmDevice implements Device {
     this.check();
     this.submit();
     await this.settled();
+  }
+
+  upkeep(before: () => void): Promise<void> | null {
+    return keepUp(this.memoryOf, before);
   }
 
   flushSync(): void {
@@ -359,35 +367,13 @@ export class WasmDevice implements Device {
 
   // ---------------------------------------------------------------------------------------------------- recordings
 
-  record(): void {
+  record(): Recorder {
     this.check();
-    this.recorded = [];
+    return recorder(this);
   }
 
-  suspend(on: boolean): void {
-    this.suspended = on;
-  }
-
-  bind(storage: Storage, target: Storage | null): Storage {
-    const virtual = storage as WasmStorage;
-    this.suspended = true;
-    try {
-      virtual.alias = (target ?? this.alloc(storage.bytes, storage.label)) as WasmStorage;
-    } finally {
-      this.suspended = false;
-    }
-    return virtual.alias;
-  }
-
-  finish(inputs: readonly Buffer[], outputs: readonly { buffer: Buffer; count: number }[]): Program {
-    const rows = this.recorded!;
-    this.recorded = null;
-    return new WasmProgram(this, rows, inputs, outputs);
-  }
-
-  abandon(): void {
-    this.recorded = null;
-    this.suspended = false;
+  program(rows: readonly Row[], ...ends: Parameters<Recorder["finish"]>): Program {
+    return new WasmProgram(this, rows, ...ends);
   }
 
   // ---------------------------------------------------------------------------------------------------------- state

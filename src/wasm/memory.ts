@@ -36,6 +36,7 @@ interface Block {
 export class WasmStorage implements Storage {
   readonly device: Device;
   readonly bytes: number;
+  readonly width: number;
   readonly label: string;
   readonly virtual: boolean;
   version = 0;
@@ -47,9 +48,10 @@ export class WasmStorage implements Storage {
   /** Where it is booked, if it has a block. */
   readonly use: Use | null;
 
-  constructor(device: Device, bytes: number, label: string, block: Block | null, use: Use | null) {
+  constructor(device: Device, bytes: number, label: string, width: number, block: Block | null, use: Use | null) {
     this.device = device;
     this.bytes = bytes;
+    this.width = width;
     this.label = label;
     this.block = block;
     this.use = use;

@@ -49,7 +49,7 @@ export class WasmProgram implements Program {
     this.device = device;
     this.rows = rows;
     const slots = new Map(inputs.map((b, i) => [b.storage as WasmStorage, i]));
-    const results = outputs.map(({ buffer }) => device.placeholder(buffer.storage.bytes));
+    const results = outputs.map(({ buffer }) => device.placeholder(buffer.storage));
     const resultSlots = new Map(results.map((s, i) => [s, i]));
     const takes = outputs.map(({ buffer, count }, i): Row => {
       const buffers = [{ storage: results[i]!, offset: 0 }, buffer];
@@ -62,7 +62,7 @@ export class WasmProgram implements Program {
     };
     const improved = device
       .improve([...rows, ...takes], temporary)
-      .flatMap((r) => device.chosen(r, (bytes) => device.placeholder(bytes)) ?? [r]);
+      .flatMap((r) => device.chosen(r, (bytes) => device.placeholder({ bytes, width: 4 })) ?? [r]);
     const { rows: encoded, copies } = turnWeights(improved, device.deterministic, (bytes) =>
       device.alloc(bytes, "turned weights"),
     );
@@ -87,7 +87,7 @@ export class WasmProgram implements Program {
       const storage = real(b.storage as WasmStorage);
       const base =
         storage.block?.address ?? (offsets.has(storage) ? this.arena!.block!.address + offsets.get(storage)! : 0);
-      return base + b.offset * 4;
+      return base + b.offset * storage.width;
     };
 
     let words = 0;
@@ -111,8 +111,9 @@ export class WasmProgram implements Program {
       r.buffers.forEach((b, i) => {
         const storage = b.storage as WasmStorage;
         const [input, output] = [slots.get(storage), resultSlots.get(storage)];
-        if (input !== undefined) this.inputs.push({ word: first + i, slot: input, offset: b.offset * 4 });
-        if (output !== undefined) this.outputs.push({ word: first + i, slot: output, offset: b.offset * 4 });
+        if (input !== undefined) this.inputs.push({ word: first + i, slot: input, offset: b.offset * storage.width });
+        if (output !== undefined)
+          this.outputs.push({ word: first + i, slot: output, offset: b.offset * storage.width });
         if (i < r.outputs && input !== undefined) writesInput = true;
         if (real(storage).virtual) return;
         lasting.add(real(storage));
@@ -161,7 +162,7 @@ export class WasmProgram implements Program {
     for (let i = 0; i < patches.length; i++) {
       const { word, slot, offset } = patches[i]!;
       const b = buffers[slot]!;
-      words[word] = (b.storage as WasmStorage).block!.address + b.offset * 4 + offset;
+      words[word] = (b.storage as WasmStorage).block!.address + b.offset * b.storage.width + offset;
     }
   }
 

@@ -144,5 +144,5 @@ export function decode(memory: Memory, begin: number, end: number): EncodedRow[]
 
 /** Byte address of a buffer whose storage has a block. */
 export function addressOf(b: Buffer): number {
-  return (b.storage as WasmStorage).block!.address + b.offset * 4;
+  return (b.storage as WasmStorage).block!.address + b.offset * b.storage.width;
 }

@@ -2,17 +2,29 @@
 //
 // Nothing here waits: everything goes through a queue in order, and only reads and `flush()` are promises. Errors of the
 // GPU come late; they are thrown at the next wait.
-import type { Buffer, Device, DeviceInfo, MemoryUse, Program, Row, Storage, TypedData } from "../core/device.ts";
-import { type DType, isFloat } from "../core/dtype.ts";
+import type {
+  Buffer,
+  Device,
+  DeviceInfo,
+  MemoryUse,
+  Program,
+  Recorder,
+  Row,
+  Storage,
+  TypedData,
+} from "../core/device.ts";
+import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
 import { findGpu } from "../host/gpu.ts";
 import { Arenas } from "../memory/arenas.ts";
+import { keepUp } from "../memory/upkeep.ts";
 import { factsOf } from "../program/kernels/facts.ts";
 import { improve } from "../program/passes/index.ts";
+import { recorder } from "../program/recorder.ts";
 import { Batch, EAGER } from "./batch.ts";
 import { FAULT_BYTES, Faults } from "./faults.ts";
 import { readHalf, writeHalf } from "./half.ts";
-import type { Limits } from "./kernel.ts";
+import { isHalf, type Limits } from "./kernel.ts";
 import { lib, registry } from "./kernels/index.ts";
 import { type Block, GpuStorage, Memory } from "./memory.ts";
 import { BLOCK, Pipelines, type Range } from "./pipelines.ts";
@@ -67,8 +79,7 @@ export class WebGpuDevice implements Device {
   private pending: WasmgradError | null = null;
   private readonly waiting = new Set<(error: WasmgradError) => void>();
   private inFlight = 0;
-  private recorded: Row[] | null = null;
-  private suspended = false;
+  recorded: Row[] | null = null;
 
   private constructor(gpu: GPUDevice, info: DeviceInfo, limits: Limits, options: WebGpuOptions) {
     this.gpu = gpu;
@@ -110,10 +121,6 @@ export class WebGpuDevice implements Device {
     return this.memoryOf.liveBytes;
   }
 
-  get heldBytes(): number {
-    return this.memoryOf.heldBytes;
-  }
-
   get reservedBytes(): number {
     return this.memoryOf.reservedBytes;
   }
@@ -124,12 +131,12 @@ export class WebGpuDevice implements Device {
 
   // ------------------------------------------------------------------------------------------------------ storages
 
-  alloc(bytes: number, label: string, half = false): Storage {
+  alloc(bytes: number, label: string, width = 4): Storage {
     this.check();
-    if (this.recorded !== null && !this.suspended) return this.placeholder(bytes, label, half);
+    if (this.recorded !== null) return this.placeholder(bytes, label, width);
     const block = this.memoryOf.allocate(bytes, label);
     this.memoryOf.book(this.memoryOf.useOf(label), bytes, 1);
-    return new GpuStorage(this, bytes, label, block, half);
+    return new GpuStorage(this, bytes, label, width, block);
   }
 
   free(storage: Storage): void {
@@ -141,24 +148,24 @@ export class WebGpuDevice implements Device {
   }
 
   /** A storage without bytes: virtual ones, and the temporaries of a program. */
-  placeholder(bytes: number, label = "result", half = false): GpuStorage {
-    return new GpuStorage(this, bytes, label, null, half);
+  placeholder(bytes: number, label = "result", width = 4): GpuStorage {
+    return new GpuStorage(this, bytes, label, width, null);
   }
 
   /** A storage outside any recording. */
-  lasting(bytes: number, label: string, half = false): GpuStorage {
-    const before = this.suspended;
-    this.suspended = true;
+  lasting(bytes: number, label: string, width = 4): GpuStorage {
+    const { recorded } = this;
+    this.recorded = null;
     try {
-      return this.alloc(bytes, label, half) as GpuStorage;
+      return this.alloc(bytes, label, width) as GpuStorage;
     } finally {
-      this.suspended = before;
+      this.recorded = recorded;
     }
   }
 
   /** Uniform blocks for so many rows. */
   uniforms(rows: number): GpuStorage {
-    return new GpuStorage(this, rows * BLOCK, "uniforms", this.memoryOf.uniforms(rows * BLOCK));
+    return new GpuStorage(this, rows * BLOCK, "uniforms", 4, this.memoryOf.uniforms(rows * BLOCK));
   }
 
   /** Behind the jobs that name them. */
@@ -180,7 +187,7 @@ export class WebGpuDevice implements Device {
   ): void {
     this.check();
     const row: Row = { kernel, buffers, outputs, extents, scalars, op };
-    if (this.recorded !== null && !this.suspended) {
+    if (this.recorded !== null) {
       this.recorded.push(row);
       return;
     }
@@ -219,23 +226,23 @@ export class WebGpuDevice implements Device {
     });
   }
 
-  write(buffer: Buffer, data: TypedData): void {
+  write(buffer: Buffer, data: ArrayLike<number>, dtype: DType): void {
     this.check();
     const storage = buffer.storage as GpuStorage;
-    if (storage.half) {
+    if (isHalf(storage)) {
       writeHalf(this, buffer, data);
       return;
     }
     storage.version++;
+    const { array } = TYPES[dtype];
     if (storage.block!.last > this.submitted) this.submit();
-    const words = data instanceof Float64Array ? Float32Array.from(data) : data;
-    this.upload(storage.block!, words, buffer.offset * 4);
+    this.upload(storage.block!, data instanceof array ? data : new array(data), buffer.offset * storage.width);
   }
 
   /** Host data behind what was submitted. */
-  upload(block: Block, words: Float32Array | Int32Array, offset = 0): void {
+  upload(block: Block, words: HostArray, offset = 0): void {
     if (words.length === 0) return;
-    const send = (source: Float32Array | Int32Array): void =>
+    const send = (source: HostArray): void =>
       this.gpu.queue.writeBuffer(block.buffer, offset, source as Float32Array<ArrayBuffer>);
     if (this.queue.idle) send(words);
     else {
@@ -304,11 +311,10 @@ export class WebGpuDevice implements Device {
 
   async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
     this.check();
-    if (buffer.storage.half) return readHalf(this, buffer, count, dtype);
+    const { block, width } = buffer.storage as GpuStorage;
+    if (isHalf(buffer.storage)) return readHalf(this, buffer, count);
     this.submit();
-    const { block } = buffer.storage as GpuStorage;
-    const bytes = await this.take(block!.buffer, buffer.offset * 4, count * 4);
-    return isFloat(dtype) ? new Float32Array(bytes) : new Int32Array(bytes);
+    return new TYPES[dtype].array(await this.take(block!.buffer, buffer.offset * width, count * width), 0, count);
   }
 
   /** A copy of a range and, with it, of the fault word, which throws. */
@@ -362,8 +368,12 @@ export class WebGpuDevice implements Device {
     this.submit();
   }
 
+  upkeep(before: () => void): Promise<void> | null {
+    return keepUp(this.memoryOf, before) ?? this.pace();
+  }
+
   /** When the GPU is far behind: a promise for when it has caught up. */
-  pace(): Promise<void> | null {
+  private pace(): Promise<void> | null {
     if (this.inFlight <= MOST_IN_FLIGHT || this.failed !== null) return null;
     return this.gpu.queue.onSubmittedWorkDone().then(
       () => {},
@@ -385,30 +395,13 @@ export class WebGpuDevice implements Device {
 
   // ---------------------------------------------------------------------------------------------------- recordings
 
-  record(): void {
+  record(): Recorder {
     this.check();
-    this.recorded = [];
+    return recorder(this);
   }
 
-  suspend(on: boolean): void {
-    this.suspended = on;
-  }
-
-  bind(storage: Storage, target: Storage | null): Storage {
-    const virtual = storage as GpuStorage;
-    virtual.alias = (target ?? this.lasting(storage.bytes, storage.label, storage.half)) as GpuStorage;
-    return virtual.alias;
-  }
-
-  finish(inputs: readonly Buffer[], outputs: readonly { buffer: Buffer; count: number }[]): Program {
-    const rows = this.recorded!;
-    this.recorded = null;
-    return new GpuProgram(this, rows, inputs, outputs);
-  }
-
-  abandon(): void {
-    this.recorded = null;
-    this.suspended = false;
+  program(rows: readonly Row[], ...ends: Parameters<Recorder["finish"]>): Program {
+    return new GpuProgram(this, rows, ...ends);
   }
 
   // ---------------------------------------------------------------------------------------------------------- state

@@ -1,6 +1,5 @@
 // float16 on its way to and from the host, which has no such numbers: kernels convert, by way of floats.
 import type { Buffer, TypedData } from "../core/device.ts";
-import type { DType } from "../core/dtype.ts";
 import type { WebGpuDevice } from "./device.ts";
 
 function throughFloats<R>(device: WebGpuDevice, count: number, f: (floats: Buffer) => R): R {
@@ -15,17 +14,17 @@ function throughFloats<R>(device: WebGpuDevice, count: number, f: (floats: Buffe
 const copy = (device: WebGpuDevice, to: Buffer, from: Buffer, count: number): void =>
   device.launch("copy_f32", [to, from], 1, [count], [], "float16");
 
-export function readHalf(device: WebGpuDevice, from: Buffer, count: number, dtype: DType): Promise<TypedData> {
+export function readHalf(device: WebGpuDevice, from: Buffer, count: number): Promise<TypedData> {
   return throughFloats(device, count, (floats) => {
     copy(device, floats, from, count);
-    return device.read(floats, count, dtype);
+    return device.read(floats, count, "float32");
   });
 }
 
-export function writeHalf(device: WebGpuDevice, to: Buffer, data: TypedData): void {
+export function writeHalf(device: WebGpuDevice, to: Buffer, data: ArrayLike<number>): void {
   to.storage.version++;
   throughFloats(device, data.length, (floats) => {
-    device.write(floats, data);
+    device.write(floats, data, "float32");
     copy(device, to, floats, data.length);
   });
 }

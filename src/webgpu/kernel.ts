@@ -150,7 +150,8 @@ function rounded(scalars: readonly Field[], words: readonly number[]): number[] 
   });
 }
 
-export const isHalf = (s: Storage): boolean => s.half === true;
+/** Elements of two bytes are float16 on this device. */
+export const isHalf = (s: Storage): boolean => s.width === 2;
 
 /** Binding of each buffer: the same storage has the same. `0,1,1` */
 export function bindingsOf(storages: readonly Storage[]): { map: number[]; unique: Storage[] } {

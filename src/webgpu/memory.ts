@@ -26,8 +26,8 @@ export interface Block {
 export class GpuStorage implements Storage {
   readonly device: Device;
   readonly bytes: number;
+  readonly width: number;
   readonly label: string;
-  readonly half: boolean;
   readonly virtual: boolean;
   version = 0;
   holders = 0;
@@ -35,11 +35,11 @@ export class GpuStorage implements Storage {
   /** Null for virtual storages and for freed ones. */
   block: Block | null;
 
-  constructor(device: Device, bytes: number, label: string, block: Block | null, half = false) {
+  constructor(device: Device, bytes: number, label: string, width: number, block: Block | null) {
     this.device = device;
     this.bytes = bytes;
+    this.width = width;
     this.label = label;
-    this.half = half;
     this.block = block;
     this.virtual = block === null;
   }

@@ -10,10 +10,9 @@ import { BLOCK, type Range } from "./pipelines.ts";
 /** Storage bindings begin at multiples of this (the most that WebGPU lets a device ask for). */
 const ALIGN = 256;
 
-const width = ({ half }: Storage): number => (half ? 2 : 4);
 /** Copies of buffers begin and end at words. */
 const words = (bytes: number): number => Math.ceil(bytes / 4) * 4;
-const offWord = ({ storage, offset }: Buffer): boolean => storage.half === true && offset % 2 === 1;
+const offWord = ({ storage, offset }: Buffer): boolean => (storage.width * offset) % 4 !== 0;
 
 interface Copy {
   readonly slot: number;
@@ -64,7 +63,10 @@ export class GpuProgram implements Program {
     outputs.forEach(({ buffer: result, count }, slot) => {
       let buffer = result;
       if (offWord(result)) {
-        buffer = { storage: device.placeholder(count * 2, "captured result", true), offset: 0 };
+        buffer = {
+          storage: device.placeholder(count * result.storage.width, "captured result", result.storage.width),
+          offset: 0,
+        };
         shifted.push(copyTo(buffer.storage, result, count));
       }
       const s = real(buffer.storage);
@@ -73,13 +75,13 @@ export class GpuProgram implements Program {
         block = own(s, "captured result");
         homes.set(s, block);
       }
-      this.outputs.push({ slot, block, offset: buffer.offset * width(s), bytes: words(count * width(s)) });
+      this.outputs.push({ slot, block, offset: buffer.offset * s.width, bytes: words(count * s.width) });
     });
     const temporary = (s: Storage): boolean => real(s).virtual && !homes.has(real(s)) && !homes.has(s);
     // Passes must see that results are read at the end; the copies themselves are the encoder's.
     const copies = outputs.map(({ buffer, count }) => {
-      const { bytes, half } = buffer.storage;
-      return copyTo(device.placeholder(bytes, "result", half), buffer, count);
+      const { bytes, width } = buffer.storage;
+      return copyTo(device.placeholder(bytes, "result", width), buffer, count);
     });
     const improved = device.improve([...rows, ...shifted, ...copies], temporary).filter((r) => !copies.includes(r));
     const encoded = device.expand(improved, (elements) => device.placeholder(elements * 4));
@@ -120,7 +122,7 @@ export class GpuProgram implements Program {
     const dense: GpuStorage[] = [];
     const inputs = given.map((b) => {
       if (!offWord(b)) return b;
-      const storage = this.device.lasting(b.storage.bytes, "captured input", true);
+      const storage = this.device.lasting(b.storage.bytes, "captured input", b.storage.width);
       const count = elementsOf(b.storage) - b.offset;
       this.device.launch("copy_f32", [{ storage, offset: 0 }, b], 1, [count], [], "capture");
       dense.push(storage);
@@ -142,7 +144,7 @@ export class GpuProgram implements Program {
       () => this.batch.waits(),
       (encoder) => {
         for (const { c, b, at } of from)
-          copy(encoder, at.buffer, b.offset * width(b.storage), c.block.buffer, 0, c.bytes);
+          copy(encoder, at.buffer, b.offset * b.storage.width, c.block.buffer, 0, c.bytes);
         this.batch.encode(encoder, uniforms);
         for (const { c, at } of to) copy(encoder, c.block.buffer, c.offset, at.buffer, 0, c.bytes);
       },

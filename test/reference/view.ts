@@ -14,7 +14,7 @@ export function roundHalf(x: number): number {
 export class ReferenceStorage implements Storage {
   readonly device: Device;
   readonly bytes: number;
-  readonly half: boolean;
+  readonly width: number;
   version = 0;
   holders = 0;
   readonly label: string;
@@ -26,14 +26,14 @@ export class ReferenceStorage implements Storage {
   /** k, the number of terms: the largest of its elements. */
   terms = 0;
 
-  constructor(device: Device, bytes: number, label: string, virtual: boolean, half = false) {
+  constructor(device: Device, bytes: number, label: string, virtual: boolean, width = 4) {
     this.device = device;
     this.bytes = bytes;
-    this.half = half;
+    this.width = width;
     this.label = label;
     this.virtual = virtual;
     // Contents are undefined: NaN shows who relies on them.
-    this.data = new Float64Array(Math.ceil(bytes / (half ? 2 : 4))).fill(Number.NaN);
+    this.data = new Float64Array(Math.ceil(bytes / width)).fill(Number.NaN);
   }
 
   /** Where its elements lie: a storage of a recording may have been bound to a lasting one. */
@@ -52,7 +52,7 @@ export class View {
     this.storage = (buffer.storage as ReferenceStorage).place;
     this.offset = buffer.offset;
     const values = this.storage.data.subarray(buffer.offset);
-    this.v = input && this.storage.half ? values.map(roundHalf) : values;
+    this.v = input && this.storage.width === 2 ? values.map(roundHalf) : values;
   }
 
   /** Writes element i, and its scale and terms where it is a sum. */

@@ -35,7 +35,7 @@ export const constants: Pass = {
     rows.forEach((row, i) => {
       const to = row.buffers[0]!;
       // What is read from float16 has been rounded.
-      const whole = to.offset === 0 && !to.storage.half && once(to.storage);
+      const whole = to.offset === 0 && to.storage.width === 4 && once(to.storage);
       if (row.kernel === "fill_f32") {
         if (whole && row.extents[0] === elementsOf(to.storage))
           filled.set(to.storage, { at: i, word: row.scalars[0]! });

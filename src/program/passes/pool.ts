@@ -51,7 +51,7 @@ export const poolForward: Pass = {
       if (!untouched(rows, touched, i, j) || (relu !== null && !untouched(rows, [y.storage], j, k))) return;
       const [co, oh, ow] = named.numbers(conv, "co", "oh", "ow");
       // As float16 the output would be rounded before its maxima are looked for.
-      if (co * oh * ow * 4 > FUSED_BYTES || conv.buffers[0]!.storage.half === true) return;
+      if (co * oh * ow * 4 > FUSED_BYTES || conv.buffers[0]!.storage.width !== 4) return;
       const [ph, pw] = named.numbers(pool, "oh", "ow");
       const [padh, padw] = named.numbers(conv, "ph", "pw");
       const values = { y, idx, ph, pw, padh, padw, pkh, pkw, psh, psw, relu: relu === null ? 0 : 1 };
