@@ -3,15 +3,15 @@
 import { type DType, isFloat } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
-import { alias, empty } from "../core/make.ts";
-import { apply, launch, type Op, save } from "../core/op.ts";
-import { show } from "../core/shape.ts";
+import { alias } from "../core/make.ts";
+import { apply, type Op, save } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { compose, like } from "./compose.ts";
 import { toFloat } from "./copy.ts";
+import { constant } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { B, binary, scalarOp, unary } from "./elementwise.ts";
-import { expectNumber, expectOptions, isTensor } from "./expect.ts";
+import { expectFit, expectNumber, expectOptions, isTensor } from "./expect.ts";
 
 const keep = (dtype: DType): DType => dtype;
 
@@ -41,13 +41,7 @@ const negFloat = unary("neg", "", (g) => neg(g));
 /** -x, element by element, for floats and int32: the shape and dtype of `x`. */
 export const neg = (x: Tensor): Tensor => (x.dtype === "int32" ? negWhole(x) : negFloat(x));
 /** 0 - x */
-const negWhole = (x: Tensor): Tensor => compose(() => sub(noughtOf(x), x));
-/** A 0 beside int32. @internal */
-export function noughtOf(x: Tensor): Tensor {
-  const zero = empty([], "int32", "zero", x.device);
-  launch("fill_i32", [zero], [], [1], [0], "zero");
-  return zero;
-}
+const negWhole = (x: Tensor): Tensor => compose(() => sub(constant(0, x), x));
 
 /** @internal */
 export const addScalar = scalarOp("add", "add", (g) => g);
@@ -96,13 +90,8 @@ const Minimum = binary(
 
 /** int32 with an integer: the number becomes a tensor, since scalar kernels are float32's. */
 function withInteger(op: Op, a: Tensor, s: number): Tensor {
-  if (!Number.isInteger(s))
-    fail(op.name, `${show(a.shape)} of int32 and ${s}: an integer is expected, or float() first`);
-  return compose(() => {
-    const b = empty([], "int32", op.name, a.device);
-    launch("fill_i32", [b], [], [1], [s], op.name);
-    return apply(op, [a, b], null);
-  });
+  expectFit(op.name, s, a);
+  return compose(() => apply(op, [a, constant(s, a)], null));
 }
 
 /** Options of sums and differences. */

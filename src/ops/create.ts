@@ -61,6 +61,13 @@ function filled(label: string, shape: Shape, value: number, options: TensorOptio
   return finish(y, options);
 }
 
+/** A number beside tensors of a dtype. @internal */
+export function constant(value: number, { dtype, device }: Tensor): Tensor {
+  const t = emptyTensor([], dtype, "number", device);
+  launch(`fill_${suffix(dtype)}`, [t], [], [1], [wordOf(value, dtype)], "number");
+  return t;
+}
+
 /** A tensor of `shape` full of zeros. The shape is an array, as `zeros([2, 3])`; `[]` gives a scalar. */
 export const zeros = (shape: Shape, options: TensorOptions = {}): Tensor => filled("zeros", shape, 0, options);
 /** A tensor of `shape` full of ones. */

@@ -1,5 +1,5 @@
 // What ops expect of what they are given.
-import { type DType, isFloat } from "../core/dtype.ts";
+import { type DType, isFloat, TYPES } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { type Shape, show } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -48,3 +48,9 @@ export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
 
 /** @internal */
 export const isTensor = (x: unknown): x is Tensor => x instanceof Tensor;
+
+/** Throws where a number would be cut to fit among int32. @internal */
+export function expectFit(op: string, value: number, like: Tensor): void {
+  if (TYPES[like.dtype].range && !Number.isInteger(value))
+    fail(op, `${show(like.shape)} of ${like.dtype} and ${value}: an integer is expected, or float() first`);
+}

@@ -9,14 +9,16 @@ import { Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { type AlphaOptions, div, divScalar, mul, mulScalar, neg, scaled } from "./binary.ts";
 import { compose } from "./compose.ts";
+import { constant } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { launchBinary } from "./elementwise.ts";
-import { expectDtype, expectNumber, sameDtypes } from "./expect.ts";
+import { expectDtype, expectFit, expectNumber, sameDtypes } from "./expect.ts";
+import { noGrad } from "./modes.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
 import { tanhVjp } from "./unary.ts";
-import { constant, cut, expectFit, expectMask, where } from "./where.ts";
-import { copied, inPlace, NOTHING, sameLayout, settle, target, withoutGrad } from "./write.ts";
+import { cut, expectMask, where } from "./where.ts";
+import { copied, inPlace, NOTHING, sameLayout, settle, target } from "./write.ts";
 
 type Name = "add" | "sub" | "mul" | "div";
 
@@ -84,7 +86,7 @@ export const add_ = binaryInPlace(
   (g) => [g, g],
   () => [],
 );
-mode.addTo = (view, by) => withoutGrad(() => add_(view, by));
+mode.addTo = (view, by) => noGrad(() => add_(view, by));
 /** x -= other in place; otherwise as `add_`. */
 export const sub_ = binaryInPlace(
   "sub",

@@ -1,12 +1,12 @@
 // Elementwise functions of one tensor.
 
-import { empty } from "../core/make.ts";
-import { apply, cast, launch, type Op } from "../core/op.ts";
+import { apply, cast, type Op } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { div, maximum, mul, mulScalar, neg, noughtOf, rsubScalar, sub } from "./binary.ts";
+import { div, maximum, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
 import { compareScalar } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { clone, toFloat, toInt } from "./copy.ts";
+import { constant } from "./create.ts";
 import { unary, unaryVjp } from "./elementwise.ts";
 import { zerosAs } from "./gradient.ts";
 
@@ -22,7 +22,7 @@ export const tanh = unary("tanh", "y", (g, y) => tanhVjp(g, y));
 export const sigmoid = unary("sigmoid", "y", (g, y) => sigmoidVjp(g, y));
 /** max(x, 0), element by element, for floats and int32; the gradient at 0 is 0, NaN stays NaN. */
 export const relu = (x: Tensor): Tensor =>
-  x.dtype === "int32" ? compose(() => maximum(x, noughtOf(x))) : reluFloat(x);
+  x.dtype === "int32" ? compose(() => maximum(x, constant(0, x))) : reluFloat(x);
 const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y));
 /** |x|, element by element, for floats and int32; the gradient at 0 is 0. */
 export const abs = (x: Tensor): Tensor => (x.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x));
@@ -44,7 +44,7 @@ const sqrtVjp = unaryVjp("sqrt", (gg, g, y) => [() => sqrtVjp(gg, y), () => neg(
 const Sign: Op = {
   name: "sign",
   forward: ([x]) =>
-    compose(() => cast(scalarSub(toFloat(compareScalar("gt", x!, 0)), toFloat(compareScalar("lt", x!, 0))), x!.dtype)),
+    compose(() => cast(sub(toFloat(compareScalar("gt", x!, 0)), toFloat(compareScalar("lt", x!, 0))), x!.dtype)),
   vjp: (g) => [() => zerosAs(g)],
 };
 /** -1, 0 or 1 by each element's sign, 0 for NaN, in the dtype of `x`: float, int32, or bool, which stays as it is. Its gradient is 0. */
@@ -53,9 +53,3 @@ export function sign(x: Tensor): Tensor {
   if (x.dtype !== "int32") return apply(Sign, [x], null);
   return compose(() => sub(toInt(compareScalar("gt", x, 0)), toInt(compareScalar("lt", x, 0))));
 }
-const scalarSub = (a: Tensor, b: Tensor): Tensor => addTensors(a, neg(b));
-const addTensors = (a: Tensor, b: Tensor): Tensor => {
-  const y = empty(a.shape, "float32", "sign", a.device);
-  launch("add_f32", [y], [a, b], [a.numel], undefined, "sign");
-  return y;
-};

@@ -1,17 +1,16 @@
 // Selecting: one value or the other, whole. A gradient that selects, instead of multiplying by 0 and 1, keeps infinities and NaN
 // of what was not taken out of the result.
-import { suffix, TYPES } from "../core/dtype.ts";
+import { TYPES } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
-import { empty } from "../core/make.ts";
-import { apply, launch, type Op, save } from "../core/op.ts";
+import { apply, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { eq, ge, gt, le, lt } from "./compare.ts";
 import { compose, like } from "./compose.ts";
 import { clone, toFloat } from "./copy.ts";
-import { wordOf } from "./create.ts";
+import { constant } from "./create.ts";
 import { launchEach } from "./each.ts";
-import { expectNumber, expectOptions, sameDtypes } from "./expect.ts";
+import { expectFit, expectNumber, expectOptions, sameDtypes } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
 
@@ -32,12 +31,6 @@ const Where: Op = {
   vjp: (g, { saved: [c] }) => [null, () => where(c!, g, 0), () => where(c!, 0, g)],
 };
 
-/** Throws where a number would be cut to fit among int32. @internal */
-export function expectFit(op: string, value: number, like: Tensor): void {
-  if (TYPES[like.dtype].range && !Number.isInteger(value))
-    fail(op, `${show(like.shape)} of ${like.dtype} and ${value}: an integer is expected, or float() first`);
-}
-
 /** A number that is to stand in the place of elements: among int32 it is cut towards zero, as in PyTorch. @internal */
 export function cut(op: string, value: number, like: Tensor): number {
   const { range, array } = TYPES[like.dtype];
@@ -46,13 +39,6 @@ export function cut(op: string, value: number, like: Tensor): number {
   if (new array([below])[0] !== below)
     fail(op, `${show(like.shape)} of ${like.dtype} and ${value}: a number that ${like.dtype} holds is expected`);
   return Math.trunc(value);
-}
-
-/** A number beside tensors of a dtype. @internal */
-export function constant(value: number, like: Tensor): Tensor {
-  const t = empty([], like.dtype, "where", like.device);
-  launch(`fill_${suffix(t.dtype)}`, [t], [], [1], [wordOf(value, t.dtype)], "where");
-  return t;
 }
 
 /**

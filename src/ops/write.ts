@@ -15,6 +15,7 @@ import { like } from "./compose.ts";
 import { clone, toDtype } from "./copy.ts";
 import { wordOf } from "./create.ts";
 import { zerosAs } from "./gradient.ts";
+import { noGrad } from "./modes.ts";
 import { expand, sumTo } from "./reduce.ts";
 import { broadcast, expectSingle, withoutGaps } from "./strides.ts";
 import { fromMemory, Part, type Place, part, partOf, placeOf, toMemory, writeStrided } from "./views.ts";
@@ -191,7 +192,7 @@ export function copy_(x: Tensor, source: Tensor): Tensor {
   }
   const from = toDtype(source, x.dtype);
   inPlace(Copy, x, [from], null, () => {
-    const wide = withoutGrad(() => expand(from, x.shape));
+    const wide = noGrad(() => expand(from, x.shape));
     if (x.strides === null && from.storage !== x.storage) readStrided("copy_", x, wide);
     else if (!sameLayout(x, wide)) {
       const dense = wide.strides === null && from.storage !== x.storage ? wide : copied(wide);
@@ -203,15 +204,4 @@ export function copy_(x: Tensor, source: Tensor): Tensor {
   });
   if (from !== source && from.entry === null) from.release("copy_");
   return x;
-}
-
-/** @internal */
-export function withoutGrad<T>(f: () => T): T {
-  const { grad } = mode;
-  mode.grad = false;
-  try {
-    return f();
-  } finally {
-    mode.grad = grad;
-  }
 }
