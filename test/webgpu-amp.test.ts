@@ -101,7 +101,7 @@ halfTest("autocast: a parameter is cast once a region, and again when it has cha
   let casts = 0;
   const launch = device.launch.bind(device);
   device.launch = (kernel, buffers, ...rest) => {
-    if (kernel === "copy_f32" && buffers[1]!.storage === layer.weight.storage) casts++;
+    if (kernel === "cast_f16_f32" && buffers[1]!.storage === layer.weight.storage) casts++;
     launch(kernel, buffers, ...rest);
   };
   const x = w.ones([2, 4]);

@@ -4,7 +4,7 @@ import { elementsOf } from "./device.ts";
 import { fail } from "./error.ts";
 import { mode } from "./lifetime.ts";
 import { empty, lasting } from "./make.ts";
-import { apply, contiguous, denseCopy, launch, type Op } from "./op.ts";
+import { apply, contiguous, denseCopy, launch, type Op, readStrided } from "./op.ts";
 import { alive, type Tensor } from "./tensor.ts";
 
 /** a + b, in place where nobody else holds `a`. Both are used up. @internal */
@@ -72,7 +72,7 @@ export function accumulate(x: Tensor, given: Tensor, create: boolean): void {
   } else {
     const home = away ? null : (leaf.home ?? recording!.homeOf(x));
     const own = home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(home.storage, x);
-    launch("copy_f32", [own], [g], [g.numel], undefined, "backward");
+    readStrided("backward", own, g);
     g.release("backward()");
     x.setGrad(own);
   }

@@ -1,5 +1,6 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
 
+import { COPY, FLOATS, PERMUTE, TRANSPOSE } from "../row/movers.ts";
 import { shifted, walk } from "../row/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
@@ -166,19 +167,19 @@ const Contiguous: Op = {
     const rank = x!.ndim;
     if (turned(x!)) {
       const [m, n] = [x!.shape[rank - 1]!, x!.shape[rank - 2]!]; // as stored
-      launch("transpose_f32", [y], [x!], [x!.numel / (m * n), m, n]);
+      launch(TRANSPOSE[y.storage.width]!, [y], [x!], [x!.numel / (m * n), m, n]);
     } else readStrided("contiguous", y, x!);
     return y;
   },
   vjp: (g) => [g],
 };
 
-/** Copies `x`, which may lie strided, to the dense `y`. @internal */
+/** Copies `x`, which may lie strided, to the dense `y`, which has elements as wide. @internal */
 export function readStrided(op: string, y: Tensor, x: Tensor): void {
-  if (x.strides === null) launch("copy_f32", [y], [x], [x.numel], undefined, op);
+  if (x.strides === null) launch(COPY[y.storage.width]!, [y], [x], [x.numel], undefined, op);
   else
     for (let n = walk(op, x.shape, [x.strides]); n !== null; n = n.next)
-      launch("permute_f32", [shifted(y, n.start)], [shifted(x, n.from[0]!)], n.extents, n.strides[0]!, op);
+      launch(PERMUTE[y.storage.width]!, [shifted(y, n.start)], [shifted(x, n.from[0]!)], n.extents, n.strides[0]!, op);
 }
 
 /** A dense copy. @internal */
@@ -193,7 +194,7 @@ const Cast: Op<DType> = {
   forward([x], dtype) {
     const dense = x!.strides === null || turned(x!) ? x! : contiguous(x!);
     const y = empty(x!.shape, dtype, "to", x!.device, dense.strides);
-    launch("copy_f32", [y], [dense], [dense.numel], undefined, "to");
+    launch(FLOATS[y.storage.width]!, [y], [dense], [dense.numel], undefined, "to");
     if (dense !== x) dense.release("to");
     return y;
   },

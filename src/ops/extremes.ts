@@ -3,7 +3,7 @@
 import { suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { alias, empty } from "../core/make.ts";
-import { apply, launch, type Op, save } from "../core/op.ts";
+import { apply, launch, type Op, readStrided, save } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { div, mul } from "./binary.ts";
@@ -101,7 +101,7 @@ function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): 
       }
       if (source === t) {
         source = like(t, label);
-        launch("copy_f32", [source], [t!], [source.numel], undefined, label);
+        readStrided(label, source, t!);
       }
       const y = keepdim ? source : alias(source, reducedShape(t!.shape, dims, false));
       if (y !== source) done(source);

@@ -3,9 +3,10 @@
 import { isFloat, suffix } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { empty } from "../core/make.ts";
-import { apply, launch, type Op } from "../core/op.ts";
+import { apply, launch, type Op, readStrided } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
+import { FLOATS } from "../row/movers.ts";
 import { done } from "./compose.ts";
 import { expectOptions } from "./expect.ts";
 import { reshape, viewOf } from "./shape.ts";
@@ -82,7 +83,10 @@ export const Sum: Op<Reducing> = {
     let source = x!;
     let inner = 1;
     let behind = x!.ndim;
-    if (dims.length === 0) launch("copy_f32", [y], [x!], [x!.numel], undefined, "sum");
+    if (dims.length === 0) {
+      if (y.storage.width === x!.storage.width) readStrided("sum", y, x!);
+      else launch(FLOATS[y.storage.width]!, [y], [x!], [x!.numel], undefined, "sum");
+    }
     for (let left = dims.length; left > 0; ) {
       const to = dims[--left]! + 1;
       let from = to - 1;

@@ -14,6 +14,7 @@ import { alias } from "../core/make.ts";
 import { apply, contiguous, type Gradient, launch, type Making, type Op, record } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { COPY, SCATTER } from "../row/movers.ts";
 import { shifted, walk } from "../row/nest.ts";
 import { like } from "./compose.ts";
 import { sum } from "./reduce.ts";
@@ -35,12 +36,13 @@ export interface Place {
 
 /** Copies the dense `x` to `y`, which may lie strided, or adds it to what is there. @internal */
 export function writeStrided(op: string, y: Tensor, x: Tensor, add = false): void {
-  if (y.strides === null) launch(add ? "add_f32" : "copy_f32", [y], add ? [y, x] : [x], [y.numel], undefined, op);
+  const { width } = y.storage;
+  if (y.strides === null) launch(add ? "add_f32" : COPY[width]!, [y], add ? [y, x] : [x], [y.numel], undefined, op);
   else
     for (let n = walk(op, y.shape, [y.strides]); n !== null; n = n.next) {
       const [to, from] = [shifted(y, n.from[0]!), shifted(x, n.start)];
       if (add) launch("scatter_add_f32", [to], [to, from], n.extents, n.strides[0]!, op);
-      else launch("scatter_f32", [to], [from], n.extents, n.strides[0]!, op);
+      else launch(SCATTER[width]!, [to], [from], n.extents, n.strides[0]!, op);
     }
 }
 

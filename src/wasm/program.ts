@@ -3,6 +3,7 @@ import type { Buffer, Program, Row, Storage } from "../core/device.ts";
 import { meetings } from "../program/barriers.ts";
 import { turnWeights } from "../program/passes/turned.ts";
 import { plan } from "../program/plan.ts";
+import { COPY } from "../row/movers.ts";
 import type { WasmDevice } from "./device.ts";
 import type { WasmStorage } from "./memory.ts";
 import { isParallel, Script } from "./script.ts";
@@ -53,7 +54,7 @@ export class WasmProgram implements Program {
     const resultSlots = new Map(results.map((s, i) => [s, i]));
     const takes = outputs.map(({ buffer, count }, i): Row => {
       const buffers = [{ storage: results[i]!, offset: 0 }, buffer];
-      return { kernel: "copy_f32", buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
+      return { kernel: COPY[buffer.storage.width]!, buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
     });
     const real = (s: WasmStorage): WasmStorage => s.alias ?? s;
     const temporary = (b: Storage): boolean => {

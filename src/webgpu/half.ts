@@ -11,12 +11,9 @@ function throughFloats<R>(device: WebGpuDevice, count: number, f: (floats: Buffe
   }
 }
 
-const copy = (device: WebGpuDevice, to: Buffer, from: Buffer, count: number): void =>
-  device.launch("copy_f32", [to, from], 1, [count], [], "float16");
-
 export function readHalf(device: WebGpuDevice, from: Buffer, count: number): Promise<TypedData> {
   return throughFloats(device, count, (floats) => {
-    copy(device, floats, from, count);
+    device.launch("cast_f32_f16", [floats, from], 1, [count], [], "float16");
     return device.read(floats, count, "float32");
   });
 }
@@ -25,6 +22,6 @@ export function writeHalf(device: WebGpuDevice, to: Buffer, data: ArrayLike<numb
   to.storage.version++;
   throughFloats(device, data.length, (floats) => {
     device.write(floats, data, "float32");
-    copy(device, to, floats, data.length);
+    device.launch("cast_f16_f32", [to, floats], 1, [data.length], [], "float16");
   });
 }

@@ -2,6 +2,7 @@
 // results, and submits once; it makes no buffer, bind group or pipeline.
 import { type Buffer, elementsOf, type Program, type Row, type Storage } from "../core/device.ts";
 import { plan } from "../program/plan.ts";
+import { COPY } from "../row/movers.ts";
 import { Batch } from "./batch.ts";
 import type { WebGpuDevice } from "./device.ts";
 import type { Block, GpuStorage } from "./memory.ts";
@@ -57,7 +58,7 @@ export class GpuProgram implements Program {
     });
     const copyTo = (storage: Storage, from: Buffer, count: number): Row => {
       const buffers = [{ storage, offset: 0 }, from];
-      return { kernel: "copy_f32", buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
+      return { kernel: COPY[storage.width]!, buffers, outputs: 1, extents: [count], scalars: [], op: "capture" };
     };
     const shifted: Row[] = [];
     outputs.forEach(({ buffer: result, count }, slot) => {
@@ -124,7 +125,7 @@ export class GpuProgram implements Program {
       if (!offWord(b)) return b;
       const storage = this.device.lasting(b.storage.bytes, "captured input", b.storage.width);
       const count = elementsOf(b.storage) - b.offset;
-      this.device.launch("copy_f32", [{ storage, offset: 0 }, b], 1, [count], [], "capture");
+      this.device.launch(COPY[storage.width]!, [{ storage, offset: 0 }, b], 1, [count], [], "capture");
       dense.push(storage);
       return { storage, offset: 0 };
     });

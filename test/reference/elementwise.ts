@@ -95,6 +95,7 @@ function map(f: (x: number) => number): Kernel {
   };
 }
 elementwise.cast_f32_i32 = map((x) => x);
+
 elementwise.cast_i32_f32 = map(
   (x) => (Number.isNaN(x) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(x))) + 0), // no -0
 );
@@ -107,6 +108,9 @@ const move = (y: View, i: number, x: View, j: number) => y.set(i, x.v[j], x.s(j)
 elementwise.copy_f32 = ([y], [x], [n]) => {
   for (let i = 0; i < n; i++) move(y, i, x, i);
 };
+// A storage of float16 rounds by itself.
+elementwise.cast_f32_f16 = elementwise.copy_f32;
+elementwise.cast_f16_f32 = elementwise.copy_f32;
 elementwise.fill_f32 = ([y], _, [n], [word]) => {
   for (let i = 0; i < n; i++) y.set(i, f32(word));
 };
@@ -237,3 +241,7 @@ export const walked =
     });
     dense(y, gathered, [n], scalars.slice(6 * inputs.length), op);
   };
+
+for (const name of ["copy", "permute", "scatter", "transpose"]) {
+  elementwise[`${name}_b16`] = elementwise[`${name}_f32`];
+}

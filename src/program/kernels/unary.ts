@@ -5,6 +5,7 @@ export const rows = `
 {add,mul,div,rsub,rdiv}_scalar_f32: y | x | n | s:f32 | each
 {eq,ne,lt,le,gt,ge}_scalar_f32: y:i32 | x | n | s:f32 | each
 {eq,ne,lt,le,gt,ge}_scalar_i32: y:i32 | x:i32 | n | s:i32 | each
+cast_{f32_f16,f16_f32}: y | x | n | | each
 cast_f32_i32: y | x:i32 | n | | each
 cast_{i32,bool}_f32: y:i32 | x | n | | each
 cast_bool_i32: y:i32 | x:i32 | n | | each

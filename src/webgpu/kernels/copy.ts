@@ -1,7 +1,7 @@
 // Moving elements of any dtype: copies, fills, ranges, strided gathers and transposes. Words travel as u32, so that no float
-// of theirs is touched, but where a row leads from one width of float to the other.
+// of theirs is touched.
 import type { Row } from "../../core/device.ts";
-import { isHalf, one, type Registry } from "../kernel.ts";
+import { isHalf, type Kernel, one, type Registry } from "../kernel.ts";
 
 /** Index of point i of the dense loop nest d0..d5, for strides named `name0`..`name5`. */
 export const strided = (index: string, names: readonly string[]): string => `
@@ -16,14 +16,14 @@ export const strided = (index: string, names: readonly string[]): string => `
 
 const TILE = 16;
 
+/** The kernel by the bits of its elements: buffers of 16 are float16, which u32 means the bits of. */
+const moving = (name: string, k: Kernel): Registry => ({
+  [`${name}_f32`]: one({ ...k }),
+  [`${name}_b16`]: one({ ...k }),
+});
+
 export const copy: Registry = {
-  copy_f32: {
-    kernels: {
-      "": { body: "y[i] = x[i];" },
-      cast: { buffers: "y x", body: "y[i] = x[i];" },
-    },
-    variant: ({ buffers: [y, x] }: Row) => (isHalf(y!.storage) === isHalf(x!.storage) ? "" : "cast"),
-  },
+  ...moving("copy", { body: "y[i] = x[i];" }),
   fill_f32: {
     kernels: {
       "": { body: "y[i] = word;" },
@@ -37,11 +37,11 @@ export const copy: Registry = {
   arange_i32: one({
     body: "y[i] = start + i32(i) * step;",
   }),
-  permute_f32: one({
+  ...moving("permute", {
     body: `${strided("i", ["s"])}
   y[i] = x[u32(at_s)];`,
   }),
-  scatter_f32: one({
+  ...moving("scatter", {
     body: `${strided("i", ["s"])}
   y[u32(at_s)] = x[i];`,
   }),
@@ -50,7 +50,7 @@ export const copy: Registry = {
   y[u32(at_s)] = before[u32(at_s)] + x[i];`,
   }),
   // A workgroup turns a tile of 16 x 16 through workgroup memory, so both sides are read and written in runs.
-  transpose_f32: one({
+  ...moving("transpose", {
     size: [TILE, TILE, 1],
     groups: ([batch, m, n]) => batch! * Math.ceil(m! / TILE) * Math.ceil(n! / TILE),
     barriers: true,

@@ -26,6 +26,9 @@ export const unary: Registry = {
   sigmoid_f32: map("sigmoid_(v)"),
   sin_f32: map("sin_(v)"),
   cos_f32: map("cos_(v)"),
+  // Loads and stores change the width.
+  cast_f32_f16: map("v"),
+  cast_f16_f32: map("v"),
   cast_f32_i32: map("f32(v)"),
   cast_i32_f32: map(
     "select(i32(clamp(v, -2147483648.0, 2147483520.0)), 2147483647, v >= 2147483648.0) * i32(!isNan_(v))",
