@@ -6,7 +6,7 @@ import { GRAIN, line, offset } from "./lib/map";
 import { gatherNest, transposeBand } from "./lib/nest";
 
 /** y:u32 | x:u32 | n | */
-export function copy_f32(args: usize, ith: u32, nth: u32): void {
+export function copy_b32(args: usize, ith: u32, nth: u32): void {
   const n = extent(args, 2);
   const i = first(n, GRAIN, ith, nth);
   const count = last(args, n, GRAIN, ith, nth) - i;
@@ -44,7 +44,7 @@ export function arange_i32(args: usize, ith: u32, nth: u32): void {
 }
 
 /** y:u32 | x:u32 | d*6 | s*6:i32        y[i0..i5] = x[i0 s0 + .. + i5 s5], y dense */
-export function permute_f32(args: usize, ith: u32, nth: u32): void {
+export function permute_b32(args: usize, ith: u32, nth: u32): void {
   const dims = args + 8;
   const strides = args + 32;
   const width = load<u32>(dims, 20);
@@ -105,7 +105,7 @@ function scatter(add: bool, from: usize, dims: usize, args: usize, ith: u32, nth
 }
 
 /** y:u32 | x:u32 | d*6 | s*6:i32        y[i0 s0 + .. + i5 s5] = x[i0..i5], x dense: lines over d5 */
-export function scatter_f32(args: usize, ith: u32, nth: u32): void {
+export function scatter_b32(args: usize, ith: u32, nth: u32): void {
   scatter(false, pointer(args, 1), args + 8, args, ith, nth);
 }
 
@@ -115,7 +115,7 @@ export function scatter_add_f32(args: usize, ith: u32, nth: u32): void {
 }
 
 /** y:u32 | x:u32 | batch m n |        bands of 16 columns of x */
-export function transpose_f32(args: usize, ith: u32, nth: u32): void {
+export function transpose_b32(args: usize, ith: u32, nth: u32): void {
   const batch = extent(args, 2);
   const m = extent(args, 3);
   const n = extent(args, 4);

@@ -69,7 +69,7 @@ for (const path of sources("assembly").filter((path) => path !== "assembly/test.
     functions.set(`${path} ${name}`, body);
     if (code[i]!.startsWith("export")) functions.set(name, body);
     home.set(body, path);
-    if (/^export function \w+_(f32|i32)\(args/.test(code[i]!)) exported.set(name, lines);
+    if (/^export function \w+_(f32|i32|b32)\(args/.test(code[i]!)) exported.set(name, lines);
   }
 }
 
@@ -112,7 +112,7 @@ const lineOf = ({ outputs, inputs, extents, scalars }: Layout): string => {
 /** Kernels that optimizers and the scaler launch, by name. */
 const lastingBySource = new Set(
   [...sources("src/optim"), ...sources("src/amp")].flatMap((path) =>
-    [...read(path).matchAll(/"(\w+_(?:f32|i32))"/g)].map((m) => m[1]!),
+    [...read(path).matchAll(/"(\w+_(?:f32|i32|b32))"/g)].map((m) => m[1]!),
   ),
 );
 lastingBySource.delete("fill_f32"); // writes the learning rate, from a number of the host's

@@ -72,7 +72,7 @@ for (const simd of ["simd", "relaxed"] as const) {
         const fused = await train(net, true, { simd, threads });
         assert.ok(ran.includes("matmul_nn_relu_vjp_f32"));
         assert.not.ok(ran.includes("relu_vjp_f32"));
-        assert.not.ok(ran.includes("permute_f32"));
+        assert.not.ok(ran.includes("permute_b32"));
         assert.is(ran.filter((k) => k === "fill_f32").length, 1);
         for (const [i, v] of plain.entries()) assert.ok(sameBits(v, fused[i]!), `tensor ${i}, ${threads} threads`);
       }
@@ -192,7 +192,7 @@ test("constants: fill, divide and spread become one fill; what is read otherwise
   const [many, z] = ["many", "z"].map((l) => storage(l, true)) as [Storage, Storage];
   const fill = row("fill_f32", [one], [1], [word(1)]);
   const divide = row("div_scalar_f32", [third, one], [1], [word(3)]);
-  const spread = row("permute_f32", [many, third], [1, 1, 1, 1, 1, 24], [0, 0, 0, 0, 0, 0]);
+  const spread = row("permute_b32", [many, third], [1, 1, 1, 1, 1, 24], [0, 0, 0, 0, 0, 0]);
   const read = row("exp_f32", [z, many], [24]);
   const better = constants.run([fill, divide, spread, read], isTemporary);
   assert.equal(

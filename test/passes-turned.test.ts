@@ -22,7 +22,7 @@ function turns(device: WasmDevice): () => number {
   let count = 0;
   const execute = device.execute.bind(device);
   device.execute = (script, rows) => {
-    if (rows[0]?.kernel === "transpose_f32") count++;
+    if (rows[0]?.kernel === "transpose_b32") count++;
     execute(script, rows);
   };
   return () => count;
@@ -137,7 +137,7 @@ test("every way to change a weight is noticed, and nothing is turned twice", asy
   };
   const train = w.capture(step);
   await replayed(infer, x);
-  assert.equal(ran, ["matmul_nn_bias_f32", "matmul_nn_bias_f32", "copy_f32"]);
+  assert.equal(ran, ["matmul_nn_bias_f32", "matmul_nn_bias_f32", "copy_b32"]);
   assert.is(held(), 4 * (40 * 33 + 33 * 20));
 
   const check = async (what: string, changed = 1): Promise<void> => {
@@ -265,7 +265,7 @@ test("on rows: the product reads the copy, everything else stays", () => {
     [0, 1, 3].map((i) => row.buffers[i]),
   );
   assert.is(copies.length, 1);
-  assert.is(copies[0]!.kernel, "transpose_f32");
+  assert.is(copies[0]!.kernel, "transpose_b32");
   assert.equal(copies[0]!.extents, [1, 24, 10]);
   assert.is(copies[0]!.buffers[0], better!.buffers[2]);
   assert.is(copies[0]!.buffers[0]!.storage.bytes, 960);

@@ -172,7 +172,7 @@ export class ReferenceDevice implements Device {
         }
         result.forEach((from, i) => {
           const buffers = [outputs[i], bind(from)];
-          run({ kernel: "copy_f32", buffers, outputs: 1, extents: [from.count], scalars: [], op: "capture" });
+          run({ kernel: "copy_b32", buffers, outputs: 1, extents: [from.count], scalars: [], op: "capture" });
         });
       },
       dispose() {

@@ -42,7 +42,7 @@ test("all builds export the same kernels", async () => {
   );
   assert.equal(names[0], names[1]);
   assert.equal(names[0], names[2]);
-  for (const name of names[0]!) assert.match(name, /^[a-z0-9_]+_(f32|i32)$/);
+  for (const name of names[0]!) assert.match(name, /^[a-z0-9_]+_(f32|i32|b32)$/);
 });
 
 test.run();

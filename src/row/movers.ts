@@ -1,7 +1,7 @@
 // Kernels that move elements as they are, whatever they mean, by the bytes of one; and those that give floats another width.
 
 /** Names are made once: one put together at each launch would be hashed at each launch. */
-const byWidth = (move: string): Readonly<Record<number, string>> => ({ 4: `${move}_f32`, 2: `${move}_b16` });
+const byWidth = (move: string): Readonly<Record<number, string>> => ({ 4: `${move}_b32`, 2: `${move}_b16` });
 
 /** y | x | n, both dense @internal */
 export const COPY = byWidth("copy");

@@ -105,12 +105,12 @@ elementwise.cast_bool_i32 = map((x) => Number(x !== 0));
 // Copies, of any dtype.
 const move = (y: View, i: number, x: View, j: number) => y.set(i, x.v[j], x.s(j), x.storage.terms);
 
-elementwise.copy_f32 = ([y], [x], [n]) => {
+elementwise.copy_b32 = ([y], [x], [n]) => {
   for (let i = 0; i < n; i++) move(y, i, x, i);
 };
 // A storage of float16 rounds by itself.
-elementwise.cast_f32_f16 = elementwise.copy_f32;
-elementwise.cast_f16_f32 = elementwise.copy_f32;
+elementwise.cast_f32_f16 = elementwise.copy_b32;
+elementwise.cast_f16_f32 = elementwise.copy_b32;
 elementwise.fill_f32 = ([y], _, [n], [word]) => {
   for (let i = 0; i < n; i++) y.set(i, f32(word));
 };
@@ -145,10 +145,10 @@ function walk(
   }
 }
 
-elementwise.permute_f32 = ([y], [x], extents, strides) => {
+elementwise.permute_b32 = ([y], [x], extents, strides) => {
   walk(extents, [[...strides]], (i, [j]) => move(y, i, x, j));
 };
-elementwise.scatter_f32 = ([y], [x], extents, strides) => {
+elementwise.scatter_b32 = ([y], [x], extents, strides) => {
   walk(extents, [[...strides]], (i, [j]) => move(y, j, x, i));
 };
 elementwise.scatter_add_f32 = ([y], [before, x], extents, strides) => {
@@ -169,7 +169,7 @@ for (const [name, loses] of [
     }
   };
 }
-elementwise.transpose_f32 = ([y], [x], [batch, m, n]) => {
+elementwise.transpose_b32 = ([y], [x], [batch, m, n]) => {
   for (let b = 0; b < batch; b++) {
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) move(y, (b * n + j) * m + i, x, (b * m + i) * n + j);
@@ -243,5 +243,5 @@ export const walked =
   };
 
 for (const name of ["copy", "permute", "scatter", "transpose"]) {
-  elementwise[`${name}_b16`] = elementwise[`${name}_f32`];
+  elementwise[`${name}_b16`] = elementwise[`${name}_b32`];
 }

@@ -44,7 +44,7 @@ export const constants: Pass = {
       const from = row.buffers.length === 2 ? filled.get(row.buffers[1]!.storage) : undefined;
       if (from === undefined) return;
       const compute = SCALAR[row.kernel];
-      if (compute === undefined && row.kernel !== "permute_f32") return;
+      if (compute === undefined && row.kernel !== "permute_b32") return;
       const value = compute?.(floatOf(from.word), floatOf(row.scalars[0]!));
       if (Number.isNaN(value)) return;
       const word = value === undefined ? from.word : wordOf(value);

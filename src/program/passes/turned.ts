@@ -49,7 +49,7 @@ export function turnWeights(
     );
     if (made === undefined) {
       const buffers = [make(n * k * 4), storage].map((s, i) => ({ storage: s, offset: i * offset }));
-      made = { kernel: "transpose_f32", buffers, outputs: 1, extents: [1, n, k], scalars: [], op: row.op };
+      made = { kernel: "transpose_b32", buffers, outputs: 1, extents: [1, n, k], scalars: [], op: row.op };
       copies.push(made);
     }
     return named.changed(row, { b: made.buffers[0]!, turnB: 0, ldb: n }, kernel);

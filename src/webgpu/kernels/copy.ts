@@ -18,7 +18,7 @@ const TILE = 16;
 
 /** The kernel by the bits of its elements: buffers of 16 are float16, which u32 means the bits of. */
 const moving = (name: string, k: Kernel): Registry => ({
-  [`${name}_f32`]: one({ ...k }),
+  [`${name}_b32`]: one({ ...k }),
   [`${name}_b16`]: one({ ...k }),
 });
 
