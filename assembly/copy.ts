@@ -2,8 +2,8 @@
 import { extent, first, last, pointer, scalar } from "./lib/args";
 import { Add } from "./lib/arith";
 import { fill, words } from "./lib/lanes";
-import { GRAIN, line, offset } from "./lib/map";
-import { gatherNest, transposeBand } from "./lib/nest";
+import { DIMS, GRAIN, line, offset } from "./lib/map";
+import { copyNest, transpose } from "./lib/nest";
 
 /** y:u32 | x:u32 | n | */
 export function copy_b32(args: usize, ith: u32, nth: u32): void {
@@ -65,18 +65,19 @@ export function permute_b32(args: usize, ith: u32, nth: u32): void {
       const matrix = item / bands;
       const band = (item % bands) << 4;
       const from = x + ((offset(matrix, dims, strides, 4) + <i32>band) << 2);
-      transposeBand(y + ((<usize>((matrix * height + band) * width)) << 2), from, width, s5, min(16, height - band));
+      const to = y + ((<usize>((matrix * height + band) * width)) << 2);
+      transpose(to, (<usize>width) << 2, from, s5 << 2, width, min(16, height - band), false);
     }
     return;
   }
   const i = first(total, GRAIN, ith, nth);
   const end = last(args, total, GRAIN, ith, nth);
-  if (i < end) gatherNest(y + ((<usize>i) << 2), x, dims, strides, i, end);
+  if (i < end) copyNest(y + ((<usize>i) << 2), x, dims, strides, i, end);
 }
 
 /** Lines over d5 of the dense x at `from` become those of y, or are added to them; `dims` and six strides behind them. */
 function scatter(add: bool, from: usize, dims: usize, args: usize, ith: u32, nth: u32): void {
-  const strides = dims + 24;
+  const strides = dims + (DIMS << 2);
   const width = load<u32>(dims, 20);
   const step = load<i32>(strides, 20) << 2;
   const y = pointer(args, 0);
@@ -125,12 +126,8 @@ export function transpose_b32(args: usize, ith: u32, nth: u32): void {
   for (; item < end; item++) {
     const matrix = item / bands;
     const band = (item % bands) << 4;
-    transposeBand(
-      pointer(args, 0) + ((<usize>((matrix * n + band) * m)) << 2),
-      pointer(args, 1) + ((<usize>(matrix * m * n + band)) << 2),
-      m,
-      n,
-      min(16, n - band),
-    );
+    const to = pointer(args, 0) + ((<usize>((matrix * n + band) * m)) << 2);
+    const from = pointer(args, 1) + ((<usize>(matrix * m * n + band)) << 2);
+    transpose(to, (<usize>m) << 2, from, (<usize>n) << 2, m, min(16, n - band), false);
   }
 }

@@ -20,17 +20,17 @@ export {
   matmul_nn_bias_f32,
   matmul_nn_f32,
   matmul_nn_relu_vjp_f32,
-  matmul_nn_sparse_bias_f32,
-  matmul_nn_sparse_f32,
-  matmul_nn_sparse_relu_vjp_f32,
+  matmul_nn_skipping_bias_f32,
+  matmul_nn_skipping_f32,
+  matmul_nn_skipping_relu_vjp_f32,
   matmul_nt_bias_f32,
   matmul_nt_f32,
-  matmul_nt_sparse_bias_f32,
-  matmul_nt_sparse_f32,
+  matmul_nt_skipping_bias_f32,
+  matmul_nt_skipping_f32,
   matmul_strided_bias_f32,
   matmul_strided_f32,
   matmul_tn_f32,
-  matmul_tn_sparse_f32,
+  matmul_tn_skipping_f32,
 } from "./matmul/matmul";
 export { avg_pool2d_f32, avg_pool2d_vjp_f32, max_pool2d_f32, max_pool2d_vjp_f32 } from "./pool";
 export { fill_f32 as fill_i32 } from "./copy";

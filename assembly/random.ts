@@ -2,7 +2,7 @@
 // counter + i / 2, so it depends neither on the threads nor on what else is drawn. A state is the words
 // key0 key1 counter_low counter_high.
 import { extent, first, last, pointer, scalar } from "./lib/args";
-import { put } from "./lib/lanes";
+import { storeLanes } from "./lib/lanes";
 import { log, sinQuadrant } from "./lib/math";
 
 /** slot:u32 state:u32 | | n |        slot = state, then the state's counter steps over the ceil(n / 2) blocks drawn. Serial. */
@@ -21,7 +21,7 @@ function mix(x0: v128, x1: v128, r: i32): v128 {
 }
 
 /**
- * Draws this thread's values, four blocks a turn: `one` and `two` work on the blocks' first and second words, `even`
+ * Draws this thread's values, four blocks at a time: `one` and `two` work on the blocks' first and second words, `even`
  * and `odd` make the values of both.
  */
 // @ts-ignore: decorator
@@ -44,7 +44,7 @@ function draw<F>(args: usize, ith: u32, nth: u32, p: v128, q: v128): void {
     let x1 = i32x4.sub(i32x4.splat(<i32>(block >>> 32)), i32x4.lt_u(x0, low)); // with the carry
     x0 = i32x4.add(x0, k0);
     x1 = i32x4.add(x1, k1);
-    let a = k1; // the keys injected after each four rounds, in turn
+    let a = k1; // the keys injected after each four rounds, one after the other
     let b = k2;
     let c = k0;
     for (let round = 1; round <= 5; round++) {
@@ -83,9 +83,9 @@ function draw<F>(args: usize, ith: u32, nth: u32, p: v128, q: v128): void {
     const to = y + ((<usize>i) << 2);
     const m = end - i;
     if (m >= 4) v128.store(to, low4);
-    else put(to, low4, m);
+    else storeLanes(to, low4, m);
     if (m >= 8) v128.store(to, high4, 16);
-    else if (m > 4) put(to + 16, high4, m - 4);
+    else if (m > 4) storeLanes(to + 16, high4, m - 4);
   }
 }
 
@@ -133,17 +133,17 @@ class Normal {
     return f32x4.mul(unit(x), f32x4.splat(4)); // in quarter turns
   }
   @inline even(r: v128, t: v128, p: v128): v128 {
-    return f32x4.add(p, f32x4.mul(r, turn(t, 1)));
+    return f32x4.add(p, f32x4.mul(r, sinQuarters(t, 1)));
   }
   @inline odd(r: v128, t: v128, p: v128): v128 {
-    return f32x4.add(p, f32x4.mul(r, turn(t, 0)));
+    return f32x4.add(p, f32x4.mul(r, sinQuarters(t, 0)));
   }
 }
 
 /** sin, or with quarter = 1 cos, of t quarter turns: the quadrant and what is left of t are exact. */
 // @ts-ignore: decorator
 @inline
-function turn(t: v128, quarter: i32): v128 {
+function sinQuarters(t: v128, quarter: i32): v128 {
   const n = f32x4.nearest(t);
   const r = f32x4.mul(f32x4.sub(t, n), f32x4.splat(1.5707963267948966));
   return sinQuadrant(r, i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(quarter)));

@@ -118,7 +118,7 @@ const lastingBySource = new Set(
 lastingBySource.delete("fill_f32"); // writes the learning rate, from a number of the host's
 lastingBySource.delete("amp_skip_i32"); // sets the word that the others look at
 
-const PASSES = /_sparse_|_relu_vjp_|^conv2d_pool_/;
+const PASSES = /_skipping_|_relu_vjp_|^conv2d_pool_/;
 
 /** A kernel's rows over n elements, run as they are and element by element. */
 function alike(name: string, { outputs, inputs, scalars }: Layout): boolean {
@@ -239,9 +239,9 @@ function complaints({ layouts, facts }: Table): string[] {
     );
     const twin = (is: string | undefined, by: string, what: string): void =>
       hold(is === (by !== name && layouts.has(by) ? by : undefined), name, `${what} is ${is}`);
-    twin(skipping, name.replace(/^(matmul_(?:nn|nt|tn))(?!_sparse)/, "$1_sparse"), "skipping");
+    twin(skipping, name.replace(/^(matmul_(?:nn|nt|tn))(?!_skipping)/, "$1_sparse"), "skipping");
     twin(turned, name.replace("matmul_nt", "matmul_nn"), "turned");
-    twin(masked, /^matmul_.._(sparse_)?f32/.test(name) ? name.replace("_f32", "_relu_vjp_f32") : name, "masked");
+    twin(masked, /^matmul_.._(skipping_)?f32/.test(name) ? name.replace("_f32", "_relu_vjp_f32") : name, "masked");
     if (!name.includes("amp_") && PASSES.test(name) && name.startsWith("matmul"))
       hold(
         [...facts.values()].some((f) => [f.skipping, f.turned, f.masked].includes(name)),

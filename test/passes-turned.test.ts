@@ -274,10 +274,10 @@ test("on rows: the product reads the copy, everything else stays", () => {
 
 test("on rows: of a strided product with a dense weight too, and of no other", () => {
   const b = storage("b", false);
-  const strided = (extents: number[], turnA: number, turnB: number, ldb: number): Row => ({
+  const strided = (extents: number[], transA: number, transB: number, ldb: number): Row => ({
     ...product(b, extents),
     kernel: "matmul_strided_bias_f32",
-    scalars: [turnA, turnB, 99, ldb, 24, 0, 0, 0, 0, 0, 0, 1],
+    scalars: [transA, transB, 99, ldb, 24, 0, 0, 0, 0, 0, 0, 1],
   });
   const row = strided([1, 1, 8, 24, 10], 0, 1, 10);
   const { rows, copies } = turnWeights([row], true, make);

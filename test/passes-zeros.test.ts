@@ -221,9 +221,9 @@ for (const simd of ["simd", "relaxed"] as const) {
     test(`${simd}: ${sizes.join("-")}, batch ${batch}: 20 captured steps are 20 eager ones, on 1 to 3 threads`, async () => {
       const eager = await train(sizes, batch, false, { simd, threads: 1 });
       const one = await train(sizes, batch, true, { simd, threads: 1 });
-      assert.ok(ran.includes("matmul_nt_sparse_bias_f32"));
-      assert.ok(ran.includes("matmul_tn_sparse_f32"));
-      assert.ok(ran.includes("matmul_nn_sparse_relu_vjp_f32"));
+      assert.ok(ran.includes("matmul_nt_skipping_bias_f32"));
+      assert.ok(ran.includes("matmul_tn_skipping_f32"));
+      assert.ok(ran.includes("matmul_nn_skipping_relu_vjp_f32"));
       for (const [i, v] of eager.entries()) assert.ok(distance(one[i]!, v) <= 1e-5, `tensor ${i}`);
       for (const threads of [2, 3]) {
         const other = await train(sizes, batch, true, { simd, threads });
@@ -247,7 +247,7 @@ test("an infinite weight against a zero is NaN under deterministic, as in PyTorc
       const x = w.zeros([batch, 400]);
       for (let i = 0; i < 3; i++) await f(x);
       const y = await floats(await f(x));
-      assert.is(ran.includes(batch > 16 ? "matmul_nt_sparse_f32" : "matmul_nn_sparse_f32"), !deterministic);
+      assert.is(ran.includes(batch > 16 ? "matmul_nt_skipping_f32" : "matmul_nn_skipping_f32"), !deterministic);
       for (const [i, v] of y.entries()) assert.equal(v, deterministic && i % 60 === 0 ? Number.NaN : 0);
       await device.dispose();
     }
@@ -271,10 +271,10 @@ const pass = (rows: Row[]): readonly Row[] => zeros.run(rows, (s) => s.virtual);
 test("on rows: wide products skip zeros, all else stays", () => {
   assert.is(zeros.exact, false);
   const wide = row("matmul_nt_bias_f32", [1, 64, 64, 32]);
-  assert.equal(pass([wide]), [{ ...wide, kernel: "matmul_nt_sparse_bias_f32" }]);
+  assert.equal(pass([wide]), [{ ...wide, kernel: "matmul_nt_skipping_bias_f32" }]);
   for (const form of ["nn", "nt", "tn", "nn_relu_vjp", "nn_bias"]) {
     const [better] = pass([row(`matmul_${form}_f32`, [2, 1, 256, 512])]);
-    assert.match(better!.kernel, /^matmul_.._sparse(_bias|_relu_vjp)?_f32$/);
+    assert.match(better!.kernel, /^matmul_.._skipping(_bias|_relu_vjp)?_f32$/);
   }
   for (const rows of [
     [row("matmul_nt_bias_f32", [1, 640, 47, 640])],
@@ -288,7 +288,7 @@ test("on rows: wide products skip zeros, all else stays", () => {
 test("on rows: a turned weight is turned for the product that skips zeros, too", () => {
   const make = (bytes: number): Storage => ({ ...storage("turned", false), bytes });
   const { rows, copies } = turnWeights(pass([row("matmul_nt_bias_f32", [1, 8, 128, 128])]), false, make);
-  assert.is(rows[0]!.kernel, "matmul_nn_sparse_bias_f32");
+  assert.is(rows[0]!.kernel, "matmul_nn_skipping_bias_f32");
   assert.is(copies.length, 1);
 });
 

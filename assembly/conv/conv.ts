@@ -2,10 +2,14 @@
 // a time. A padded image is first copied with its border of zeros. Where 8 pixels in a row of y read 8 neighbours in
 // x (stride 1, ow a multiple of 8) the tile reads the image itself through a table of offsets; else the panel's
 // patches are packed.
+//
+// For example x [3, 30, 30], w [16, 3, 7, 7]: lines of y are 24 pixels long, a panel is a line, 6 vectors. k = 147 steps; step
+// (c, r, q) reads 24 neighbours that begin ((c * 30 + r) * 30 + q) * 4 bytes behind the line's first patch, which is what the
+// table holds. With 8 calls of the tile, two channels each, the line is done in all 16.
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
+import { chain, KC, unstrip } from "../matmul/gemm";
+import { ADD, NR, RELU, STORE, tileRuns, tileTable } from "../matmul/tile";
 import { convolveLines } from "./lines";
-import { KC, unstrip } from "../matmul/gemm";
-import { ADD, NR, RELU, STORE, tile, tileTable } from "../matmul/tile";
 
 // A thread's scratch: a panel of patches, the second row of an unpaired channel, offsets of the table, the padded
 // image.
@@ -19,16 +23,16 @@ export const LEFT: usize = TABLE + (<usize>MAX_TABLE << 2);
 
 /** Copies planes of h rows of w words into the middle of zeroed planes of h + 2 ph rows of w + 2 pw. */
 export function padPlanes(dst: usize, src: usize, planes: u32, h: u32, w: u32, ph: u32, pw: u32): void {
-  const wide = (w + 2 * pw) << 2;
-  memory.fill(dst, 0, <usize>planes * (h + 2 * ph) * wide);
-  dst += ph * wide + (pw << 2);
+  const pitch = (w + 2 * pw) << 2;
+  memory.fill(dst, 0, <usize>planes * (h + 2 * ph) * pitch);
+  dst += ph * pitch + (pw << 2);
   for (let p: u32 = 0; p < planes; ++p) {
     for (let i: u32 = 0; i < h; ++i) {
       copyRun(dst, src, w);
-      dst += wide;
+      dst += pitch;
       src += w << 2;
     }
-    dst += 2 * ph * wide;
+    dst += 2 * ph * pitch;
   }
 }
 
@@ -100,7 +104,8 @@ function packTaps(
 
 /**
  * Patches of pixels [p0, p1) for steps [k0, k1) of (ci, kh, kw): row k - k0 of dst, ldd bytes long, holds what weight k
- * meets at each pixel, zero outside the image. Run by run of pixels in one row of y.
+ * meets at each pixel, zero outside the image. Run by run of pixels in one row of y. e: the row's extents, but for those of an
+ * image that has its border of zeros.
  */
 function packPatches(
   dst: usize,
@@ -112,16 +117,17 @@ function packPatches(
   x: usize,
   h: u32,
   w: u32,
-  ow: u32,
-  kh: u32,
-  kw: u32,
-  sh: u32,
-  sw: u32,
   ph: u32,
   pw: u32,
-  dh: u32,
-  dw: u32,
+  e: usize,
 ): void {
+  const ow = extent(e, 3);
+  const kh = extent(e, 5);
+  const kw = extent(e, 6);
+  const sh = extent(e, 9);
+  const sw = extent(e, 10);
+  const dh = extent(e, 13);
+  const dw = extent(e, 14);
   while (p0 < p1) {
     const oy = p0 / ow;
     const ox = p0 - oy * ow;
@@ -148,7 +154,7 @@ function packPatches(
         const ix = left + (k % kw) * dw;
         const s = x + (((k / kw / kh) * h + iy) * w + ix) * 4;
         if (iy >= h) memory.fill(d, 0, n << 2);
-        else if (<i32>ix >= 0 && ix + (n - 1) * sw < w) gatherRun(d, s, n, sw);
+        else if (<i32>ix >= 0 && ix + (n - 1) * sw < w) copyEvery(d, s, n, sw);
         else {
           for (let i: u32 = 0; i < n; ++i) {
             store<u32>(d + (i << 2), ix + i * sw < w ? load<u32>(s + (i * sw << 2)) : 0);
@@ -165,7 +171,7 @@ function packPatches(
 /** Every sw-th word of a run, n of them. */
 // @ts-ignore: decorator
 @inline
-function gatherRun(dst: usize, src: usize, n: u32, sw: u32): void {
+function copyEvery(dst: usize, src: usize, n: u32, sw: u32): void {
   if (sw == 1) return copyRun(dst, src, n);
   let i: u32 = 0;
   if (sw == 2) {
@@ -236,8 +242,7 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const grain: u32 = direct ? 2 : 1;
   const vectors = (pixels + 3) / 4 / grain;
   const panels = (vectors + NR / grain - 1) / (NR / grain);
-  const blocks = max<u32>((k + KC - 1) / KC, 1);
-  const kc = ((k + blocks - 1) / blocks + 3) & ~3;
+  const kc = chain(k);
 
   const units = n * groups * panels;
   const u1 = last(args, units, 1, ith, nth);
@@ -254,7 +259,7 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
     }
     const v0 = ((vectors * p) / panels) * grain;
     const v1 = ((vectors * (p + 1)) / panels) * grain;
-    const wide = v1 - v0;
+    const across = v1 - v0;
     const p0 = v0 << 2;
     const p1 = min<u32>(v1 << 2, pixels);
     const odd = (p1 - p0) & 3;
@@ -270,8 +275,8 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
     do {
       const depth = min<u32>(kc, k - k0);
       if (!direct) {
-        if (odd) memory.fill(work, 0, (<usize>depth * wide) << 4);
-        packPatches(work, <usize>wide << 4, p0, p1, k0, k0 + depth, image, h, w, ow, kh, kw, sh, sw, ph, pw, dh, dw);
+        if (odd) memory.fill(work, 0, (<usize>depth * across) << 4);
+        packPatches(work, <usize>across << 4, p0, p1, k0, k0 + depth, image, h, w, ph, pw, e);
       }
       let mode = k0 > 0 ? ADD : STORE;
       if (relu && k0 + kc >= k) mode |= RELU;
@@ -290,12 +295,12 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
         }
         const strip = work + STRIP;
         if (direct) {
-          tileTable(wide, a0, a1, base, b2, b4, work + TABLE + (k0 << 2), depth, c0, single ? strip : c1, i0, i1, mode);
+          tileTable(across, a0, a1, base, b2, b4, work + TABLE + (k0 << 2), depth, c0, single ? strip : c1, i0, i1, mode);
         } else if (odd) {
-          tile(wide, a0, a1, 4, 0, work, <usize>wide << 4, depth, 1, strip, strip + 96, i0, i1, STORE);
+          tileRuns(across, a0, a1, 4, 0, work, <usize>across << 4, depth, 1, strip, strip + 96, i0, i1, STORE);
           unstrip(strip, c0, pixels << 2, single ? 1 : 2, p1 - p0, mode);
         } else {
-          tile(wide, a0, a1, 4, 0, work, <usize>wide << 4, depth, 1, c0, single ? strip : c1, i0, i1, mode);
+          tileRuns(across, a0, a1, 4, 0, work, <usize>across << 4, depth, 1, c0, single ? strip : c1, i0, i1, mode);
         }
       }
       k0 += kc;

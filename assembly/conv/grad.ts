@@ -6,16 +6,17 @@
 // By x: for panels of <= 24 pixels, every weight's share w^T[ci*kh*kw, co] * gy[co, pixels] is added to the pixels of
 //   gx it met.
 import { extent, first, last, pointer, scratch } from "../lib/args";
+import { transpose } from "../lib/nest";
+import { packRows } from "../matmul/gemm";
+import { ADD, NR, STORE, tile, tileRuns, tileScatter } from "../matmul/tile";
+import { tallRows, tileTallRuns } from "../matmul/tiletall";
 import { copyRun, offsets, padPlanes } from "./conv";
-import { packRows, transpose } from "../matmul/gemm";
-import { narrow, narrowRows } from "../matmul/narrow";
-import { ADD, NR, STORE, tile, tileScatter } from "../matmul/tile";
 
 // Scratch of the gradient by w: sums [k][co of a panel], gy^T, offsets of k, a spare row, planes of the padded image.
 const SUMS_ROWS: u32 = 5461; // 96 bytes each: 512 KiB
-const TURNED: usize = 512 << 10;
-const TURNED_BYTES: u32 = 256 << 10;
-const TABLE: usize = TURNED + TURNED_BYTES;
+const TRANSPOSED: usize = 512 << 10;
+const TRANSPOSED_BYTES: u32 = 256 << 10;
+const TABLE: usize = TRANSPOSED + TRANSPOSED_BYTES;
 const SPARE: usize = TABLE + 32768;
 const PLACES: usize = SPARE + 512; // of the gradient by x
 // Of the gradient by x: w^T, a panel of gy; then both share the rest.
@@ -57,18 +58,18 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   const pixels = oh * ow;
   if (k == 0 || cg == 0) return;
   const pad = (ph | pw) != 0;
-  const high = h + 2 * ph;
-  const wide = w + 2 * pw;
-  // Planes of x that a unit takes, and rows of y that are turned at a time.
+  const paddedH = h + 2 * ph;
+  const paddedW = w + 2 * pw;
+  // Planes of x that a unit takes, and rows of y that are transposed at a time.
   let planes = min<u32>(ci, SUMS_ROWS / taps);
-  if (pad) planes = <u32>min<f64>(planes, <f64>IMAGE_BYTES / (<f64>high * wide * 4));
-  if (planes == 0 || <f64>ow * 96 > <f64>TURNED_BYTES) return plainByW(args, ith, nth);
+  if (pad) planes = <u32>min<f64>(planes, <f64>IMAGE_BYTES / (<f64>paddedH * paddedW * 4));
+  if (planes == 0 || <f64>ow * 96 > <f64>TRANSPOSED_BYTES) return plainByW(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
   const vectors = (cg + 3) >> 2;
   const panels = (vectors + NR - 1) / NR;
 
   const work = scratch(ith);
-  offsets(work + TABLE, planes, kh, kw, high, wide, dh, dw);
+  offsets(work + TABLE, planes, kh, kw, paddedH, paddedW, dh, dw);
   const units = chunks * groups * parts * panels;
   const u1 = last(args, units, 1, ith, nth);
   for (let u = first(units, 1, ith, nth); u < u1; ++u) {
@@ -93,10 +94,10 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
       }
       for (let y0: u32 = 0; y0 < oh; y0 += lines) {
         const y1 = min<u32>(y0 + lines, oh);
-        const b = work + TURNED;
+        const b = work + TRANSPOSED;
         transpose(b, ld, gy + ((i * co + o) * pixels + y0 * ow) * 4, pixels << 2, channels, (y1 - y0) * ow, true);
-        const at = image + y0 * sh * wide * 4;
-        const jump = (sh * wide - ow * sw) << 2;
+        const at = image + y0 * sh * paddedW * 4;
+        const jump = (sh * paddedW - ow * sw) << 2;
         windows(v1 - v0, some * taps, at, work + TABLE, sw << 2, jump, b, ow, y1 - y0, work, work + SPARE, mode);
         mode = ADD;
       }
@@ -111,7 +112,7 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
  * b[pixel].
  */
 function windows(
-  wide: u32,
+  across: u32,
   k: u32,
   x: usize,
   table: usize,
@@ -124,21 +125,21 @@ function windows(
   spare: usize,
   mode: i32,
 ): void {
-  const ld = <usize>wide << 4;
-  const step = wide <= 3 ? narrowRows(wide) : 2;
+  const ld = <usize>across << 4;
+  const step = across <= 3 ? tallRows(across) : 2;
   for (let q: u32 = 0; q < k; q += step) {
     const left = k - q;
     const a0 = x + load<u32>(table);
     const a1 = left > 1 ? x + load<u32>(table, 4) : a0;
     const c1 = left > 1 ? c + ld : spare;
-    if (wide > 3) {
-      tile(wide, a0, a1, sa, jump, b, ld, ow, lines, c, c1, 0, 0, mode);
+    if (across > 3) {
+      tileRuns(across, a0, a1, sa, jump, b, ld, ow, lines, c, c1, 0, 0, mode);
     } else {
       const a2 = left > 2 ? x + load<u32>(table, 8) : a0;
       const a3 = left > 3 && step > 3 ? x + load<u32>(table, 12) : a0;
       const c2 = left > 2 ? c + 2 * ld : spare;
       const c3 = left > 3 ? c + 3 * ld : spare;
-      narrow(wide, a0, a1, a2, a3, sa, jump, b, ld, ow, lines, c, c1, c2, c3, mode);
+      tileTallRuns(across, a0, a1, a2, a3, sa, jump, b, ld, ow, lines, c, c1, c2, c3, mode);
     }
     c += ld * step;
     table += step << 2;
@@ -175,9 +176,9 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const pixels = oh * ow;
   if (ci == 0) return;
   const pad = (ph | pw) != 0;
-  const high = h + 2 * ph;
-  const wide = w + 2 * pw;
-  const plane = high * wide;
+  const paddedH = h + 2 * ph;
+  const paddedW = w + 2 * pw;
+  const plane = paddedH * paddedW;
   // Planes of gx that a unit takes: few enough to give each thread some when there is only one image.
   let planes = min<u32>(ci, max<u32>(2, (ci * n * groups) / 16));
   planes = <u32>min<f64>(planes, <f64>PANEL / (<f64>taps * lda));
@@ -195,14 +196,14 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const work = scratch(ith);
   const units = groups * parts * n;
   const u1 = last(args, units, 1, ith, nth);
-  let turned: u32 = -1;
+  let packed: u32 = -1;
   for (let u = first(units, 1, ith, nth); u < u1; ++u) {
     const i = u % n;
     const c0 = ((u / n) % parts) * planes;
     const g = u / n / parts;
     const some = min<u32>(planes, ci - c0);
-    if (turned != u / n) {
-      turned = u / n;
+    if (packed != u / n) {
+      packed = u / n;
       transpose(work, lda, weight + (g * cg * k + c0 * taps) * 4, k << 2, cg, some * taps, true);
     }
     const out = gx + ((i * groups + g) * ci + c0) * h * w * 4;
@@ -218,7 +219,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
       let b = from + (p0 << 2);
       let ldb = <usize>pixels << 2;
       const inPlace = byRows ? (ow & 3) == 0 : ((p1 - p0) & 3) == 0;
-      if (byRows) place(places, v0, v1, across, ow, sh * wide);
+      if (byRows) place(places, v0, v1, across, ow, sh * paddedW);
       if (!inPlace || cg > 64 || (pixels & 255) == 0) {
         b = work + PANEL;
         ldb = <usize>(v1 - v0) << 4;
@@ -227,7 +228,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
       }
       for (let r: u32 = 0; r < kh; ++r) {
         for (let q: u32 = 0; q < kw; ++q) {
-          const tap = (r * dh * wide + q * dw) << 2;
+          const tap = (r * dh * paddedW + q * dw) << 2;
           for (let c: u32 = 0; c < some; c += 2) {
             const a0 = work + lda * (c * taps + r * kw + q);
             const to = grad + c * plane * 4 + tap;
@@ -237,27 +238,27 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
               continue;
             }
             const strip = work + SPARE;
-            tile(v1 - v0, a0, single ? a0 : a0 + lda * taps, 4, 0, b, ldb, cg, 1, strip, strip + 96, 0, 0, STORE);
+            tile(v1 - v0, a0, single ? a0 : a0 + lda * taps, b, ldb, cg, strip, strip + 96, STORE);
             if (byRows) {
               scatterVectors(to, strip, places, v1 - v0);
             } else {
-              scatterPixels(to, strip, p0, p1, ow, sh * wide, sw);
-              if (!single) scatterPixels(to + plane * 4, strip + 96, p0, p1, ow, sh * wide, sw);
+              scatterPixels(to, strip, p0, p1, ow, sh * paddedW, sw);
+              if (!single) scatterPixels(to + plane * 4, strip + 96, p0, p1, ow, sh * paddedW, sw);
             }
           }
         }
       }
     }
     if (pad) {
-      let s = grad + (ph * wide + pw) * 4;
+      let s = grad + (ph * paddedW + pw) * 4;
       let d = out;
       for (let c: u32 = 0; c < some; ++c) {
         for (let r: u32 = 0; r < h; ++r) {
           copyRun(d, s, w);
-          s += wide << 2;
+          s += paddedW << 2;
           d += w << 2;
         }
-        s += ph * wide << 3;
+        s += ph * paddedW << 3;
       }
     }
   }

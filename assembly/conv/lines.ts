@@ -6,9 +6,9 @@
 //     6 products m[6][co][line][image][across] = u[6][co][(ci, kh)] * v, whose rows the tile finds through a table
 //     transform back: 8 pixels of a line of y from 6 vectors
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
-import { IMAGE, offsets, padPlanes, STRIP, TABLE } from "./conv";
 import { STORE, tileTable } from "../matmul/tile";
-import { evaluateN, gather } from "./winograd";
+import { IMAGE, offsets, padPlanes, STRIP, TABLE } from "./conv";
+import { evaluateN, loadLanes } from "./winograd";
 import { APART, moment, POINTS, SCALE, spread } from "./winogradtile";
 
 /** The scalar `lines` of a row: along lines, or so with the weights that the call before transformed. */
@@ -37,7 +37,7 @@ function weights(u: usize, pitch: usize, w: usize, rows: u32, raw: usize): void 
     r = min<u32>(r, rows - 4);
     const s = w + r * 20;
     for (let t: usize = 0; t < 20; t += 4) {
-      v128.store(raw + (t << 2), gather(s + t, s + t + 20, s + t + 40, s + t + 60));
+      v128.store(raw + (t << 2), loadLanes(s + t, s + t + 20, s + t + 40, s + t + 60));
     }
     let d = u + (r << 2);
     evaluateN(5, d, pitch, raw, 16);
@@ -95,8 +95,8 @@ export function convolveLines(args: usize, e: usize, bias: usize, relu: u32, lin
   const pair = piece + PAIR;
   const k = ci * kh;
   const across = (ow + 7) >> 3;
-  const high = h + 2 * ph;
-  const wide = w + 2 * pw;
+  const paddedH = h + 2 * ph;
+  const paddedW = w + 2 * pw;
   const padded = (ph | pw) != 0;
   const image = (ci * h * w) << 2;
   const block = max<u32>(1, VECTORS / (oh * across));
@@ -118,11 +118,11 @@ export function convolveLines(args: usize, e: usize, bias: usize, relu: u32, lin
     // Tiles take pairs of vectors: of an odd number the last one computes what nobody reads.
     const vectors = (images * across * oh + 1) & ~1;
     const row = images * across;
-    const v = piece + BLOCK + (<usize>(ci * high * wide) << 2) + 64;
-    const vPitch = apart((<usize>(ci * high * row) << 4) + 16);
+    const v = piece + BLOCK + (<usize>(ci * paddedH * paddedW) << 2) + 64;
+    const vPitch = apart((<usize>(ci * paddedH * row) << 4) + 16);
     const m = v + 6 * vPitch;
     const mPitch = apart(<usize>(co * vectors) << 4);
-    offsets(work + TABLE, ci, kh, 1, high, row << 2, 1, 1);
+    offsets(work + TABLE, ci, kh, 1, paddedH, row << 2, 1, 1);
     // What follows a line stands in lanes that nobody reads; but no line may follow the last image.
     for (let j: u32 = 0; j < images; ++j) {
       let line = x + (i + j) * image;
@@ -130,10 +130,10 @@ export function convolveLines(args: usize, e: usize, bias: usize, relu: u32, lin
         padPlanes(piece + BLOCK, line, ci, h, w, ph, pw);
         line = piece + BLOCK;
       }
-      for (let r: u32 = 0; r < ci * high; ++r) {
+      for (let r: u32 = 0; r < ci * paddedH; ++r) {
         const to = v + ((r * row + j * across) << 4);
         for (let a: usize = 0; a < across; ++a) forth(to + (a << 4), vPitch, line + (a << 5));
-        line += wide << 2;
+        line += paddedW << 2;
       }
     }
     const panels = (vectors + 5) / 6;

@@ -7,9 +7,9 @@
 //
 // A zero in g stands for nothing, even against an infinity or a NaN in x or w: only there the dense kernels differ.
 import { extent, first, last, pointer, scratch } from "../lib/args";
+import { transpose } from "../lib/nest";
+import { ENTRY, lanesOf, LISTED, listGrads, MOST_ACROSS, PLACES, sumLists } from "../matmul/lists";
 import { padPlanes } from "./conv";
-import { transpose } from "../matmul/gemm";
-import { ENTRY, gather, LISTED, lanesOf, nonzeros, PLACES, WIDE } from "../matmul/sparse";
 
 const LIST_BYTES: usize = PLACES + <usize>(LISTED + 8) * ENTRY;
 
@@ -58,17 +58,17 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   const taps = kh * kw;
   if (ci == 0 || taps == 0 || cg == 0) return;
   const pad = (padh | padw) != 0;
-  const high = h + 2 * padh;
-  const wide = w + 2 * padw;
+  const paddedH = h + 2 * padh;
+  const paddedW = w + 2 * padw;
   // A patch that fits one tile lies in one run: kh rows of the image are interleaved. Else a run is a row of the
   // kernel, or one weight of it where dilation leaves gaps.
-  const one = dw == 1 && ci * taps <= WIDE << 2 && <f64>high * wide * ci * kh * 4 <= <f64>IMAGE_BYTES;
+  const one = dw == 1 && ci * taps <= MOST_ACROSS << 2 && <f64>paddedH * paddedW * ci * kh * 4 <= <f64>IMAGE_BYTES;
   const mixed: u32 = one ? kh : 1;
   const across: u32 = dw == 1 ? kw : 1;
   const every = kw / across; // runs to a row of the kernel
   const runs: u32 = one ? 1 : every * kh;
   // Planes of x that a unit takes.
-  let planes = <u32>min<f64>(<f64>ci, <f64>IMAGE_BYTES / (<f64>high * wide * 4));
+  let planes = <u32>min<f64>(<f64>ci, <f64>IMAGE_BYTES / (<f64>paddedH * paddedW * 4));
   planes = min<u32>(planes, 16384 / (taps + 3 * runs));
   if (planes == 0) return plainByW(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
@@ -92,7 +92,7 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
     const run = some * mixed * across;
     const vectors = (run + 3) >> 2;
     const perRun = <usize>vectors << 4;
-    const size = high * wide * record;
+    const size = paddedH * paddedW * record;
     const block = max<u32>(1, min<u32>(BLOCK_BYTES / max<u32>(size, 1), LISTED / max<u32>(pooled, 1)));
     const tail = lanesOf(run);
     memory.fill(work + SUMS, 0, perRun * runs * channels);
@@ -106,10 +106,10 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
           image = work + PADDED;
         }
         const to = work + IMAGES + size * (i - i0);
-        if (!one) transpose(to, record, image, (high * wide) << 2, some, high * wide, false);
+        if (!one) transpose(to, record, image, (paddedH * paddedW) << 2, some, paddedH * paddedW, false);
         for (let c: u32 = 0; one && c < ci; ++c) {
-          const cols = (high - (kh - 1) * dh) * wide;
-          transpose(to + ((c * kh) << 2), record, image + c * high * wide * 4, (dh * wide) << 2, kh, cols, false);
+          const cols = (paddedH - (kh - 1) * dh) * paddedW;
+          transpose(to + ((c * kh) << 2), record, image + c * paddedH * paddedW * 4, (dh * paddedW) << 2, kh, cols, false);
         }
       }
       for (let o: u32 = 0; o < channels; ++o) {
@@ -118,16 +118,16 @@ export function conv2d_pool_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
           for (let i = i0; i < end; ++i) {
             const at = ((i * co + g * cg + o0 + o) * pooled + p) << 2;
             const from = size * (i - i0);
-            const down = sh * wide * record;
+            const down = sh * paddedW * record;
             const count = min<u32>(pooled - p, LISTED);
-            listed = nonzeros(listed, pointer(args, 1) + at, pointer(args, 2) + at, count, ow, down, sw * record, from);
+            listed = listGrads(listed, pointer(args, 1) + at, pointer(args, 2) + at, count, ow, down, sw * record, from);
           }
           if (listed == work) continue;
           const sums = work + SUMS + perRun * (runs * o);
           for (let q: u32 = 0; q < every; ++q) {
             const rows = work + IMAGES + q * dw * record;
             const to = sums + perRun * q;
-            gather(vectors, rows, dh * wide * record, work, listed, 0, to, perRun * every, runs / every, tail, true);
+            sumLists(vectors, rows, dh * paddedW * record, work, listed, 0, to, perRun * every, runs / every, tail, true);
           }
         }
       }
@@ -170,22 +170,22 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const taps = kh * kw;
   if (ci == 0) return;
   const pad = (padh | padw) != 0;
-  const high = h + 2 * padh;
-  const wide = w + 2 * padw;
+  const paddedH = h + 2 * padh;
+  const paddedW = w + 2 * padw;
   const across: u32 = dw == 1 ? kw : 1;
   const every = kw / max<u32>(across, 1); // runs to a row of the kernel
   const runs = every * kh;
   // Planes of gx that a unit takes: few enough to give each thread some when there are few images.
   const share = max<u32>(1, min<u32>(ci, nth > 1 ? (ci * n * groups) / (2 * nth) : ci));
   const room = (<f64>WEIGHTS_BYTES / 4 / max<u32>(cg, 1) - 3 * <f64>runs) / max<u32>(taps, 1);
-  const planes = <u32>max<f64>(0, min<f64>(min<f64>(share, room), <f64>IMAGE_BYTES / (<f64>high * wide * 4)));
+  const planes = <u32>max<f64>(0, min<f64>(min<f64>(share, room), <f64>IMAGE_BYTES / (<f64>paddedH * paddedW * 4)));
   if (planes == 0 || oh * ow > MOST_PIXELS || cg >= MOST_PIXELS) return plainByX(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
 
   const work = scratch(ith);
   const units = groups * parts * n;
   const u1 = last(args, units, 1, ith, nth);
-  let turned: u32 = -1;
+  let packed: u32 = -1;
   for (let u = first(units, 1, ith, nth); u < u1; ++u) {
     const i = u % n;
     const c0 = ((u / n) % parts) * planes;
@@ -197,10 +197,10 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
     const perRun = <usize>vectors << 4;
     const perRow = perRun * every; // of the kernel
     const perChannel = perRow * kh;
-    const down = <usize>wide * record; // a row of gx
+    const down = <usize>paddedW * record; // a row of gx
     const tail = lanesOf(run);
-    if (turned != u / n) {
-      turned = u / n;
+    if (packed != u / n) {
+      packed = u / n;
       memory.fill(work + WEIGHTS, 0, perChannel * cg);
       for (let o: u32 = 0; o < cg; ++o) {
         const from = pointer(args, 3) + ((g * cg + o) * ci + c0) * taps * 4;
@@ -210,7 +210,7 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
         }
       }
     }
-    memory.fill(work + GRAD, 0, high * wide * record);
+    memory.fill(work + GRAD, 0, paddedH * paddedW * record);
     const atOnce = max<u32>(1, LISTED / max<u32>(pooled, 1));
     for (let o0: u32 = 0; o0 < cg && runs > 0; o0 += atOnce) {
       const o1 = min<u32>(o0 + atOnce, cg);
@@ -220,7 +220,7 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
         for (let o = o0; o < o1; ++o) {
           const at = ((i * co + g * cg + o) * pooled + p) << 2;
           const count = min<u32>(pooled - p, LISTED);
-          listed = nonzeros(listed, pointer(args, 1) + at, pointer(args, 2) + at, count, ow, 1, oh, o << 16);
+          listed = listGrads(listed, pointer(args, 1) + at, pointer(args, 2) + at, count, ow, 1, oh, o << 16);
         }
         if (listed == work) continue;
         sortByPixel(work, listed, oh, ow, perChannel, dh == 1 ? perRow * sh : 0);
@@ -229,7 +229,7 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
           const to = work + GRAD + ox * sw * record;
           if (dh == 1) {
             // Row y of gx gets row y - oy * sh of the kernel from the pixels of rows oy: one list down the column.
-            for (let y: u32 = 0; y < high; ++y) {
+            for (let y: u32 = 0; y < paddedH; ++y) {
               const oy0 = y >= kh ? (y - kh) / sh + 1 : 0;
               const oy1 = min<u32>(oh, y / sh + 1);
               if (oy0 >= oy1) continue;
@@ -238,7 +238,7 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
               if (begin == end) continue;
               for (let q: u32 = 0; q < every; ++q) {
                 const weights = work + WEIGHTS + perRow * y + perRun * q;
-                gather(vectors, weights, 0, begin, end, 0, to + down * y + q * dw * record, 0, 1, tail, true);
+                sumLists(vectors, weights, 0, begin, end, 0, to + down * y + q * dw * record, 0, 1, tail, true);
               }
             }
           } else {
@@ -249,7 +249,7 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
               for (let q: u32 = 0; q < every; ++q) {
                 const weights = work + WEIGHTS + perRun * q;
                 const at = to + down * (oy * sh) + q * dw * record;
-                gather(vectors, weights, perRow, begin, end, 0, at, down * dh, kh, tail, true);
+                sumLists(vectors, weights, perRow, begin, end, 0, at, down * dh, kh, tail, true);
               }
             }
           }
@@ -257,12 +257,12 @@ export function conv2d_pool_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
       }
     }
     const out = gx + ((i * groups + g) * ci + c0) * h * w * 4;
-    const from = work + GRAD + (padh * wide + padw) * record;
+    const from = work + GRAD + (padh * paddedW + padw) * record;
     // Unpadded, the plane is one long row.
     const rows = pad ? h : 1;
     const cols = pad ? w : h * w;
     for (let r: u32 = 0; r < rows; ++r) {
-      transpose(out + r * w * 4, (h * w) << 2, from + r * wide * record, record, cols, some, false);
+      transpose(out + r * w * 4, (h * w) << 2, from + r * paddedW * record, record, cols, some, false);
     }
   }
 }

@@ -14,11 +14,13 @@ import {
   BY_LD,
   down,
   evaluate,
+  GRID,
+  grid,
   LD,
   moment,
   OFFSETS,
-  plan,
   PLAN,
+  plan,
   SCALE,
   TILES,
   touch,
@@ -31,7 +33,7 @@ const INPUTS: usize = 1408 << 10; // bytes of transformed inputs
 
 // @ts-ignore: decorator
 @inline
-export function gather(p0: usize, p1: usize, p2: usize, p3: usize): v128 {
+export function loadLanes(p0: usize, p1: usize, p2: usize, p3: usize): v128 {
   const v = v128.load32_lane(p1, v128.load32_zero(p0), 1);
   return v128.load32_lane(p3, v128.load32_lane(p2, v, 2), 3);
 }
@@ -50,8 +52,8 @@ function pitch(rows: u32, k: u32): usize {
 }
 
 /**
- * u | weight | rows k size | turned: kernels w[rows, k, size, size] as they meet transformed inputs, u[36, rows * k rounded up
- * to 4, and 16 more]. turned: w[k, rows, size, size], each kernel back to front, as in the gradient of the input.
+ * u | weight | rows k size | flipped: kernels w[rows, k, size, size] as they meet transformed inputs, u[36, rows * k rounded up
+ * to 4, and 16 more]. flipped: w[k, rows, size, size], each kernel back to front, as in the gradient of the input.
  */
 export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
   const w = pointer(args, 1);
@@ -59,11 +61,11 @@ export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
   const rows = extent(e, 0);
   const k = extent(e, 1);
   const size = extent(e, 2);
-  const turned = extent(e, 3) != 0;
+  const flipped = extent(e, 3) != 0;
   const taps = size * size;
   const quads = (k + 3) >> 2;
   const stride = pitch(rows, k);
-  const across = (turned ? rows : 1) * taps * 4;
+  const across = (flipped ? rows : 1) * taps * 4;
   const raw = scratch(ith);
   const half = raw + 512;
   const whole = half + 512;
@@ -71,13 +73,13 @@ export function winograd_weight_f32(args: usize, ith: u32, nth: u32): void {
   for (let r = first(rows, 1, ith, nth); r < end; ++r) {
     for (let q: u32 = 0; q < quads; ++q) {
       const left = k - (q << 2) - 1;
-      const p = w + (turned ? (q << 2) * rows + r : r * k + (q << 2)) * taps * 4;
+      const p = w + (flipped ? (q << 2) * rows + r : r * k + (q << 2)) * taps * 4;
       const p1 = p + min<u32>(left, 1) * across;
       const p2 = p + min<u32>(left, 2) * across;
       const p3 = p + min<u32>(left, 3) * across;
       for (let t: u32 = 0; t < taps; ++t) {
-        const o = (turned ? taps - 1 - t : t) << 2;
-        v128.store(raw + (t << 4), gather(p + o, p1 + o, p2 + o, p3 + o));
+        const o = (flipped ? taps - 1 - t : t) << 2;
+        v128.store(raw + (t << 4), loadLanes(p + o, p1 + o, p2 + o, p3 + o));
       }
       for (let t: u32 = 0; t < size; ++t) {
         evaluateN(size, half + (t << 4), 80, raw + (t << 4), <usize>size << 4);
@@ -179,10 +181,10 @@ function back(m: u32, s: usize, across: u32, temp: usize, y: usize, line: usize,
         v128.store(y2 + o, r2);
         v128.store(y3 + o, r3);
       } else {
-        put(places, i, y0 + o, r0);
-        put(places + PLACE, i, y1 + o, r1);
-        put(places + 2 * PLACE, i, y2 + o, r2);
-        put(places + 3 * PLACE, i, y3 + o, r3);
+        storePart(places, i, y0 + o, r0);
+        storePart(places + PLACE, i, y1 + o, r1);
+        storePart(places + 2 * PLACE, i, y2 + o, r2);
+        storePart(places + 3 * PLACE, i, y3 + o, r3);
       }
       o += line;
     }
@@ -192,7 +194,7 @@ function back(m: u32, s: usize, across: u32, temp: usize, y: usize, line: usize,
 }
 
 /** Row i of a tile, as far as it is in y. */
-function put(place: usize, i: u32, y: usize, v: v128): void {
+function storePart(place: usize, i: u32, y: usize, v: v128): void {
   if (i >= load<u32>(place, 4)) return;
   const columns = load<u32>(place, 8);
   if (columns == 4) v128.store(y, v);
@@ -242,9 +244,9 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
   const m = size == 3 ? 4 : 2;
   const plane = <usize>(h * w) << 2;
   const pixels = <usize>(oh * ow) << 2;
-  const high = (oh + m - 1) / m;
-  const wide = (ow + m - 1) / m;
-  const tiles = n * high * wide;
+  const tilesDown = (oh + m - 1) / m;
+  const tilesAcross = (ow + m - 1) / m;
+  const tiles = n * tilesDown * tilesAcross;
   const vectors = (tiles + 3) >> 2;
   const most = max<u32>(1, min<u32>(TILES >> 2, <u32>(INPUTS / (36 * 16)) / max<u32>(ci, 1)));
   const panels = (vectors + most - 1) / most;
@@ -255,11 +257,13 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
   const buffer = sums + CHANNEL * ROWS;
   const zero = buffer + BUFFER + 64;
   const temp = zero + 512;
-  const segments = temp + 512;
+  const tiling = temp + 512;
+  const segments = tiling + GRID;
   const places = segments + PLAN + 16;
   const spare = places + PLACE * TILES;
   let touched: u32 = 0;
   memory.fill(buffer, 0, BUFFER + 64 + 512);
+  grid(tiling, tilesDown, tilesAcross, m, 6, h, w, ph, pw);
   const end = last(args, panels, 1, ith, nth);
   for (let p = first(panels, 1, ith, nth); p < end; ++p) {
     const v0 = <u32>(<u64>vectors * p / panels);
@@ -269,14 +273,14 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
     // A full row's length is literal in across6, but many channels of short rows should lie close together.
     const ld = across << 2 == TILES || ci <= 64 ? LD : <usize>across << 4;
     const row = ld * 36;
-    const count = plan(segments, x, plane * ci, t0, t1, high, wide, m, 6, h, w, ph, pw);
+    const count = plan(segments, x, plane * ci, t0, t1, tiling);
     let all: u32 = 1;
     for (let t: u32 = 0; t < (across << 2); ++t) {
       const place = places + PLACE * t;
       const at = t0 + t;
-      const oy = m * ((at / wide) % high);
-      const ox = m * (at % wide);
-      store<usize>(place, pixels * (at / wide / high) * co + ((oy * ow + ox) << 2));
+      const oy = m * ((at / tilesAcross) % tilesDown);
+      const ox = m * (at % tilesAcross);
+      store<usize>(place, pixels * (at / tilesAcross / tilesDown) * co + ((oy * ow + ox) << 2));
       store<u32>(place, at < t1 ? min<u32>(m, oh - oy) : 0, 4);
       store<u32>(place, min<u32>(m, ow - ox), 8);
       all = (t & 3 ? all : 1) & u32(load<u64>(place, 4) == 0x400000004);
@@ -307,7 +311,7 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
         if (c0 + i < c1) ahead(y + pixels * (c0 + i), places, across, <usize>ow << 2);
         for (let c = c0; c < c1; c += 2) {
           const single = c + 1 == co;
-          tile(across, a, single ? a : a + lda, 4, 0, v + ld * i, row, ci, 1, s, single ? spare : s + CHANNEL, 0, 0, STORE);
+          tile(across, a, single ? a : a + lda, v + ld * i, row, ci, s, single ? spare : s + CHANNEL, STORE);
           a += 2 * lda;
           s += 2 * CHANNEL;
         }

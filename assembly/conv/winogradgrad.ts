@@ -5,17 +5,31 @@
 //     36 products c[.][co, ci] += d[.][tile, co]^T v[.][tile, ci]
 //   transform back: size x size taps for each pair of channels
 import { extent, first, last, pointer, scratch } from "../lib/args";
-import { ADD, NR, STORE, tile } from "../matmul/tile";
-import { acrossApart, acrossGrad, BUFFER, down, moments, OFFSETS, plan, PLAN, SCALE, TILES, touch, TOUCHED } from "./winogradtile";
+import { ADD, NR, STORE, tileRuns } from "../matmul/tile";
+import {
+  acrossApart,
+  acrossGrad,
+  BUFFER,
+  down,
+  GRID,
+  grid,
+  moments,
+  OFFSETS,
+  PLAN,
+  plan,
+  SCALE,
+  TILES,
+  touch,
+  TOUCHED,
+} from "./winogradtile";
 
 const CHANNELS: u32 = 64;
 const PAD: usize = 16; // bytes behind each row: rows 256 bytes apart would meet in a few banks of the cache
 const SUMS: usize = 36 * (4 * CHANNELS + PAD) * CHANNELS;
 const SLABS: usize = 36 * ((4 * CHANNELS + PAD) * TILES + 64);
 
-/** Tiles [t0, t1) of channels [c0, c1), transformed: 36 slabs, rows of ld bytes for each tile. */
-function turn(
-  size: u32,
+/** Tiles [t0, t1) of a grid over channels [c0, c1) of x, transformed: 36 slabs, rows of ld bytes for each tile. */
+function transform(
   to: usize,
   slab: usize,
   ld: usize,
@@ -25,20 +39,15 @@ function turn(
   c1: u32,
   t0: u32,
   t1: u32,
-  high: u32,
-  wide: u32,
-  m: u32,
-  h: u32,
-  w: u32,
-  ph: u32,
-  pw: u32,
+  grid: usize,
   buffer: usize,
 ): void {
   const zero = buffer + 4 * BUFFER + 64;
   const segments = zero + 512;
-  const plane = (<usize>(h * w)) << 2;
-  const line = (<usize>w) << 2;
-  const count = plan(segments, x, plane * channels, t0, t1, high, wide, m, size, h, w, ph, pw);
+  const size = load<u32>(grid, 12);
+  const line = <usize>load<u32>(grid, 20) << 2;
+  const plane = line * load<u32>(grid, 16);
+  const count = plan(segments, x, plane * channels, t0, t1, grid);
   let seen: u32 = 0;
   memory.fill(buffer, 0, 4 * BUFFER + 64 + 512);
   for (let c = c0; c < c1; c += 4) {
@@ -67,12 +76,10 @@ export function conv2d_winograd_vjp_w_f32(args: usize, ith: u32, nth: u32): void
   const ow = extent(e, 4);
   const ci = extent(e, 5);
   const size = extent(e, 6);
-  const h = extent(e, 7);
-  const w = extent(e, 8);
   const m: u32 = size == 3 ? 4 : 2;
   const taps = size * size;
-  const high = (oh + m - 1) / m;
-  const wide = (ow + m - 1) / m;
+  const tilesDown = (oh + m - 1) / m;
+  const tilesAcross = (ow + m - 1) / m;
   const outs = (co + CHANNELS - 1) / CHANNELS;
   const ins = (ci + CHANNELS - 1) / CHANNELS;
 
@@ -81,6 +88,10 @@ export function conv2d_winograd_vjp_w_f32(args: usize, ith: u32, nth: u32): void
   const d = v + SLABS;
   const buffer = d + SLABS;
   const temp = buffer + 4 * BUFFER + 1024 + PLAN;
+  const inputs = temp + 2048;
+  const outputs = inputs + GRID;
+  grid(inputs, tilesDown, tilesAcross, m, 6, extent(e, 7), extent(e, 8), extent(e, 9), extent(e, 10));
+  grid(outputs, tilesDown, tilesAcross, m, m, oh, ow, 0, 0);
   const units = chunks * outs * ins;
   const end = last(args, units, 1, ith, nth);
   for (let u = first(units, 1, ith, nth); u < end; ++u) {
@@ -97,30 +108,11 @@ export function conv2d_winograd_vjp_w_f32(args: usize, ith: u32, nth: u32): void
     const slab = ldv * (o1 - o);
     const panels = (vectors + NR - 1) / NR;
     memory.fill(sums, 0, slab * 36);
-    const last = <u32>((<u64>n * (chunk + 1)) / chunks) * high * wide;
-    for (let t = <u32>((<u64>n * chunk) / chunks) * high * wide; t < last; t += TILES) {
+    const last = <u32>((<u64>n * (chunk + 1)) / chunks) * tilesDown * tilesAcross;
+    for (let t = <u32>((<u64>n * chunk) / chunks) * tilesDown * tilesAcross; t < last; t += TILES) {
       const t1 = min<u32>(t + TILES, last);
-      turn(
-        6,
-        v,
-        slabv,
-        ldv,
-        pointer(args, 2),
-        ci,
-        i,
-        i1,
-        t,
-        t1,
-        high,
-        wide,
-        m,
-        h,
-        w,
-        extent(e, 9),
-        extent(e, 10),
-        buffer,
-      );
-      turn(m, d, slabd, ldd, pointer(args, 1), co, o, o1, t, t1, high, wide, m, oh, ow, 0, 0, buffer);
+      transform(v, slabv, ldv, pointer(args, 2), ci, i, i1, t, t1, inputs, buffer);
+      transform(d, slabd, ldd, pointer(args, 1), co, o, o1, t, t1, outputs, buffer);
       for (let p: u32 = 0; p < 36; ++p) {
         for (let j: u32 = 0; j < panels; ++j) {
           const v0 = (vectors * j) / panels;
@@ -131,7 +123,7 @@ export function conv2d_winograd_vjp_w_f32(args: usize, ith: u32, nth: u32): void
           for (let c = o; c < o1; c += 2) {
             const single = c + 1 == o1;
             const a1 = single ? a : a + 4;
-            tile(across, a, a1, ldd, 0, b, ldv, t1 - t, 1, s, single ? temp : s + ldv, 0, 0, ADD);
+            tileRuns(across, a, a1, ldd, 0, b, ldv, t1 - t, 1, s, single ? temp : s + ldv, 0, 0, ADD);
             a += 8;
             s += 2 * ldv;
           }

@@ -16,7 +16,8 @@ export const BUFFER: usize = PITCH * 6;
 export const TILES: u32 = 24;
 /** Bytes of a row of so many tiles. */
 export const LD: usize = 4 * TILES;
-/** Bytes of the plan of a panel: its segments, then an offset for each tile. */
+/** Bytes of a grid; of the plan of a panel: its segments, then an offset for each tile. */
+export const GRID: usize = 32;
 export const OFFSETS: usize = 20 * TILES;
 export const PLAN: usize = OFFSETS + 4 * TILES;
 /** Channels that are touched before they are transformed: fewer than a cache has ways, planes are often whole pages. */
@@ -121,8 +122,8 @@ export function moment(k: u32, last: bool, v0: v128, s1: v128, d1: v128, s2: v12
   const x = k & 1 ? d1 : s1;
   const y = k & 1 ? d2 : s2;
   const low = v128.load(POINTS + ((k - 1) << 5));
-  const high = v128.load(POINTS + ((k - 1) << 5), 16);
-  return madd(high, y, last ? madd(low, x, v5) : f32x4.mul(low, x));
+  const tilesDown = v128.load(POINTS + ((k - 1) << 5), 16);
+  return madd(tilesDown, y, last ? madd(low, x, v5) : f32x4.mul(low, x));
 }
 
 /** Six values, `from` bytes apart, to n sums, 3 or 5, `to` bytes apart; in place where they are as far apart. */
@@ -145,41 +146,47 @@ export function moments(n: u32, d: usize, to: usize, s: usize, from: usize): voi
   v128.store(d + 4 * to, moment(4, true, v0, s1, d1, s2, d2, v5));
 }
 
+/** A grid of tiles over planes [h, w]: `size` rows and columns each, m apart, the first at (-ph, -pw). Eight words. */
+export function grid(to: usize, down: u32, across: u32, m: u32, size: u32, h: u32, w: u32, ph: u32, pw: u32): void {
+  store<u32>(to, down);
+  store<u32>(to, across, 4);
+  store<u32>(to, m, 8);
+  store<u32>(to, size, 12);
+  store<u32>(to, h, 16);
+  store<u32>(to, w, 20);
+  store<u32>(to, ph, 24);
+  store<u32>(to, pw, 28);
+}
+
 /**
- * Where tiles [t0, t1) of planes [h, w] lie: `size` rows and columns, m apart, the first at (-ph, -pw). Tiles side by side
- * are a segment: its columns stand in a row in the buffer, 4 free words before them. A segment's five words: its place in
+ * Where tiles [t0, t1) of a grid lie, over planes from x on, `image` bytes from one to the next. Tiles side by side are a
+ * segment: its columns stand in a row in the buffer, 4 free words before them. A segment's five words: its place in
  * the buffer; its address, in the first channel; its first row within the plane and how many there are; its columns. Then
  * the place of each tile. Returns the number of segments.
  */
-export function plan(
-  to: usize,
-  x: usize,
-  image: usize,
-  t0: u32,
-  t1: u32,
-  high: u32,
-  wide: u32,
-  m: i32,
-  size: i32,
-  h: i32,
-  w: i32,
-  ph: i32,
-  pw: i32,
-): u32 {
+export function plan(to: usize, x: usize, image: usize, t0: u32, t1: u32, grid: usize): u32 {
+  const tilesDown = load<u32>(grid);
+  const tilesAcross = load<u32>(grid, 4);
+  const m = load<i32>(grid, 8);
+  const size = load<i32>(grid, 12);
+  const h = load<i32>(grid, 16);
+  const w = load<i32>(grid, 20);
+  const ph = load<i32>(grid, 24);
+  const pw = load<i32>(grid, 28);
   let offsets = to + OFFSETS;
   let at: u32 = 16;
   let count: u32 = 0;
   while (t0 < t1) {
-    const tx = t0 % wide;
-    const ty = (t0 / wide) % high;
-    const n = min<u32>(wide - tx, t1 - t0);
+    const tx = t0 % tilesAcross;
+    const ty = (t0 / tilesAcross) % tilesDown;
+    const n = min<u32>(tilesAcross - tx, t1 - t0);
     const left = m * <i32>tx - pw;
     const top = m * <i32>ty - ph;
     const columns = m * <i32>n + size - m;
     const c0 = max<i32>(0, -left);
     const r0 = max<i32>(0, -top);
     store<u32>(to, at + (c0 << 2));
-    store<usize>(to, x + image * (t0 / wide / high) + ((top * w + left + c0) << 2), 4);
+    store<usize>(to, x + image * (t0 / tilesAcross / tilesDown) + ((top * w + left + c0) << 2), 4);
     store<u32>(to, r0, 8);
     store<u32>(to, min<i32>(size, h - top) - r0, 12);
     // The last vector ends with the last column, if need be before the first; a first vector after zeros begins with it.

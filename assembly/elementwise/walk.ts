@@ -4,12 +4,18 @@
 //   y | inputs | d0..d5 | strides of each input | the dense kernel's scalars        y dense
 //
 // A block of an input is handed over as it lies where that is dense, and else gathered. Where lines are long and lie dense a
-// block is a line; where an input is turned, a tile of a band of 16 lines.
+// block is a line; where an input is transposed, a tile of bands of 16 lines.
+//
+// For example y[100, 50] = a + bᵀ, b being [50, 100]: dims 1 1 1 1 100 50, strides of a 0 0 0 0 50 1, of b 0 0 0 0 1 100. a is
+// DENSE, b TRANSPOSED; a tile is 80 lines, all 50 columns wide. 80 columns of b become the 80 lines of a block in scratch, and
+// add_f32 is called with a row that names y, a where its line begins, the block, and n = 4000; then for the last 20 lines.
 import { buffers, first, last, partOf, pointer, scratch } from "../lib/args";
 import { fill } from "../lib/lanes";
-import { GRAIN, offset } from "../lib/map";
-import { gather, gatherNest, transposeBand } from "../lib/nest";
+import { DIMS, GRAIN, offset } from "../lib/map";
+import { copyNest, copyStrided, transpose } from "../lib/nest";
 
+/** Bytes of a nest, or of the strides of an input. */
+const NEST: usize = DIMS << 2;
 /** Elements of a block that crosses lines. */
 const BLOCK: u32 = 1024;
 /** Lines from this length on are blocks of their own. */
@@ -23,7 +29,7 @@ const TILE: u32 = 4096;
 const DENSE: u32 = 0;
 const ONE: u32 = 1;
 const LINES: u32 = 2;
-const TURNED: u32 = 3;
+const TRANSPOSED: u32 = 3;
 const STEPS: u32 = 4;
 
 // In scratch: the row for the dense kernel; for each input how it is read, where its block begins, and how far its next line
@@ -53,33 +59,33 @@ function wayOf(dims: usize, strides: usize, total: u32): u32 {
   if (one) return ONE;
   const s5 = load<i32>(strides, 20);
   if (s5 == 1) return LINES;
-  const turned = load<i32>(strides, 16) == 1 && s5 > 1 && load<u32>(dims, 16) >= 4 && load<u32>(dims, 20) >= 4;
-  return turned ? TURNED : STEPS;
+  const transposed = load<i32>(strides, 16) == 1 && s5 > 1 && load<u32>(dims, 16) >= 4 && load<u32>(dims, 20) >= 4;
+  return transposed ? TRANSPOSED : STEPS;
 }
 
 export function walk_f32(args: usize, ith: u32, nth: u32): void {
   const inputs = buffers(args) - 1;
   const dims = args + 4 + (inputs << 2);
-  const strides = dims + 24;
+  const strides = dims + NEST;
   const width = load<u32>(dims, 20);
   let total: u32 = 1;
-  for (let d: usize = 0; d < 24; d += 4) total *= load<u32>(dims + d);
+  for (let d: usize = 0; d < NEST; d += 4) total *= load<u32>(dims + d);
   if (total == 0) return;
   const own = scratch(ith);
   const row = own + ROW;
   // A few scalars: memory.copy is a call of the host.
   let to = row + 8 + (inputs << 2);
   const rest = args - 16 + load<u32>(args - 12);
-  for (let s = strides + <usize>inputs * 24; s < rest; s += 4, to += 4) store<u32>(to, load<u32>(s));
+  for (let s = strides + <usize>inputs * NEST; s < rest; s += 4, to += 4) store<u32>(to, load<u32>(s));
 
   if (nth == 1 && total <= BLOCK && width == total) {
     // One loop that is one block: the gradient of a small mean, in every step.
     for (let j: u32 = 0; j < inputs; j++) {
-      const s = load<i32>(strides + <usize>j * 24, 20);
+      const s = load<i32>(strides + <usize>j * NEST, 20);
       let from = pointer(args, j + 1);
       if (s != 1) {
         const slot = own + SLOTS + <usize>j * SLOT_BYTES;
-        gather(slot, from, s, total);
+        copyStrided(slot, from, s, total);
         from = slot;
       }
       store<usize>(row + 4 + (<usize>j << 2), from);
@@ -92,11 +98,11 @@ export function walk_f32(args: usize, ith: u32, nth: u32): void {
   }
 
   let worst = width >= LONG ? DENSE : STEPS;
-  let turned = false;
+  let transposed = false;
   for (let j: u32 = 0; j < inputs; j++) {
-    const way = wayOf(dims, strides + <usize>j * 24, total);
+    const way = wayOf(dims, strides + <usize>j * NEST, total);
     store<u32>(own + WAYS + (<usize>j << 4), way);
-    turned = turned || way == TURNED;
+    transposed = transposed || way == TRANSPOSED;
     worst = max(worst, way);
   }
   // A block of one element repeated is made once.
@@ -106,11 +112,11 @@ export function walk_f32(args: usize, ith: u32, nth: u32): void {
     if (load<u32>(way) != ONE) continue;
     most = BLOCK;
     const slot = own + SLOTS + <usize>j * SLOT_BYTES;
-    fill(slot, v128.load32_splat(pointer(args, j + 1)), min(total, turned ? ROWS * COLUMNS : BLOCK));
+    fill(slot, v128.load32_splat(pointer(args, j + 1)), min(total, transposed ? ROWS * COLUMNS : BLOCK));
     store<usize>(way, slot, 4);
     store<usize>(way, 0, 8);
   }
-  if (turned) tiles(args, ith, nth, inputs, total);
+  if (transposed) tiles(args, ith, nth, inputs, total);
   else blocks(args, ith, nth, inputs, total, worst <= LINES, most);
 }
 
@@ -131,7 +137,7 @@ function call(args: usize, own: usize, inputs: u32, y: usize, line: u32, count: 
 function blocks(args: usize, ith: u32, nth: u32, inputs: u32, total: u32, lines: bool, most: u32): void {
   const own = scratch(ith);
   const dims = args + 4 + (inputs << 2);
-  const strides = dims + 24;
+  const strides = dims + NEST;
   const width = load<u32>(dims, 20);
   let i = first(total, GRAIN, ith, nth);
   const end = last(args, total, GRAIN, ith, nth);
@@ -141,14 +147,14 @@ function blocks(args: usize, ith: u32, nth: u32, inputs: u32, total: u32, lines:
     const count = lines ? min(min(width - column, most), end - i) : min(BLOCK, end - i);
     for (let j: u32 = 0; j < inputs; j++) {
       const x = pointer(args, j + 1);
-      const s = strides + <usize>j * 24;
+      const s = strides + <usize>j * NEST;
       const way = own + WAYS + (<usize>j << 4);
       const kind = load<u32>(way);
       if (kind == ONE) continue;
       let from = own + SLOTS + <usize>j * SLOT_BYTES;
       if (kind == DENSE) from = x + ((<usize>i) << 2);
       else if (lines) from = x + ((offset(line, dims, s, 5) + <i32>column) << 2);
-      else gatherNest(from, x, dims, s, i, i + count);
+      else copyNest(from, x, dims, s, i, i + count);
       store<usize>(way, from, 4);
     }
     call(args, own, inputs, pointer(args, 0) + ((<usize>i) << 2), 0, count);
@@ -182,7 +188,7 @@ function tiles(args: usize, ith: u32, nth: u32, inputs: u32, total: u32): void {
     const at = (matrix * height + line) * width + column;
     for (let j: u32 = 0; j < inputs; j++) {
       const x = pointer(args, j + 1);
-      const strides = dims + 24 + <usize>j * 24;
+      const strides = dims + NEST + <usize>j * NEST;
       const way = own + WAYS + (<usize>j << 4);
       const kind = load<u32>(way);
       if (kind == ONE) continue;
@@ -196,11 +202,11 @@ function tiles(args: usize, ith: u32, nth: u32, inputs: u32, total: u32): void {
       const s5 = load<i32>(strides, 20);
       let from = x + ((offset(matrix, dims, strides, 4) + <i32>line * s4 + <i32>column * s5) << 2);
       const pitch = (<usize>columns) << 2;
-      if (kind == TURNED) {
+      if (kind == TRANSPOSED) {
         for (let r: u32 = 0; r < rows; r += ROWS, from += ROWS << 2) {
-          transposeBand(slot + <usize>r * pitch, from, columns, s5, min(ROWS, rows - r));
+          transpose(slot + <usize>r * pitch, pitch, from, s5 << 2, columns, min(ROWS, rows - r), false);
         }
-      } else for (let r: u32 = 0; r < rows; r++, from += s4 << 2) gather(slot + <usize>r * pitch, from, s5, columns);
+      } else for (let r: u32 = 0; r < rows; r++, from += s4 << 2) copyStrided(slot + <usize>r * pitch, from, s5, columns);
       store<usize>(way, slot, 4);
       store<usize>(way, pitch, 8);
     }

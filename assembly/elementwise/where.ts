@@ -1,6 +1,6 @@
 // Elementwise kernels that select: they take one value or the other whole, where a product with 0 and 1 would make NaN of an infinity.
 import { extent, first, last, pointer } from "../lib/args";
-import { pick, put } from "../lib/lanes";
+import { pick, storeLanes } from "../lib/lanes";
 import { GRAIN } from "../lib/map";
 
 /** Where the words of c are not 0, a, else b: any words. */
@@ -24,7 +24,7 @@ class MinimumVjp {
   }
 }
 
-/** y | a b c | n |        y = v(a, b, c), one vector a turn */
+/** y | a b c | n |        y = v(a, b, c), one vector at a time */
 // @ts-ignore: decorator
 @inline
 function ternary<F>(args: usize, ith: u32, nth: u32): void {
@@ -42,7 +42,7 @@ function ternary<F>(args: usize, ith: u32, nth: u32): void {
   }
   if (y < end) {
     const m = <u32>(end - y) >>> 2;
-    put(y, f.v(pick(a, 4, m), pick(b, 4, m), pick(c, 4, m)), m);
+    storeLanes(y, f.v(pick(a, 4, m), pick(b, 4, m), pick(c, 4, m)), m);
   }
 }
 

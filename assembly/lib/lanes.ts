@@ -19,7 +19,7 @@ export function pickOver(pad: v128, p: usize, m: u32): v128 {
 }
 
 /** Stores the first m of 1 to 3 lanes. */
-export function put(p: usize, v: v128, m: u32): void {
+export function storeLanes(p: usize, v: v128, m: u32): void {
   v128.store32_lane(p, v, 0);
   if (m > 1) v128.store32_lane(p, v, 1, 4);
   if (m > 2) v128.store32_lane(p, v, 2, 8);
@@ -37,7 +37,7 @@ export function read(p: usize, m: u32): v128 {
 @inline
 export function write(p: usize, v: v128, m: u32): void {
   if (m >= 4) v128.store(p, v);
-  else put(p, v, m);
+  else storeLanes(p, v, m);
 }
 
 /** n words from x to y. */
@@ -47,7 +47,7 @@ export function words(y: usize, x: usize, n: u32): void {
     return;
   }
   for (const stop = y + ((<usize>(n & ~3)) << 2); y < stop; y += 16, x += 16) v128.store(y, v128.load(x));
-  if (n & 3) put(y, pick(x, 4, n & 3), n & 3);
+  if (n & 3) storeLanes(y, pick(x, 4, n & 3), n & 3);
 }
 
 /** n times the same word. */
@@ -60,11 +60,11 @@ export function fill(y: usize, v: v128, n: u32): void {
   }
   n &= 15;
   for (const stop = y + ((<usize>(n & ~3)) << 2); y < stop; y += 16) v128.store(y, v);
-  if (n & 3) put(y, v, n & 3);
+  if (n & 3) storeLanes(y, v, n & 3);
 }
 
-/** Turns of a chain of f32 additions, after which it is joined to an f64 total: rounding stays below eight steps. */
-export const ROUND: u32 = 8;
+/** Additions of a chain in f32, after which it is joined to an f64 total: rounding stays below eight steps. */
+export const CHAIN: u32 = 8;
 
 /** s as two f64 lanes, added to total. */
 // @ts-ignore: decorator

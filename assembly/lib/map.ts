@@ -2,11 +2,13 @@
 // passed as a type argument (an arrow function would be called indirectly). The last one to three elements go through
 // the same method in the lanes of one vector: bits do not depend on where an element stands.
 import { extent, first, last, pointer } from "./args";
-import { pick, put } from "./lanes";
+import { pick, storeLanes } from "./lanes";
 
 export const GRAIN: u32 = 64;
+/** Dims of a loop nest, a word each; the last two, d4 and d5, stand 16 and 20 bytes behind the first. */
+export const DIMS: usize = 6;
 
-/** y = v(x) for n elements, one vector a turn. */
+/** y = v(x) for n elements, one vector at a time. */
 // @ts-ignore: decorator
 @inline
 export function each<F>(y: usize, x: usize, n: u32): void {
@@ -15,7 +17,7 @@ export function each<F>(y: usize, x: usize, n: u32): void {
     const m = <u32>(stop - y) >>> 2;
     const r = f.v(m >= 4 ? v128.load(x) : pick(x, 4, m));
     if (m >= 4) v128.store(y, r);
-    else put(y, r, m);
+    else storeLanes(y, r, m);
   }
 }
 
@@ -29,7 +31,7 @@ export function unary<F>(args: usize, ith: u32, nth: u32): void {
   each<F>(pointer(args, 0) + ((<usize>i) << 2), pointer(args, 1) + ((<usize>i) << 2), count);
 }
 
-/** The same for cheap arithmetic: four vectors a turn. */
+/** The same for cheap arithmetic: four vectors at a time. */
 // @ts-ignore: decorator
 @inline
 export function unary4<F>(args: usize, ith: u32, nth: u32): void {
@@ -94,7 +96,7 @@ export function line<F>(y: usize, a: usize, sa: i32, b: usize, sb: i32, n: u32):
   while (y < end) {
     const m = <u32>(end - y) >>> 2;
     const r = f.v(sa == 4 && m >= 4 ? v128.load(a) : pick(a, sa, m), sb == 4 && m >= 4 ? v128.load(b) : pick(b, sb, m));
-    if (m < 4) return put(y, r, m);
+    if (m < 4) return storeLanes(y, r, m);
     v128.store(y, r);
     y += 16;
     a += sa << 2;
@@ -127,7 +129,7 @@ export function withScalar<F>(args: usize, ith: u32, nth: u32, reversed: bool = 
   else line<F>(y, x, 1, args + 12, 0, count);
 }
 
-/** The offset in elements of item i of the dense extents at `dims` (6 words, of which the first `rank` count). */
+/** The offset in elements of item i of the dense extents at `dims` (of which the first `rank` count). */
 export function offset(i: u32, dims: usize, strides: usize, rank: i32): i32 {
   let at = 0;
   for (let d = rank - 1; d >= 0 && i != 0; d--) {
@@ -144,7 +146,7 @@ export function broadcast<F>(args: usize, ith: u32, nth: u32): void {
   const sa = args + 36;
   const sb = args + 60;
   let total: u32 = 1;
-  for (let d: usize = 0; d < 24; d += 4) total *= load<u32>(dims + d);
+  for (let d: usize = 0; d < DIMS << 2; d += 4) total *= load<u32>(dims + d);
   let i = first(total, GRAIN, ith, nth);
   const end = last(args, total, GRAIN, ith, nth);
   if (i >= end) return;

@@ -1,5 +1,5 @@
 // exp, log, tanh, sin and cos on four lanes: one algorithm each. Every lane is computed alone, so a result does not
-// depend on its neighbours. Constants are read from tables in memory: written in line, V8 rebuilds them each turn,
+// depend on its neighbours. Constants are read from tables in memory: written in line, V8 rebuilds them in each iteration,
 // which costs half the speed. Polynomials are those of Cephes.
 import { madd } from "./simd";
 
@@ -370,8 +370,8 @@ const PIO2_HI: f64 = 1.5707963267341256; // 33 bits: n * PIO2_HI is exact for n 
 const PIO2_LO: f64 = 6.077100506506192e-11;
 const REDUCED: f32 = 1048576; // beyond it the lanes are reduced one by one
 
-/** sin |x| or, with turn = 1, cos |x|. */
-export function sinAbs(a: v128, turn: i32): v128 {
+/** sin |x| or, with quarter = 1, cos |x|. */
+export function sinAbs(a: v128, quarter: i32): v128 {
   const far = f32x4.gt(a, f32x4.splat(REDUCED));
   const x = v128.andnot(a, far);
   const x0 = f64x2.promote_low_f32x4(x);
@@ -392,7 +392,7 @@ export function sinAbs(a: v128, turn: i32): v128 {
     r = v128.bitselect(rest, r, far);
     q = v128.bitselect(quadrants, q, far);
   }
-  return sinQuadrant(r, i32x4.add(q, i32x4.splat(turn)));
+  return sinQuadrant(r, i32x4.add(q, i32x4.splat(quarter)));
 }
 
 // 2 / pi in bits: word i holds 32 bits from bit 8 i - 24 on, so that any exponent finds its window.

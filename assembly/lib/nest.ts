@@ -1,9 +1,9 @@
-// Reading by strides: a line, a run of a loop nest of six dims, a band of a transpose. Words of any dtype.
-import { fill, pick, put, words } from "./lanes";
+// Reading by strides: a line, a run of a loop nest of six dims, a transpose. Words of any dtype.
+import { fill, pick, storeLanes, words } from "./lanes";
 import { offset } from "./map";
 
 /** n words x[0], x[stride], ... */
-export function gather(y: usize, x: usize, stride: i32, n: u32): void {
+export function copyStrided(y: usize, x: usize, stride: i32, n: u32): void {
   if (stride == 1) return words(y, x, n);
   if (stride == 0) return fill(y, v128.load32_splat(x), n);
   if (stride == 2) {
@@ -18,11 +18,11 @@ export function gather(y: usize, x: usize, stride: i32, n: u32): void {
   for (const stop = y + ((<usize>(n & ~3)) << 2); y < stop; y += 16, x += stride << 2) {
     v128.store(y, pick(x, stride, 4));
   }
-  if (n & 3) put(y, pick(x, stride, n & 3), n & 3);
+  if (n & 3) storeLanes(y, pick(x, stride, n & 3), n & 3);
 }
 
 /** Words [i, end) of the dense nest `dims`, at least one, which lie at `strides` in x: line by line. */
-export function gatherNest(y: usize, x: usize, dims: usize, strides: usize, i: u32, end: u32): void {
+export function copyNest(y: usize, x: usize, dims: usize, strides: usize, i: u32, end: u32): void {
   const width = load<u32>(dims, 20);
   const height = load<u32>(dims, 16);
   const s5 = load<i32>(strides, 20);
@@ -33,7 +33,7 @@ export function gatherNest(y: usize, x: usize, dims: usize, strides: usize, i: u
   let at = offset(row, dims, strides, 5);
   while (true) {
     const count = min(width - column, end - i);
-    gather(y, x + ((at + <i32>column * s5) << 2), s5, count);
+    copyStrided(y, x + ((at + <i32>column * s5) << 2), s5, count);
     i += count;
     if (i >= end) return;
     y += (<usize>count) << 2;
@@ -47,35 +47,82 @@ export function gatherNest(y: usize, x: usize, dims: usize, strides: usize, i: u
   }
 }
 
-/** `columns` (up to 16) columns of m rows of x, `pitch` words apart, become rows of m words. */
-export function transposeBand(y: usize, x: usize, m: u32, pitch: u32, columns: u32): void {
-  const down = (<usize>pitch) << 2;
-  const across = (<usize>m) << 2;
-  const whole = columns & ~3;
+// Four rows of four words, transposed. r0 to r3 are the rows, d the first of four places ldd apart.
+// @ts-ignore: decorator
+@inline
+function transpose4(d: usize, ldd: usize, r0: v128, r1: v128, r2: v128, r3: v128): void {
+  const a = i32x4.shuffle(r0, r1, 0, 4, 1, 5);
+  const b = i32x4.shuffle(r2, r3, 0, 4, 1, 5);
+  const c = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
+  const e = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
+  v128.store(d, i64x2.shuffle(a, b, 0, 2));
+  v128.store(d + ldd, i64x2.shuffle(a, b, 1, 3));
+  v128.store(d + 2 * ldd, i64x2.shuffle(c, e, 0, 2));
+  v128.store(d + 3 * ldd, i64x2.shuffle(c, e, 1, 3));
+}
+
+/**
+ * dst[j][i] = src[i][j], i < rows, j < cols; strides in bytes. Blocks of 4x4, edges by words. Where `room` says that
+ * dst has room for rows rounded up to four, what is missing is written as zeros.
+ */
+export function transpose(dst: usize, ldd: usize, src: usize, lds: usize, rows: u32, cols: u32, room: bool): void {
+  const cols4 = <usize>(cols & ~3) << 2;
+  const next = ldd << 2;
   let i: u32 = 0;
-  for (; i + 4 <= m; i += 4) {
-    let to = y + ((<usize>i) << 2);
-    let from = x + <usize>i * down;
-    for (const stop = from + ((<usize>whole) << 2); from < stop; from += 16, to += across << 2) {
-      const r0 = v128.load(from);
-      const r1 = v128.load(from + down);
-      const r2 = v128.load(from + 2 * down);
-      const r3 = v128.load(from + 3 * down);
-      const a = i32x4.shuffle(r0, r1, 0, 4, 1, 5);
-      const b = i32x4.shuffle(r2, r3, 0, 4, 1, 5);
-      const c = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
-      const d = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
-      v128.store(to, i64x2.shuffle(a, b, 0, 2));
-      v128.store(to + across, i64x2.shuffle(a, b, 1, 3));
-      v128.store(to + 2 * across, i64x2.shuffle(c, d, 0, 2));
-      v128.store(to + 3 * across, i64x2.shuffle(c, d, 1, 3));
+  for (; i + 4 <= rows; i += 4) {
+    let s = src;
+    let d = dst;
+    for (const end = s + cols4; s < end; s += 16) {
+      transpose4(d, ldd, v128.load(s), v128.load(s + lds), v128.load(s + 2 * lds), v128.load(s + 3 * lds));
+      d += next;
     }
-    for (let j = whole; j < columns; j++, from += 4, to += across) v128.store(to, pick(from, <i32>down, 4));
+    for (const end = src + (<usize>cols << 2); s < end; s += 4) {
+      store<u32>(d, load<u32>(s));
+      store<u32>(d, load<u32>(s + lds), 4);
+      store<u32>(d, load<u32>(s + 2 * lds), 8);
+      store<u32>(d, load<u32>(s + 3 * lds), 12);
+      d += ldd;
+    }
+    src += lds << 2;
+    dst += 16;
   }
-  for (; i < m; i++) {
-    const from = x + <usize>i * down;
-    for (let j: u32 = 0; j < columns; j++) {
-      store<u32>(y + ((<usize>i) << 2) + <usize>j * across, load<u32>(from + ((<usize>j) << 2)));
+  if (room && i < rows) {
+    const left = rows - i;
+    const s1: usize = left > 1 ? lds : 0;
+    const s2: usize = left > 2 ? lds << 1 : 0;
+    const m1 = i32x4.splat(left > 1 ? -1 : 0);
+    const m2 = i32x4.splat(left > 2 ? -1 : 0);
+    let s = src;
+    let d = dst;
+    for (const end = s + cols4; s < end; s += 16) {
+      transpose4(d, ldd, v128.load(s), v128.and(m1, v128.load(s + s1)), v128.and(m2, v128.load(s + s2)), i32x4.splat(0));
+      d += next;
     }
+    for (const end = src + (<usize>cols << 2); s < end; s += 4) {
+      store<u32>(d, load<u32>(s));
+      store<u32>(d, left > 1 ? load<u32>(s + s1) : 0, 4);
+      store<u32>(d, left > 2 ? load<u32>(s + s2) : 0, 8);
+      store<u32>(d, 0, 12);
+      d += ldd;
+    }
+    return;
+  }
+  for (; i < rows; ++i) {
+    let s = src;
+    let d = dst;
+    for (const end = s + cols4; s < end; s += 16) {
+      const v = v128.load(s);
+      v128.store32_lane(d, v, 0);
+      v128.store32_lane(d + ldd, v, 1);
+      v128.store32_lane(d + 2 * ldd, v, 2);
+      v128.store32_lane(d + 3 * ldd, v, 3);
+      d += next;
+    }
+    for (const end = src + (<usize>cols << 2); s < end; s += 4) {
+      store<u32>(d, load<u32>(s));
+      d += ldd;
+    }
+    src += lds;
+    dst += 4;
   }
 }

@@ -1,5 +1,5 @@
 // Vector helpers. `madd` is the one place where the builds simd and relaxed differ; the build wide is relaxed with tiles
-// that V8 can turn into 256-bit code (../matmul/wide.ts).
+// that V8 can turn into 256-bit code (../matmul/tile256.ts).
 
 /** The build wide: its target in asconfig.json defines the constant. */
 // @ts-ignore: decorator

@@ -1,11 +1,16 @@
 // Packing, and the loops of one matrix product around the register tile.
 //
 //   for columns by <= NC, for k by <= KC: pack B into panels of <= 24 columns, spread evenly
-//     for rows by MC: for panels: for pairs of rows: tile (in the build wide: for three rows, tileWide)
-import { narrow, narrowRows } from "./narrow";
+//     for rows by MC: for panels: for pairs of rows: tile (in the build wide: for three rows, tile256)
+//
+// For example m = 50, n = 100, k = 600: 25 vectors of columns make 5 panels of 5 vectors, k is cut into 3 blocks of 200, rows go
+// by 16, 16, 16 and 2. A panel of a block is 200 rows of 20 floats, 16 kB; under it the first 16 rows of A take 8 calls of
+// tile, each of 200 steps, which store C in the first block and add to it in the others.
+import { transpose } from "../lib/nest";
 import { BITS256 } from "../lib/simd";
-import { ADD, NR, put, RELU, STORE, tile } from "./tile";
-import { tileWide } from "./wide";
+import { ADD, NR, RELU, STORE, storeVector, tile } from "./tile";
+import { tile256 } from "./tile256";
+import { tallRows, tileTall } from "./tiletall";
 
 /** Steps of k between two updates of C: a panel of 24 columns is 24 KiB, and the longest chain of roundings is 256. */
 export const KC: u32 = 256;
@@ -19,76 +24,6 @@ const FAR: usize = 2048; // bytes from row to row of a B that is not read where 
 const BLOCK: usize = (KC * PANELS * NR) << 4;
 const PITCH: usize = KC * 4 + 64;
 const STRIP: usize = BLOCK + PITCH * MT;
-
-// Four rows of four words, turned. r0 to r3 are the rows, d the first of four places ldd apart.
-// @ts-ignore: decorator
-@inline
-function turn(d: usize, ldd: usize, r0: v128, r1: v128, r2: v128, r3: v128): void {
-  const a = i32x4.shuffle(r0, r1, 0, 4, 1, 5);
-  const b = i32x4.shuffle(r2, r3, 0, 4, 1, 5);
-  const c = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
-  const e = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
-  v128.store(d, i64x2.shuffle(a, b, 0, 2));
-  v128.store(d + ldd, i64x2.shuffle(a, b, 1, 3));
-  v128.store(d + 2 * ldd, i64x2.shuffle(c, e, 0, 2));
-  v128.store(d + 3 * ldd, i64x2.shuffle(c, e, 1, 3));
-}
-
-/**
- * dst[j][i] = src[i][j], i < rows, j < cols; strides in bytes. Blocks of 4x4, edges by words. Where `room` says that
- * dst has room for rows rounded up to four, what is missing is written as zeros.
- */
-export function transpose(dst: usize, ldd: usize, src: usize, lds: usize, rows: u32, cols: u32, room: bool): void {
-  const cols4 = cols & ~3;
-  const zero = i32x4.splat(0);
-  let i: u32 = 0;
-  for (; i + 4 <= rows || (room && i < rows); i += 4) {
-    const left = rows - i;
-    let s = src + lds * i;
-    let d = dst + (i << 2);
-    const end = s + (cols4 << 2);
-    const s1: usize = left > 1 ? lds : 0;
-    const s2: usize = left > 2 ? lds << 1 : 0;
-    if (left >= 4) {
-      for (; s < end; s += 16) {
-        turn(d, ldd, v128.load(s), v128.load(s + lds), v128.load(s + 2 * lds), v128.load(s + 3 * lds));
-        d += ldd << 2;
-      }
-    } else {
-      const m1 = i32x4.splat(left > 1 ? -1 : 0);
-      const m2 = i32x4.splat(left > 2 ? -1 : 0);
-      for (; s < end; s += 16) {
-        turn(d, ldd, v128.load(s), v128.and(m1, v128.load(s + s1)), v128.and(m2, v128.load(s + s2)), zero);
-        d += ldd << 2;
-      }
-    }
-    for (let j = cols4; j < cols; ++j) {
-      store<u32>(d, load<u32>(s));
-      store<u32>(d, left > 1 ? load<u32>(s + s1) : 0, 4);
-      store<u32>(d, left > 2 ? load<u32>(s + s2) : 0, 8);
-      store<u32>(d, left > 3 ? load<u32>(s + 3 * lds) : 0, 12);
-      s += 4;
-      d += ldd;
-    }
-  }
-  for (; i < rows; ++i) {
-    let s = src + lds * i;
-    let d = dst + (i << 2);
-    for (const end = s + (cols4 << 2); s < end; s += 16) {
-      const v = v128.load(s);
-      v128.store32_lane(d, v, 0);
-      v128.store32_lane(d + ldd, v, 1);
-      v128.store32_lane(d + 2 * ldd, v, 2);
-      v128.store32_lane(d + 3 * ldd, v, 3);
-      d += ldd << 2;
-    }
-    for (let j = cols4; j < cols; ++j) {
-      store<u32>(d, load<u32>(s));
-      s += 4;
-      d += ldd;
-    }
-  }
-}
 
 /** k rows of `cols` columns from src into dense rows of n vectors, the columns behind filled with zeros. */
 export function packRows(dst: usize, src: usize, lds: usize, k: u32, cols: u32, n: u32): void {
@@ -122,7 +57,7 @@ export function packRows(dst: usize, src: usize, lds: usize, k: u32, cols: u32, 
 export function unstrip(strip: usize, c: usize, ldc: usize, rows: u32, cols: u32, mode: i32): void {
   for (let r: u32 = 0; r < rows; ++r) {
     let j: u32 = 0;
-    for (; j + 4 <= cols; j += 4) put(c + (j << 2), v128.load(strip + (j << 2)), mode);
+    for (; j + 4 <= cols; j += 4) storeVector(c + (j << 2), v128.load(strip + (j << 2)), mode);
     for (; j < cols; ++j) {
       let v = load<f32>(strip + (j << 2));
       if (mode & ADD) v = load<f32>(c + (j << 2)) + v;
@@ -142,11 +77,10 @@ function edge(vectors: u32, panels: u32, p: u32): u32 {
 }
 
 /**
- * One panel under `rows` rows of A: C gets the products, by pairs of rows, or by narrowRows where the panel is
- * narrow.
+ * One panel under `rows` rows of A: C gets the products, by pairs of rows, or by tallRows under a narrow panel.
  */
 function stripe(
-  wide: u32,
+  across: u32,
   cols: u32,
   rows: u32,
   a: usize,
@@ -159,8 +93,8 @@ function stripe(
   strip: usize,
   mode: i32,
 ): void {
-  const three = BITS256 && (wide == 6 || wide == 4); // then the last one or two rows have the tile of two
-  const step = wide <= 3 ? narrowRows(wide) : three ? 3 : 2;
+  const three = BITS256 && (across == 6 || across == 4); // then the last one or two rows have the tile of two
+  const step = across <= 3 ? tallRows(across) : three ? 3 : 2;
   const odd = (cols & 3) != 0;
   const to = odd ? STORE : mode;
   for (let i: u32 = 0; i < rows; i += step) {
@@ -171,15 +105,15 @@ function stripe(
     const c1 = odd || left < 2 ? strip + 96 : c + ldc;
     if (three && left == 3) {
       const c2 = odd ? strip + 192 : c + 2 * ldc;
-      tileWide(wide, a, a1, a + 2 * lda, b, ldb, k, c0, c1, c2, to);
-    } else if (wide > 3) {
-      tile(wide, a, a1, 4, 0, b, ldb, k, 1, c0, c1, 0, 0, to);
+      tile256(across, a, a1, a + 2 * lda, b, ldb, k, c0, c1, c2, to);
+    } else if (across > 3) {
+      tile(across, a, a1, b, ldb, k, c0, c1, to);
     } else {
       const a2 = left > 2 ? a + 2 * lda : a;
       const a3 = left > 3 ? a + 3 * lda : a;
       const c2 = odd || left < 3 ? strip + 192 : c + 2 * ldc;
       const c3 = odd || left < 4 ? strip + 288 : c + 3 * ldc;
-      narrow(wide, a, a1, a2, a3, 4, 0, b, ldb, k, 1, c0, c1, c2, c3, to);
+      tileTall(across, a, a1, a2, a3, b, ldb, k, c0, c1, c2, c3, to);
     }
     if (odd) unstrip(strip, c, ldc, left, cols, mode);
     a += lda * step;
@@ -194,12 +128,12 @@ export function chain(k: u32): u32 {
 }
 
 /**
- * C[m, n] = A B, strides in bytes. AT: A is stored [k, m]; BT: B is stored [n, k]. With nothing to add up (k = 0) C
+ * C[m, n] = A B, strides in bytes. transA: A is stored [k, m]; transB: B is stored [n, k]. With nothing to add up (k = 0) C
  * gets zeros. How B is read never changes what an element of C gets: one chain over k within each block of KC.
  */
 export function gemm(
-  AT: bool,
-  BT: bool,
+  transA: bool,
+  transB: bool,
   c: usize,
   ldc: usize,
   a: usize,
@@ -217,7 +151,7 @@ export function gemm(
   const kc = chain(k);
   // Few rows, or B small enough for the first cache: read B where it lies. A panel with an odd end is always packed, and so are
   // rows far apart, of which that cache keeps few: their addresses are alike.
-  const inPlace = !BT && (m <= 32 || (n <= 64 && k <= KC && ldb < FAR));
+  const inPlace = !transB && (m <= 32 || (n <= 64 && k <= KC && ldb < FAR));
 
   for (let jc: u32 = 0; jc < panels; jc += PANELS) {
     const jend = min<u32>(jc + PANELS, panels);
@@ -229,15 +163,15 @@ export function gemm(
         const v1 = edge(vectors, panels, p + 1);
         const dst = work + (((v0 - edge(vectors, panels, jc)) * KC) << 4);
         const cols = min<u32>(v1 << 2, n) - (v0 << 2);
-        if (BT) transpose(dst, <usize>(v1 - v0) << 4, b + ldb * (v0 << 2) + (pc << 2), ldb, cols, depth, true);
+        if (transB) transpose(dst, <usize>(v1 - v0) << 4, b + ldb * (v0 << 2) + (pc << 2), ldb, cols, depth, true);
         else if (!inPlace || cols & 3) packRows(dst, b + ldb * pc + (v0 << 4), ldb, depth, cols, v1 - v0);
       }
-      const step = AT ? MT : MC;
+      const step = transA ? MT : MC;
       for (let ic: u32 = 0; ic < m; ic += step) {
         const iend = min<u32>(ic + step, m);
         let rows = a + lda * ic + (pc << 2);
         let pitch = lda;
-        if (AT) {
+        if (transA) {
           rows = work + BLOCK;
           pitch = PITCH;
           transpose(rows, pitch, a + lda * pc + (ic << 2), lda, depth, iend - ic, true);
@@ -247,10 +181,10 @@ export function gemm(
           for (let p = jc; p < jend; ++p) {
             const v0 = edge(vectors, panels, p);
             const v1 = edge(vectors, panels, p + 1);
-            const wide = v1 - v0;
+            const across = v1 - v0;
             const cols = min<u32>(v1 << 2, n) - (v0 << 2);
             let panel = work + (((v0 - edge(vectors, panels, jc)) * KC) << 4);
-            let ldp = <usize>wide << 4;
+            let ldp = <usize>across << 4;
             if (inPlace && (cols & 3) == 0) {
               panel = b + ldb * pc + (v0 << 4);
               ldp = ldb;
@@ -258,7 +192,7 @@ export function gemm(
             const at = c + ldc * i0 + (v0 << 4);
             const mode = pc > 0 ? ADD : STORE;
             const ai = rows + pitch * (i0 - ic);
-            stripe(wide, cols, i1 - i0, ai, pitch, panel, ldp, depth, at, ldc, work + STRIP, mode);
+            stripe(across, cols, i1 - i0, ai, pitch, panel, ldp, depth, at, ldc, work + STRIP, mode);
           }
         }
       }

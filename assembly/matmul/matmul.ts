@@ -1,11 +1,11 @@
 // Matrix products: nn (a [m, k], b [k, n]), nt (b [n, k]) and tn (a [k, m]); c [m, n] is overwritten.
 // Threads share the rows of the whole batch, or the columns where there are more of them.
 import { extent, first, last, pointer, scratch } from "../lib/args";
-import { gemm, KC } from "./gemm";
-import { listed } from "./listed";
 import { BITS256, hsum, madd } from "../lib/simd";
-import { BIAS, MASK, PLAIN, THIN, thinRows } from "./thin";
-import { thinColumns } from "./thincolumns";
+import { BIAS, FEW, fewColumns, MASK, PLAIN } from "./fewcolumns";
+import { gemm, KC } from "./gemm";
+import { gemmSkipping } from "./skip";
+import { smallResult } from "./smallresult";
 
 // One element of a product of rows: vectors over k, their lanes added up at the end, then what is left of k.
 // @ts-ignore: decorator
@@ -118,10 +118,15 @@ function dotTile(
 const PIECE: usize = 512;
 const LARGE: usize = 1 << 20;
 
+// What goes by dot products: up to so many columns or rows, but more terms than these, which fewColumns takes in their place.
+const DOT_COLUMNS: u32 = 16;
+const DOT_ROWS: u32 = 4;
+const FEW_TERMS: u32 = 15;
+
 /** nt for few columns or few rows: c = a b^T by dot products. */
 function dots(c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, n: u32, k: u32, keep: usize): void {
   const end = <usize>(k & ~3) << 2;
-  const piece = n <= 16 && end * m > LARGE ? PIECE : end;
+  const piece = n <= DOT_COLUMNS && end * m > LARGE ? PIECE : end;
   // A pair is a row of the first half and one of the second: two runs through memory that the prefetcher can follow.
   const half = (m + 1) >>> 1;
   for (let i: u32 = 0; i < half; ++i) {
@@ -183,7 +188,7 @@ const MOST_LISTED: f32 = BITS256 ? 0.58 : ASC_FEATURE_RELAXED_SIMD ? 0.8 : 0.85;
 const PER_COLUMN: f32 = 10;
 
 /** True when so much of a is zero that lists pay, by 16 to 31 of its rows: all threads find the same. */
-function listable(a: usize, rows: u32, columns: u32, n: u32): bool {
+function worthSkipping(a: usize, rows: u32, columns: u32, n: u32): bool {
   const step = max<u32>(rows >>> 4, 1);
   const whole = columns & ~3;
   const zero = f32x4.splat(0);
@@ -200,9 +205,9 @@ function listable(a: usize, rows: u32, columns: u32, n: u32): bool {
 
 /**
  * One function for all forms, told apart as it runs: specialized for each they were a tenth of the file. The strided one finds in
- * its row how its operands are turned, how far their lines are apart, and two strides each for two loops over products.
+ * its row which operands are transposed, how far their lines are apart, and two strides each for two loops over products.
  */
-function product(turnA: bool, turnB: bool, finish: i32, skip: bool, strided: bool, args: usize, ith: u32, nth: u32): void {
+function product(transA: bool, transB: bool, finish: i32, skip: bool, strided: bool, args: usize, ith: u32, nth: u32): void {
   const c = pointer(args, 0);
   const a = pointer(args, 1);
   const b = pointer(args, 2);
@@ -218,8 +223,8 @@ function product(turnA: bool, turnB: bool, finish: i32, skip: bool, strided: boo
   let m = extent(e, 1);
   const n = extent(e, 2);
   const k = extent(e, 3);
-  let lda = <usize>(turnA ? m : k) << 2;
-  let ldb = <usize>(turnB ? k : n) << 2;
+  let lda = <usize>(transA ? m : k) << 2;
+  let ldb = <usize>(transB ? k : n) << 2;
   let ldc = <usize>n << 2;
   let a0: usize = 0;
   let a1: usize = extent(e, 4) << 2;
@@ -228,8 +233,8 @@ function product(turnA: bool, turnB: bool, finish: i32, skip: bool, strided: boo
   let c0: usize = 0;
   let c1: usize = ldc * m;
   if (strided) {
-    turnA = extent(e, 4) != 0;
-    turnB = extent(e, 5) != 0;
+    transA = extent(e, 4) != 0;
+    transB = extent(e, 5) != 0;
     lda = extent(e, 6) << 2;
     ldb = extent(e, 7) << 2;
     ldc = extent(e, 8) << 2;
@@ -239,14 +244,14 @@ function product(turnA: bool, turnB: bool, finish: i32, skip: bool, strided: boo
     b1 = extent(e, 12) << 2;
     c0 = extent(e, 13) << 2;
     c1 = extent(e, 14) << 2;
-  } else if (!turnA && b1 == 0 && (a1 == lda * m || batch == 1)) {
+  } else if (!transA && b1 == 0 && (a1 == lda * m || batch == 1)) {
     // A batch over one b is one tall product.
     m *= batch;
     batch = 1;
   }
   const relu = finish == BIAS && extent(e, strided ? 15 : 6) != 0;
   const work = scratch(ith);
-  const narrow = turnB && !turnA && k >= 16 && (n <= 16 || m <= 4);
+  const byDots = transB && !transA && k > FEW_TERMS && (n <= DOT_COLUMNS || m <= DOT_ROWS);
 
   const byRows = batch * m >= n;
   const total = byRows ? batch * m : n;
@@ -264,21 +269,21 @@ function product(turnA: bool, turnB: bool, finish: i32, skip: bool, strided: boo
     const g0 = g / inner;
     const g1 = g - g0 * inner;
     const from = a + a0 * g0 + a1 * g1;
-    const ag = from + (turnA ? <usize>i0 << 2 : lda * i0);
-    const bg = b + b0 * g0 + b1 * g1 + (turnB ? ldb * j0 : <usize>j0 << 2);
+    const ag = from + (transA ? <usize>i0 << 2 : lda * i0);
+    const bg = b + b0 * g0 + b1 * g1 + (transB ? ldb * j0 : <usize>j0 << 2);
     const cg = c + c0 * g0 + c1 * g1 + ldc * i0 + (<usize>j0 << 2);
     const rows = i1 - i0;
     const columns = j1 - j0;
     const at = finish == BIAS ? extra + (j0 << 2) : finish == MASK ? extra + (cg - c) : 0;
-    if (skip && !narrow && listable(from, turnA ? k : m, turnA ? m : k, n)) {
-      listed(turnA, turnB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
-    } else if (!turnA && columns <= THIN && k <= (turnB ? 15 : KC) && rows >= 4) {
-      thinRows(turnB, finish, cg, ldc, ag, lda, bg, ldb, rows, columns, k, at, relu, work);
+    if (skip && !byDots && worthSkipping(from, transA ? k : m, transA ? m : k, n)) {
+      gemmSkipping(transA, transB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
+    } else if (!transA && columns <= FEW && k <= (transB ? FEW_TERMS : KC) && rows >= 4) {
+      fewColumns(transB, finish, cg, ldc, ag, lda, bg, ldb, rows, columns, k, at, relu, work);
       continue;
-    } else if (turnA && !turnB && rows <= THIN && columns <= THIN && k > 0) {
-      thinColumns(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
-    } else if (narrow) dots(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
-    else gemm(turnA, turnB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
+    } else if (transA && !transB && rows <= FEW && columns <= FEW && k > 0) {
+      smallResult(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
+    } else if (byDots) dots(cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
+    else gemm(transA, transB, cg, ldc, ag, lda, bg, ldb, rows, columns, k, work);
     if (finish == BIAS) addBias(cg, ldc, at, rows, columns, relu);
     if (finish == MASK) mask(cg, ldc, at, rows, columns);
   }
@@ -309,37 +314,37 @@ export function matmul_nn_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
 }
 
 /**
- * c | a b | outer inner m n k | turnA turnB lda ldb ldc a0 a1 b0 b1 c0 c1: turned or not; from line to line; from product to product, outer and
- * inner: any strides, 0 among them. Lines, rows or turned columns, are runs.
+ * c | a b | outer inner m n k | transA transB lda ldb ldc a0 a1 b0 b1 c0 c1: transposed or not; from line to line; from product to product, outer and
+ * inner: any strides, 0 among them. Lines, rows or columns, are runs.
  */
 export function matmul_strided_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, PLAIN, false, true, args, ith, nth);
 }
-/** c | a b bias | outer inner m n k | turnA turnB lda ldb ldc a0 a1 b0 b1 c0 c1 relu */
+/** c | a b bias | outer inner m n k | transA transB lda ldb ldc a0 a1 b0 b1 c0 c1 relu */
 export function matmul_strided_bias_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, BIAS, false, true, args, ith, nth);
 }
 
 // The same as the dense forms for captured programs, where a zero of a stands for nothing, even against an infinity or a NaN of b: only there
-// the results differ. Where much of a is zero the rest is listed (listed.ts).
+// the results differ. Where much of a is zero the rest is listed (skip.ts).
 /** c | a b | batch m n k | aStride bStride */
-export function matmul_nn_sparse_f32(args: usize, ith: u32, nth: u32): void {
+export function matmul_nn_skipping_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, PLAIN, true, false, args, ith, nth);
 }
-export function matmul_nt_sparse_f32(args: usize, ith: u32, nth: u32): void {
+export function matmul_nt_skipping_f32(args: usize, ith: u32, nth: u32): void {
   product(false, true, PLAIN, true, false, args, ith, nth);
 }
-export function matmul_tn_sparse_f32(args: usize, ith: u32, nth: u32): void {
+export function matmul_tn_skipping_f32(args: usize, ith: u32, nth: u32): void {
   product(true, false, PLAIN, true, false, args, ith, nth);
 }
 /** c | a b bias | batch m n k | aStride bStride relu */
-export function matmul_nn_sparse_bias_f32(args: usize, ith: u32, nth: u32): void {
+export function matmul_nn_skipping_bias_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, BIAS, true, false, args, ith, nth);
 }
-export function matmul_nt_sparse_bias_f32(args: usize, ith: u32, nth: u32): void {
+export function matmul_nt_skipping_bias_f32(args: usize, ith: u32, nth: u32): void {
   product(false, true, BIAS, true, false, args, ith, nth);
 }
 /** c | a b y | batch m n k | aStride bStride */
-export function matmul_nn_sparse_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
+export function matmul_nn_skipping_relu_vjp_f32(args: usize, ith: u32, nth: u32): void {
   product(false, false, MASK, true, false, args, ith, nth);
 }

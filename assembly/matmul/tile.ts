@@ -2,7 +2,10 @@
 // vector of B = 15 registers. C[r][j] = init[r] + sum over k of A[r][k] * B[k][j], every element one chain of madds
 // in the order of k, so what an element gets depends neither on the tile's width nor on its neighbours.
 //
-// `body` is inlined with literal arguments: what a tile does not use folds away.
+// For example two vectors: step k loads B[k][0..3] and B[k][4..7], splats A[0][k] and A[1][k], and adds the four products to
+// p0 p1 (row 0 of C) and q0 q1 (row 1).
+//
+// `body` is inlined with literal arguments: what a tile does not use folds away. That is why it has so many.
 import { madd } from "../lib/simd";
 
 /** C is overwritten; ADD: added to. RELU: max(0, .) of the sum, NaN kept. */
@@ -14,7 +17,7 @@ export const RELU: i32 = 2;
 export const NR: u32 = 6;
 
 // How a tile walks. RUNS: `runs` runs of k steps, row k + 1 of B is `ldb` behind row k, `jump` is added to the rows
-// of A behind each run. TABLE: row k of B is at b + table[k]. SCATTER: one run, each vector of C is added at its own
+// of A behind each run. TABLE: one run, row k of B is at b + table[k]. SCATTER: one run, each vector of C is added at its own
 // offset.
 const RUNS: i32 = 0;
 const TABLE: i32 = 1;
@@ -23,7 +26,7 @@ const SCATTER: i32 = 2;
 /** Brings one vector of a tile to C. */
 // @ts-ignore: decorator
 @inline
-export function put(c: usize, v: v128, mode: i32): void {
+export function storeVector(c: usize, v: v128, mode: i32): void {
   if (mode & ADD) v = f32x4.add(v128.load(c), v);
   if (mode & RELU) v = f32x4.pmax(v, f32x4.splat(0));
   v128.store(c, v);
@@ -222,18 +225,18 @@ function body(
       if (N > 5) p5 = v128.and(p5, v128.load(places, 112));
       if (N > 5) q5 = v128.and(q5, v128.load(places, 112));
     }
-    put(c0 + load<usize>(places), p0, ADD);
-    if (N > 1) put(c0 + load<usize>(places, 4), p1, ADD);
-    if (N > 2) put(c0 + load<usize>(places, 8), p2, ADD);
-    if (N > 3) put(c0 + load<usize>(places, 12), p3, ADD);
-    if (N > 4) put(c0 + load<usize>(places, 16), p4, ADD);
-    if (N > 5) put(c0 + load<usize>(places, 20), p5, ADD);
-    put(c1 + load<usize>(places), q0, ADD);
-    if (N > 1) put(c1 + load<usize>(places, 4), q1, ADD);
-    if (N > 2) put(c1 + load<usize>(places, 8), q2, ADD);
-    if (N > 3) put(c1 + load<usize>(places, 12), q3, ADD);
-    if (N > 4) put(c1 + load<usize>(places, 16), q4, ADD);
-    if (N > 5) put(c1 + load<usize>(places, 20), q5, ADD);
+    storeVector(c0 + load<usize>(places), p0, ADD);
+    if (N > 1) storeVector(c0 + load<usize>(places, 4), p1, ADD);
+    if (N > 2) storeVector(c0 + load<usize>(places, 8), p2, ADD);
+    if (N > 3) storeVector(c0 + load<usize>(places, 12), p3, ADD);
+    if (N > 4) storeVector(c0 + load<usize>(places, 16), p4, ADD);
+    if (N > 5) storeVector(c0 + load<usize>(places, 20), p5, ADD);
+    storeVector(c1 + load<usize>(places), q0, ADD);
+    if (N > 1) storeVector(c1 + load<usize>(places, 4), q1, ADD);
+    if (N > 2) storeVector(c1 + load<usize>(places, 8), q2, ADD);
+    if (N > 3) storeVector(c1 + load<usize>(places, 12), q3, ADD);
+    if (N > 4) storeVector(c1 + load<usize>(places, 16), q4, ADD);
+    if (N > 5) storeVector(c1 + load<usize>(places, 20), q5, ADD);
   } else {
     // Mode by mode: a branch for each vector instead costs as much as two steps of k.
     if (mode & ADD) {
@@ -284,7 +287,7 @@ function body(
  * n vectors of two rows: the sum over `runs` runs of k steps; A moves by sa a step and by jump more behind a run, B
  * by ldb a step.
  */
-export function tile(
+export function tileRuns(
   n: u32,
   a0: usize,
   a1: usize,
@@ -306,6 +309,13 @@ export function tile(
   if (n == 3) return body(RUNS, 3, a0, a1, sa, jump, b, ldb, 0, 0, 0, k, runs, c0, c1, 0, init0, init1, mode);
   if (n == 2) return body(RUNS, 2, a0, a1, sa, jump, b, ldb, 0, 0, 0, k, runs, c0, c1, 0, init0, init1, mode);
   body(RUNS, 1, a0, a1, sa, jump, b, ldb, 0, 0, 0, k, runs, c0, c1, 0, init0, init1, mode);
+}
+
+/** The same over one run whose A moves by 4 bytes a step, from 0 on. */
+// @ts-ignore: decorator
+@inline
+export function tile(n: u32, a0: usize, a1: usize, b: usize, ldb: usize, k: u32, c0: usize, c1: usize, mode: i32): void {
+  tileRuns(n, a0, a1, 4, 0, b, ldb, k, 1, c0, c1, 0, 0, mode);
 }
 
 /** n = 6, 4 or 2 vectors: row k of B at b + table[k], its second and third pair of vectors at b2 and b4 from there. */

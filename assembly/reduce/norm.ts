@@ -2,7 +2,7 @@
 // A row is read three times while it is in cache: a rough mean m of a quarter of it; sum d and sum d² of d = x - m,
 // which give the variance and what m is off by; the result.
 import { extent, first, last, pointer } from "../lib/args";
-import { join, joined, pickOver, ROUND, read, write } from "../lib/lanes";
+import { CHAIN, join, joined, pickOver, read, write } from "../lib/lanes";
 import { hsum, madd } from "../lib/simd";
 
 const ONE = memory.data<f32>([1, 1, 1, 1], 16);
@@ -51,7 +51,7 @@ function line<T>(
   let sums = f64x2.splat(0);
   let squares = f64x2.splat(0);
   let p = x;
-  for (let turns = n >>> 4; turns > 0; ) {
+  for (let left = n >>> 4; left > 0; ) {
     let s0 = zero;
     let s1 = zero;
     let s2 = zero;
@@ -60,9 +60,9 @@ function line<T>(
     let q1 = zero;
     let q2 = zero;
     let q3 = zero;
-    const round = min(turns, ROUND);
-    turns -= round;
-    for (const stop = p + ((<usize>round) << 6); p < stop; p += 64) {
+    const chain = min(left, CHAIN);
+    left -= chain;
+    for (const stop = p + ((<usize>chain) << 6); p < stop; p += 64) {
       const d0 = f32x4.sub(v128.load(p), m);
       const d1 = f32x4.sub(v128.load(p, 16), m);
       const d2 = f32x4.sub(v128.load(p, 32), m);
@@ -175,7 +175,7 @@ function vjpLine<T>(gx: usize, g: usize, x: usize, n: u32, w: usize, mean: f32, 
     let a1 = zero;
     let c0 = zero;
     let c1 = zero;
-    const stop = min(size, p + (ROUND << 5));
+    const stop = min(size, p + (CHAIN << 5));
     for (; p + 32 <= stop; p += 32) {
       let h0 = v128.load(g + p);
       let h1 = v128.load(g + p, 16);
@@ -248,22 +248,22 @@ function weightColumns(
   m: u32,
 ): void {
   const zero = f32x4.splat(0);
-  let wide = zero;
+  let weight = zero;
   let sum = zero;
   while (rows > 0) {
     let w = zero;
     let b = zero;
-    const round = min(rows, ROUND);
-    rows -= round;
-    for (const stop = stats + ((<usize>round) << 2); stats < stop; stats += 4, r += 4, g += pitch, x += pitch) {
+    const chain = min(rows, CHAIN);
+    rows -= chain;
+    for (const stop = stats + ((<usize>chain) << 2); stats < stop; stats += 4, r += 4, g += pitch, x += pitch) {
       const v = read(g, m);
       w = madd(v, f32x4.mul(f32x4.sub(read(x, m), v128.load32_splat(stats)), v128.load32_splat(r)), w);
       b = f32x4.add(b, v);
     }
-    wide = f32x4.add(wide, w);
+    weight = f32x4.add(weight, w);
     sum = f32x4.add(sum, b);
   }
-  write(gw, wide, m);
+  write(gw, weight, m);
   write(gb, sum, m);
 }
 
@@ -292,9 +292,9 @@ function weightColumns16(
     let b1 = zero;
     let b2 = zero;
     let b3 = zero;
-    const round = min(rows, ROUND);
-    rows -= round;
-    for (const stop = stats + ((<usize>round) << 2); stats < stop; stats += 4, r += 4, g += pitch, x += pitch) {
+    const chain = min(rows, CHAIN);
+    rows -= chain;
+    for (const stop = stats + ((<usize>chain) << 2); stats < stop; stats += 4, r += 4, g += pitch, x += pitch) {
       const mean = v128.load32_splat(stats);
       const rstd = v128.load32_splat(r);
       const g0 = v128.load(g);

@@ -1,19 +1,19 @@
 // Reductions of x[outer, n, inner] over n, and the gradient of a maximum. Sums keep chains of at most eight f32
 // additions and join them in f64, so that a sum of k terms is within 8 * 2^-24 * sum |x| whatever k is.
 import { extent, first, last, pointer } from "../lib/args";
-import { fill, highHalf, join, joined, lowHalf, pick, pickOver, put, ROUND, read, rounded, write } from "../lib/lanes";
+import { CHAIN, fill, highHalf, join, joined, lowHalf, pick, pickOver, read, rounded, storeLanes, write } from "../lib/lanes";
 
 /** Sum of n consecutive floats. */
 function sumLine(x: usize, n: u32): f64 {
   let total = f64x2.splat(0);
-  for (let turns = n >>> 4; turns > 0; ) {
+  for (let left = n >>> 4; left > 0; ) {
     let a0 = v128.load(x);
     let a1 = v128.load(x, 16);
     let a2 = v128.load(x, 32);
     let a3 = v128.load(x, 48);
-    const round = min(turns, ROUND);
-    turns -= round;
-    const stop = x + ((<usize>round) << 6);
+    const chain = min(left, CHAIN);
+    left -= chain;
+    const stop = x + ((<usize>chain) << 6);
     for (x += 64; x < stop; x += 64) {
       a0 = f32x4.add(a0, v128.load(x));
       a1 = f32x4.add(a1, v128.load(x, 16));
@@ -46,9 +46,9 @@ function sumColumns(y: usize, x: usize, n: u32, pitch: usize, columns: u32): voi
       let a1 = f32x4.splat(0);
       let a2 = f32x4.splat(0);
       let a3 = f32x4.splat(0);
-      const round = min(n, ROUND);
-      n -= round;
-      for (let j: u32 = 0; j < round; j++, x += pitch) {
+      const chain = min(n, CHAIN);
+      n -= chain;
+      for (let j: u32 = 0; j < chain; j++, x += pitch) {
         a0 = f32x4.add(a0, v128.load(x));
         a1 = f32x4.add(a1, v128.load(x, 16));
         a2 = f32x4.add(a2, v128.load(x, 32));
@@ -76,9 +76,9 @@ function sumColumns(y: usize, x: usize, n: u32, pitch: usize, columns: u32): voi
     let p = x + ((<usize>c) << 2);
     let rest = n;
     if (m >= 4) {
-      // Four rounds side by side: one chain of additions alone would wait for each.
-      const step = pitch * ROUND;
-      for (; rest >= 4 * ROUND; rest -= 4 * ROUND, p += 3 * step) {
+      // Four chains side by side: one alone would wait for each addition.
+      const step = pitch * CHAIN;
+      for (; rest >= 4 * CHAIN; rest -= 4 * CHAIN, p += 3 * step) {
         let a0 = f32x4.splat(0);
         let a1 = a0;
         let a2 = a0;
@@ -95,9 +95,9 @@ function sumColumns(y: usize, x: usize, n: u32, pitch: usize, columns: u32): voi
     }
     while (rest > 0) {
       let a = f32x4.splat(0);
-      const round = min(rest, ROUND);
-      rest -= round;
-      for (let j: u32 = 0; j < round; j++, p += pitch) a = f32x4.add(a, read(p, m));
+      const chain = min(rest, CHAIN);
+      rest -= chain;
+      for (let j: u32 = 0; j < chain; j++, p += pitch) a = f32x4.add(a, read(p, m));
       low = lowHalf(low, a);
       high = highHalf(high, a);
     }
@@ -247,8 +247,8 @@ function extremeColumns<F>(y: usize, index: usize, x: usize, n: u32, inner: u32,
     v128.store(index, at);
     if (y) v128.store(y, best);
   } else {
-    put(index, at, m);
-    if (y) put(y, best, m);
+    storeLanes(index, at, m);
+    if (y) storeLanes(y, best, m);
   }
 }
 

@@ -1,7 +1,7 @@
 // softmax and log-softmax of x[outer, n, inner] over n, and their gradients. The row's maximum is subtracted first:
 // -inf gives 0, a NaN or +inf makes the whole row NaN.
 import { extent, first, last, pointer, scratch } from "../lib/args";
-import { highHalf, join, joined, lowHalf, pickOver, ROUND, read, rounded, write } from "../lib/lanes";
+import { CHAIN, highHalf, join, joined, lowHalf, pickOver, read, rounded, write } from "../lib/lanes";
 import { exp, expFlush, log } from "../lib/math";
 import { expLine, logOf, maxLine, shiftLine, softmaxLine } from "./softmaxrow";
 
@@ -35,7 +35,7 @@ function columns<T>(y: usize, x: usize, n: u32, pitch: usize, m: u32): void {
   let high = f64x2.splat(0);
   for (let p: usize = 0; p < end; ) {
     let a = f32x4.splat(0);
-    for (const stop = min(end, p + <usize>ROUND * pitch); p < stop; p += pitch) {
+    for (const stop = min(end, p + <usize>CHAIN * pitch); p < stop; p += pitch) {
       const e = expFlush(f32x4.sub(read(x + p, m), most));
       if (!isFloat<T>()) write(y + p, e, m);
       a = f32x4.add(a, e);
@@ -114,7 +114,7 @@ function vjpLine<F>(gx: usize, g: usize, y: usize, n: u32): void {
   for (let p: usize = 0; p < size; ) {
     let a0 = zero;
     let a1 = zero;
-    const stop = min(size, p + (ROUND << 5));
+    const stop = min(size, p + (CHAIN << 5));
     for (; p + 32 <= stop; p += 32) {
       a0 = f32x4.add(a0, f.term(v128.load(g + p), v128.load(y + p)));
       a1 = f32x4.add(a1, f.term(v128.load(g + p, 16), v128.load(y + p, 16)));
@@ -140,7 +140,7 @@ function vjpColumns<F>(gx: usize, g: usize, y: usize, n: u32, pitch: usize, m: u
   const end = <usize>n * pitch;
   for (let p: usize = 0; p < end; ) {
     let a = f32x4.splat(0);
-    for (const stop = min(end, p + <usize>ROUND * pitch); p < stop; p += pitch) {
+    for (const stop = min(end, p + <usize>CHAIN * pitch); p < stop; p += pitch) {
       a = f32x4.add(a, f.term(read(g + p, m), read(y + p, m)));
     }
     low = lowHalf(low, a);

@@ -1,5 +1,5 @@
 // One row of n consecutive floats: its maximum, its exponentials and their sum. For softmax.ts and loss.ts.
-import { join, joined, pick, pickOver, put, ROUND } from "../lib/lanes";
+import { CHAIN, join, joined, pick, pickOver, storeLanes } from "../lib/lanes";
 import { expFlush, expFour, log } from "../lib/math";
 
 /** Maximum of n floats, NaN passed over. */
@@ -39,11 +39,11 @@ function flushFour(y: usize): v128 {
 export function expLine(y: usize, pace: usize, x: usize, n: u32, most: f32): f32 {
   const m = f32x4.splat(most);
   let total = f64x2.splat(0);
-  for (let turns = n >>> 4; turns > 0; ) {
+  for (let left = n >>> 4; left > 0; ) {
     let a = f32x4.splat(0); // one only: expFour needs 13 registers
-    const round = min(turns, ROUND);
-    turns -= round;
-    for (const stop = x + ((<usize>round) << 6); x < stop; x += 64, y += pace) {
+    const chain = min(left, CHAIN);
+    left -= chain;
+    for (const stop = x + ((<usize>chain) << 6); x < stop; x += 64, y += pace) {
       const d0 = f32x4.sub(m, v128.load(x));
       const d1 = f32x4.sub(m, v128.load(x, 16));
       const d2 = f32x4.sub(m, v128.load(x, 32));
@@ -68,7 +68,7 @@ export function expLine(y: usize, pace: usize, x: usize, n: u32, most: f32): f32
     for (; n > 0; n -= min(n, 4), x += 16, y += 16) {
       const e = expFlush(f32x4.sub(n >= 4 ? v128.load(x) : pickOver(f32x4.splat(-Infinity), x, n), m));
       if (n >= 4) v128.store(y, e);
-      else put(y, e, n);
+      else storeLanes(y, e, n);
       a = f32x4.add(a, e);
     }
     total = join(total, a);
@@ -117,7 +117,7 @@ function softmaxSmall(y: usize, x: usize, n: u32, about: usize): void {
     tail = f32x4.mul(e3, scale);
   }
   if (n == 16) v128.store(y, tail, 48);
-  else if (n & 3) put(last, tail, n & 3);
+  else if (n & 3) storeLanes(last, tail, n & 3);
 }
 
 /** The same for any n. */
@@ -144,7 +144,7 @@ function scaleLine(y: usize, n: u32, s: f32): void {
     v128.store(y, y3, 48);
   }
   for (; n >= 4; n -= 4, y += 16) v128.store(y, f32x4.mul(v128.load(y), v));
-  if (n > 0) put(y, f32x4.mul(pick(y, 4, n), v), n);
+  if (n > 0) storeLanes(y, f32x4.mul(pick(y, 4, n), v), n);
 }
 
 // @ts-ignore: decorator
@@ -168,5 +168,5 @@ export function shiftLine(y: usize, x: usize, n: u32, most: f32, shift: f32): vo
     v128.store(y, y3, 48);
   }
   for (; n >= 4; n -= 4, x += 16, y += 16) v128.store(y, f32x4.sub(f32x4.sub(v128.load(x), m), s));
-  if (n > 0) put(y, f32x4.sub(f32x4.sub(pick(x, 4, n), m), s), n);
+  if (n > 0) storeLanes(y, f32x4.sub(f32x4.sub(pick(x, 4, n), m), s), n);
 }

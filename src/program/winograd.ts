@@ -65,12 +65,12 @@ function servesLines(row: Row): boolean {
   return image + 96 * (vectors * (ci * high + co * oh) + co) <= BLOCK_BYTES;
 }
 
-/** The transform of a weight [rows, k] or, turned, [k, rows], and the product with it. */
+/** The transform of a weight [rows, k] or, flipped, [k, rows], and the product with it. */
 const transformed = (
   row: Row,
   rows: number,
   k: number,
-  turned: number,
+  flipped: number,
   make: Parameters<Choice>[1],
   values: object,
 ): Row[] => {
@@ -78,7 +78,7 @@ const transformed = (
   const [size] = named.numbers(row, "kw");
   const u = { storage: make(36 * 4 * (rows * Math.ceil(k / 4) * 4 + 16)), offset: 0 };
   return [
-    named.row("winograd_weight_f32", row.op, { u, weight, rows, k, size, turned }),
+    named.row("winograd_weight_f32", row.op, { u, weight, rows, k, size, flipped }),
     named.changed(row, { u, size, ...values }, "conv2d_winograd_f32"),
   ];
 };
@@ -89,7 +89,7 @@ const forward: Choice = (row, make) => {
   return servesLines(row) ? [named.changed(row, { lines: 1 })] : null;
 };
 
-/** The gradient of the input: the convolution of the output's with the turned weight, padded as a full one less the forward's. */
+/** The gradient of the input: the convolution of the output's with the flipped weight, padded as a full one less the forward's. */
 const byInput: Choice = (row, make) => {
   const [n, c, co, h, w, oh, ow] = named.numbers(row, "n", "channels", "co", "h", "w", "oh", "ow");
   if (!serves(row, co, c, n, h, w)) return null;

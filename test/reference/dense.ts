@@ -48,15 +48,15 @@ for (const form of ["nn", "nt", "tn"] as const) {
 const strided =
   (withBias: boolean): Kernel =>
   ([c], [a, b, bias], [outer, inner, m, n, k], scalars) => {
-    const [turnA, turnB, lda, ldb, ldc, a0, a1, b0, b1, c0, c1, relu] = scalars.map(i32);
+    const [transA, transB, lda, ldb, ldc, a0, a1, b0, b1, c0, c1, relu] = scalars.map(i32);
     for (let q = 0; q < outer * inner; q++) {
       const at = (s0: number, s1: number): number => Math.floor(q / inner) * s0 + (q % inner) * s1;
       for (let i = 0; i < m; i++) {
         for (let j = 0; j < n; j++) {
           const sum = new Sum();
           for (let p = 0; p < k; p++) {
-            const x = a.v[at(a0, a1) + (turnA ? p * lda + i : i * lda + p)];
-            const y = b.v[at(b0, b1) + (turnB ? j * ldb + p : p * ldb + j)];
+            const x = a.v[at(a0, a1) + (transA ? p * lda + i : i * lda + p)];
+            const y = b.v[at(b0, b1) + (transB ? j * ldb + p : p * ldb + j)];
             sum.add(x * y);
           }
           if (withBias) sum.add(bias.v[j]);

@@ -27,15 +27,15 @@ const LABEL =
 
 const RECORDS: Readonly<Record<string, Facts>> = {
   // matmul
-  matmul_nn_f32: { skipping: "matmul_nn_sparse_f32", masked: "matmul_nn_relu_vjp_f32" },
-  matmul_nt_f32: { skipping: "matmul_nt_sparse_f32", turned: "matmul_nn_f32" },
-  matmul_tn_f32: { skipping: "matmul_tn_sparse_f32" },
-  matmul_nn_bias_f32: { skipping: "matmul_nn_sparse_bias_f32" },
-  matmul_nt_bias_f32: { skipping: "matmul_nt_sparse_bias_f32", turned: "matmul_nn_bias_f32" },
-  matmul_nn_relu_vjp_f32: { skipping: "matmul_nn_sparse_relu_vjp_f32" },
-  matmul_nn_sparse_f32: { masked: "matmul_nn_sparse_relu_vjp_f32" },
-  matmul_nt_sparse_f32: { turned: "matmul_nn_sparse_f32" },
-  matmul_nt_sparse_bias_f32: { turned: "matmul_nn_sparse_bias_f32" },
+  matmul_nn_f32: { skipping: "matmul_nn_skipping_f32", masked: "matmul_nn_relu_vjp_f32" },
+  matmul_nt_f32: { skipping: "matmul_nt_skipping_f32", turned: "matmul_nn_f32" },
+  matmul_tn_f32: { skipping: "matmul_tn_skipping_f32" },
+  matmul_nn_bias_f32: { skipping: "matmul_nn_skipping_bias_f32" },
+  matmul_nt_bias_f32: { skipping: "matmul_nt_skipping_bias_f32", turned: "matmul_nn_bias_f32" },
+  matmul_nn_relu_vjp_f32: { skipping: "matmul_nn_skipping_relu_vjp_f32" },
+  matmul_nn_skipping_f32: { masked: "matmul_nn_skipping_relu_vjp_f32" },
+  matmul_nt_skipping_f32: { turned: "matmul_nn_skipping_f32" },
+  matmul_nt_skipping_bias_f32: { turned: "matmul_nn_skipping_bias_f32" },
   // loss
   "{cross_entropy,nll}_f32": { faults: LABEL },
   bce_f32: { faults: "n: input {bits} at {index} of [{n}] is outside [0, 1]" },

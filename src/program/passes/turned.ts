@@ -12,8 +12,8 @@ const named = /* @__PURE__ */ new Reader(matmul);
 /** The kernel for the copy: of a dense product its twin, of a strided one of rows with a weight that lies dense the same. */
 function twin(row: Row): string | undefined {
   if (!named.has(row.kernel, "ldb")) return factsOf(row.kernel).turned;
-  const [outer, k, turnA, turnB, ldb] = named.numbers(row, "outer", "k", "turnA", "turnB", "ldb");
-  return turnA === 0 && turnB === 1 && outer === 1 && ldb === k ? row.kernel : undefined;
+  const [outer, k, transA, transB, ldb] = named.numbers(row, "outer", "k", "transA", "transB", "ldb");
+  return transA === 0 && transB === 1 && outer === 1 && ldb === k ? row.kernel : undefined;
 }
 /** Rows up to which it gains more than 5 % (bench/lab, 142 to 144: 23 % at 5, 8 % at 16, 2 % at 64). */
 const MOST_ROWS = 16;
@@ -52,7 +52,7 @@ export function turnWeights(
       made = { kernel: "transpose_b32", buffers, outputs: 1, extents: [1, n, k], scalars: [], op: row.op };
       copies.push(made);
     }
-    return named.changed(row, { b: made.buffers[0]!, turnB: 0, ldb: n }, kernel);
+    return named.changed(row, { b: made.buffers[0]!, transB: 0, ldb: n }, kernel);
   });
   return copies.length > 0 ? { rows: out, copies } : { rows, copies };
 }

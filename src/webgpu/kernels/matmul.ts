@@ -115,8 +115,8 @@ const choice = (bias: string): Implementation => ({
   kernels: {},
   expand(row, make, limits) {
     const [, inner, m, n] = row.extents as [number, number, number, number];
-    const [turnA, turnB, , , ldc, , , , , c0, c1] = row.scalars as number[];
-    const kernel = `matmul_strided_${FOUR[turnA! * 2 + turnB!]}${bias}_f32`;
+    const [transA, transB, , , ldc, , , , , c0, c1] = row.scalars as number[];
+    const kernel = `matmul_strided_${FOUR[transA! * 2 + transB!]}${bias}_f32`;
     const dense = ldc === n && (inner === 1 || c1 === m * n) && (row.extents[0] === 1 || c0 === inner * m * n);
     const one = { ...row, kernel };
     return (dense ? ways[kernel]!.expand!(one, make, limits) : null) ?? [one];

@@ -3,7 +3,7 @@
 //
 // Five to eight columns are two vectors of which the second ends with the last column: they overlap, and what stands
 // in both is computed and stored twice, the same. Likewise the last rows of many.
-import { put as putLanes, read } from "../lib/lanes";
+import { read, storeLanes } from "../lib/lanes";
 import { madd } from "../lib/simd";
 
 /** What the product is finished with: nothing; a bias [n], then the floor of pmax; 0 where y [m, n] is not above 0. */
@@ -12,17 +12,17 @@ export const BIAS: i32 = 1;
 export const MASK: i32 = 2;
 
 /** Columns that the kernels here take. */
-export const THIN: u32 = 8;
+export const FEW: u32 = 8;
 
-/** b [k, n] or, turned, [n, k] as k rows of 4 or 8 floats, by the columns of the two vectors. */
+/** b [k, n] or, transposed, [n, k] as k rows of 4 or 8 floats, by the columns of the two vectors. */
 // @ts-ignore: decorator
 @inline
-function packThin(turned: bool, to: usize, b: usize, ldb: usize, n: u32, k: u32): void {
+function pack(transposed: bool, to: usize, b: usize, ldb: usize, n: u32, k: u32): void {
   const rest: u32 = n > 4 ? n - 4 : 0;
-  const across: usize = turned ? ldb : 4;
-  const down: usize = turned ? 4 : ldb;
+  const across: usize = transposed ? ldb : 4;
+  const down: usize = transposed ? 4 : ldb;
   for (let q: u32 = 0; q < k; ++q) {
-    if (n >= 4 && !turned) {
+    if (n >= 4 && !transposed) {
       v128.store(to, v128.load(b));
       if (n > 4) v128.store(to, v128.load(b + (rest << 2)), 16);
     } else {
@@ -39,12 +39,12 @@ function packThin(turned: bool, to: usize, b: usize, ldb: usize, n: u32, k: u32)
 // Brings one vector of a row to c. A plain product has the bias -0 and the floor -infinity, which change no value.
 // @ts-ignore: decorator
 @inline
-function finishThin(MASKED: bool, c: usize, v: v128, bias: v128, least: v128, y: usize, n: u32): void {
+function finishRow(MASKED: bool, c: usize, v: v128, bias: v128, least: v128, y: usize, n: u32): void {
   if (!MASKED) v = f32x4.pmax(f32x4.add(v, bias), least);
   if (MASKED) v = v128.andnot(v, f32x4.le(read(y, n), f32x4.splat(0)));
   if (n >= 4) v128.store(c, v);
   else if (n == 1) v128.store32_lane(c, v, 0);
-  else putLanes(c, v, n);
+  else storeLanes(c, v, n);
 }
 
 /** Four rows and more of a b, b packed: tiles of 4 rows. extra: the bias, or y from the row of c on. */
@@ -52,7 +52,7 @@ function finishThin(MASKED: bool, c: usize, v: v128, bias: v128, least: v128, y:
 @inline
 function rows(
   finish: i32,
-  WIDE: bool,
+  TWO: bool,
   c: usize,
   ldc: usize,
   a: usize,
@@ -64,10 +64,10 @@ function rows(
   extra: usize,
   least: v128,
 ): void {
-  const rest: usize = WIDE ? <usize>(n - 4) << 2 : 0;
+  const rest: usize = TWO ? <usize>(n - 4) << 2 : 0;
   const bias0 = finish == BIAS ? read(extra, n) : f32x4.splat(-0.0);
   let bias1 = bias0;
-  if (WIDE && finish == BIAS) bias1 = v128.load(extra + rest);
+  if (TWO && finish == BIAS) bias1 = v128.load(extra + rest);
   const masked = finish == MASK;
   const length = <usize>k << 2;
   for (let i: u32 = 0; i < m; i += 4) {
@@ -96,105 +96,105 @@ function rows(
       let v1 = p0;
       let x = p0;
       v0 = v128.load(from);
-      if (WIDE) v1 = v128.load(from, 16);
+      if (TWO) v1 = v128.load(from, 16);
       x = i32x4.shuffle(w0, w0, 0, 0, 0, 0);
       p0 = madd(x, v0, p0);
-      if (WIDE) p1 = madd(x, v1, p1);
+      if (TWO) p1 = madd(x, v1, p1);
       x = i32x4.shuffle(w1, w1, 0, 0, 0, 0);
       q0 = madd(x, v0, q0);
-      if (WIDE) q1 = madd(x, v1, q1);
+      if (TWO) q1 = madd(x, v1, q1);
       x = i32x4.shuffle(w2, w2, 0, 0, 0, 0);
       r0 = madd(x, v0, r0);
-      if (WIDE) r1 = madd(x, v1, r1);
+      if (TWO) r1 = madd(x, v1, r1);
       x = i32x4.shuffle(w3, w3, 0, 0, 0, 0);
       s0 = madd(x, v0, s0);
-      if (WIDE) s1 = madd(x, v1, s1);
-      v0 = WIDE ? v128.load(from, 32) : v128.load(from, 16);
-      if (WIDE) v1 = v128.load(from, 48);
+      if (TWO) s1 = madd(x, v1, s1);
+      v0 = TWO ? v128.load(from, 32) : v128.load(from, 16);
+      if (TWO) v1 = v128.load(from, 48);
       x = i32x4.shuffle(w0, w0, 1, 1, 1, 1);
       p0 = madd(x, v0, p0);
-      if (WIDE) p1 = madd(x, v1, p1);
+      if (TWO) p1 = madd(x, v1, p1);
       x = i32x4.shuffle(w1, w1, 1, 1, 1, 1);
       q0 = madd(x, v0, q0);
-      if (WIDE) q1 = madd(x, v1, q1);
+      if (TWO) q1 = madd(x, v1, q1);
       x = i32x4.shuffle(w2, w2, 1, 1, 1, 1);
       r0 = madd(x, v0, r0);
-      if (WIDE) r1 = madd(x, v1, r1);
+      if (TWO) r1 = madd(x, v1, r1);
       x = i32x4.shuffle(w3, w3, 1, 1, 1, 1);
       s0 = madd(x, v0, s0);
-      if (WIDE) s1 = madd(x, v1, s1);
-      v0 = WIDE ? v128.load(from, 64) : v128.load(from, 32);
-      if (WIDE) v1 = v128.load(from, 80);
+      if (TWO) s1 = madd(x, v1, s1);
+      v0 = TWO ? v128.load(from, 64) : v128.load(from, 32);
+      if (TWO) v1 = v128.load(from, 80);
       x = i32x4.shuffle(w0, w0, 2, 2, 2, 2);
       p0 = madd(x, v0, p0);
-      if (WIDE) p1 = madd(x, v1, p1);
+      if (TWO) p1 = madd(x, v1, p1);
       x = i32x4.shuffle(w1, w1, 2, 2, 2, 2);
       q0 = madd(x, v0, q0);
-      if (WIDE) q1 = madd(x, v1, q1);
+      if (TWO) q1 = madd(x, v1, q1);
       x = i32x4.shuffle(w2, w2, 2, 2, 2, 2);
       r0 = madd(x, v0, r0);
-      if (WIDE) r1 = madd(x, v1, r1);
+      if (TWO) r1 = madd(x, v1, r1);
       x = i32x4.shuffle(w3, w3, 2, 2, 2, 2);
       s0 = madd(x, v0, s0);
-      if (WIDE) s1 = madd(x, v1, s1);
-      v0 = WIDE ? v128.load(from, 96) : v128.load(from, 48);
-      if (WIDE) v1 = v128.load(from, 112);
+      if (TWO) s1 = madd(x, v1, s1);
+      v0 = TWO ? v128.load(from, 96) : v128.load(from, 48);
+      if (TWO) v1 = v128.load(from, 112);
       x = i32x4.shuffle(w0, w0, 3, 3, 3, 3);
       p0 = madd(x, v0, p0);
-      if (WIDE) p1 = madd(x, v1, p1);
+      if (TWO) p1 = madd(x, v1, p1);
       x = i32x4.shuffle(w1, w1, 3, 3, 3, 3);
       q0 = madd(x, v0, q0);
-      if (WIDE) q1 = madd(x, v1, q1);
+      if (TWO) q1 = madd(x, v1, q1);
       x = i32x4.shuffle(w2, w2, 3, 3, 3, 3);
       r0 = madd(x, v0, r0);
-      if (WIDE) r1 = madd(x, v1, r1);
+      if (TWO) r1 = madd(x, v1, r1);
       x = i32x4.shuffle(w3, w3, 3, 3, 3, 3);
       s0 = madd(x, v0, s0);
-      if (WIDE) s1 = madd(x, v1, s1);
-      from += WIDE ? 128 : 64;
+      if (TWO) s1 = madd(x, v1, s1);
+      from += TWO ? 128 : 64;
     }
     for (; a0 < end; a0 += 4) {
       const v0 = v128.load(from);
       let v1 = v0;
-      if (WIDE) v1 = v128.load(from, 16);
-      from += WIDE ? 32 : 16;
+      if (TWO) v1 = v128.load(from, 16);
+      from += TWO ? 32 : 16;
       let x = v128.load32_splat(a0);
       p0 = madd(x, v0, p0);
-      if (WIDE) p1 = madd(x, v1, p1);
+      if (TWO) p1 = madd(x, v1, p1);
       x = v128.load32_splat(a0 + a1);
       q0 = madd(x, v0, q0);
-      if (WIDE) q1 = madd(x, v1, q1);
+      if (TWO) q1 = madd(x, v1, q1);
       x = v128.load32_splat(a0 + a2);
       r0 = madd(x, v0, r0);
-      if (WIDE) r1 = madd(x, v1, r1);
+      if (TWO) r1 = madd(x, v1, r1);
       x = v128.load32_splat(a0 + a3);
       s0 = madd(x, v0, s0);
-      if (WIDE) s1 = madd(x, v1, s1);
+      if (TWO) s1 = madd(x, v1, s1);
     }
     const at = ldc * r;
     const to = c + at;
     const y = extra + at;
     if (masked) {
-      finishThin(true, to, p0, bias0, least, y, n);
-      finishThin(true, to + ldc, q0, bias0, least, y + ldc, n);
-      finishThin(true, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
-      finishThin(true, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
-      if (WIDE) {
-        finishThin(true, to + rest, p1, bias1, least, y + rest, 4);
-        finishThin(true, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
-        finishThin(true, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
-        finishThin(true, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
+      finishRow(true, to, p0, bias0, least, y, n);
+      finishRow(true, to + ldc, q0, bias0, least, y + ldc, n);
+      finishRow(true, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
+      finishRow(true, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
+      if (TWO) {
+        finishRow(true, to + rest, p1, bias1, least, y + rest, 4);
+        finishRow(true, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
+        finishRow(true, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
+        finishRow(true, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
       }
     } else {
-      finishThin(false, to, p0, bias0, least, y, n);
-      finishThin(false, to + ldc, q0, bias0, least, y + ldc, n);
-      finishThin(false, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
-      finishThin(false, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
-      if (WIDE) {
-        finishThin(false, to + rest, p1, bias1, least, y + rest, 4);
-        finishThin(false, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
-        finishThin(false, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
-        finishThin(false, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
+      finishRow(false, to, p0, bias0, least, y, n);
+      finishRow(false, to + ldc, q0, bias0, least, y + ldc, n);
+      finishRow(false, to + 2 * ldc, r0, bias0, least, y + 2 * ldc, n);
+      finishRow(false, to + 3 * ldc, s0, bias0, least, y + 3 * ldc, n);
+      if (TWO) {
+        finishRow(false, to + rest, p1, bias1, least, y + rest, 4);
+        finishRow(false, to + ldc + rest, q1, bias1, least, y + ldc + rest, 4);
+        finishRow(false, to + 2 * ldc + rest, r1, bias1, least, y + 2 * ldc + rest, 4);
+        finishRow(false, to + 3 * ldc + rest, s1, bias1, least, y + 3 * ldc + rest, 4);
       }
     }
   }
@@ -243,13 +243,13 @@ function one(finish: i32, c: usize, a: usize, lda: usize, b: usize, ldb: usize, 
       from += ldb;
     }
     const at = <usize>r << 2;
-    finishThin(false, c + at, p, bias, least, extra + at, 4);
+    finishRow(false, c + at, p, bias, least, extra + at, 4);
   }
 }
 
-/** c [m, n] = a [m, k] b, finished; m >= 4, 1 <= n <= THIN, k <= KC. b is [k, n] or, turned, [n, k]. */
-export function thinRows(
-  turned: bool,
+/** c [m, n] = a [m, k] b, finished; m >= 4, 1 <= n <= FEW, k <= KC. b is [k, n] or, transposed, [n, k]. */
+export function fewColumns(
+  transposed: bool,
   finish: i32,
   c: usize,
   ldc: usize,
@@ -266,9 +266,9 @@ export function thinRows(
 ): void {
   const least = f32x4.splat(relu ? 0 : -Infinity);
   if (n == 1 && ldc == 4 && finish != MASK) {
-    return one(finish, c, a, lda, b, turned ? 4 : ldb, m, k, extra, least);
+    return one(finish, c, a, lda, b, transposed ? 4 : ldb, m, k, extra, least);
   }
-  packThin(turned, work, b, ldb, n, k);
+  pack(transposed, work, b, ldb, n, k);
   if (n > 4) rows(finish, true, c, ldc, a, lda, work, m, n, k, extra, least);
   else rows(finish, false, c, ldc, a, lda, work, m, n, k, extra, least);
 }

@@ -1,12 +1,12 @@
 // The register tile for up to three vectors of columns: 4 rows x 1 or 2 vectors, 3 rows x 3. The same chain of madds
 // an element as in tile.ts.
 import { madd } from "../lib/simd";
-import { put } from "./tile";
+import { storeVector } from "./tile";
 
 /** Rows of a tile of n <= 3 vectors. */
 // @ts-ignore: decorator
 @inline
-export function narrowRows(n: u32): u32 {
+export function tallRows(n: u32): u32 {
   return n == 3 ? 3 : 4;
 }
 
@@ -76,21 +76,21 @@ function body(
     a2 += jump;
     if (N < 3) a3 += jump;
   } while (--runs);
-  put(c0, p0, mode);
-  if (N > 1) put(c0 + 16, p1, mode);
-  if (N > 2) put(c0 + 32, p2, mode);
-  put(c1, q0, mode);
-  if (N > 1) put(c1 + 16, q1, mode);
-  if (N > 2) put(c1 + 32, q2, mode);
-  put(c2, r0, mode);
-  if (N > 1) put(c2 + 16, r1, mode);
-  if (N > 2) put(c2 + 32, r2, mode);
-  if (N < 3) put(c3, s0, mode);
-  if (N > 1 && N < 3) put(c3 + 16, s1, mode);
+  storeVector(c0, p0, mode);
+  if (N > 1) storeVector(c0 + 16, p1, mode);
+  if (N > 2) storeVector(c0 + 32, p2, mode);
+  storeVector(c1, q0, mode);
+  if (N > 1) storeVector(c1 + 16, q1, mode);
+  if (N > 2) storeVector(c1 + 32, q2, mode);
+  storeVector(c2, r0, mode);
+  if (N > 1) storeVector(c2 + 16, r1, mode);
+  if (N > 2) storeVector(c2 + 32, r2, mode);
+  if (N < 3) storeVector(c3, s0, mode);
+  if (N > 1 && N < 3) storeVector(c3 + 16, s1, mode);
 }
 
-/** n vectors of narrowRows(n) rows: the sum over `runs` runs of k steps, as in `tile`. */
-export function narrow(
+/** n vectors of tallRows(n) rows: the sum over `runs` runs of k steps, as in `tileRuns`. */
+export function tileTallRuns(
   n: u32,
   a0: usize,
   a1: usize,
@@ -111,4 +111,25 @@ export function narrow(
   if (n == 3) return body(3, a0, a1, a2, a2, sa, jump, b, ldb, k, runs, c0, c1, c2, c2, mode);
   if (n == 2) return body(2, a0, a1, a2, a3, sa, jump, b, ldb, k, runs, c0, c1, c2, c3, mode);
   body(1, a0, a1, a2, a3, sa, jump, b, ldb, k, runs, c0, c1, c2, c3, mode);
+}
+
+/** The same over one run whose A moves by 4 bytes a step. */
+// @ts-ignore: decorator
+@inline
+export function tileTall(
+  n: u32,
+  a0: usize,
+  a1: usize,
+  a2: usize,
+  a3: usize,
+  b: usize,
+  ldb: usize,
+  k: u32,
+  c0: usize,
+  c1: usize,
+  c2: usize,
+  c3: usize,
+  mode: i32,
+): void {
+  tileTallRuns(n, a0, a1, a2, a3, 4, 0, b, ldb, k, 1, c0, c1, c2, c3, mode);
 }

@@ -11,7 +11,7 @@ import { ADD } from "./tile";
 /** Brings a row of N vectors to C: STORE or ADD. */
 // @ts-ignore: decorator
 @inline
-function put(N: i32, c: usize, v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, mode: i32): void {
+function storeRow(N: i32, c: usize, v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, mode: i32): void {
   if (mode & ADD) {
     v0 = f32x4.add(v128.load(c), v0);
     v1 = f32x4.add(v128.load(c, 16), v1);
@@ -100,13 +100,13 @@ function body(
     a1 += 4;
     a2 += 4;
   }
-  put(N, c0, p0, p1, p2, p3, p4, p5, mode);
-  put(N, c1, q0, q1, q2, q3, q4, q5, mode);
-  put(N, c2, r0, r1, r2, r3, r4, r5, mode);
+  storeRow(N, c0, p0, p1, p2, p3, p4, p5, mode);
+  storeRow(N, c1, q0, q1, q2, q3, q4, q5, mode);
+  storeRow(N, c2, r0, r1, r2, r3, r4, r5, mode);
 }
 
 /** n = 6 or 4 vectors of three rows: the sum over k steps; A moves by 4 bytes a step, B by ldb; STORE or ADD. */
-export function tileWide(
+export function tile256(
   n: u32,
   a0: usize,
   a1: usize,

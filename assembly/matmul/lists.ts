@@ -1,6 +1,9 @@
-// The tile of products whose one factor has many zeros (listed.ts, and ../conv/poolgrad.ts for the gradients of a pooled
+// Lists of what is not zero, and the tile of products whose one factor has many zeros (skip.ts, and ../conv/poolgrad.ts for the gradients of a pooled
 // convolution): C[j] = sum over a list of value * row[j], up to 13 vectors at a time, 13 accumulators + 1 splat + 1 vector
 // of the row = 15 registers. A list is values, four bytes each, and, PLACES behind each, where its row begins.
+//
+// For example the row 0 5 0 0 7 of A, over rows of B 64 bytes apart: the values 5 7, the places 64 256, and with rows = B
+// the row of C is 5 * (B + 64) + 7 * (B + 256), vector by vector.
 import { madd } from "../lib/simd";
 
 /** Bytes of an entry of a list. */
@@ -10,7 +13,7 @@ export const LISTED: u32 = 16384;
 /** From a value to its place: room for a list and what is written behind it, and not a multiple of a page. */
 export const PLACES: usize = (<usize>LISTED << 2) + 1600;
 /** Vectors across a tile. */
-export const WIDE: u32 = 13;
+export const MOST_ACROSS: u32 = 13;
 
 const MAGIC: f32 = 12582912; // 1.5 * 2^23: adding it rounds to an integer in the low bits
 
@@ -45,7 +48,7 @@ function body(
     let p12 = p0;
     let at = list;
     let place = list + PLACES;
-    // Two a turn in the widths that listed.ts asks for most: loads are what the tile waits for, and so one brings two
+    // Two entries at a time in the widths that skip.ts asks for most: loads are what the tile waits for, and so one brings two
     // values and another two places. One x and one row for both keep the madds in this order: else the compiler takes
     // them sum by sum, and spills.
     if (N >= 10 && N <= 12) {
@@ -159,7 +162,7 @@ function body(
  * the next of `times` rows of C: rows and c each a step further, by the same list or, where `next` is not 0, by the one
  * behind it, which ends where the word at `next` says.
  */
-export function gather(
+export function sumLists(
   n: u32,
   rows: usize,
   rowStep: usize,
@@ -185,12 +188,12 @@ export function gather(
   if (n == 3) return body(3, rows, rowStep, list, end, next, c, cStep, times, tail, add);
   if (n == 2) return body(2, rows, rowStep, list, end, next, c, cStep, times, tail, add);
   if (n == 1) return body(1, rows, rowStep, list, end, next, c, cStep, times, tail, add);
-  const parts = (n + WIDE - 1) / WIDE;
+  const parts = (n + MOST_ACROSS - 1) / MOST_ACROSS;
   for (let p: u32 = 0; p < parts; ++p) {
     const v0 = (n * p) / parts;
     const v1 = (n * (p + 1)) / parts;
     const lanes = p + 1 < parts ? i32x4.splat(-1) : tail;
-    gather(v1 - v0, rows + (v0 << 4), rowStep, list, end, next, c + (v0 << 4), cStep, times, lanes, add);
+    sumLists(v1 - v0, rows + (v0 << 4), rowStep, list, end, next, c + (v0 << 4), cStep, times, lanes, add);
   }
 }
 
@@ -234,7 +237,7 @@ function append(list: usize, value: v128, place: v128, mask: i32): usize {
  * A gradient whose maximum was at (y, x) of a plane ow wide gets the offset y * dy + x * dx + base. The plane has at
  * most 2^20 pixels.
  */
-export function nonzeros(
+export function listGrads(
   list: usize,
   g: usize,
   idx: usize,

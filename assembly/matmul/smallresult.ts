@@ -1,8 +1,8 @@
 // Products aᵀ b of at most 8 x 8 elements over a long k: all of c in registers. The chains of madds are those of
-// gemm.ts: one over each block of KC, side by side where there is only one element to a row.
-import { KC } from "./gemm";
-import { put as putLanes, read } from "../lib/lanes";
+// gemm.ts: one over each block of k, side by side where there is only one element to a row.
+import { read, storeLanes } from "../lib/lanes";
 import { madd } from "../lib/simd";
+import { chain } from "./gemm";
 
 // The first up to four words at b.
 // @ts-ignore: decorator
@@ -17,21 +17,21 @@ function firstFour(b: usize, n: u32): v128 {
 // One row to c. The two vectors overlap: both sums are taken before the first store.
 // @ts-ignore: decorator
 @inline
-function bring(WIDE: bool, c: usize, v0: v128, v1: v128, rest: usize, n: u32, add: bool): void {
+function storeRow(TWO: bool, c: usize, v0: v128, v1: v128, rest: usize, n: u32, add: bool): void {
   if (add) {
-    v0 = f32x4.add(WIDE ? v128.load(c) : read(c, n), v0);
-    if (WIDE) v1 = f32x4.add(v128.load(c + rest), v1);
+    v0 = f32x4.add(TWO ? v128.load(c) : read(c, n), v0);
+    if (TWO) v1 = f32x4.add(v128.load(c + rest), v1);
   }
-  if (WIDE || n >= 4) v128.store(c, v0);
-  else putLanes(c, v0, n);
-  if (WIDE) v128.store(c + rest, v1);
+  if (TWO || n >= 4) v128.store(c, v0);
+  else storeLanes(c, v0, n);
+  if (TWO) v128.store(c + rest, v1);
 }
 
 /** Up to four columns of a by all n columns of b, over k rows. */
 // @ts-ignore: decorator
 @inline
 function corner(
-  WIDE: bool,
+  TWO: bool,
   c: usize,
   ldc: usize,
   a: usize,
@@ -43,7 +43,7 @@ function corner(
   k: u32,
   add: bool,
 ): void {
-  const rest: usize = WIDE ? <usize>(n - 4) << 2 : 0;
+  const rest: usize = TWO ? <usize>(n - 4) << 2 : 0;
   // Rows beyond the last repeat the last.
   const a1 = <usize>min<u32>(1, m - 1) << 2;
   const a2 = <usize>min<u32>(2, m - 1) << 2;
@@ -60,54 +60,54 @@ function corner(
   if (m >= 4) {
     for (; left > 0; --left) {
       const w = v128.load(a);
-      const v0 = WIDE ? v128.load(b) : firstFour(b, n);
+      const v0 = TWO ? v128.load(b) : firstFour(b, n);
       let v1 = v0;
-      if (WIDE) v1 = v128.load(b + rest);
+      if (TWO) v1 = v128.load(b + rest);
       let x = i32x4.shuffle(w, w, 0, 0, 0, 0);
       p0 = madd(x, v0, p0);
-      if (WIDE) p1 = madd(x, v1, p1);
+      if (TWO) p1 = madd(x, v1, p1);
       x = i32x4.shuffle(w, w, 1, 1, 1, 1);
       q0 = madd(x, v0, q0);
-      if (WIDE) q1 = madd(x, v1, q1);
+      if (TWO) q1 = madd(x, v1, q1);
       x = i32x4.shuffle(w, w, 2, 2, 2, 2);
       r0 = madd(x, v0, r0);
-      if (WIDE) t1 = madd(x, v1, t1);
+      if (TWO) t1 = madd(x, v1, t1);
       x = i32x4.shuffle(w, w, 3, 3, 3, 3);
       s0 = madd(x, v0, s0);
-      if (WIDE) s1 = madd(x, v1, s1);
+      if (TWO) s1 = madd(x, v1, s1);
       a += lda;
       b += ldb;
     }
   }
   for (; left > 0; --left) {
-    const v0 = WIDE ? v128.load(b) : firstFour(b, n);
+    const v0 = TWO ? v128.load(b) : firstFour(b, n);
     let v1 = v0;
-    if (WIDE) v1 = v128.load(b + rest);
+    if (TWO) v1 = v128.load(b + rest);
     let x = v128.load32_splat(a);
     p0 = madd(x, v0, p0);
-    if (WIDE) p1 = madd(x, v1, p1);
+    if (TWO) p1 = madd(x, v1, p1);
     x = v128.load32_splat(a + a1);
     q0 = madd(x, v0, q0);
-    if (WIDE) q1 = madd(x, v1, q1);
+    if (TWO) q1 = madd(x, v1, q1);
     x = v128.load32_splat(a + a2);
     r0 = madd(x, v0, r0);
-    if (WIDE) t1 = madd(x, v1, t1);
+    if (TWO) t1 = madd(x, v1, t1);
     x = v128.load32_splat(a + a3);
     s0 = madd(x, v0, s0);
-    if (WIDE) s1 = madd(x, v1, s1);
+    if (TWO) s1 = madd(x, v1, s1);
     a += lda;
     b += ldb;
   }
-  bring(WIDE, c, p0, p1, rest, n, add);
-  if (m > 1) bring(WIDE, c + ldc, q0, q1, rest, n, add);
-  if (m > 2) bring(WIDE, c + 2 * ldc, r0, t1, rest, n, add);
-  if (m > 3) bring(WIDE, c + 3 * ldc, s0, s1, rest, n, add);
+  storeRow(TWO, c, p0, p1, rest, n, add);
+  if (m > 1) storeRow(TWO, c + ldc, q0, q1, rest, n, add);
+  if (m > 2) storeRow(TWO, c + 2 * ldc, r0, t1, rest, n, add);
+  if (m > 3) storeRow(TWO, c + 3 * ldc, s0, s1, rest, n, add);
 }
 
 /** Five or six columns of b by five to eight of a, whose lanes hold the rows of c: less than a corner would pad. */
 // @ts-ignore: decorator
 @inline
-function turnedCorner(SIX: bool, c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, k: u32, add: bool, work: usize): void {
+function transposedCorner(SIX: bool, c: usize, ldc: usize, a: usize, lda: usize, b: usize, ldb: usize, m: u32, k: u32, add: bool, work: usize): void {
   const n: u32 = SIX ? 6 : 5;
   const rest = <usize>(m - 4) << 2;
   let p0 = f32x4.splat(0);
@@ -213,14 +213,14 @@ function single(c: usize, a: usize, lda: usize, b: usize, ldb: usize, n: u32, k:
     if (blocks > 2) p = f32x4.add(p, r);
     if (blocks > 3) p = f32x4.add(p, s);
     if (n >= 4) v128.store(c, p);
-    else putLanes(c, p, n);
+    else storeLanes(c, p, n);
     a += <usize>(blocks - 1) * da;
     b += <usize>(blocks - 1) * db;
   }
 }
 
-/** c [m, n] = aᵀ b, a [k, m], b [k, n]; 1 <= m, n <= THIN, k >= 1. */
-export function thinColumns(
+/** c [m, n] = aᵀ b, a [k, m], b [k, n]; 1 <= m, n <= FEW, k >= 1. */
+export function smallResult(
   c: usize,
   ldc: usize,
   a: usize,
@@ -232,19 +232,18 @@ export function thinColumns(
   k: u32,
   work: usize,
 ): void {
-  const blocks = (k + KC - 1) / KC;
-  const kc = ((k + blocks - 1) / blocks + 3) & ~3;
+  const kc = chain(k);
   if (m == 1 && n <= 4) return single(c, a, lda, b, ldb, n, k, kc);
   for (let pc: u32 = 0; pc < k; pc += kc) {
     const depth = min<u32>(kc, k - pc);
     const from = a + lda * pc;
     const over = b + ldb * pc;
     if (m > 4 && n == 5) {
-      turnedCorner(false, c, ldc, from, lda, over, ldb, m, depth, pc > 0, work);
+      transposedCorner(false, c, ldc, from, lda, over, ldb, m, depth, pc > 0, work);
       continue;
     }
     if (m > 4 && n == 6) {
-      turnedCorner(true, c, ldc, from, lda, over, ldb, m, depth, pc > 0, work);
+      transposedCorner(true, c, ldc, from, lda, over, ldb, m, depth, pc > 0, work);
       continue;
     }
     for (let i: u32 = 0; i < m; i += 4) {
