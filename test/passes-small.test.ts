@@ -7,6 +7,7 @@ import * as w from "../src/index.ts";
 import { constants } from "../src/program/passes/constants.ts";
 import { reluGradient } from "../src/program/passes/gradient.ts";
 import { WasmProgram } from "../src/wasm/program.ts";
+import { constant } from "./source.ts";
 import { ready } from "./waiting.ts";
 
 /** Kernels of the last program that ran. */
@@ -82,8 +83,8 @@ for (const simd of ["simd", "relaxed"] as const) {
 
 // --------------------------------------------------------------------------------------------------- thin products
 
-/** The longest chain of madds, KC of assembly/matmul/gemm.ts. */
-const LONGEST = 256;
+/** The longest chain of madds. */
+const LONGEST = constant("assembly/matmul/gemm.ts", "KC");
 
 /** c[i, j] = sum over q of a(i, q) b(q, j) in f32: chains over blocks of k, which are then added in turn. */
 function chains(

@@ -104,3 +104,34 @@ export function imports(text: string, { types = true } = {}): Import[] {
     found.push({ specifier: m[1]!, dynamic: true });
   return found;
 }
+
+/** Constants of a file by name, as their expressions, and the files that it imports them from. */
+function declared(path: string): { own: Map<string, string>; from: Map<string, string> } {
+  const code = blanked(read(path));
+  const own = new Map<string, string>();
+  for (const m of code.matchAll(/^(?:export )?const (\w+)(?:: \w+)? =\s([^;]+);/gm)) own.set(m[1]!, m[2]!);
+  const from = new Map<string, string>();
+  for (const m of code.matchAll(/^import \{([^}]*)\} from "(\.[^"]+)";/gm)) {
+    const file = new URL(m[2]!, `file:///${path}`).pathname.slice(1).replace(/(\.ts)?$/, ".ts");
+    for (const name of m[1]!.split(",")) from.set(name.trim(), file);
+  }
+  return { own, from };
+}
+
+/** The number that a constant of a file stands for, in AssemblyScript or TypeScript: its expression may name others. */
+export function constant(path: string, name: string): number {
+  const { own, from } = declared(path);
+  const text = own.get(name);
+  if (text === undefined) {
+    const file = from.get(name);
+    if (file === undefined) throw new Error(`${path} has no constant ${name}`);
+    return constant(file, name);
+  }
+  const plain = text.replace(/<\w+>/g, "").replace(/\b[A-Z]\w*/g, (other) => String(constant(path, other)));
+  if (!/^[\d\s()+*/<>_-]+$/.test(plain)) throw new Error(`${path}: ${name} is ${text}`);
+  return new Function(`return ${plain}`)() as number;
+}
+
+/** Names of the constants that a file exports. */
+export const exported = (path: string): string[] =>
+  [...blanked(read(path)).matchAll(/^export const (\w+)/gm)].map((m) => m[1]!);

@@ -1,4 +1,5 @@
-// Low memory: the words that host and threads share. The same addresses stand in assembly/lib/args.ts and replay.ts.
+// Low memory: the words that host and threads share. The same addresses stand in assembly/lib/args.ts and
+// replay.ts (test/constants.test.ts compares).
 
 const CONTROL = 1024;
 
