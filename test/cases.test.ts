@@ -66,7 +66,7 @@ for (const build of BUILDS.filter((b) => b !== "256" || lack === null)) {
     all(`every kernel was launched: ${build}, ${threads} threads`, () => {
       // Fused kernels are launched by passes alone: passes.test.ts holds them to the plain ones.
       const names = device.kernelNames.filter(
-        (name) => !/^(conv2d_pool|matmul_nn_relu_vjp|matmul_.._sparse)/.test(name),
+        (name) => !/^(conv2d_pool|matmul_nn_relu_vjp|matmul_.._skipping)/.test(name),
       );
       assert.equal(
         names.filter((name) => !seen.launched.has(name)),

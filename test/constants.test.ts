@@ -93,13 +93,12 @@ test("passes know which products go by dot products: turned ones would not keep 
 });
 
 test("convolution along lines takes what its op lets through", () => {
-  same("src/ops/conv.ts", LINES, "LINES");
-  same("src/ops/conv.ts", LINES, "BLOCK_VECTORS", "VECTORS");
+  same("src/program/winograd.ts", LINES, "BLOCK_VECTORS", "VECTORS");
   // Six rows of transformed weights, each up to 128 bytes longer than its floats.
-  const rows = constant("src/ops/conv.ts", "MOST_ROWS");
+  const rows = constant("src/program/winograd.ts", "MOST_ROWS");
   fits("weights", constant(LINES, "WEIGHT_BYTES"), 0, 6 * (4 * rows + 128));
   // The image, six rows of inputs and six of sums, each up to 256 bytes longer than its vectors.
-  const block = constant("src/ops/conv.ts", "BLOCK_BYTES") + 64 + 12 * 256;
+  const block = constant("src/program/winograd.ts", "BLOCK_BYTES") + 64 + 12 * 256;
   fits("a block of images", scratch, constant(LINES, "IMAGE") + constant(LINES, "BLOCK"), block);
 });
 

@@ -239,7 +239,7 @@ function complaints({ layouts, facts }: Table): string[] {
     );
     const twin = (is: string | undefined, by: string, what: string): void =>
       hold(is === (by !== name && layouts.has(by) ? by : undefined), name, `${what} is ${is}`);
-    twin(skipping, name.replace(/^(matmul_(?:nn|nt|tn))(?!_skipping)/, "$1_sparse"), "skipping");
+    twin(skipping, name.replace(/^(matmul_(?:nn|nt|tn))(?!_skipping)/, "$1_skipping"), "skipping");
     twin(turned, name.replace("matmul_nt", "matmul_nn"), "turned");
     twin(masked, /^matmul_.._(skipping_)?f32/.test(name) ? name.replace("_f32", "_relu_vjp_f32") : name, "masked");
     if (!name.includes("amp_") && PASSES.test(name) && name.startsWith("matmul"))

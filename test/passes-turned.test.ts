@@ -13,7 +13,7 @@ import { ready } from "./waiting.ts";
 let ran: string[] = [];
 const run = WasmProgram.prototype.run;
 WasmProgram.prototype.run = function (inputs, outputs) {
-  ran = this.encoded.map((r) => r.kernel.replace("_sparse", ""));
+  ran = this.encoded.map((r) => r.kernel.replace("_skipping", ""));
   run.call(this, inputs, outputs);
 };
 

@@ -14,7 +14,7 @@ import { gpuTest, lack, leastDevice } from "./webgpu-adapter.ts";
 import { checkCase, guard } from "./webgpu-harness.ts";
 
 /** Kernels that passes alone launch, and those of an algorithm that a device may offer: without them others do the work. */
-const OPTIONAL = /^(conv2d_pool|matmul_nn_relu_vjp|matmul_.._sparse)|winograd/;
+const OPTIONAL = /^(conv2d_pool|matmul_nn_relu_vjp|matmul_.._skipping)|winograd/;
 
 /** Kernels that cases launch on the reference. */
 function launchedBy(list: readonly Case[]): Set<string> {

@@ -1,10 +1,10 @@
-// Convolution, max-pool and relu in a row, and the sparse gradient behind a max-pool.
+// Convolution, max-pool and relu in a row, and the pooled gradient behind a max-pool.
 //
 // Forward: conv2d_bias -> max_pool2d -> relu becomes conv2d_pool, which never writes the convolution's whole output. It
 // keeps the bits.
 //
 // Backward: max_pool2d_vjp scatters one value a window into zeros, and the convolution's gradients multiply all of
-// them. The sparse kernels take the pooled gradient and the windows' indices as they are: a quarter of the work or less.
+// them. The pooled kernels take the pooled gradient and the windows' indices as they are: a quarter of the work or less.
 // The sums come in another order, and zeros are skipped, which shows where an operand is not finite.
 import type { Buffer, Row } from "../../core/device.ts";
 import { rows as convolution } from "../kernels/conv.ts";
@@ -17,10 +17,10 @@ import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
 
 /** Bytes of a convolution's output for one image that the fused kernel keeps in scratch: there is no room for more. */
 const FUSED_BYTES = 236000;
-/** Pixels up to which the sparse gradient of the input pays (measured: 22.9 ms against 8.3 dense at 224 x 224). */
-const SPARSE_PIXELS = 16384;
+/** Pixels up to which the pooled gradient of the input pays (measured: 22.9 ms against 8.3 dense at 224 x 224). */
+const POOLED_PIXELS = 16384;
 /** Floats of a kernel row, kw * ci, below which it does not pay. */
-const SPARSE_RUN = 8;
+const POOLED_RUN = 8;
 
 const named = /* @__PURE__ */ new Reader(convolution, pools, reduce, unary);
 
@@ -76,7 +76,7 @@ export const poolBackward: Pass = {
       if (!isTemporary(gx.storage)) return;
       const { writers, readers } = table.get(gx.storage)!;
       if (writers.length !== 1) return;
-      const replaced = readers.map((j) => sparse(rows[j]!, pool));
+      const replaced = readers.map((j) => onPooled(rows[j]!, pool));
       if (!readers.every((j) => untouched(rows, [gy.storage, idx.storage], i, j))) return;
       readers.forEach((j, n) => {
         if (replaced[n] !== null) out[j] = replaced[n]!;
@@ -90,7 +90,7 @@ export const poolBackward: Pass = {
 };
 
 /** The row on the pooled gradient that does what `row` does on the scattered one, which `pool` makes; null where none pays. */
-function sparse(row: Row, pool: Row): Row | null {
+function onPooled(row: Row, pool: Row): Row | null {
   const [scattered, g, idx] = named.buffers(pool, "gx", "gy", "idx");
   const [planes, ph, pw, high, wide] = named.numbers(pool, "planes", "oh", "ow", "h", "w");
   const whole = ({ storage, offset }: Buffer): boolean => storage === scattered.storage && offset === 0;
@@ -105,7 +105,7 @@ function sparse(row: Row, pool: Row): Row | null {
     const [n, co, oh, ow, padh, padw] = named.numbers(row, "n", "co", "oh", "ow", "ph", "pw");
     if (!whole(gy) || oh !== high || ow !== wide || n * co !== planes) return null;
     const [channels, kw, groups] = named.numbers(row, "channels", "kw", "groups");
-    if (high * wide > SPARSE_PIXELS || (kw * channels) / groups < SPARSE_RUN) return null;
+    if (high * wide > POOLED_PIXELS || (kw * channels) / groups < POOLED_RUN) return null;
     return named.changed(row, { g, idx, ph, pw, padh, padw }, "conv2d_pool_vjp_x_f32");
   }
   if (row.kernel === "sum_f32") {
