@@ -1,11 +1,9 @@
 // Adam and AdamW.
 
 import { fail } from "../core/error.ts";
-import { guard } from "../core/recording.ts";
-import type { Tensor } from "../core/tensor.ts";
 import { words64 } from "../row/words.ts";
-import { atLeastZero, expectRule, Optimizer, type ParamGroup, type Params } from "./optimizer.ts";
-import { withDefaults } from "./sgd.ts";
+import { Optimizer, type Params } from "./optimizer.ts";
+import { checkNumber, type Rule } from "./rule.ts";
 
 /** Hyperparameters of `Adam` and `AdamW` besides the learning rate. */
 export interface AdamHyperparameters {
@@ -27,69 +25,41 @@ export interface AdamOptions extends Partial<AdamHyperparameters> {
   lr?: number;
 }
 
-/** What Adam and AdamW share. */
-abstract class AdamFamily extends Optimizer<AdamHyperparameters> {
-  /** @internal */
-  protected abstract readonly decoupled: boolean;
-
-  /** @internal */
-  constructor(name: string, params: Params<AdamHyperparameters>, options: AdamOptions, weightDecay: number) {
-    const betas: readonly [number, number] = [0.9, 0.999];
-    const defaults = { lr: 1e-3, betas, eps: 1e-8, weightDecay, amsgrad: false, maximize: false };
-    super(name, params, withDefaults(name, defaults, options));
-  }
-
-  /** @internal */
-  protected check({ betas, eps, weightDecay }: AdamHyperparameters): void {
-    if (!Array.isArray(betas) || betas.length !== 2)
-      fail(this.name, `betas ${String(betas)}: two numbers are expected`);
+/** Adam's L2 penalty is 0 by default; AdamW's decay works on the weights themselves. */
+const adam = (name: string, weightDecay: number, decoupled: boolean): Rule<AdamHyperparameters> => ({
+  name,
+  defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay, amsgrad: false, maximize: false },
+  check({ betas, eps, weightDecay }) {
+    if (!Array.isArray(betas) || betas.length !== 2) fail(name, `betas ${String(betas)}: two numbers are expected`);
     betas.forEach((beta, i) => {
-      expectRule(this.name, `betas[${i}]`, beta, (v) => v >= 0 && v < 1, "a number of at least 0 and below 1");
+      checkNumber(name, `betas[${i}]`, beta, (v) => v >= 0 && v < 1, "a number of at least 0 and below 1");
     });
-    expectRule(this.name, "eps", eps, atLeastZero, "a number of at least 0");
-    expectRule(this.name, "weightDecay", weightDecay, atLeastZero, "a number of at least 0");
-  }
-
-  /** @internal */
-  protected update(group: ParamGroup<AdamHyperparameters>, segments: readonly { p: Tensor; g: Tensor }[]): void {
-    const scalars = [
-      ...words64(guard(() => group.betas[0])),
-      ...words64(guard(() => group.betas[1])),
-      ...words64(guard(() => group.eps)),
-      ...words64(guard(() => group.weightDecay)),
-      Number(guard(() => group.maximize)),
-      Number(this.decoupled),
-    ];
-    const moments = ["expAvg", "expAvgSq"];
-    if (guard(() => group.amsgrad)) {
-      this.launch(group, segments, "adam_amsgrad_f32", [...moments, "maxExpAvgSq"], scalars);
-    } else {
-      this.launch(group, segments, "adam_f32", moments, scalars);
-    }
-  }
-}
+    checkNumber(name, "eps", eps);
+    checkNumber(name, "weightDecay", weightDecay);
+  },
+  step({ betas, eps, weightDecay, amsgrad, maximize }) {
+    const scalars = [...[...betas, eps, weightDecay].flatMap(words64), Number(maximize), Number(decoupled)];
+    return amsgrad
+      ? [["expAvg", "expAvgSq", "maxExpAvgSq"], "adam_amsgrad_f32", scalars]
+      : [["expAvg", "expAvgSq"], "adam_f32", scalars];
+  },
+});
 
 /**
  * m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g², p -= lr m̂ / (sqrt(v̂) + eps), with m̂ and v̂ corrected for their start
  * at zero; weightDecay p is added to g. https://pytorch.org/docs/stable/generated/torch.optim.Adam.html
  */
-export class Adam extends AdamFamily {
-  /** @internal */
-  protected readonly decoupled = false;
-
+export class Adam extends Optimizer<AdamHyperparameters> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<AdamHyperparameters>, options: AdamOptions = {}) {
-    super("Adam", params, options, 0);
+    super(adam("Adam", 0, false), params, options);
   }
 }
 
 /** Adam whose decay works on the weights: p *= 1 - lr weightDecay. https://pytorch.org/docs/stable/generated/torch.optim.AdamW.html */
-export class AdamW extends AdamFamily {
-  /** @internal */
-  protected readonly decoupled = true;
-
+export class AdamW extends Optimizer<AdamHyperparameters> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<AdamHyperparameters>, options: AdamOptions = {}) {
-    super("AdamW", params, options, 0.01);
+    super(adam("AdamW", 0.01, true), params, options);
   }
 }

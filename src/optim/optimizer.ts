@@ -1,16 +1,18 @@
-// Optimizer: parameter groups, state, and a step that is one row a group. What a step reads from the host goes through
-// `guard`; the learning rate and the step counts lie on the device. So a captured step needs nothing from here.
+// Optimizer: parameter groups, state, and a step that is one row a group, or ops for each parameter, as its rule says. What a
+// step reads from the host goes through `guard`; the learning rate and the step counts lie on the device. So a captured step
+// needs nothing from here.
 
 import type { Device } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
-import { guard, lastingState, noteGrad, noteRead, refuseInCapture } from "../core/recording.ts";
+import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
 import { noGrad } from "../ops/modes.ts";
 import { word } from "../row/words.ts";
+import { checkNumber, type Rule, type Step, withDefaults } from "./rule.ts";
 
 /** Most parameters in one row. */
 const SEGMENTS = 64;
@@ -29,7 +31,8 @@ export class Group {
   constructor(optimizer: string, params: Tensor[], lr: number) {
     this.#optimizer = optimizer;
     this.params = params;
-    this.#lr = checkRate(optimizer, lr);
+    checkNumber(optimizer, "lr", lr);
+    this.#lr = lr;
   }
 
   /**
@@ -41,7 +44,7 @@ export class Group {
   }
 
   set lr(value: number) {
-    checkRate(this.#optimizer, value);
+    checkNumber(this.#optimizer, "lr", value);
     refuseInCapture(`${this.#optimizer}: lr`, "is a write from the host: set lr outside the captured function");
     if (this.#rate !== null && value !== this.#lr) {
       launch("fill_f32", [this.#rate], [], [1], [word(value)], `${this.#optimizer} lr`);
@@ -49,21 +52,14 @@ export class Group {
     this.#lr = value;
   }
 
-  /** The learning rate on a device, float32 [1]. @internal */
+  /** The learning rate on a device, float32 []. @internal */
   rate(device: Device): Tensor {
     if (this.#rate?.device !== device) {
       this.#rate?.release("the move of its group to another device");
-      this.#rate = lastingState(() => full([1], this.#lr, { device }).keep());
+      this.#rate = lastingState(() => full([], this.#lr, { device }).keep());
     }
     return this.#rate;
   }
-}
-
-function checkRate(optimizer: string, lr: unknown): number {
-  if (!(typeof lr === "number" && lr >= 0 && lr < Number.POSITIVE_INFINITY)) {
-    fail(optimizer, `lr ${String(lr)}: a number of at least 0 is expected`);
-  }
-  return lr;
 }
 
 /** A group with its hyperparameters as plain properties, which may be changed between steps. */
@@ -120,15 +116,19 @@ interface Segment {
 export abstract class Optimizer<H extends object = object> {
   /** Groups of parameters with their hyperparameters: `optimizer.paramGroups[0].lr = 0.01`. */
   readonly paramGroups: ParamGroup<H>[] = [];
-  /** @internal */
-  protected readonly name: string;
+  readonly #name: string;
+  readonly #rule: Rule<H>;
   readonly #defaults: H & { lr: number };
   readonly #state = new Map<Tensor, ParamState>();
+  /** Hyperparameters of groups, and the steps for these. */
+  readonly #ready: [h: object, step: Step][] = [];
 
   /** @internal */
-  constructor(name: string, params: Params<H>, defaults: H & { lr: number }) {
-    this.name = name;
-    this.#defaults = defaults;
+  constructor(rule: Rule<H>, params: Params<H>, options: Partial<H & { lr: number }>) {
+    const { name } = rule;
+    this.#name = name;
+    this.#rule = rule;
+    this.#defaults = withDefaults(name, rule.defaults, options);
     if (params instanceof Tensor || typeof params?.[Symbol.iterator] !== "function") {
       fail(
         name,
@@ -142,39 +142,28 @@ export abstract class Optimizer<H extends object = object> {
     else for (const group of list) this.addParamGroup(group as GroupSpec<H>);
   }
 
-  /** Throws when a hyperparameter breaks its rule. @internal */
-  protected abstract check(hyperparameters: H): void;
-
-  /** Launches the step for the parameters that have a gradient. @internal */
-  protected abstract update(group: ParamGroup<H>, segments: readonly Segment[]): void;
-
   /** Adds parameters, for example of a layer that is thawed later. What the group leaves out is as in the constructor. */
   addParamGroup(spec: GroupSpec<H>): void {
     if (spec === null || typeof spec !== "object" || !("params" in spec)) {
-      fail(this.name, `group ${this.paramGroups.length} is ${typeof spec}: an object with params is expected`);
+      fail(this.#name, `group ${this.paramGroups.length} is ${typeof spec}: an object with params is expected`);
     }
     const { params, ...own } = spec as { params: Tensor | Iterable<Tensor> } & Record<string, unknown>;
-    for (const key of Object.keys(own)) {
-      if (!(key in this.#defaults)) {
-        fail(this.name, `unknown option ${key}: it takes ${Object.keys(this.#defaults).join(", ")}`);
-      }
-    }
+    const { lr, ...rest } = withDefaults(this.#name, this.#defaults, own as Partial<H & { lr: number }>);
     const list = params instanceof Tensor ? [params] : [...params];
     const seen = new Set<Tensor>(this.paramGroups.flatMap((g) => g.params));
     list.forEach((p, i) => {
-      if (!(p instanceof Tensor)) fail(this.name, `parameter ${i} is ${typeof p}: a tensor is expected`);
-      if (p.dtype !== "float32") fail(this.name, `parameter ${i} (${p.describe()}) is ${p.dtype}: float32 is expected`);
+      if (!(p instanceof Tensor)) fail(this.#name, `parameter ${i} is ${typeof p}: a tensor is expected`);
+      if (p.dtype !== "float32")
+        fail(this.#name, `parameter ${i} (${p.describe()}) is ${p.dtype}: float32 is expected`);
       if (!p.isLeaf)
-        fail(this.name, `parameter ${i} (${p.describe()}) was made by a recorded op: only leaves can be optimized`);
-      if (p.strides !== null) fail(this.name, `parameter ${i} (${p.describe()}) does not lie dense: clone() it`);
+        fail(this.#name, `parameter ${i} (${p.describe()}) was made by a recorded op: only leaves can be optimized`);
+      if (p.strides !== null) fail(this.#name, `parameter ${i} (${p.describe()}) does not lie dense: clone() it`);
       if (seen.has(p))
-        fail(this.name, `parameter ${i} (${p.describe()}) is listed twice: each parameter stands in one group, once`);
+        fail(this.#name, `parameter ${i} (${p.describe()}) is listed twice: each parameter stands in one group, once`);
       seen.add(p);
     });
-    const given = Object.fromEntries(Object.entries(own).filter(([, v]) => v !== undefined));
-    const { lr, ...rest } = { ...this.#defaults, ...given };
-    this.check(rest as unknown as H);
-    this.paramGroups.push(Object.assign(new Group(this.name, list, lr), rest as unknown as H));
+    this.#rule.check(rest as unknown as H);
+    this.paramGroups.push(Object.assign(new Group(this.#name, list, lr), rest as unknown as H));
   }
 
   /** Drops the gradients of all parameters: they become null, or zeros with `setToNone: false`. */
@@ -205,79 +194,83 @@ export abstract class Optimizer<H extends object = object> {
       const segments: Segment[] = [];
       for (const p of group.params) {
         noteGrad(p);
-        if (p.ownGrad !== null) segments.push({ p, g: this.gradient(p, p.ownGrad) });
+        const g = p.ownGrad;
+        if (g === null) continue;
+        alive(this.#name, p);
+        alive(this.#name, g);
+        segments.push({ p, g: g.strides !== null ? noGrad(() => contiguous(g)) : g });
       }
       if (segments.length === 0) continue;
-      this.update(group, segments);
-      for (const { p, g } of segments) if (g !== p.ownGrad) g.release(`${this.name}.step()`);
+      this.#update(group, i, segments);
+      for (const { p, g } of segments) if (g !== p.ownGrad) g.release(`${this.#name}.step()`);
     }
   }
 
-  /** @internal */
-  private gradient(p: Tensor, g: Tensor): Tensor {
-    alive(this.name, p);
-    alive(this.name, g);
-    return g.strides !== null ? noGrad(() => contiguous(g)) : g;
+  /** What the rule makes of the hyperparameters as they are. A captured program holds for these: one guard for all. */
+  #stepOf(group: ParamGroup<H>, i: number): Step {
+    let [h, step] = this.#ready[i] ?? [];
+    if (h === undefined || !same(h, group)) {
+      const { lr: _, ...now } = this.#defaults as Record<string, unknown>;
+      for (const key in now) now[key] = group[key as keyof H];
+      h = copied(now);
+      step = this.#rule.step(h as H);
+      this.#ready[i] = [h, step];
+    }
+    if (recordingNow() !== null) guard(() => same(h, group));
+    return step!;
   }
 
   /**
-   * Appends a step of `kernel` for up to 64 parameters a row. Outputs are, per parameter, itself and its `moments`;
-   * inputs the learning rate and, per parameter, the gradient and (with moments) the step count, ticked before.
-   * @internal
+   * Launches the step for the parameters that have a gradient, up to 64 at a time. Where there is state, steps are counted before.
    */
-  protected launch(
-    group: Group,
-    segments: readonly Segment[],
-    kernel: string,
-    moments: readonly string[],
-    scalars: readonly number[],
-  ): void {
+  #update(group: ParamGroup<H>, i: number, segments: readonly Segment[]): void {
+    const [names, kernel, scalars] = this.#stepOf(group, i);
     const device = segments[0]!.p.device;
     const rate = group.rate(device);
     noteRead(rate);
-    const states = moments.length === 0 ? null : segments.map(({ p }) => this.stateOf(p, moments));
     for (let begin = 0; begin < segments.length; begin += SEGMENTS) {
-      const end = Math.min(begin + SEGMENTS, segments.length);
+      const some = segments.slice(begin, begin + SEGMENTS);
       const outputs: Tensor[] = [];
       const inputs: Tensor[] = [rate];
       const steps: Tensor[] = [];
-      const extents: number[] = [end - begin];
-      for (let i = begin; i < end; i++) {
-        const { p, g } = segments[i]!;
+      const extents: number[] = [some.length];
+      for (const { p, g } of some) {
         if (p.device !== device || g.device !== device) {
-          fail(this.name, `${p.describe()} is on ${p.device.type}: the group's first is on ${device.type}`);
+          fail(this.#name, `${p.describe()} is on ${p.device.type}: the group's first is on ${device.type}`);
         }
         outputs.push(p);
         inputs.push(g);
         extents.push(p.numel);
-        if (states === null) continue;
-        const state = states[i]!;
-        for (const name of moments) outputs.push(state[name]!);
+        if (names.length === 0) continue;
+        const state = this.#stateOf(p, names);
+        for (const name of names) outputs.push(state[name]!);
         steps.push(state.step!);
         inputs.push(state.step!);
       }
-      if (steps.length > 0) launch("tick_f32", steps, [], [steps.length], undefined, this.name);
-      launch(kernel, outputs, inputs, extents, scalars, this.name);
+      if (steps.length > 0) launch("tick_f32", steps, [], [steps.length], undefined, this.#name);
+      if (typeof kernel === "string") launch(kernel, outputs, inputs, extents, scalars, this.#name);
+      else kernel(outputs, inputs);
     }
   }
 
-  /** The state of `p`, with zeros for what is not there yet. @internal */
-  private stateOf(p: Tensor, moments: readonly string[]): ParamState {
+  /** The state of `p`, with zeros for what is not there yet. */
+  #stateOf(p: Tensor, names: readonly string[]): ParamState {
     let state = this.#state.get(p);
-    if (state === undefined || moments.some((name) => state![name] === undefined)) {
+    if (names.some((name) => state?.[name] === undefined)) {
       state = lastingState(() => {
         const { device } = p;
-        const fresh: Record<string, Tensor> = { step: zeros([1], { device }).keep() };
-        for (const name of moments) fresh[name] = zeros(p.shape, { device }).keep();
-        return { ...fresh, ...state };
+        const all: Record<string, Tensor> = { ...state };
+        all.step ??= zeros([1], { device }).keep();
+        for (const name of names) all[name] ??= zeros(p.shape, { device }).keep();
+        return all;
       });
       for (const x of Object.values(state!)) follow(p, x);
       this.#state.set(p, state);
     }
-    if (state.step!.device !== p.device) {
+    if (state!.step!.device !== p.device) {
       fail(
-        this.name,
-        `${p.describe()} is on ${p.device.type}, its state on ${state.step!.device.type}: to() of a module moves both`,
+        this.#name,
+        `${p.describe()} is on ${p.device.type}, its state on ${state!.step!.device.type}: to() of a module moves both`,
       );
     }
     return guard(() => this.#state.get(p))!;
@@ -293,13 +286,12 @@ export abstract class Optimizer<H extends object = object> {
     const state: Record<number, ParamState> = {};
     const paramGroups = this.paramGroups.map((group) => {
       const { params, ...own } = group;
-      const first = next;
-      for (const p of params) {
+      const numbers = params.map((p) => {
         const held = this.#state.get(p);
         if (held !== undefined) state[next] = { ...held };
-        next++;
-      }
-      return { ...copied(own), lr: group.lr, params: params.map((_, i) => first + i) };
+        return next++;
+      });
+      return { ...copied(own), lr: group.lr, params: numbers };
     });
     return { state, paramGroups };
   }
@@ -309,7 +301,7 @@ export abstract class Optimizer<H extends object = object> {
    * checked first; when one is wrong nothing has changed.
    */
   loadStateDict(dict: OptimizerState): void {
-    const say = (detail: string): never => fail(`${this.name}.loadStateDict`, detail);
+    const say = (detail: string): never => fail(`${this.#name}.loadStateDict`, detail);
     if (!Array.isArray(dict?.paramGroups) || typeof dict.state !== "object")
       say("a state dict with state and paramGroups is expected");
     const mine = this.paramGroups;
@@ -322,21 +314,21 @@ export abstract class Optimizer<H extends object = object> {
       if (!Array.isArray(params) || params.length !== group.params.length) {
         say(`group ${i} has ${params?.length} parameters: the optimizer's has ${group.params.length}`);
       }
-      checkRate(`${this.name}.loadStateDict`, lr);
+      checkNumber(`${this.#name}.loadStateDict`, "lr", lr);
       const unknown = Object.keys(own).find((key) => key !== "initialLr" && !(key in this.#defaults));
       if (unknown !== undefined)
         say(`group ${i} has an unknown option ${unknown}: it takes ${Object.keys(this.#defaults).join(", ")}`);
-      this.check({ ...group, ...own } as unknown as H);
+      this.#rule.check({ ...group, ...own } as unknown as H);
       params.forEach((number, j) => {
         target.set(number, group.params[j]!);
       });
     });
     const loaded = Object.entries(dict.state).map(([key, state]) => {
       const p = target.get(Number(key)) ?? say(`state of parameter ${key}: no group has such a parameter`);
-      for (const [name, x] of Object.entries(state)) this.fits(p, key, name, x);
+      for (const [name, x] of Object.entries(state)) this.#fits(p, key, name, x);
       return { p, state };
     });
-    refuseInCapture(`${this.name}.loadStateDict`, "replaces state: load outside the captured function");
+    refuseInCapture(`${this.#name}.loadStateDict`, "replaces state: load outside the captured function");
     dict.paramGroups.forEach(({ params, lr, ...own }, i) => {
       Object.assign(mine[i]!, copied(own));
       mine[i]!.lr = lr;
@@ -344,17 +336,16 @@ export abstract class Optimizer<H extends object = object> {
     const kept = new Set(loaded.map(({ p }) => p));
     for (const [p, state] of this.#state) {
       if (kept.has(p)) continue;
-      for (const x of Object.values(state)) x.release(`${this.name}.loadStateDict()`);
+      for (const x of Object.values(state)) x.release(`${this.#name}.loadStateDict()`);
       this.#state.delete(p);
     }
     noGrad(() => {
-      for (const { p, state } of loaded) this.take(p, state);
+      for (const { p, state } of loaded) this.#take(p, state);
     });
   }
 
-  /** @internal */
-  private fits(p: Tensor, key: string, name: string, x: unknown): void {
-    const subject = `${this.name}.loadStateDict`;
+  #fits(p: Tensor, key: string, name: string, x: unknown): void {
+    const subject = `${this.#name}.loadStateDict`;
     if (!(x instanceof Tensor)) fail(subject, `state ${key}.${name} is ${typeof x}: a tensor is expected`);
     alive(subject, x);
     const shape = name === "step" ? [1] : p.shape;
@@ -365,8 +356,8 @@ export abstract class Optimizer<H extends object = object> {
       fail(subject, `state ${key}.${name} is on ${x.device.type}: its parameter is on ${p.device.type}`);
   }
 
-  /** Copies in place where there is state, so that captured programs stay valid. @internal */
-  private take(p: Tensor, given: ParamState): void {
+  /** Copies in place where there is state, so that captured programs stay valid. */
+  #take(p: Tensor, given: ParamState): void {
     const held = this.#state.get(p);
     const names = Object.keys(given);
     if (
@@ -381,27 +372,23 @@ export abstract class Optimizer<H extends object = object> {
     for (const name of names) fresh[name] = clone(given[name]!).keep();
     // PyTorch's SGD counts no steps: a momentum buffer alone means that there was one.
     if (names.length > 0) fresh.step ??= full([1], 1, { device: p.device }).keep();
-    if (held !== undefined) for (const x of Object.values(held)) x.release(`${this.name}.loadStateDict()`);
+    for (const x of Object.values(held ?? {})) x.release(`${this.#name}.loadStateDict()`);
     for (const x of Object.values(fresh)) follow(p, x);
     this.#state.set(p, fresh);
   }
+}
+
+/** Whether all of `h`, numbers, booleans and lists of them, stands in `own` too. */
+function same(h: object, own: object): boolean {
+  for (const key in h) {
+    const a: unknown = h[key as never];
+    const b = own[key as never];
+    if (!(Array.isArray(a) ? sameShape(a, b) : Object.is(a, b))) return false;
+  }
+  return true;
 }
 
 /** Hyperparameters, arrays copied. */
 function copied(own: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(own).map(([key, v]) => [key, Array.isArray(v) ? [...v] : v]));
 }
-
-/** A number that obeys `rule`. @internal */
-export function expectRule(
-  optimizer: string,
-  name: string,
-  value: unknown,
-  ok: (v: number) => boolean,
-  rule: string,
-): void {
-  if (!(typeof value === "number" && ok(value))) fail(optimizer, `${name} ${String(value)}: ${rule} is expected`);
-}
-
-/** @internal */
-export const atLeastZero = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY;

@@ -1,0 +1,84 @@
+// A rule: what tells one optimizer from another, and what hyperparameters are expected to be. The rest is in optimizer.ts.
+import { fail } from "../core/error.ts";
+import { alias, type Tensor } from "../core/tensor.ts";
+import { compose } from "../ops/compose.ts";
+import { expectOptions } from "../ops/expect.ts";
+import { noGrad } from "../ops/modes.ts";
+
+/** A step by ops, for a table of parameters as a kernel takes it: made by `composed`. */
+type Composed = (outputs: readonly Tensor[], inputs: readonly Tensor[]) => void;
+
+/**
+ * What an optimizer does in a step: names of the state that each parameter has beside it, and a kernel with its scalars, or ops.
+ * State has the parameter's shape and is zeros at first. Where there is any, steps are counted too, in `step`, before the step.
+ * Outputs are, per parameter, itself and its state; inputs the learning rate and, per parameter, the gradient and its `step`.
+ */
+export type Step = readonly [
+  state: readonly string[],
+  ...([kernel: string, scalars: readonly number[]] | [ops: Composed]),
+];
+
+/**
+ * What tells one optimizer from another. `H` are the hyperparameters besides `lr`: numbers, booleans, and lists of them. A rule
+ * sees them in `h` alone, which the optimizer reads for it and guards: so no rule can forget one.
+ */
+export interface Rule<H extends object> {
+  /** The class's, for messages. */
+  readonly name: string;
+  /** Every option with its default, in the order in which messages list them. */
+  readonly defaults: Readonly<H & { lr: number }>;
+  /** Throws when a hyperparameter breaks its rule. */
+  check(h: Readonly<H>): void;
+  /** The step for these hyperparameters, whose numbers may go into rows: a captured program holds for them. */
+  step(h: Readonly<H>): Step;
+}
+
+/**
+ * A step by ops: for each parameter `write` changes it and its state in place, and leaves the gradient as it is. Nothing is
+ * recorded for gradients, and helpers go. What changes from step to step comes in as tensors of shape []: the learning rate,
+ * and among the state, where there is any, `step`, 1 in the first step. Writes that read what they write (`add_`, `mul_`, not
+ * `copy_`) are what a GPU skips where `GradScaler` found an infinity, or behind a fault.
+ */
+export const composed = <S extends string>(
+  names: readonly S[],
+  write: (p: Tensor, g: Tensor, state: Readonly<Record<S | "step", Tensor>>, lr: Tensor) => void,
+): Step => [
+  names,
+  (outputs, inputs) => {
+    const [held, given] = [names.length + 1, names.length > 0 ? 2 : 1];
+    for (let i = 0; i * held < outputs.length; i++) {
+      const p = outputs[i * held]!;
+      noGrad(() =>
+        compose(() => {
+          const state: Record<string, Tensor> = {};
+          names.forEach((name, j) => {
+            state[name] = outputs[i * held + 1 + j]!;
+          });
+          if (given > 1) state.step = alias(inputs[2 + i * given]!, []);
+          write(p, inputs[1 + i * given]!, state as Record<S | "step", Tensor>, inputs[0]!);
+          return p;
+        }),
+      );
+    }
+  },
+];
+
+/** `defaults` changed by `options`; unknown options are errors. */
+export function withDefaults<T extends object>(optimizer: string, defaults: T, options: Partial<T>): T {
+  expectOptions(optimizer, options, "{ lr: 0.01 }");
+  for (const key of Object.keys(options)) {
+    if (!(key in defaults)) fail(optimizer, `unknown option ${key}: it takes ${Object.keys(defaults).join(", ")}`);
+  }
+  return { ...defaults, ...Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) };
+}
+
+/** A number that obeys `rule`. */
+export function checkNumber(
+  optimizer: string,
+  name: string,
+  value: unknown,
+  ok = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY,
+  rule = "a number of at least 0",
+): void {
+  if (!(typeof value === "number" && ok(value))) fail(optimizer, `${name} ${String(value)}: ${rule} is expected`);
+}
