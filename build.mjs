@@ -1,6 +1,6 @@
 // Builds everything that is run from dist/: the three wasm builds and, unless --test, the published bundles and their types.
-// A wasm file that is newer than every source is kept.
-import { execFileSync } from "node:child_process";
+// A wasm file that is newer than every source is kept. `--fast`: two builds as asc leaves them, for `npm run mutate`.
+import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   cpSync,
@@ -11,10 +11,12 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { bundle } from "./bundle.mjs";
 import { types } from "./types.mjs";
 
@@ -22,6 +24,7 @@ const root = fileURLToPath(new URL(".", import.meta.url));
 process.chdir(root);
 const test = process.argv.includes("--test");
 const wasmOnly = process.argv.includes("--wasm");
+const fast = process.argv.includes("--fast");
 
 const newest = (dir) =>
   Math.max(
@@ -59,16 +62,26 @@ function said(target) {
   return Buffer.concat([Buffer.from([0, content.length]), content]);
 }
 
+const entryOf = (target) => (target.endsWith("-test") ? "assembly/test.ts" : "assembly/index.ts");
+
 function compile(target, out) {
   if (existsSync(out) && statSync(out).mtimeMs > sources) return;
-  const entry = target.endsWith("-test") ? "assembly/test.ts" : "assembly/index.ts";
   const part = `${out}.part`;
-  const asc = ["node_modules/assemblyscript/bin/asc.js", entry, "--target", target, "--outFile", part];
+  const asc = ["node_modules/assemblyscript/bin/asc.js", entryOf(target), "--target", target, "--outFile", part];
   execFileSync(process.execPath, asc, { stdio: "inherit" });
   execFileSync(process.execPath, ["node_modules/binaryen/bin/wasm-opt", part, ...PASSES, ...FEATURES, "-o", part]);
   writeFileSync(part, Buffer.concat([readFileSync(part), said(target)]));
   renameSync(part, out);
   console.log(`${out}  ${statSync(out).size} bytes`);
+}
+
+/** A build without wasm-opt: what it computes is the same. */
+async function rough(target) {
+  const out = target.endsWith("-test") ? `dist/test/${target.slice(0, -5)}.wasm` : `dist/${target}.wasm`;
+  const asc = ["node_modules/assemblyscript/bin/asc.js", entryOf(target), "--target", target, "--outFile", out];
+  await promisify(execFile)(process.execPath, asc);
+  writeFileSync(out, Buffer.concat([readFileSync(out), said(target)]));
+  utimesSync(out, 0, 0); // the next build makes it anew
 }
 
 /** Vite makes data: URLs of files below 4096 bytes, which a policy of `worker-src 'self'` refuses: so this one is longer. */
@@ -78,6 +91,10 @@ const WORKER_HEAD = `// A thread of wasmgrad, for pages that start no worker fro
 `;
 
 mkdirSync("dist/test", { recursive: true });
+if (fast) {
+  await Promise.all([...["simd", "relaxed"], ...(test ? ["simd-test", "relaxed-test"] : [])].map(rough));
+  process.exit();
+}
 compile("simd", "dist/simd.wasm");
 compile("relaxed", "dist/relaxed.wasm");
 compile("wide", "dist/wide.wasm");

@@ -1,10 +1,8 @@
 // The runner behind `npm test`: each test file is a process of its own, two at a time. Ends with `N passed, N failed`.
 // Arguments are parts of file names; with `--all` WebGPU has every case, not only the small ones, and published types every compiler. A line that a file prints as `skipped: NAME` names a test that it skipped.
-import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { stripVTControlCharacters } from "node:util";
-import { environment } from "./environment.ts";
+import { type Result, runFile } from "./file.ts";
 
 const AT_A_TIME = 2;
 /** Ends a file that hangs, so that it is named. With `--all` some take longer. */
@@ -12,71 +10,8 @@ const HANG_MS = (process.argv.includes("--all") ? 120 : 30) * 60_000;
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-interface Result {
-  readonly file: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-  readonly names: readonly string[];
-  readonly text: string;
-  /** What went wrong besides failing tests, or null. */
-  readonly trouble: string | null;
-  readonly seconds: number;
-}
-
-/** The sum of the numbers behind `word:` at the starts of lines; null when there are none. */
-function total(text: string, word: string): number | null {
-  const found = [...text.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)\\s*$`, "gm"))];
-  return found.length === 0 ? null : found.reduce((sum, match) => sum + Number(match[1]), 0);
-}
-
-function environmentOf(file: string): NodeJS.ProcessEnv {
-  const env = process.argv.includes("--all")
-    ? { ...process.env, WEBGPU_CASES: "all", TYPES_CELLS: "all" }
-    : process.env;
-  return environment(env, file);
-}
-
-function run(file: string): Promise<Result> {
-  const begin = performance.now();
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--import", "tsx", `${folder}${file}`], {
-      cwd: root,
-      env: environmentOf(file),
-    });
-    let text = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8");
-      stream.on("data", (part: string) => {
-        text += part;
-      });
-    }
-    let hangs = false;
-    const timer = setTimeout(() => {
-      hangs = true;
-      child.kill("SIGKILL");
-    }, HANG_MS);
-    const done = (code: number | null, reason: string): void => {
-      clearTimeout(timer);
-      const plain = stripVTControlCharacters(text);
-      const all = total(plain, "Total");
-      const passed = total(plain, "Passed") ?? 0;
-      const failed = (all ?? 0) - passed;
-      let trouble: string | null = null;
-      if (hangs) trouble = `it had not ended after ${HANG_MS / 60_000} minutes`;
-      else if (all === null) trouble = `it ended before its tests did (${reason})`;
-      else if (all === 0 && (total(plain, "Skipped") ?? 0) === 0) trouble = "it ran no test";
-      else if (code !== 0 && failed === 0) trouble = `all tests passed, but it ended with ${reason}`;
-      const names = [...plain.matchAll(/^\s*skipped: (.+)$/gm)].map((match) => match[1]!);
-      resolve({
-        ...{ file, passed, failed, skipped: total(plain, "Skipped") ?? 0, names, text: plain, trouble },
-        seconds: (performance.now() - begin) / 1000,
-      });
-    };
-    child.on("error", (error) => done(1, error.message));
-    child.on("close", (code, signal) => done(code, signal === null ? `code ${code}` : `signal ${signal}`));
-  });
-}
+const env = process.argv.includes("--all") ? { ...process.env, WEBGPU_CASES: "all", TYPES_CELLS: "all" } : process.env;
+const run = (file: string): Promise<Result> => runFile(file, { root, env, hangMs: HANG_MS });
 
 /** What is worth reading of a file that failed: without the dots. */
 const readable = (text: string): string =>

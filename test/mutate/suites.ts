@@ -1,0 +1,166 @@
+// Which tests are tried on a mutated file, and in which order: those of its family and room first, the quick before the long. One that
+// passes them all has survived what `npm test` holds against it, but for pages, other hosts and the published package.
+import { posix } from "node:path";
+import { imports, read, sources } from "../source.ts";
+
+export interface Suite {
+  /** In test/. */
+  readonly file: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Families of cases: the files of test/cases that have any. */
+const families = (): string[] =>
+  sources("test/cases")
+    .map((path) => posix.basename(path, ".ts"))
+    .filter((name) => name !== "case" && name !== "index");
+
+/** Rows and kernels whose names are not those of their families of cases. */
+const ALSO: Record<string, readonly string[]> = {
+  winograd: ["conv"],
+  sparse: ["conv"],
+  thin: ["matmul"],
+  listed: ["matmul"],
+  copy: ["create", "shape"],
+  narrow: ["shape", "views"],
+  walk: ["views", "inplace"],
+  each: ["binary", "unary", "where"],
+  compose: ["loss", "norm"],
+  strides: ["shape", "views"],
+  data: ["create"],
+  adam: ["optim"],
+  sgd: ["optim"],
+};
+
+/** The family that a file is called after: `convgrad` is conv. */
+function ownFamilies(file: string): string[] {
+  const name = posix.basename(file, ".ts");
+  const own = families().filter((family) => name.startsWith(family));
+  const also = Object.entries(ALSO).flatMap(([start, of]) => (name.startsWith(start) ? of : []));
+  return [...new Set([...own, ...also])];
+}
+
+/** The file and all that import it, directly or through others. */
+function users(file: string): string[] {
+  const files = sources(file.split("/")[0]!);
+  const importing = new Map(
+    files.map((from) => [
+      from,
+      imports(read(from)).map(({ specifier }) => {
+        const to = posix.join(posix.dirname(from), specifier);
+        return to.endsWith(".ts") ? to : `${to}.ts`;
+      }),
+    ]),
+  );
+  const found = [file];
+  for (const to of found)
+    for (const [from, list] of importing) if (list.includes(to) && !found.includes(from)) found.push(from);
+  return found;
+}
+
+/** Families of cases that a file of assembly/ or src/ops computes in: its own first. None: all. */
+export function familiesOf(file: string): string[] {
+  const own = ownFamilies(file);
+  // Every op reaches the ops that many are made of, and the export list every kernel.
+  if (file.startsWith("src/")) return own;
+  return [
+    ...new Set([
+      ...own,
+      ...users(file)
+        .filter((f) => !f.endsWith("/index.ts"))
+        .flatMap(ownFamilies),
+    ]),
+  ];
+}
+
+const plain = (...names: string[]): Suite[] => names.map((name) => ({ file: `${name}.test.ts`, env: {} }));
+
+/** Cases on one build; all families where none is named. */
+function cases(list: readonly string[], build: string, threads: string): Suite {
+  const env = { CASES_BUILDS: build, CASES_THREADS: threads };
+  return { file: "cases.test.ts", env: list.length === 0 ? env : { ...env, CASES_FAMILIES: list.join(",") } };
+}
+
+const QUICK = ["captured", "captured-gradients", "tape", "writes", "faults", "meaning"];
+/** Some seconds each, or less. */
+const MIDDLE = [
+  ...["blocks", "growth", "amp", "loader", "optim", "nn", "faults-device", "fuzz", "views-captured"],
+  ...["messages-public", "messages", "goldens", "goldens2", "memory-small", "views", "views-pairs"],
+];
+const PASSES = ["passes-turned", "passes-small", "passes", "passes-zeros"];
+/** What views, copies and writes launch. */
+const MOVED = ["create", "shape", "views", "inplace"];
+
+/** By the room or the folder of a file, the first that fits. */
+const ROOMS: readonly [RegExp, (file: string) => Suite[]][] = [
+  [
+    /^src\/core\//,
+    () => [
+      ...plain(...QUICK, ...MIDDLE, "print", "safetensors", "walk", "passes-small"),
+      cases(MOVED, "relaxed", "2"),
+      ...plain("capture", "memory-loop"),
+    ],
+  ],
+  [/^src\/program\/passes\//, () => plain(...PASSES, ...QUICK, "nn", "goldens", "goldens2", "fuzz", "walk", "capture")],
+  [
+    /^src\/(program|wasm)\//,
+    () => plain("barriers", "growth", ...QUICK, ...MIDDLE, "passes-small", "capture", "memory-loop", "threads"),
+  ],
+  [
+    /^src\/optim\//,
+    () =>
+      plain(
+        "optim",
+        "messages",
+        ...QUICK,
+        "nn",
+        "amp",
+        "faults-device",
+        "messages-public",
+        "goldens",
+        "growth",
+        "capture",
+      ),
+  ],
+  [
+    /^src\/ops\//,
+    (file) => {
+      const own = familiesOf(file);
+      const shown = cases(own, "relaxed", "2");
+      const rest = [...QUICK, ...MIDDLE, "print", "walk", "passes-small"];
+      // Where no family is called after the file all are run, last.
+      return own.length > 0
+        ? [...plain("tape", "writes"), shown, ...plain("messages", ...rest)]
+        : [...plain("tape", "writes", "messages", ...rest), shown];
+    },
+  ],
+  [
+    /^assembly\/(.*\/)?(replay|args)\.ts$/,
+    () => [
+      ...plain("captured", "faults-device", "barriers", "threads", "barrier", "capture"),
+      cases(["loss", "reduce", "matmul", "unary"], "relaxed", "1,2,3"),
+      ...plain("host", "walk", "meaning", "fuzz"),
+    ],
+  ],
+  [
+    /^assembly\//,
+    (file) => {
+      const own = familiesOf(file);
+      const products = own.some((f) => ["matmul", "conv", "pool"].includes(f));
+      return [
+        cases(own, "relaxed", "1,3"),
+        ...plain(...(own.includes("unary") ? ["math"] : []), "walk", ...(products ? PASSES : []), "optim", "nn"),
+        ...plain("goldens", "goldens2", "fuzz", "views", "meaning"),
+        cases(own, "simd", "2"),
+      ];
+    },
+  ],
+];
+
+/** The tests of a file, each once. */
+export function suitesOf(file: string): Suite[] {
+  const list = ROOMS.find(([files]) => files.test(file))?.[1](file) ?? plain(...QUICK, ...MIDDLE);
+  return list.filter(
+    (a, i) => list.findIndex((b) => b.file === a.file && JSON.stringify(b.env) === JSON.stringify(a.env)) === i,
+  );
+}
