@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { capture } from "../src/capture.ts";
 import { type Device, setDefaultDevice } from "../src/core/device.ts";
 import { WasmgradError } from "../src/core/error.ts";
+import { count } from "../src/core/lifetime.ts";
 import { backward } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
 import { init } from "../src/init.ts";
@@ -54,6 +55,26 @@ test("plain, momentum, dampening, nesterov, weight decay, maximize", () => {
   assert.equal(run({ momentum: 0.5 }), [0.9, 0.75, 0.575]);
   assert.equal(run({ momentum: 0.5, dampening: 0.5 }), [0.9, 0.8, 0.7]);
   assert.equal(run({ momentum: 0.5, nesterov: true }), [0.85, 0.675, 0.4875]);
+});
+
+test("a gradient that lies turned is copied for the step alone", () => {
+  const p = new Parameter(zeros([2, 3]));
+  p.grad = t(tensor([1, 2, 3, 4, 5, 6], { shape: [3, 2] }));
+  const optimizer = new SGD([p], { lr: 1 });
+  optimizer.step();
+  assert.equal(values(p), [-1, -3, -5, -2, -4, -6]);
+  const before = count.tensors;
+  optimizer.step();
+  assert.is(count.tensors, before);
+});
+
+test("a step names a parameter or a gradient that was released", () => {
+  for (const released of ["parameter", "gradient"]) {
+    const p = parameter(1);
+    p.grad = tensor([1]);
+    (released === "parameter" ? p : p.grad!).dispose();
+    refuses(() => new SGD([p], { lr: 1 }).step(), /^SGD: the tensor \w+ \[1\] was released by dispose\(\)/);
+  }
 });
 
 interface Recorded {

@@ -1,6 +1,6 @@
 // npm run mutate -- --count 150 --seed 1: mutations drawn from operators.ts, each tried on a copy of the tree against the tests that
 // concern its file. `--only TEXT`: of files whose path has it; `--operator NAME`; `--list` shows what would be tried; `--out FILE`
-// keeps the verdicts; `--again FILE` tries the mutations of such a file once more, `--survivors FILE` those that survived.
+// keeps the verdicts, and goes on with a file that has some; `--again FILE` tries the mutations of such a file once more, `--survivors FILE` those that survived.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Bar, Presets } from "cli-progress";
@@ -33,7 +33,7 @@ const reasons = new Map(KNOWN.map((k) => [keyOf(k), k.reason]));
 
 /** Those of an earlier run that the tree still has. */
 function earlier(file: string, outcomes: readonly string[]): Site[] {
-  const { mutations } = JSON.parse(readFileSync(file, "utf8")) as { mutations: Tried[] };
+  const { mutations } = read(file);
   const left = allSites();
   return mutations
     .filter((m) => outcomes.includes(m.outcome))
@@ -67,11 +67,17 @@ function chosen(): { sites: Site[]; count: number } {
 const place = (s: Pick<Site, "file" | "line" | "operator">): string => `${s.file}:${s.line} ${s.operator}`;
 const shown = (s: Pick<Site, "before" | "after">): string => `    ${s.before}\n    ${s.after}`;
 
+interface Kept {
+  readonly seed: string;
+  readonly mutations: Tried[];
+}
+const read = (file: string): Kept => JSON.parse(readFileSync(file, "utf8"));
+
 const tried: Tried[] = [];
 function keep(): void {
   if (given.out === undefined) return;
-  const all = { seed: given.seed, mutations: tried };
-  writeFileSync(given.out, `${JSON.stringify(all, null, 1)}\n`);
+  const kept: Kept = { seed: given.seed, mutations: tried };
+  writeFileSync(given.out, `${JSON.stringify(kept, null, 1)}\n`);
 }
 
 function shares(title: string, of: (t: Tried) => string): void {
@@ -106,12 +112,16 @@ async function main(): Promise<void> {
     process.exit(130);
   });
   bar.start(Math.min(count, sites.length), 0, { survived: 0, now: "" });
+  if (given.out !== undefined && existsSync(given.out)) tried.push(...read(given.out).mutations);
+  const done = new Set(tried.map(keyOf));
+  const left = sites.filter((s) => !done.has(keyOf(s)));
   let next = 0;
-  /** Places are given to mutations that can be tried. */
-  let open = count;
+  /** How many are to be tried: what is not viable does not count. */
+  let open = count - tried.filter((t) => t.outcome !== "not viable").length;
+  bar.increment(count - open);
   const work = async (copy: Trials): Promise<void> => {
-    while (open > 0 && next < sites.length) {
-      const s = sites[next++]!;
+    while (open > 0 && next < left.length) {
+      const s = left[next++]!;
       const { file, line, operator, before, after } = s;
       open--;
       bar.update({ now: place(s) });

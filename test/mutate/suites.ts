@@ -82,75 +82,65 @@ function cases(list: readonly string[], build: string, threads: string): Suite {
 }
 
 const QUICK = ["captured", "captured-gradients", "tape", "writes", "faults", "meaning"];
-/** Some seconds each, or less. */
+/** A second or two each. */
 const MIDDLE = [
-  ...["blocks", "growth", "amp", "loader", "optim", "nn", "faults-device", "fuzz", "views-captured"],
-  ...["messages-public", "messages", "goldens", "goldens2", "memory-small", "views", "views-pairs"],
+  ...["growth", "amp", "loader", "optim", "nn", "faults-device", "fuzz", "views-captured"],
+  ...["messages-public", "messages", "goldens", "goldens2", "views"],
 ];
 const PASSES = ["passes-turned", "passes-small", "passes", "passes-zeros"];
-/** What views, copies and writes launch. */
-const MOVED = ["create", "shape", "views", "inplace"];
 
-/** By the room or the folder of a file, the first that fits. */
+/** Tests that take longer, for the files that they are about. */
+const LONGER: readonly [RegExp, readonly string[]][] = [
+  [/\/(memory|lifetime|tensor|entry|growth|usage|arenas)\.ts$/, ["memory-small", "memory-loop"]],
+  [/\/(capture|recording|tape|plan|barriers)\.ts$|^src\/wasm\//, ["passes-small", "capture"]],
+  [/\/(barriers|script|runner|pool|replay|args)\.ts$/, ["threads", "barrier"]],
+  [/\/(layout|strides|each|views|inplace|op|nest|walk)\.ts$/, ["views-pairs", "walk"]],
+  [
+    /^src\/ops\/(unary|binary|where)\.ts$|^assembly\/(.*\/)?(map|lanes|arith|math|unary|binary|where)\.ts$/,
+    ["walk", "math"],
+  ],
+  [/^assembly\/(.*\/)?(matmul|listed|sparse|gemm|thin\w*|convsparse)\.ts$/, ["passes-zeros", "passes-turned"]],
+  [/^assembly\/(.*\/)?(conv\w*|pool|winograd\w*|tile|sparse)\.ts$/, ["passes"]],
+  [/^src\/ops\/(conv|pool|matmul|norm|softmax|loss)\.ts$/, ["passes-small"]],
+];
+const longer = (file: string): Suite[] => plain(...LONGER.flatMap(([files, tests]) => (files.test(file) ? tests : [])));
+
+/** By the room or the folder of a file, the first that fits: what is tried in front of the longer ones. */
 const ROOMS: readonly [RegExp, (file: string) => Suite[]][] = [
-  [
-    /^src\/core\//,
-    () => [
-      ...plain(...QUICK, ...MIDDLE, "print", "safetensors", "walk", "passes-small"),
-      cases(MOVED, "relaxed", "2"),
-      ...plain("capture", "memory-loop"),
-    ],
-  ],
-  [/^src\/program\/passes\//, () => plain(...PASSES, ...QUICK, "nn", "goldens", "goldens2", "fuzz", "walk", "capture")],
-  [
-    /^src\/(program|wasm)\//,
-    () => plain("barriers", "growth", ...QUICK, ...MIDDLE, "passes-small", "capture", "memory-loop", "threads"),
-  ],
+  [/^src\/core\//, () => plain(...QUICK, ...MIDDLE, "blocks", "print", "safetensors")],
+  [/^src\/program\/passes\//, () => plain(...PASSES, ...QUICK, "nn", "goldens", "fuzz")],
+  [/^src\/(program|wasm)\//, () => plain("barriers", "growth", "blocks", ...QUICK, ...MIDDLE)],
   [
     /^src\/optim\//,
-    () =>
-      plain(
-        "optim",
-        "messages",
-        ...QUICK,
-        "nn",
-        "amp",
-        "faults-device",
-        "messages-public",
-        "goldens",
-        "growth",
-        "capture",
-      ),
+    () => plain("optim", "messages", ...QUICK, "nn", "amp", "faults-device", "messages-public", "goldens", "growth"),
   ],
   [
     /^src\/ops\//,
     (file) => {
       const own = familiesOf(file);
       const shown = cases(own, "relaxed", "2");
-      const rest = [...QUICK, ...MIDDLE, "print", "walk", "passes-small"];
       // Where no family is called after the file all are run, last.
       return own.length > 0
-        ? [...plain("tape", "writes"), shown, ...plain("messages", ...rest)]
-        : [...plain("tape", "writes", "messages", ...rest), shown];
+        ? [...plain("tape", "writes"), shown, ...plain("messages", ...QUICK, ...MIDDLE)]
+        : [...plain("tape", "writes", "messages", ...QUICK, ...MIDDLE), shown];
     },
   ],
   [
     /^assembly\/(.*\/)?(replay|args)\.ts$/,
     () => [
-      ...plain("captured", "faults-device", "barriers", "threads", "barrier", "capture"),
+      ...plain("captured", "faults-device", "barriers", "threads", "barrier"),
       cases(["loss", "reduce", "matmul", "unary"], "relaxed", "1,2,3"),
-      ...plain("host", "walk", "meaning", "fuzz"),
+      ...plain("meaning", "fuzz"),
     ],
   ],
   [
     /^assembly\//,
     (file) => {
       const own = familiesOf(file);
-      const products = own.some((f) => ["matmul", "conv", "pool"].includes(f));
       return [
         cases(own, "relaxed", "1,3"),
-        ...plain(...(own.includes("unary") ? ["math"] : []), "walk", ...(products ? PASSES : []), "optim", "nn"),
-        ...plain("goldens", "goldens2", "fuzz", "views", "meaning"),
+        ...longer(file),
+        ...plain("optim", "nn", "goldens", "goldens2", "fuzz", "views", "meaning"),
         cases(own, "simd", "2"),
       ];
     },
@@ -159,7 +149,8 @@ const ROOMS: readonly [RegExp, (file: string) => Suite[]][] = [
 
 /** The tests of a file, each once. */
 export function suitesOf(file: string): Suite[] {
-  const list = ROOMS.find(([files]) => files.test(file))?.[1](file) ?? plain(...QUICK, ...MIDDLE);
+  const first = ROOMS.find(([files]) => files.test(file))?.[1](file) ?? plain(...QUICK, ...MIDDLE);
+  const list = [...first, ...longer(file)];
   return list.filter(
     (a, i) => list.findIndex((b) => b.file === a.file && JSON.stringify(b.env) === JSON.stringify(a.env)) === i,
   );

@@ -84,7 +84,7 @@ export class Trials {
   }
 
   dispose(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** Whether a test passes without a mutation. */
