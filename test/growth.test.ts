@@ -2,6 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { count } from "../src/core/lifetime.ts";
+import { tick } from "../src/core/memory.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import { Growth } from "../src/memory/growth.ts";
@@ -29,6 +30,37 @@ test("memory grows ahead for what is seen twice, and a collection comes before i
   }
   assert.is(reserved, early);
   assert.ok(early <= 100 * MB, `${early / MB} MB`);
+});
+
+test("where a collection can only be asked for, it is asked for again until nothing more comes", async () => {
+  /** Turns and requests until it ends, with `falls` saying at which turns something is released. */
+  const collected = async (falls: (turn: number) => boolean): Promise<[number, number]> => {
+    const growth = new Growth();
+    let [held, turns, asked] = [2 ** 30, 0, 0];
+    growth.tick(held, held);
+    assert.ok(growth.crowded);
+    const ask = (): boolean => {
+      asked++;
+      return false;
+    };
+    const turn = async (): Promise<void> => {
+      assert.ok(++turns < 1000, "it ends");
+      if (falls(turns)) held -= 1000;
+    };
+    await growth.collect(ask, turn, () => held);
+    return [turns, asked];
+  };
+  assert.equal(await collected(() => false), [24, 7]);
+  assert.equal(await collected((i) => i === 10), [33, 9]);
+});
+
+test("a collection takes what has just been made and dropped", async () => {
+  const device = await w.init({ threads: 1 });
+  for (let i = 0; i < 120; i++) w.zeros([1 << 18]);
+  assert.ok(device.liveBytes >= 120 << 20);
+  await tick(device);
+  assert.ok(device.liveBytes <= 8 << 20, `${device.liveBytes >> 20} MB are live`);
+  await device.dispose();
 });
 
 test("a replay makes a number of objects that does not depend on the rows", async () => {

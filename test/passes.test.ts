@@ -203,6 +203,9 @@ test("relu changes places with the pool behind it, and its mask with the pool's 
     better.map((r) => r.extents),
     [pool.extents, [6], [6], back.extents],
   );
+  // No pool reads it.
+  const alone = [rows[0]!, pool, back].map((r, i) => (i === 0 ? elementwise("relu_f32", ga!, a!) : r));
+  assert.is(poolBeforeRelu.run(alone, isTemporary), alone);
   // Another reader of relu's result, of the scattered gradient, or a mask that is not relu's: as they were.
   const other = storage("z", true);
   for (const more of [elementwise("exp_f32", other, b!), elementwise("exp_f32", other, g!)]) {

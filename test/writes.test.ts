@@ -14,6 +14,13 @@ const OVERLAP = /some elements of the input tensor and the written-to tensor ref
 const TWICE = /more than one element of the written-to tensor refers to a single memory location/;
 const VERSION = /one of the variables needed for gradient computation has been modified by an inplace operation/;
 
+program("a copy onto itself counts as a write", async () => {
+  const y = leaf(1, 2).mul(3);
+  const z = y.mul(y).sum();
+  w.noGrad(() => w.copy_(y, y));
+  assert.match(await messageOf(() => z.backward()), VERSION);
+});
+
 program("what is written with itself: the gradient counts both", async (same) => {
   const x = leaf(1, 2, 3);
   const of = async (write: (y: w.Tensor) => unknown, expected: number[], what: string): Promise<void> => {

@@ -85,7 +85,7 @@ const QUICK = ["captured", "captured-gradients", "tape", "writes", "faults", "me
 /** A second or two each. */
 const MIDDLE = [
   ...["growth", "amp", "loader", "optim", "nn", "faults-device", "fuzz", "views-captured"],
-  ...["messages-public", "messages", "goldens", "goldens2", "views"],
+  ...["messages-public", "messages", "goldens", "goldens2", "views", "temporaries"],
 ];
 const PASSES = ["passes-turned", "passes-small", "passes", "passes-zeros"];
 
