@@ -86,6 +86,21 @@ test("temporaries that live in one segment have bytes of their own", () => {
   );
 });
 
+test("the plan takes no more bytes than the largest first, and the earliest of equals, leave room for", () => {
+  /** Bytes of a plan over temporaries of such sizes, each written and last read by such rows. */
+  const planned = (...temporaries: [size: number, first: number, last: number][]): number => {
+    const made = temporaries.map(([bytes], i) => ({ bytes, label: `${i}` }) as Storage);
+    const rows = Array.from({ length: 1 + Math.max(...temporaries.map(([, , last]) => last)) }, (_, at): Row => {
+      const named = made.filter((_, i) => temporaries[i]![1] === at || temporaries[i]![2] === at);
+      const buffers = named.map((storage) => ({ storage, offset: 0 }));
+      return { ...{ kernel: "k", op: "k", outputs: 1, extents: [], scalars: [] }, buffers };
+    });
+    return plan(rows, () => true).bytes;
+  };
+  assert.is(planned([64, 2, 3], [64, 4, 5], [64, 1, 4], [64, 5, 6]), 128);
+  assert.is(planned([64, 4, 6], [128, 2, 3], [128, 4, 6], [64, 3, 6]), 256);
+});
+
 test("an input that the program itself writes: the same bits on one thread and on three", async () => {
   const run = async (threads: number): Promise<Float32Array[]> => {
     const device = await ready(await w.init({ threads }));

@@ -9,7 +9,7 @@ import { count } from "../src/core/lifetime.ts";
 import { backward } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
 import { init } from "../src/init.ts";
-import { Linear, Parameter, Sequential } from "../src/nn/index.ts";
+import { Linear, Module, Parameter, Sequential } from "../src/nn/index.ts";
 import { add, fill_, linear, mul, mulScalar, ones, sin, sub, sum, t, tensor, view, zeros } from "../src/ops/index.ts";
 import { Adam, AdamW, lrScheduler, type Optimizer, SGD } from "../src/optim/index.ts";
 import { ReferenceDevice } from "./reference.ts";
@@ -360,6 +360,56 @@ test("a captured step equals the eager one: lr, momentum, a frozen layer, loaded
   }
 });
 
+test("a captured step takes each hyperparameter that is changed between calls", async () => {
+  const sgd = (p: Tensor[]) => new SGD(p, { lr: 0.1, momentum: 0.5, weightDecay: 0.1 });
+  const nesterov = (p: Tensor[]) => new SGD(p, { lr: 0.1, momentum: 0.5, nesterov: true });
+  const adam = (p: Tensor[]) => new Adam(p, { lr: 0.1, weightDecay: 0.1, eps: 1e-3 });
+  const changes: [(p: Tensor[]) => Optimizer<object>, object][] = [
+    ...[{ momentum: 0.9 }, { dampening: 0.5 }, { weightDecay: 0.5 }, { maximize: true }, { nesterov: true }].map(
+      (change) => [sgd, change] as [typeof sgd, object],
+    ),
+    [nesterov, { nesterov: false }],
+    ...[{ betas: [0.5, 0.999] }, { betas: [0.9, 0.5] }, { eps: 1 }, { weightDecay: 0.5 }].map(
+      (change) => [adam, change] as [typeof adam, object],
+    ),
+    [adam, { maximize: true }],
+    [(p) => new Adam(p, { lr: 0.1, betas: [0.9, 0.5] }), { amsgrad: true }],
+  ];
+  for (const [make, change] of changes) {
+    const trace = async (captured: boolean, changed: boolean): Promise<number[][]> => {
+      const p = parameter(1, -2);
+      const optimizer = make([p]);
+      const f = (x: Tensor): void => {
+        optimizer.zeroGrad();
+        backward(sum(mul(mul(p, p), x)));
+        optimizer.step();
+      };
+      const step = captured ? capture(f) : async (x: Tensor) => f(x);
+      const seen: number[][] = [];
+      for (let i = 0; i < 7; i++) {
+        if (i === 4 && changed) Object.assign(optimizer.paramGroups[0]!, change);
+        await step(tensor([3 - i, 1]));
+        seen.push(values(p));
+      }
+      return seen;
+    };
+    const eager = await trace(false, true);
+    assert.equal(await trace(true, true), eager, JSON.stringify(change));
+    assert.not.equal(await trace(false, false), eager, `${JSON.stringify(change)} counts`);
+  }
+});
+
+test("what stands at the bounds of hyperparameters is taken", () => {
+  const p = parameter(1);
+  for (const optimizer of [
+    new SGD([p], { lr: 0, momentum: 0, weightDecay: 0 }),
+    new Adam([p], { lr: 0, betas: [0, 0], eps: 0, weightDecay: 0 }),
+  ]) {
+    stepWith(optimizer, p, 1);
+    assert.equal(values(p), [1]);
+  }
+});
+
 test("lr is set outside of captured functions", async () => {
   const p = parameter(1);
   const optimizer = new SGD([p], { lr: 0.1 });
@@ -448,6 +498,25 @@ test("zeroGrad to zeros takes gradients off the tape: steps with createGraph do 
     assert.equal([p.grad!.requiresGrad, ...values(p.grad!)], [false, 0, 0, 0]);
   }
   assert.equal(runs[0], runs[1]);
+});
+
+test("parameters that find no place on another device leave nothing there", async () => {
+  const [from, to] = [new ReferenceDevice(true), new ReferenceDevice()];
+  class Both extends Module {
+    first = new Parameter(zeros([3], { device: from }));
+    second = new Parameter(zeros([2], { device: from, dtype: "float16" }));
+    forward = (x: Tensor): Tensor => x;
+  }
+  const both = new Both();
+  both.first.grad = zeros([3], { device: from });
+  try {
+    await both.to(to);
+    assert.unreachable("a device without float16 took one");
+  } catch (error) {
+    assert.match((error as Error).message, /float16 on reference/);
+  }
+  assert.is(to.liveBytes, 0);
+  assert.is(both.first.device, from);
 });
 
 test("an optimizer and its state follow parameters that move", async () => {

@@ -6,7 +6,7 @@ import { setDefaultDevice } from "../src/core/device.ts";
 import { count } from "../src/core/lifetime.ts";
 import { backward } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
-import { full, manualSeed, tensor } from "../src/ops/index.ts";
+import { full, manualSeed, matmul, select, softmax, t, tensor } from "../src/ops/index.ts";
 import { type Case, dtypeOf, small, values } from "./cases/case.ts";
 import { cases } from "./cases/index.ts";
 import { reference } from "./harness.ts";
@@ -57,5 +57,24 @@ for (const recorded of [false, true]) {
     assert.ok(flat > 500, `${flat}`);
   });
 }
+
+test("the dense copy of a view goes with the op that needs it", () => {
+  setDefaultDevice(reference);
+  const view = t(full([3, 4], 1));
+  const before = count.tensors;
+  softmax(view, 0);
+  assert.is(count.tensors, before + 1);
+});
+
+test("a product that copies a factor twice keeps neither copy", () => {
+  setDefaultDevice(reference);
+  // No line of it is a run, and in front of the matrices are more than two loops.
+  const a = select(full([2, 1, 4, 1, 3, 5, 2], 1), 6, 0);
+  const b = full([3, 1, 2, 5, 2], 1);
+  const before = count.tensors;
+  const y = matmul(a, b);
+  assert.equal(y.shape, [2, 3, 4, 2, 3, 2]);
+  assert.is(count.tensors, before + 1);
+});
 
 test.run();
