@@ -50,6 +50,26 @@ export function read(x: Tensor): Value {
   });
 }
 
+/** What lies before and behind an input: NaN beside it, behind which a number shows what is made of NaN. */
+function surroundings(n: number, dtype: DType): Float32Array | Int32Array {
+  if (!isFloat(dtype)) return new Int32Array(n + 6).fill(-999);
+  const wide = new Float32Array(n + 6).fill(Number.NaN);
+  wide[1] = wide[n + 4] = 12345;
+  return wide;
+}
+
+/** Throws where what lies around an input was written. */
+function lookAround(c: Case, xs: readonly Tensor[]): void {
+  xs.forEach((x, i) => {
+    if (x.dtype === "bool") return; // true all around, as most numbers are
+    const expected = surroundings(x.numel, x.dtype);
+    const found = x.device.readSync({ storage: x.storage, offset: 0 }, expected.length, x.dtype);
+    for (const at of [0, 1, 2, 3 + x.numel, 4 + x.numel, 5 + x.numel])
+      if (!Object.is(found[at], expected[at]))
+        throw new Error(`${c.family}: ${c.name}: element ${at - 3} of input ${i} of ${x.numel} elements was written`);
+  });
+}
+
 /** The inputs of a case on a device, as leaves. With `guard` they lie in the middle of NaN, off the grid of 16 bytes. */
 function place(c: Case, device: Device, data: readonly TypedData[], guard = false, float: DType = "float32"): Tensor[] {
   return c.inputs.map((input, i) => {
@@ -58,7 +78,7 @@ function place(c: Case, device: Device, data: readonly TypedData[], guard = fals
     const n = numel(shape);
     let x: Tensor;
     if (guard) {
-      const wide = isFloat(dtype) ? new Float32Array(n + 6).fill(Number.NaN) : new Int32Array(n + 6).fill(-999);
+      const wide = surroundings(n, dtype);
       wide.set(data[i]!, 3);
       x = noGrad(() => view(narrow(tensor(wide, { dtype, device }), 0, 3, n), shape));
     } else {
@@ -91,6 +111,7 @@ export function perform<R>(
     const xs = place(c, device, inputData(c), guard, float);
     const y = c.run(...xs);
     const out = take(y);
+    if (guard && device.canBlock && float === "float32") lookAround(c, xs);
     const leaves = xs.filter((x) => x.requiresGrad);
     if (leaves.length === 0 || !y.requiresGrad) return { out, grads: xs.map(() => null) };
     const gradient = tensor(incoming(y.shape), { shape: y.shape, dtype: y.dtype, device });
@@ -390,8 +411,8 @@ export function watch(device: WasmDevice): { launched: Set<string>; shared: Set<
   return seen;
 }
 
-/** Words that no kernel makes. */
-export const GUARD = Int32Array.from({ length: 16 }, (_, i) => 0x7fc0_0bad + i);
+/** Words that no kernel makes. Every other one is a number: what is computed from a NaN may have its very bits. */
+export const GUARD = Int32Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? 0x7fc0_0bad : 0x4b3c_0bad) + i);
 
 /** Puts words behind every storage and looks whether they are there when it goes. For a device made with `debug`. */
 export function guard(device: WasmDevice): () => void {
