@@ -379,4 +379,43 @@ program("backward a second time is an error; retainGraph allows it", async (same
   assert.match(await messageOf(() => trunk.mul(2).sum().backward()), /second time/);
 });
 
+program("int32 beside fractions at and beyond its ends compares as numbers do", async (same) => {
+  const x = labels([2147483647, -2147483648, 0]);
+  for (const s of [2147483646.5, 2147483647.5, 2147483648.5, -2147483646.5, -2147483648.5, -2147483649.5]) {
+    const numbers = [2147483647, -2147483648, 0];
+    const expected = (f: (v: number) => boolean): number[] => numbers.map((v) => Number(f(v)));
+    await same(
+      x.gt(s),
+      expected((v) => v > s),
+      `gt ${s}`,
+    );
+    await same(
+      x.ge(s),
+      expected((v) => v >= s),
+      `ge ${s}`,
+    );
+    await same(
+      x.lt(s),
+      expected((v) => v < s),
+      `lt ${s}`,
+    );
+    await same(
+      x.le(s),
+      expected((v) => v <= s),
+      `le ${s}`,
+    );
+    await same(x.eq(s), [0, 0, 0], `eq ${s}`);
+    await same(x.ne(s), [1, 1, 1], `ne ${s}`);
+  }
+});
+
+program("0 is a seed as any other", async (same) => {
+  w.manualSeed(0);
+  const first = [...(await w.rand([4]).data())];
+  w.manualSeed(1);
+  assert.not.equal([...(await w.rand([4]).data())], first);
+  w.manualSeed(0);
+  await same(w.rand([4]), first, "the same again");
+});
+
 test.run();

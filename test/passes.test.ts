@@ -215,6 +215,37 @@ test("relu changes places with the pool behind it, and its mask with the pool's 
   assert.equal(kernels(poolBeforeRelu, [...rows.slice(0, 3), { ...mask, kernel: "tanh_vjp_f32" }])[0], "relu_f32");
 });
 
+test("a gradient by Winograd's algorithm takes the weight that its own transform was made of, or stays", () => {
+  const [g, gy, index, u, other, gx] = ["g", "gy", "i", "u", "other", "gx"].map((l) => storage(l, true)) as Storage[];
+  const weight = storage("w", false);
+  const scatter: Row = {
+    kernel: "max_pool2d_vjp_f32",
+    buffers: [g!, gy!, index!].map(buffer),
+    outputs: 1,
+    extents: [2, 2, 3],
+    scalars: [4, 6, 2, 2, 0, 0, 1, 1, 2, 2],
+    op: "maxPool2d",
+  };
+  const transform: Row = { ...scatter, kernel: "winograd_weight_f32", buffers: [u!, weight].map(buffer), scalars: [1] };
+  const conv: Row = {
+    kernel: "conv2d_winograd_f32",
+    buffers: [gx!, g!, u!].map(buffer),
+    outputs: 1,
+    extents: [1, 3, 4, 6, 2, 3],
+    scalars: [4, 6, 1, 1],
+    op: "conv2d",
+  };
+  const better = poolBackward.run([scatter, transform, conv], isTemporary);
+  assert.equal(
+    better.map((r) => r.kernel),
+    ["conv2d_pool_vjp_x_f32"],
+  );
+  assert.is(better[0]!.buffers[3]!.storage, weight);
+  // Nobody here made the transformed weight that it reads.
+  const rows = [scatter, transform, { ...conv, buffers: [gx!, g!, other!].map(buffer) }];
+  assert.is(poolBackward.run(rows, isTemporary), rows);
+});
+
 test("pool passes leave rows alone that have another reader or another shape", () => {
   const [c, p, i, g, gx, q] = ["c", "p", "i", "g", "gx", "q"].map((l) => storage(l, true)) as Storage[];
   const pool: Row = {
