@@ -14,6 +14,16 @@ const OVERLAP = /some elements of the input tensor and the written-to tensor ref
 const TWICE = /more than one element of the written-to tensor refers to a single memory location/;
 const VERSION = /one of the variables needed for gradient computation has been modified by an inplace operation/;
 
+program("a view whose base was written takes one entry, however often it is read", async (same) => {
+  const y = leaf(1, 2, 3).mul(1);
+  const view = y.narrow(0, 0, 2);
+  y.mul_(2);
+  const z = view.mul(view).sum();
+  for (let i = 0; i < 3; i++) assert.ok(view.requiresGrad);
+  const [g] = w.grad(z, [view]);
+  await same(g!, [4, 8], "the gradient of the view");
+});
+
 program("a copy onto itself counts as a write", async () => {
   const y = leaf(1, 2).mul(3);
   const z = y.mul(y).sum();
