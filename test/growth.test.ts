@@ -1,8 +1,7 @@
 // What memory and captured runs do inside: how memory grows ahead, and how many objects a replay makes.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { count } from "../src/core/lifetime.ts";
-import { tick } from "../src/core/memory.ts";
+import { count, maybeYield } from "../src/core/lifetime.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import { Growth } from "../src/memory/growth.ts";
@@ -37,7 +36,7 @@ test("where a collection can only be asked for, it is asked for again until noth
   const collected = async (falls: (turn: number) => boolean): Promise<[number, number]> => {
     const growth = new Growth();
     let [held, turns, asked] = [2 ** 30, 0, 0];
-    growth.tick(held, held);
+    growth.observe(held, held);
     assert.ok(growth.crowded);
     const ask = (): boolean => {
       asked++;
@@ -58,7 +57,7 @@ test("a collection takes what has just been made and dropped", async () => {
   const device = await w.init({ threads: 1 });
   for (let i = 0; i < 120; i++) w.zeros([1 << 18]);
   assert.ok(device.liveBytes >= 120 << 20);
-  await tick(device);
+  await maybeYield(device);
   assert.ok(device.liveBytes <= 8 << 20, `${device.liveBytes >> 20} MB are live`);
   await device.dispose();
 });

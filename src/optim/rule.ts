@@ -1,7 +1,7 @@
 // A rule: what tells one optimizer from another, and what hyperparameters are expected to be. The rest is in optimizer.ts.
 import { fail } from "../core/error.ts";
 import { alias } from "../core/make.ts";
-import { type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { compose } from "../ops/compose.ts";
 import { expectOptions } from "../ops/expect.ts";
 import { noGrad } from "../ops/modes.ts";
