@@ -1,6 +1,6 @@
 // Downloads that end: every wait has a limit, every length is checked, and an error names the address.
 import { WasmgradError } from "../core/error.ts";
-import { concat } from "./files.ts";
+import { concat } from "./bytes.ts";
 
 /** A download that did not work out. */
 export class DownloadError extends WasmgradError {

@@ -1,6 +1,7 @@
 // Files, the cache folder, gzip and SHA-256 on any host. Node's modules are imported when first asked for, so that this
 // loads in browsers; there `hasFiles()` is false, nothing exists, and reading or writing is an error.
 import { fail } from "../core/error.ts";
+import { concat } from "./bytes.ts";
 import { builtin, hasBuiltins, nodeProcess } from "./node.ts";
 
 /** True where there is a file system: Node, Deno, Bun. */
@@ -112,17 +113,6 @@ export async function gunzip(bytes: Uint8Array, name: string, limit = 2 ** 32): 
     }
   }
   return concat(parts, length);
-}
-
-/** Parts, one after another. */
-export function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** SHA-256 in hexadecimal digits. */

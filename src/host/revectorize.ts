@@ -1,9 +1,10 @@
 // V8's 256-bit operations, for the build "256": loaded when that is asked for.
+import { fail } from "../core/error.ts";
 import { builtin, isNode, nodeProcess } from "./node.ts";
 import { hasRelaxedSimd } from "./probe.ts";
 
 /** V8 makes one 256-bit operation of two neighbouring 128-bit ones where the processor has AVX2. */
-export const REVECTORIZE = "--experimental-wasm-revectorize";
+const FLAG = "--experimental-wasm-revectorize";
 
 /** Why this host cannot turn the revectorizer on, or null. Outside Node the flag must have been given at the start, which shows nowhere. */
 export async function lacksRevectorizer(): Promise<string | null> {
@@ -20,10 +21,15 @@ export async function lacksRevectorizer(): Promise<string | null> {
   return text.includes("flags") && !/\bavx2\b/.test(text) ? "this processor has no AVX2" : null;
 }
 
-/** Sets the flag, where a running host can: it holds for what V8 compiles from now on. */
-export async function enableRevectorizer(): Promise<boolean> {
-  if (!isNode()) return false;
+/** Sets the flag where a running host can: it holds for what V8 compiles from now on. Returns why there are 256 bits, or throws. */
+export async function revectorize(): Promise<string> {
+  const lack = await lacksRevectorizer();
+  if (lack !== null) {
+    const where = `Node 22 or later, or Deno or Chromium started with ${FLAG}, on x86-64 with AVX2`;
+    fail("init", `simd "256": ${lack}: it needs ${where}, use "relaxed"`);
+  }
+  if (!isNode()) return `asked for, if started with ${FLAG}`;
   const v8 = await builtin("node:v8");
-  v8.setFlagsFromString(REVECTORIZE);
-  return true;
+  v8.setFlagsFromString(FLAG);
+  return `asked for, ${FLAG} was set`;
 }

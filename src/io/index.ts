@@ -5,13 +5,13 @@ import { fail } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
-import { readFile, writeFile } from "../host/files.ts";
 import { part } from "../host/part.ts";
 import { fromData } from "../ops/data.ts";
 import { noGrad } from "../ops/modes.ts";
 import type { HostTensor } from "./safetensors.ts";
 
 const format = () => part("safetensors", () => import("./safetensors.ts"));
+const files = (op: string) => part(op, () => import("./disk.ts"));
 
 /**
  * The bytes of a safetensors file with these tensors by name, as they are when this is called, and text of your own as metadata.
@@ -50,7 +50,8 @@ export async function save(
   tensors: Readonly<Record<string, Tensor | HostTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await writeFile(file, await saveSafetensors(tensors, metadata));
+  const bytes = await saveSafetensors(tensors, metadata);
+  await (await files("save")).writeFile(file, bytes);
 }
 
 /**
@@ -66,7 +67,10 @@ export async function load(
   } = {},
 ): Promise<Record<string, Tensor>> {
   const { parseSafetensors } = await format();
-  const { tensors } = typeof file === "string" ? parseSafetensors(await readFile(file), file) : parseSafetensors(file);
+  const { tensors } =
+    typeof file === "string"
+      ? parseSafetensors(await (await files("load")).readFile(file), file)
+      : parseSafetensors(file);
   return Object.fromEntries(
     Object.entries(tensors).map(([key, { data, shape, dtype }]) => {
       return [key, fromData(data, shape, dtype, { device: options.device, label: key })];

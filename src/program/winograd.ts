@@ -3,10 +3,10 @@
 import type { Row } from "../core/device.ts";
 import { type Choice, offer } from "./choices.ts";
 import { rows as conv } from "./kernels/conv.ts";
-import { Reader } from "./kernels/reader.ts";
+import { reader } from "./kernels/reader.ts";
 import { reluBehind } from "./passes/activation.ts";
 
-const named = /* @__PURE__ */ new Reader(conv);
+const named = /* @__PURE__ */ reader(conv);
 
 /** Channels below which it does not pay, and most channels that it adds up. */
 const FEW_CHANNELS = 16;

@@ -34,15 +34,8 @@ async function choose(wanted: Build | undefined, offered: readonly Build[]): Pro
   }
   if (wanted === "simd") return { build: "simd", why: "asked for" };
   if (wanted === "256") {
-    const v8 = await part("init", () => import("../host/revectorize.ts"));
-    const lack = await v8.lacksRevectorizer();
-    if (lack !== null) {
-      const where = `Node 22 or later, or Deno or Chromium started with ${v8.REVECTORIZE}, on x86-64 with AVX2`;
-      fail("init", `simd "256": ${lack}: it needs ${where}, use "relaxed"`);
-    }
-    const on = await v8.enableRevectorizer();
-    const why = on ? `asked for, ${v8.REVECTORIZE} was set` : `asked for, if started with ${v8.REVECTORIZE}`;
-    return { build: "256", why };
+    const { revectorize } = await part("init", () => import("../host/revectorize.ts"));
+    return { build: "256", why: await revectorize() };
   }
   const relaxed = offered.includes("relaxed");
   if (relaxed && (await enableRelaxedSimd())) {

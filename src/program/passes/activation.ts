@@ -1,10 +1,10 @@
 // relu behind a product with bias goes into the product's row: the kernels apply it as they store. Keeps the bits.
 import { elementsOf, type Row } from "../../core/device.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
-import { Reader } from "../kernels/reader.ts";
+import { reader } from "../kernels/reader.ts";
 import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
 
-const named = /* @__PURE__ */ new Reader(matmul);
+const named = /* @__PURE__ */ reader(matmul);
 
 /** From now on also behind products of this family, whose rows have a switch of that name. */
 export const reluBehind = (family: string): void => named.know(family);

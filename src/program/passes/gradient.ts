@@ -3,10 +3,10 @@
 import { type Buffer, elementsOf, type Row, type Storage } from "../../core/device.ts";
 import { factsOf } from "../kernels/facts.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
-import { Reader } from "../kernels/reader.ts";
+import { reader } from "../kernels/reader.ts";
 import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
 
-const named = /* @__PURE__ */ new Reader(matmul);
+const named = /* @__PURE__ */ reader(matmul);
 
 export const reluGradient: Pass = {
   name: "reluGradient",

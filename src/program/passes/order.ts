@@ -12,11 +12,11 @@
 // first here, but [-3, -1] of the second here; y is 0, so no gradient comes to either.
 import { elementsOf } from "../../core/device.ts";
 import { rows as pooling } from "../kernels/pool.ts";
-import { Reader } from "../kernels/reader.ts";
+import { reader } from "../kernels/reader.ts";
 import { rows as unary } from "../kernels/unary.ts";
 import { type Pass, untouched, uses } from "./rows.ts";
 
-const named = /* @__PURE__ */ new Reader(pooling, unary);
+const named = /* @__PURE__ */ reader(pooling, unary);
 
 export const poolBeforeRelu: Pass = {
   name: "poolBeforeRelu",

@@ -9,7 +9,7 @@
 import type { Buffer, Row } from "../../core/device.ts";
 import { rows as convolution } from "../kernels/conv.ts";
 import { rows as pools } from "../kernels/pool.ts";
-import { Reader } from "../kernels/reader.ts";
+import { reader } from "../kernels/reader.ts";
 import { rows as reduce } from "../kernels/reduce.ts";
 import { rows as unary } from "../kernels/unary.ts";
 import { poolBeforeRelu } from "./order.ts";
@@ -22,7 +22,7 @@ const POOLED_PIXELS = 16384;
 /** Floats of a kernel row, kw * ci, below which it does not pay. */
 const POOLED_RUN = 8;
 
-const named = /* @__PURE__ */ new Reader(convolution, pools, reduce, unary);
+const named = /* @__PURE__ */ reader(convolution, pools, reduce, unary);
 
 export const poolForward: Pass = {
   name: "poolForward",

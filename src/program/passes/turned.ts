@@ -4,10 +4,10 @@
 import type { Row, Storage } from "../../core/device.ts";
 import { factsOf } from "../kernels/facts.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
-import { Reader } from "../kernels/reader.ts";
+import { reader } from "../kernels/reader.ts";
 import { uses } from "./rows.ts";
 
-const named = /* @__PURE__ */ new Reader(matmul);
+const named = /* @__PURE__ */ reader(matmul);
 
 /** The kernel for the copy: of a dense product its twin, of a strided one of rows with a weight that lies dense the same. */
 function twin(row: Row): string | undefined {

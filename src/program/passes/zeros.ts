@@ -6,10 +6,10 @@
 import type { Row } from "../../core/device.ts";
 import { factsOf } from "../kernels/facts.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
-import { Reader } from "../kernels/reader.ts";
+import { reader } from "../kernels/reader.ts";
 import type { Pass } from "./rows.ts";
 
-const named = /* @__PURE__ */ new Reader(matmul);
+const named = /* @__PURE__ */ reader(matmul);
 
 /** Columns of the result from which lists can pay, and madds from which looking costs about a hundredth (bench/lab, 156). */
 const LEAST_COLUMNS = 48;
