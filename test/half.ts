@@ -2,6 +2,7 @@
 // leave their results as they are. The device computes with floats, so a result that lies within the case's tolerance t of the
 // reference's r before it is rounded lies between the roundings of r - t and r + t behind it: that is what it is held to.
 import type { Device } from "../src/core/device.ts";
+import { TYPES } from "../src/core/dtype.ts";
 import { contiguous } from "../src/core/op.ts";
 import { show } from "../src/core/shape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
@@ -43,10 +44,10 @@ const RARE = 512;
 function compare(what: string, got: Typed, ref: Typed, tolerance: Tolerance, through: boolean): void {
   if (got.dtype !== ref.dtype) throw new Error(`${what}: ${got.dtype}, expected ${ref.dtype}`);
   if (show(got.shape) !== show(ref.shape)) throw new Error(`${what}: ${show(got.shape)}, expected ${show(ref.shape)}`);
-  const round = { float16: roundHalf, float32: Math.fround, int32: Number, bool: Number }[ref.dtype];
+  const whole = !TYPES[ref.dtype].float;
+  const round = ref.dtype === "float16" ? roundHalf : whole ? Number : Math.fround;
   let left = through ? Math.floor(ref.data.length / RARE) : 0;
   ref.data.forEach((y, i) => {
-    const whole = ref.dtype === "int32" || ref.dtype === "bool";
     const t = whole || !Number.isFinite(y) ? 0 : bound(tolerance, ref, i);
     const x = got.data[i]!;
     const within = (d: number): boolean => x >= round(y - d) && x <= round(y + d);

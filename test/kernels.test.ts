@@ -184,7 +184,7 @@ function complaints({ layouts, facts }: Table): string[] {
   }
   for (const [name, layout] of layouts) {
     const { outputs, inputs, extents, scalars, tags } = layout;
-    const { faults, once, lasting, segments, skipping, turned, masked } = of(name);
+    const { faults, once, lasting, segments } = of(name);
     const assembly = written.get(name);
     const entry = registry[name];
     hold(assembly !== undefined || entry !== undefined, name, "a line, and no device has it");
@@ -237,18 +237,6 @@ function complaints({ layouts, facts }: Table): string[] {
       name,
       "the sentence begins with other names than its extents'",
     );
-    const twin = (is: string | undefined, by: string, what: string): void =>
-      hold(is === (by !== name && layouts.has(by) ? by : undefined), name, `${what} is ${is}`);
-    twin(skipping, name.replace(/^(matmul_(?:nn|nt|tn))(?!_skipping)/, "$1_skipping"), "skipping");
-    twin(turned, name.replace("matmul_nt", "matmul_nn"), "turned");
-    twin(masked, /^matmul_.._(skipping_)?f32/.test(name) ? name.replace("_f32", "_relu_vjp_f32") : name, "masked");
-    if (!name.includes("amp_") && PASSES.test(name) && name.startsWith("matmul"))
-      hold(
-        [...facts.values()].some((f) => [f.skipping, f.turned, f.masked].includes(name)),
-        name,
-        "no kernel's twin",
-      );
-
     // Tags
     if (extents.map((f) => f.name).join() === "n" && !outputs.some((f) => f.name === "state")) {
       const same = alike(name, layout);

@@ -41,9 +41,12 @@ const plans: Plan[] = [
 
 /** Kernels of the last program that ran. */
 let ran: string[] = [];
+/** The scalar of that name of its last convolution with a pool. */
+let lines: number | undefined;
 const run = WasmProgram.prototype.run;
 WasmProgram.prototype.run = function (inputs, outputs) {
   ran = this.encoded.map((r) => r.kernel);
+  lines = this.encoded.findLast((r) => r.kernel === "conv2d_pool_f32")?.scalars[14];
   run.call(this, inputs, outputs);
 };
 
@@ -215,35 +218,26 @@ test("relu changes places with the pool behind it, and its mask with the pool's 
   assert.equal(kernels(poolBeforeRelu, [...rows.slice(0, 3), { ...mask, kernel: "tanh_vjp_f32" }])[0], "relu_f32");
 });
 
-test("a gradient by Winograd's algorithm takes the weight that its own transform was made of, or stays", () => {
-  const [g, gy, index, u, other, gx] = ["g", "gy", "i", "u", "other", "gx"].map((l) => storage(l, true)) as Storage[];
-  const weight = storage("w", false);
-  const scatter: Row = {
-    kernel: "max_pool2d_vjp_f32",
-    buffers: [g!, gy!, index!].map(buffer),
-    outputs: 1,
-    extents: [2, 2, 3],
-    scalars: [4, 6, 2, 2, 0, 0, 1, 1, 2, 2],
-    op: "maxPool2d",
+test("what goes by Winograd's algorithm does so behind the passes: alone, not where a pool takes the row", async () => {
+  const device = await ready(await w.init({ threads: 1 }));
+  const program = async (f: (x: w.Tensor) => w.Tensor, shape: number[]): Promise<string[]> => {
+    const step = w.capture(f);
+    for (let i = 0; i < 3; i++) await step(w.ones(shape));
+    return ran.filter((k) => /conv2d|winograd|pool/.test(k));
   };
-  const transform: Row = { ...scatter, kernel: "winograd_weight_f32", buffers: [u!, weight].map(buffer), scalars: [1] };
-  const conv: Row = {
-    kernel: "conv2d_winograd_f32",
-    buffers: [gx!, g!, u!].map(buffer),
-    outputs: 1,
-    extents: [1, 3, 4, 6, 2, 3],
-    scalars: [4, 6, 1, 1],
-    op: "conv2d",
-  };
-  const better = poolBackward.run([scatter, transform, conv], isTemporary);
-  assert.equal(
-    better.map((r) => r.kernel),
-    ["conv2d_pool_vjp_x_f32"],
-  );
-  assert.is(better[0]!.buffers[3]!.storage, weight);
-  // Nobody here made the transformed weight that it reads.
-  const rows = [scatter, transform, { ...conv, buffers: [gx!, g!, other!].map(buffer) }];
-  assert.is(poolBackward.run(rows, isTemporary), rows);
+  const weight = w.randn([16, 16, 3, 3]);
+  const bias = w.randn([16]);
+  const many = (x: w.Tensor): w.Tensor => w.relu(w.conv2d(x, weight, bias, { padding: 1 }));
+  assert.equal(await program(many, [2, 16, 16, 16]), ["winograd_weight_f32", "conv2d_winograd_f32"]);
+  assert.equal(await program((x) => w.maxPool2d(many(x), 2), [2, 16, 16, 16]), [
+    ...["winograd_weight_f32", "conv2d_winograd_f32", "max_pool2d_f32"],
+  ]);
+  // Along lines it is a scalar of the same kernel, so that the two become one row.
+  const five = w.randn([20, 10, 5, 5]);
+  const few = (x: w.Tensor): w.Tensor => w.maxPool2d(w.conv2d(x, five, w.ones([20])), 2);
+  assert.equal(await program(few, [9, 10, 12, 12]), ["conv2d_pool_f32"]);
+  assert.is(lines, 1);
+  await device.dispose();
 });
 
 test("pool passes leave rows alone that have another reader or another shape", () => {

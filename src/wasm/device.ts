@@ -148,6 +148,14 @@ export class WasmDevice implements Device {
     return made;
   }
 
+  has(name: string): boolean {
+    return this.find(name) !== undefined;
+  }
+
+  replaces(row: Row): boolean {
+    return this.chosen(row, () => row.buffers[0]!.storage)?.every((r) => r.kernel !== row.kernel) ?? false;
+  }
+
   /** The rows that stand for this one on this device; null for itself. */
   chosen(row: Row, make: (bytes: number) => Storage): readonly Row[] | null {
     const { choice } = this.kernel(row.kernel);
@@ -187,11 +195,7 @@ export class WasmDevice implements Device {
 
   /** The rows of a recorded program after the passes. */
   improve(rows: readonly Row[], isTemporary: (s: Storage) => boolean): readonly Row[] {
-    return improve(rows, isTemporary, {
-      deterministic: this.deterministic,
-      has: (kernel) => this.find(kernel) !== undefined,
-      chosen: (row) => this.chosen(row, () => row.buffers[0]!.storage) !== null,
-    });
+    return improve(rows, isTemporary, this);
   }
 
   /** A storage without bytes, as `like`, for the results of a program. */

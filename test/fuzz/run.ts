@@ -1,4 +1,5 @@
 // Runs a program here: step by step on the default device, until one is refused.
+import { suffix } from "../../src/core/dtype.ts";
 import {
   backward,
   type Device,
@@ -93,13 +94,16 @@ export function runStep(
   });
 }
 
-const SHORT = { float32: "f32", float16: "f32", int32: "i32", bool: "bool" } as const;
-
 export function held(x: Tensor): Held {
   const data = Array.from(x.dataSync(), (v) =>
     Number.isFinite(v) ? v : Number.isNaN(v) ? "nan" : v > 0 ? "inf" : "-inf",
   ) as Held["data"];
-  return { shape: x.shape, dtype: SHORT[x.dtype], grad: x.requiresGrad, data };
+  return {
+    shape: x.shape,
+    dtype: (x.dtype === "bool" ? "bool" : suffix(x.dtype)) as Held["dtype"],
+    grad: x.requiresGrad,
+    data,
+  };
 }
 
 /** Runs the steps; gives what was refused. */

@@ -14,28 +14,12 @@ export interface Facts {
   readonly faults?: string;
   /** What it writes outlasts the step, such as parameters: it runs only while there is no fault. */
   readonly lasting?: true;
-  /** The kernel that applies relu to its result, where that is another; `relu` among the scalars switches it on in this one. */
-  readonly masked?: string;
-  /** The one that skips zeros of the first factor. */
-  readonly skipping?: string;
-  /** The one that reads the second factor transposed. */
-  readonly turned?: string;
 }
 
 const LABEL =
   "rows classes: label {value} in row {index} is outside [0, {classes}): input [{rows},{classes}], target [{rows}]";
 
 const RECORDS: Readonly<Record<string, Facts>> = {
-  // matmul
-  matmul_nn_f32: { skipping: "matmul_nn_skipping_f32", masked: "matmul_nn_relu_vjp_f32" },
-  matmul_nt_f32: { skipping: "matmul_nt_skipping_f32", turned: "matmul_nn_f32" },
-  matmul_tn_f32: { skipping: "matmul_tn_skipping_f32" },
-  matmul_nn_bias_f32: { skipping: "matmul_nn_skipping_bias_f32" },
-  matmul_nt_bias_f32: { skipping: "matmul_nt_skipping_bias_f32", turned: "matmul_nn_bias_f32" },
-  matmul_nn_relu_vjp_f32: { skipping: "matmul_nn_skipping_relu_vjp_f32" },
-  matmul_nn_skipping_f32: { masked: "matmul_nn_skipping_relu_vjp_f32" },
-  matmul_nt_skipping_f32: { turned: "matmul_nn_skipping_f32" },
-  matmul_nt_skipping_bias_f32: { turned: "matmul_nn_skipping_bias_f32" },
   // loss
   "{cross_entropy,nll}_f32": { faults: LABEL },
   bce_f32: { faults: "n: input {bits} at {index} of [{n}] is outside [0, 1]" },

@@ -13,6 +13,8 @@ export interface Reader {
   know(family: string): void;
   /** True where rows of the kernel are known, and have a scalar of that name. */
   has(kernel: string, scalar: string): boolean;
+  /** The kernel whose name has `to` where this one's has `from`; null where there is none. */
+  twin(kernel: string, from: string | RegExp, to: string): string | null;
   /** The buffers of these names. */
   buffers<const N extends readonly string[]>(row: Row, ...names: N): All<N, Buffer>;
   /** The extents and scalars of these names. */
@@ -73,6 +75,10 @@ export function reader(...families: readonly string[]): Reader {
       found = null;
     },
     has: (kernel, scalar) => partsOf(kernel)?.[3].includes(scalar) ?? false,
+    twin(kernel, from, to) {
+      const other = kernel.replace(from, to);
+      return other !== kernel && partsOf(other) !== undefined ? other : null;
+    },
     buffers: take,
     numbers: take,
     row: make,

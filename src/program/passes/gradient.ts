@@ -1,7 +1,6 @@
 // The way back through a relu: the product that makes the gradient of relu's result is masked as it is stored.
 // Keeps the bits.
 import { type Buffer, elementsOf, type Row, type Storage } from "../../core/device.ts";
-import { factsOf } from "../kernels/facts.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
 import { reader } from "../kernels/reader.ts";
 import { compact, onlyReader, type Pass, untouched, uses } from "./rows.ts";
@@ -16,8 +15,8 @@ export const reluGradient: Pass = {
     const out: (Row | null)[] = [...rows];
     let found = false;
     rows.forEach((product, i) => {
-      const { masked } = factsOf(product.kernel);
-      if (masked === undefined) return;
+      const masked = named.twin(product.kernel, "_f32", "_relu_vjp_f32");
+      if (masked === null) return;
       const j = onlyReader(rows, table, i, isTemporary);
       const next = rows[j];
       if (next?.kernel !== "relu_vjp_f32") return;

@@ -3,7 +3,7 @@ import type { Row, Storage } from "../../core/device.ts";
 import { activation } from "./activation.ts";
 import { constants } from "./constants.ts";
 import { reluGradient } from "./gradient.ts";
-import type { Chosen, Pass } from "./rows.ts";
+import type { Host, Pass } from "./rows.ts";
 import { zeros } from "./zeros.ts";
 
 /** Those that an op brings with it when it is first called: who does not use the op does not download them. */
@@ -16,19 +16,12 @@ export function bring(passes: readonly Pass[]): void {
 
 export const passes = (): readonly Pass[] => [constants, ...brought, activation, reluGradient, zeros];
 
-/** What a device tells of itself. */
-export interface Host {
-  readonly deterministic: boolean;
-  has(kernel: string): boolean;
-  readonly chosen?: Chosen;
-}
-
 /** The rows after the passes; under `deterministic` only those that keep the bits. */
 export function improve(rows: readonly Row[], isTemporary: (s: Storage) => boolean, host: Host): readonly Row[] {
   let out = rows;
   for (const pass of passes()) {
     if (host.deterministic && !pass.exact) continue;
-    const better = pass.run(out, isTemporary, host.chosen);
+    const better = pass.run(out, isTemporary, host);
     if (better.every((r) => host.has(r.kernel))) out = better;
   }
   return out;

@@ -27,13 +27,13 @@ const named = /* @__PURE__ */ reader(convolution, pools, reduce, unary);
 export const poolForward: Pass = {
   name: "poolForward",
   exact: true,
-  run(rows, isTemporary, chosen) {
+  run(rows, isTemporary, host) {
     const table = uses(rows);
     const out: (Row | null)[] = [...rows];
     let found = false;
     rows.forEach((conv, i) => {
       if (conv.kernel !== "conv2d_bias_f32" || named.numbers(conv, "relu")[0] !== 0) return;
-      if (chosen?.(conv)) return;
+      if (host?.replaces?.(conv)) return;
       const j = onlyReader(rows, table, i, isTemporary);
       const pool = rows[j];
       if (pool?.kernel !== "max_pool2d_f32") return;

@@ -22,11 +22,16 @@ export interface Pass {
   readonly name: string;
   /** Keeps the bits: also used under `deterministic`. */
   readonly exact: boolean;
-  run(rows: readonly Row[], isTemporary: (s: Storage) => boolean, chosen?: Chosen): readonly Row[];
+  run(rows: readonly Row[], isTemporary: (s: Storage) => boolean, host?: Host): readonly Row[];
 }
 
-/** True where the device will put rows of another algorithm in the place of one (choices.ts), which passes had better leave as it is. */
-export type Chosen = (row: Row) => boolean;
+/** What a device tells of itself. */
+export interface Host {
+  readonly deterministic: boolean;
+  has(kernel: string): boolean;
+  /** True where it will put another kernel in the place of the row's (choices.ts): passes had better leave it as it is. */
+  replaces?(row: Row): boolean;
+}
 
 export interface Uses {
   /** Indices of the rows that write it. */

@@ -2,7 +2,6 @@
 // Where b outlasts the program and no row writes it, the program keeps a copy as [k, n]; `WasmProgram.run` makes it again
 // when b's version has changed. Keeps the bits from five rows on: below, the plain kernel has k in its lanes.
 import type { Row, Storage } from "../../core/device.ts";
-import { factsOf } from "../kernels/facts.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
 import { reader } from "../kernels/reader.ts";
 import { uses } from "./rows.ts";
@@ -10,10 +9,10 @@ import { uses } from "./rows.ts";
 const named = /* @__PURE__ */ reader(matmul);
 
 /** The kernel for the copy: of a dense product its twin, of a strided one of rows with a weight that lies dense the same. */
-function twin(row: Row): string | undefined {
-  if (!named.has(row.kernel, "ldb")) return factsOf(row.kernel).turned;
+function twin(row: Row): string | null {
+  if (!named.has(row.kernel, "ldb")) return named.twin(row.kernel, "matmul_nt", "matmul_nn");
   const [outer, k, transA, transB, ldb] = named.numbers(row, "outer", "k", "transA", "transB", "ldb");
-  return transA === 0 && transB === 1 && outer === 1 && ldb === k ? row.kernel : undefined;
+  return transA === 0 && transB === 1 && outer === 1 && ldb === k ? row.kernel : null;
 }
 /** Rows up to which it gains more than 5 % (bench/lab, 142 to 144: 23 % at 5, 8 % at 16, 2 % at 64). */
 const MOST_ROWS = 16;
@@ -33,7 +32,7 @@ export function turnWeights(
   const copies: Row[] = [];
   const out = rows.map((row): Row => {
     const kernel = twin(row);
-    if (kernel === undefined) return row;
+    if (kernel === null) return row;
     const [m, n, k] = named.numbers(row, "m", "n", "k");
     // A batch over one weight is one product of more rows to the kernel, but not here: it keeps to what was measured.
     const [batch] = kernel === row.kernel ? named.numbers(row, "inner") : named.numbers(row, "batch");

@@ -4,7 +4,6 @@
 //
 // A skipped zero stands for nothing, even against an infinity or a NaN: only there the result differs.
 import type { Row } from "../../core/device.ts";
-import { factsOf } from "../kernels/facts.ts";
 import { rows as matmul } from "../kernels/matmul.ts";
 import { reader } from "../kernels/reader.ts";
 import type { Pass } from "./rows.ts";
@@ -21,8 +20,8 @@ export const zeros: Pass = {
   run(rows) {
     let found = false;
     const out = rows.map((row): Row => {
-      const { skipping } = factsOf(row.kernel);
-      if (skipping === undefined) return row;
+      const skipping = named.twin(row.kernel, /(?<=^matmul_..)(?!_skipping)/, "_skipping");
+      if (skipping === null) return row;
       const [m, n, k] = named.numbers(row, "m", "n", "k");
       if (n < LEAST_COLUMNS || m * n * k < LEAST_WORK) return row;
       found = true;
