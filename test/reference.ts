@@ -11,9 +11,7 @@ import type {
   Storage,
   TypedData,
 } from "../src/core/device.ts";
-import { type DType, TYPES } from "../src/core/dtype.ts";
-import { WasmgradError } from "../src/index.ts";
-import { keepUp } from "../src/memory/upkeep.ts";
+import { type DType, WasmgradError } from "../src/index.ts";
 import type { Choice } from "../src/program/choices.ts";
 import { dense } from "./reference/dense.ts";
 import { elementwise, walked } from "./reference/elementwise.ts";
@@ -50,8 +48,8 @@ export class ReferenceDevice implements Device {
   choices: Readonly<Record<string, Choice>> = {};
   liveBytes = 0;
   readonly reservedBytes = 2 ** 32;
-  readonly heldBytes = 0;
-  readonly maximum = Number.POSITIVE_INFINITY;
+  /** When the event loop has last turned, as finalizers need it to. */
+  #turned = 0;
   readonly #live = new Set<Storage>();
   #recording: Row[] | null = null;
   #suspended = false;
@@ -112,12 +110,14 @@ export class ReferenceDevice implements Device {
   readSync({ storage, offset }: Buffer, count: number, dtype: DType): TypedData {
     if (this.#rows) throw new WasmgradError("read: nothing has run yet while a program is recorded");
     const values = (storage as ReferenceStorage).place.data.slice(offset, offset + count);
-    const { array, float } = TYPES[dtype];
-    return float ? values : new array(values);
+    return dtype.startsWith("float") ? values : Int32Array.from(values);
   }
 
-  upkeep(before: () => void): Promise<void> | null {
-    return keepUp(this, before);
+  upkeep(): Promise<void> | null {
+    if (performance.now() - this.#turned <= 50) return null;
+    return new Promise<void>((resolve) => setTimeout(resolve, 0)).then(() => {
+      this.#turned = performance.now();
+    });
   }
 
   async flush(): Promise<void> {}
