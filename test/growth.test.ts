@@ -62,6 +62,18 @@ test("a collection takes what has just been made and dropped", async () => {
   await device.dispose();
 });
 
+test("what is disposed of while it is read goes when it has been read", async () => {
+  const device = await w.init({ threads: 1 });
+  const before = device.liveBytes;
+  const x = w.full([3], 2);
+  const reading = x.data();
+  x.dispose();
+  assert.ok(device.liveBytes > before, "not before");
+  assert.equal([...(await reading)], [2, 2, 2]);
+  assert.is(device.liveBytes, before);
+  await device.dispose();
+});
+
 test("a replay makes a number of objects that does not depend on the rows", async () => {
   const device = await w.init({ threads: 1 });
   const perReplay: number[] = [];

@@ -24,6 +24,13 @@ program("a view whose base was written takes one entry, however often it is read
   await same(g!, [4, 8], "the gradient of the view");
 });
 
+program("a part of what was expanded is not one number for all", async (same) => {
+  const column = upTo(12).view(4, 3).select(1, 1);
+  const part = column.unsqueeze(1).expand(4, 5).narrow(1, 0, 1);
+  await same(part.mul(2), [2, 8, 14, 20], "times a number");
+  await same(part.add(ones([4, 1])), [2, 5, 8, 11], "beside another");
+});
+
 program("a copy onto itself counts as a write", async () => {
   const y = leaf(1, 2).mul(3);
   const z = y.mul(y).sum();
