@@ -210,6 +210,19 @@ test("parameters without a gradient are left alone, with their state", () => {
   assert.equal(values(a.grad!), [0]);
 });
 
+test("loadStateDict copies into the state that is there, and leaves what was given", () => {
+  const p = parameter(1);
+  const optimizer = new Adam([p], { lr: 0.1 });
+  stepWith(optimizer, p, 1);
+  const { state, paramGroups } = optimizer.stateDict();
+  const held = state[0]!;
+  const given = { step: tensor([7]), expAvg: tensor([0.25]), expAvgSq: tensor([0.5]) };
+  optimizer.loadStateDict({ state: { 0: given }, paramGroups });
+  assert.equal(Object.values(held).map(values), [[7], [0.25], [0.5]]);
+  assert.equal(Object.values(given).map(values), [[7], [0.25], [0.5]]);
+  assert.is(optimizer.stateDict().state[0]!.expAvg, held.expAvg);
+});
+
 test("state that loadStateDict replaces is given back", () => {
   const [a, b] = [parameter(1), parameter(2)];
   const optimizer = new Adam([a, b], { lr: 0.1, amsgrad: true });

@@ -211,6 +211,9 @@ test("relu changes places with the pool behind it, and its mask with the pool's 
     better.map((r) => r.extents),
     [pool.extents, [6], [6], back.extents],
   );
+  // A pool with padding that leaves more than there was.
+  const more = [rows[0]!, { ...pool, extents: [1, 5, 7, 2, 2] }];
+  assert.is(poolBeforeRelu.run(more, isTemporary), more);
   // No pool reads it.
   const alone = [rows[0]!, pool, back].map((r, i) => (i === 0 ? elementwise("relu_f32", ga!, a!) : r));
   assert.is(poolBeforeRelu.run(alone, isTemporary), alone);

@@ -5,4 +5,63 @@ export interface Known extends Pick<Site, "file" | "operator" | "before" | "afte
   readonly reason: string;
 }
 
-export const KNOWN: readonly Known[] = [];
+export const KNOWN: readonly Known[] = [
+  {
+    file: "src/core/entry.ts",
+    operator: "bound",
+    before: "sorted &&= edge.serial < order[order.length - 1]!.serial;",
+    after: "sorted &&= edge.serial <= order[order.length - 1]!.serial;",
+    reason: "no two entries have one serial number, and each is met once",
+  },
+  {
+    file: "src/core/capture.ts",
+    operator: "bound",
+    before: "return astray.length > 0 && !t.storage.virtual ? denseCopy(alias(t)) : valuesOf(t);",
+    after: "return astray.length >= 0 && !t.storage.virtual ? denseCopy(alias(t)) : valuesOf(t);",
+    reason: "results are copied to fresh storage anyway: what lasts is copied twice",
+  },
+  {
+    file: "src/program/plan.ts",
+    operator: "off by one",
+    before: "for (let i = count - 2; i >= 0; i--) if (!meets[i + 1]) last[i] = last[i + 1]!;",
+    after: "for (let i = count - 2; i >= 0; i--) if (!meets[i + 1]) last[i] = last[i]!;",
+    reason: "a life that begins in the same segment begins at its first row: the two overlap already",
+  },
+  {
+    file: "src/program/passes/order.ts",
+    operator: "bound",
+    before: "if (pooled > relu.extents[0]! || [a, b].some((x) => x.storage === y.storage)) return;",
+    after: "if (pooled >= relu.extents[0]! || [a, b].some((x) => x.storage === y.storage)) return;",
+    reason:
+      "where the pool leaves as many elements as there were, either order gives the same values for the same work",
+  },
+  {
+    file: "src/program/passes/zeros.ts",
+    operator: "bound",
+    before: "if (n < LEAST_COLUMNS || m * n * k < LEAST_WORK) return row;",
+    after: "if (n <= LEAST_COLUMNS || m * n * k < LEAST_WORK) return row;",
+    reason: "both kernels give the same bits, and at the bound are as fast as each other",
+  },
+  {
+    file: "src/ops/conv.ts",
+    operator: "bound",
+    before: "if (wide < 4 || g.padding[1] >= kw) return false;",
+    after: "if (wide <= 4 || g.padding[1] >= kw) return false;",
+    reason: "at a width of 4 both algorithms serve, with the same bound of their errors",
+  },
+  {
+    file: "assembly/norm.ts",
+    operator: "off by one",
+    before: "const next = row + 1 < end ? x + pitch : x;",
+    after: "const next = row < end ? x + pitch : x;",
+    reason: "the rough mean of the row behind the last is used nowhere",
+  },
+  {
+    file: "assembly/conv.ts",
+    operator: "bound",
+    before: "for (let k = k0; k < k1; ++k) {",
+    after: "for (let k = k0; k <= k1; ++k) {",
+    reason:
+      "a line more is packed into scratch memory, at most where the strip lies, which is written before it is read",
+  },
+];

@@ -93,6 +93,7 @@ const PASSES = ["passes-turned", "passes-small", "passes", "passes-zeros"];
 const LONGER: readonly [RegExp, readonly string[]][] = [
   [/\/(memory|lifetime|tensor|entry|growth|usage|arenas)\.ts$/, ["memory-small", "memory-loop"]],
   [/\/(capture|recording|tape|plan|barriers)\.ts$|^src\/wasm\//, ["passes-small", "capture"]],
+  [/^src\/wasm\/program\.ts$/, ["passes-turned"]],
   [/\/(barriers|script|runner|pool|replay|args)\.ts$/, ["threads", "barrier"]],
   [/\/(layout|strides|each|views|inplace|op|nest|walk)\.ts$/, ["views-pairs", "walk"]],
   [
