@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { lacksRevectorizer } from "../src/host/revectorize.ts";
 import { init } from "../src/init.ts";
 import { factsOf } from "../src/program/kernels/facts.ts";
+import { table } from "../src/program/kernels/index.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import { BUILDS } from "../src/wasm/load.ts";
 import { cases as complete } from "./cases/index.ts";
@@ -78,10 +79,8 @@ for (const build of builds.filter((b) => b !== "256" || lack === null)) {
     }
     const launched = cases.length === complete.length ? all : all.skip;
     launched(`every kernel was launched: ${build}, ${threads} threads`, () => {
-      // Fused kernels are launched by passes alone: passes.test.ts holds them to the plain ones.
-      const names = device.kernelNames.filter(
-        (name) => !/^(conv2d_pool|matmul_nn_relu_vjp|matmul_.._skipping)/.test(name),
-      );
+      // What passes alone launch: passes.test.ts holds it to the plain rows.
+      const names = device.kernelNames.filter((name) => !table().get(name)!.tags.includes("passes"));
       assert.equal(
         names.filter((name) => !seen.launched.has(name)),
         [],

@@ -118,10 +118,12 @@ const lastingBySource = new Set(
 lastingBySource.delete("fill_f32"); // writes the learning rate, from a number of the host's
 lastingBySource.delete("amp_skip_i32"); // sets the word that the others look at
 
-const PASSES = /_skipping_|_relu_vjp_|^conv2d_pool_/;
+/** What one device alone has: float16 and mixed precision are WebGPU's. */
+const ONE_DEVICE = /_b16$|_f16|f16_|^amp_/;
 
 /** A kernel's rows over n elements, run as they are and element by element. */
 function alike(name: string, { outputs, inputs, scalars }: Layout): boolean {
+  if (reference[name] === undefined) return false; // another complaint says so
   const n = 5;
   const device = {} as never;
   const view = (values: readonly number[], reads: boolean): View => {
@@ -212,7 +214,17 @@ function complaints({ layouts, facts }: Table): string[] {
       );
     }
     // The reference
-    hold(name in reference || PASSES.test(name) || assembly === undefined, name, "the reference has no such kernel");
+    hold(
+      name in reference || tags.includes("passes") || assembly === undefined,
+      name,
+      "the reference has no such kernel",
+    );
+    const optional = tags.includes("passes") || tags.includes("choices");
+    hold(
+      optional || (assembly !== undefined && entry !== undefined) || ONE_DEVICE.test(name),
+      name,
+      "one device lacks it",
+    );
 
     // Facts, each by where it comes from
     if (assembly !== undefined) {
@@ -247,6 +259,8 @@ function complaints({ layouts, facts }: Table): string[] {
       "lines",
       /^(outer n inner|rows n|rows classes)$/.test(extents.map((f) => f.name).join(" ")) && !all.includes("chunk"),
     );
+    tagged("passes", /_skipping_|^matmul.*_relu_vjp_|^conv2d_pool_/.test(name));
+    tagged("choices", /winograd/.test(name));
     tagged("broadcast", name.includes("_broadcast_") && layouts.has(name.replace("_broadcast", "")));
   }
   return wrong;

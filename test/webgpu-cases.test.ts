@@ -4,6 +4,7 @@
 import { suite, test } from "uvu";
 import * as assert from "uvu/assert";
 import { init } from "../src/init.ts";
+import { table } from "../src/program/kernels/index.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import { WebGpuDevice } from "../src/webgpu/device.ts";
 import { registry } from "../src/webgpu/kernels/index.ts";
@@ -14,7 +15,11 @@ import { gpuTest, lack, leastDevice } from "./webgpu-adapter.ts";
 import { checkCase, guard } from "./webgpu-harness.ts";
 
 /** Kernels that passes alone launch, and those of an algorithm that a device may offer: without them others do the work. */
-const OPTIONAL = /^(conv2d_pool|matmul_nn_relu_vjp|matmul_.._skipping)|winograd/;
+/** Kernels that a device may lack: those of passes and choices alone. */
+const optional = (name: string): boolean =>
+  table()
+    .get(name)
+    ?.tags.some((tag) => tag === "passes" || tag === "choices") ?? false;
 
 /** Kernels that cases launch on the reference. */
 function launchedBy(list: readonly Case[]): Set<string> {
@@ -34,7 +39,7 @@ function launchedBy(list: readonly Case[]): Set<string> {
 
 test("every kernel of the wasm device is there, but those that only passes or Winograd launch", async () => {
   const wasm = (await init({ threads: 1 })) as WasmDevice;
-  const names = wasm.kernelNames.filter((name) => !OPTIONAL.test(name));
+  const names = wasm.kernelNames.filter((name) => !optional(name));
   await wasm.dispose();
   assert.equal(
     names.filter((name) => !(name in registry)),
@@ -46,7 +51,7 @@ test("the small cases launch every kernel that cases launch", () => {
   const few = launchedBy(small(cases));
   const all = launchedBy(cases.filter((c) => !/\d{5}/.test(c.name)));
   assert.equal(
-    [...all].filter((name) => !few.has(name) && !OPTIONAL.test(name)),
+    [...all].filter((name) => !few.has(name) && !optional(name)),
     [],
   );
 });

@@ -31,8 +31,8 @@ const AREAS: readonly { name: string; files: RegExp; operators?: readonly string
   { name: "optim", files: /^src\/optim\// },
   { name: "kernels", files: /^assembly\// },
 ];
-/** assembly/wide.ts is in the opt-in build alone, which Node 20 cannot load; test.ts and index.ts hold exports. */
-const LEFT_OUT = /^assembly\/(.*\/)?(wide|test|index)\.ts$/;
+/** assembly/matmul/tile256.ts is in the opt-in build alone, which Node 20 cannot load; test.ts and index.ts hold exports. */
+const LEFT_OUT = /^assembly\/(.*\/)?(tile256|test|index)\.ts$/;
 
 const areaOf = (file: string) => AREAS.find(({ files }) => files.test(file));
 export const areaName = (file: string): string => areaOf(file)?.name ?? "other";

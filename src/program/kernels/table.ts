@@ -10,7 +10,7 @@
 //
 // Tags: `each` elementwise, output i from inputs i; `lines` a line of outputs is made of that line of the inputs; `indexed` the value
 // depends on the element's number; `scratch` uses the thread's scratch memory; `broadcast` has a dense twin, the name without
-// `_broadcast`.
+// `_broadcast`; `passes` and `choices` alone launch it, no op does.
 import { names } from "./names.ts";
 
 /** A name in a row and the type of what lies there. */
