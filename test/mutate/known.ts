@@ -14,7 +14,7 @@ export const KNOWN: readonly Known[] = [
     reason: "no two entries have one serial number, and each is met once",
   },
   {
-    file: "src/core/capture.ts",
+    file: "src/capture.ts",
     operator: "bound",
     before: "return astray.length > 0 && !t.storage.virtual ? denseCopy(alias(t)) : valuesOf(t);",
     after: "return astray.length >= 0 && !t.storage.virtual ? denseCopy(alias(t)) : valuesOf(t);",
@@ -30,8 +30,8 @@ export const KNOWN: readonly Known[] = [
   {
     file: "src/program/passes/order.ts",
     operator: "bound",
-    before: "if (pooled > relu.extents[0]! || [a, b].some((x) => x.storage === y.storage)) return;",
-    after: "if (pooled >= relu.extents[0]! || [a, b].some((x) => x.storage === y.storage)) return;",
+    before: "if (pooled > elements || [a, b].some((x) => x.storage === y.storage)) return;",
+    after: "if (pooled >= elements || [a, b].some((x) => x.storage === y.storage)) return;",
     reason:
       "where the pool leaves as many elements as there were, either order gives the same values for the same work",
   },
@@ -43,21 +43,21 @@ export const KNOWN: readonly Known[] = [
     reason: "both kernels give the same bits, and at the bound are as fast as each other",
   },
   {
-    file: "src/ops/conv.ts",
+    file: "src/program/winograd.ts",
     operator: "bound",
-    before: "if (wide < 4 || g.padding[1] >= kw) return false;",
-    after: "if (wide <= 4 || g.padding[1] >= kw) return false;",
+    before: "if (kw !== 5 || !plain(row) || w < 4 || pw >= kw) return false;",
+    after: "if (kw !== 5 || !plain(row) || w <= 4 || pw >= kw) return false;",
     reason: "at a width of 4 both algorithms serve, with the same bound of their errors",
   },
   {
-    file: "assembly/norm.ts",
+    file: "assembly/reduce/norm.ts",
     operator: "off by one",
     before: "const next = row + 1 < end ? x + pitch : x;",
     after: "const next = row < end ? x + pitch : x;",
     reason: "the rough mean of the row behind the last is used nowhere",
   },
   {
-    file: "assembly/conv.ts",
+    file: "assembly/conv/conv.ts",
     operator: "bound",
     before: "for (let k = k0; k < k1; ++k) {",
     after: "for (let k = k0; k <= k1; ++k) {",
