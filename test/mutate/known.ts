@@ -57,6 +57,20 @@ export const KNOWN: readonly Known[] = [
     reason: "the rough mean of the row behind the last is used nowhere",
   },
   {
+    file: "assembly/matmul/fewcolumns.ts",
+    operator: "bound",
+    before: "for (; a0 + 16 <= end; a0 += 16) {",
+    after: "for (; a0 + 16 < end; a0 += 16) {",
+    reason: "what is left is taken word by word behind it, by the same sums",
+  },
+  {
+    file: "assembly/matmul/fewcolumns.ts",
+    operator: "kernel tail",
+    before: "for (; a0 + 16 <= end; a0 += 16) {",
+    after: "for (; false; a0 += 16) {",
+    reason: "all is taken word by word behind it, by the same sums",
+  },
+  {
     file: "assembly/conv/conv.ts",
     operator: "bound",
     before: "for (let k = k0; k < k1; ++k) {",

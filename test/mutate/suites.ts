@@ -111,7 +111,7 @@ const LONGER: readonly [RegExp, readonly string[]][] = [
     /^src\/ops\/(unary|binary|where)\.ts$|^assembly\/(.*\/)?(map|lanes|arith|math|unary|binary|where)\.ts$/,
     ["walk", "math"],
   ],
-  [/^assembly\/(.*\/)?(matmul|listed|sparse|gemm|thin\w*|convsparse)\.ts$/, ["passes-zeros", "passes-turned"]],
+  [/^assembly\/matmul\/\w+\.ts$/, ["passes-small", "passes-turned", "passes-zeros"]],
   [/^assembly\/(.*\/)?(conv\w*|pool|winograd\w*|tile|poolgrad|grad|lines)\.ts$/, ["passes"]],
   [/^src\/ops\/(conv|pool|matmul|norm|softmax|loss)\.ts$/, ["passes-small"]],
 ];
