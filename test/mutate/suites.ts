@@ -95,7 +95,7 @@ function cases(list: readonly string[], build: string, threads: string): Suite {
 const QUICK = ["captured", "captured-gradients", "tape", "writes", "faults", "meaning"];
 /** A second or two each. */
 const MIDDLE = [
-  ...["growth", "amp", "loader", "optim", "nn", "faults-device", "fuzz", "views-captured"],
+  ...["layout", "growth", "amp", "loader", "optim", "nn", "faults-device", "fuzz", "views-captured"],
   ...["messages-public", "messages", "goldens", "goldens2", "views", "temporaries"],
 ];
 const PASSES = ["passes-turned", "passes-small", "passes", "passes-zeros"];
