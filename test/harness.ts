@@ -400,13 +400,13 @@ export function checkTwice(c: Case): void {
 /** Notes the kernels that are launched, and those with enough work to be shared by threads. */
 export function watch(device: WasmDevice): { launched: Set<string>; shared: Set<string> } {
   const seen = { launched: new Set<string>(), shared: new Set<string>() };
-  const append = device.append.bind(device);
-  device.append = (k, buffers, outputs, extents, scalars, op) => {
-    const { name, cost, segments } = k;
+  const launch = device.launch.bind(device);
+  device.launch = (name, buffers, outputs, extents, scalars, op) => {
+    const { cost, segments } = device.kernel(name);
     const work = segments ? extents.slice(1).reduce((a, b) => a + b, 0) : numel(extents);
     seen.launched.add(name);
     if (work * cost >= PARALLEL_WORK) seen.shared.add(name);
-    append(k, buffers, outputs, extents, scalars, op);
+    launch(name, buffers, outputs, extents, scalars, op);
   };
   return seen;
 }

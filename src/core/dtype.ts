@@ -37,8 +37,13 @@ export const TYPES: Readonly<Record<DType, ElementType>> = {
 /** @internal */
 export const DTYPES = Object.keys(TYPES) as readonly DType[];
 
+// What every op asks is answered for float32 without a look into the table, which takes a tenth of a small op's time.
+
 /** @internal */
-export const isFloat = (dtype: DType): boolean => TYPES[dtype].float;
+export const isFloat = (dtype: DType): boolean => dtype === "float32" || TYPES[dtype].float;
+
+/** @internal */
+export const bytesOf = (dtype: DType): number => (dtype === "float32" ? 4 : TYPES[dtype].bytes);
 
 /** Suffix of kernel names. @internal */
-export const suffix = (dtype: DType): ElementType["suffix"] => TYPES[dtype].suffix;
+export const suffix = (dtype: DType): ElementType["suffix"] => (dtype === "float32" ? "f32" : TYPES[dtype].suffix);

@@ -1,7 +1,7 @@
 // How tensors are made: with a storage of their own, over a lasting one, over that of another.
 
 import { type Device, defaultDevice, type Storage } from "./device.ts";
-import { type DType, TYPES } from "./dtype.ts";
+import { bytesOf, type DType } from "./dtype.ts";
 import { fail } from "./error.ts";
 import type { Strides } from "./layout.ts";
 import { mode } from "./lifetime.ts";
@@ -24,7 +24,7 @@ export function empty(
 
 /** A storage for so many elements. @internal */
 export function storageFor(elements: number, dtype: DType, label: string, device: Device): Storage {
-  const { bytes } = TYPES[dtype];
+  const bytes = bytesOf(dtype);
   if (dtype === "float16" && !device.float16)
     fail(label, `float16 on ${device.type}: a WebGPU device with shader-f16 is expected, others take float32`);
   return device.alloc(elements * bytes, label, bytes);

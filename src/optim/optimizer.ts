@@ -121,7 +121,9 @@ export abstract class Optimizer<H extends object = object> {
   readonly #defaults: H & { lr: number };
   readonly #state = new Map<Tensor, ParamState>();
   /** Hyperparameters of groups, and the steps for these. */
-  readonly #ready: [h: object, step: Step][] = [];
+  readonly #ready: [values: unknown[], step: Step][] = [];
+  /** Names of the hyperparameters but lr. */
+  readonly #keys: readonly string[];
 
   /** @internal */
   constructor(rule: Rule<H>, params: Params<H>, options: Partial<H & { lr: number }>) {
@@ -129,6 +131,7 @@ export abstract class Optimizer<H extends object = object> {
     this.#name = name;
     this.#rule = rule;
     this.#defaults = withDefaults(name, rule.defaults, options);
+    this.#keys = Object.keys(this.#defaults).filter((key) => key !== "lr");
     if (params instanceof Tensor || typeof params?.[Symbol.iterator] !== "function") {
       fail(
         name,
@@ -208,15 +211,15 @@ export abstract class Optimizer<H extends object = object> {
 
   /** What the rule makes of the hyperparameters as they are. A captured program holds for these: one guard for all. */
   #stepOf(group: ParamGroup<H>, i: number): Step {
-    let [h, step] = this.#ready[i] ?? [];
-    if (h === undefined || !same(h, group)) {
-      const { lr: _, ...now } = this.#defaults as Record<string, unknown>;
-      for (const key in now) now[key] = group[key as keyof H];
-      h = copied(now);
+    let [values, step] = this.#ready[i] ?? [];
+    const keys = this.#keys;
+    if (values === undefined || !same(keys, values, group)) {
+      const h = copied(Object.fromEntries(keys.map((key) => [key, group[key as keyof H]])));
+      values = keys.map((key) => h[key]);
       step = this.#rule.step(h as H);
-      this.#ready[i] = [h, step];
+      this.#ready[i] = [values, step];
     }
-    if (recordingNow() !== null) guard(() => same(h, group));
+    if (recordingNow() !== null) guard(() => same(keys, values, group));
     return step!;
   }
 
@@ -379,11 +382,11 @@ export abstract class Optimizer<H extends object = object> {
 }
 
 /** Whether all of `h`, numbers, booleans and lists of them, stands in `own` too. */
-function same(h: object, own: object): boolean {
-  for (const key in h) {
-    const a: unknown = h[key as never];
-    const b = own[key as never];
-    if (!(Array.isArray(a) ? sameShape(a, b) : Object.is(a, b))) return false;
+function same(keys: readonly string[], values: readonly unknown[], own: object): boolean {
+  for (let i = 0; i < keys.length; i++) {
+    const a = values[i];
+    const b = own[keys[i] as never] as unknown;
+    if (a !== b && !(Array.isArray(a) ? sameShape(a, b as number[]) : Object.is(a, b))) return false;
   }
   return true;
 }

@@ -2,7 +2,7 @@
 // taken by a device that has the kernels and need not keep the order of sums.
 import type { Row, Storage } from "../core/device.ts";
 
-/** Rows in the place of one; null where the plain one is as fast. `make` gives a storage of so many bytes for what lies between. */
+/** Rows in the place of one, which have no choice themselves; null where the plain one is as fast. `make` gives a storage of so many bytes for what lies between. */
 export type Choice = (row: Row, make: (bytes: number) => Storage) => readonly Row[] | null;
 
 const offered = new Map<string, Choice>();

@@ -54,6 +54,7 @@ const BLOCK_VECTORS = 24;
 /** Whether it serves along lines: kernels five wide that reach over the borders, stride 1, one group. */
 function servesLines(row: Row): boolean {
   const { kh, kw, pw, w, ow } = geometry(row);
+  if (named.numbers(row, "lines")[0] !== 0) return false; // it does already
   if (kw !== 5 || !plain(row) || w < 4 || pw >= kw) return false;
   const [n, co, ci, oh, h, ph] = named.numbers(row, "n", "co", "ci", "oh", "h", "ph");
   const across = Math.ceil(ow / 8);

@@ -17,7 +17,7 @@ import { fail, WasmgradError } from "../core/error.ts";
 import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
-import { choiceOf } from "../program/choices.ts";
+import { type Choice, choiceOf } from "../program/choices.ts";
 import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { denseOf } from "../row/nest.ts";
@@ -219,33 +219,8 @@ export class WasmDevice implements Device {
       return;
     }
     const k = this.kernel(name);
-    if (k.choice !== null) {
-      const row = { kernel: name, buffers, outputs, extents, scalars, op };
-      const between: Storage[] = [];
-      const rows = k.choice(row, (bytes) => {
-        const storage = this.alloc(bytes, op);
-        between.push(storage);
-        return storage;
-      });
-      if (rows !== null) {
-        for (const r of rows) this.append(this.kernel(r.kernel), r.buffers, r.outputs, r.extents, r.scalars, op);
-        // Later rows may have its bytes: they run behind these.
-        for (const storage of between) this.free(storage);
-        return;
-      }
-    }
-    this.append(k, buffers, outputs, extents, scalars, op);
-  }
-
-  /** Appends a row to the script. */
-  append(
-    k: WasmKernel,
-    buffers: readonly Buffer[],
-    outputs: number,
-    extents: readonly number[],
-    scalars: readonly number[],
-    op: string,
-  ): void {
+    if (k.choice !== null && this.launchChosen(k.choice, { kernel: name, buffers, outputs, extents, scalars, op }))
+      return;
     let script = this.scripts[0];
     const words = Script.words(buffers.length, extents.length, scalars.length);
     if (script.rows >= MOST_ROWS || !script.fits(words)) {
@@ -258,6 +233,21 @@ export class WasmDevice implements Device {
     this.counters.appended++;
     for (let i = 0; i < buffers.length; i++) (buffers[i]!.storage as WasmStorage).block!.last = this.appended;
     if (this.debug) this.flushSync();
+  }
+
+  /** Appends other rows in the place of one; false where the plain one is as fast. */
+  private launchChosen(choice: Choice, row: Row): boolean {
+    const between: Storage[] = [];
+    const rows = choice(row, (bytes) => {
+      const storage = this.alloc(bytes, row.op);
+      between.push(storage);
+      return storage;
+    });
+    if (rows === null) return false;
+    for (const r of rows) this.launch(r.kernel, r.buffers, r.outputs, r.extents, r.scalars, row.op);
+    // Later rows may have their bytes: they run behind these.
+    for (const storage of between) this.free(storage);
+    return true;
   }
 
   write(buffer: Buffer, data: ArrayLike<number>, dtype: DType): void {
