@@ -69,7 +69,7 @@ for (const path of sources("assembly").filter((path) => path !== "assembly/test.
     functions.set(`${path} ${name}`, body);
     if (code[i]!.startsWith("export")) functions.set(name, body);
     home.set(body, path);
-    if (/^export function \w+_(f32|i32|b32)\(args/.test(code[i]!)) exported.set(name, lines);
+    if (/^export function \w+\(args: usize, ith: u32/.test(code[i]!)) exported.set(name, lines);
   }
 }
 

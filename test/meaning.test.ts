@@ -379,9 +379,12 @@ program("backward a second time is an error; retainGraph allows it", async (same
   assert.match(await messageOf(() => trunk.mul(2).sum().backward()), /second time/);
 });
 
-program("int32 beside fractions at and beyond its ends compares as numbers do", async (same) => {
+program("int32 beside numbers at and beyond its ends compares as numbers do", async (same) => {
   const x = labels([2147483647, -2147483648, 0]);
-  for (const s of [2147483646.5, 2147483647.5, 2147483648.5, -2147483646.5, -2147483648.5, -2147483649.5]) {
+  const fractions = [
+    2147483646.5, 2147483647.5, 2147483648.5, -2147483646.5, -2147483647.5, -2147483648.5, -2147483649.5,
+  ];
+  for (const s of [...fractions, -(2 ** 31), 2 ** 31 - 1, 2 ** 31, -(2 ** 31) - 1]) {
     const numbers = [2147483647, -2147483648, 0];
     const expected = (f: (v: number) => boolean): number[] => numbers.map((v) => Number(f(v)));
     await same(
@@ -404,8 +407,16 @@ program("int32 beside fractions at and beyond its ends compares as numbers do", 
       expected((v) => v <= s),
       `le ${s}`,
     );
-    await same(x.eq(s), [0, 0, 0], `eq ${s}`);
-    await same(x.ne(s), [1, 1, 1], `ne ${s}`);
+    await same(
+      x.eq(s),
+      expected((v) => v === s),
+      `eq ${s}`,
+    );
+    await same(
+      x.ne(s),
+      expected((v) => v !== s),
+      `ne ${s}`,
+    );
   }
 });
 

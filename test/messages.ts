@@ -324,6 +324,7 @@ export const ops: Cases = {
   "manualSeed: seed": () => w.manualSeed(-1),
   "randint: range": () => w.randint(5, 5, [2]),
   "randint: a range of more than 2^31": () => w.randint(-(2 ** 30) - 1, 2 ** 30, [2]),
+  "randint: beyond int32": () => w.randint(2 ** 31 - 1, 2 ** 31 + 1, [2]),
   "normal_: std": () => ones([2]).normal_(0, -1),
   "normal_: requires grad": () => leaf(2, 3).normal_(),
   "uniform_: released": () => released().uniform_(),

@@ -24,7 +24,7 @@ export function compare(name: Comparison, a: Tensor, b: Tensor | number): Tensor
 
 /** x <op> s as bool. @internal */
 export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
-  if (!isFloat(x.dtype) && !(Number.isInteger(s) && Math.abs(s) < 2 ** 31)) return compareWhole(name, x, s);
+  if (!isFloat(x.dtype) && s !== (s | 0)) return compareWhole(name, x, s);
   const op: Op = {
     name,
     strided: true,
@@ -41,7 +41,7 @@ export function compareScalar(name: Comparison, x: Tensor, s: number): Tensor {
 /** Whole numbers beside a fraction, NaN or what no int32 reaches: as numbers compare. */
 function compareWhole(name: Comparison, x: Tensor, s: number): Tensor {
   alive(name, x);
-  if (Math.abs(s) < 2 ** 31 - 1 && name !== "eq" && name !== "ne") {
+  if (s > -(2 ** 31) && s < 2 ** 31 - 1 && name !== "eq" && name !== "ne") {
     // x < 1.5 is x <= 1, x > 1.5 is x >= 2.
     return name === "lt" || name === "le"
       ? compareScalar("le", x, Math.floor(s))

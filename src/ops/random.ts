@@ -78,10 +78,12 @@ export const randn = (shape: Shape, options: TensorOptions = {}): Tensor =>
 
 /** Integers drawn uniformly from [low, high), of `shape`, always int32. https://pytorch.org/docs/stable/generated/torch.randint.html */
 export function randint(low: number, high: number, shape: Shape, options: TensorOptions = {}): Tensor {
-  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low || high - low > 2 ** 31) {
+  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low) {
     const given = Array.isArray(high) ? show(high) : high;
     fail("randint", `low ${low}, high ${given}: integers with low < high are expected, the shape behind them`);
   }
+  if (low < -(2 ** 31) || high > 2 ** 31 || high - low > 2 ** 31)
+    fail("randint", `low ${low}, high ${high}: a range of int32, at most 2^31 long, is expected`);
   return draw("randint_i32", fresh("randint", shape, options), [low, high], "randint");
 }
 

@@ -5,7 +5,9 @@ import { type Kernel, type Registry, text } from "../kernel.ts";
 import { strided } from "./copy.ts";
 
 function byStrides(dense: string, k: Kernel): Kernel {
-  const { inputs, extents, scalars } = layoutOf(walking(dense))!;
+  const layout = layoutOf(walking(dense));
+  if (layout === undefined) throw new Error(`${dense}: no line in the table of kernels (src/program/kernels)`);
+  const { inputs, extents, scalars } = layout;
   const names = inputs.map(({ name }) => name);
   const reads = new RegExp(`\\b(${names.join("|")})\\[i\\]`, "g");
   return {
