@@ -282,6 +282,19 @@ test("no file is longer than 450 lines", () => {
   }
 });
 
+test("what ops export is public or marked as the engine's own", () => {
+  const listed = new Set(read("src/index.ts").match(/\w+/g));
+  const wrong: string[] = [];
+  for (const path of sources("src/ops")) {
+    const exported = /(\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?export (?:async )?(?:const|function) (\w+)/g;
+    const found = [...read(path).matchAll(exported)];
+    const own = new Set(found.filter(([, comment]) => comment?.includes("@internal")).map(([, , name]) => name));
+    for (const [, , name] of found)
+      if (!own.has(name) && !listed.has(name!)) wrong.push(`${path}: ${name} is not in src/index.ts`);
+  }
+  assert.equal(wrong, []);
+});
+
 test("the version is the package's", () => {
   const { version } = JSON.parse(read("package.json"));
   assert.match(read("src/version.ts"), new RegExp(`"${version.replaceAll(".", "\\.")}"`));
