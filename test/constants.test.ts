@@ -121,7 +121,7 @@ test("what kernels keep in scratch memory fits", () => {
   fits("gradient behind a max-pool by x", scratch, pool("GRAD"), pool("IMAGE_BYTES"));
   const forth = of("conv/winograd");
   const tiles = forth("PLACE") * forth("TILES") + forth("LD");
-  const rest = forth("BUFFER") + 64 + 1024 + forth("GRID") + forth("PLAN") + 16 + tiles;
+  const rest = forth("BUFFER") + 64 + 1024 + forth("PLAN") + 16 + tiles;
   fits("Winograd", scratch, forth("INPUTS"), forth("CHANNEL") * forth("ROWS") + rest);
   const back = of("conv/winogradgrad");
   const behind = 4 * back("BUFFER") + 1024 + back("PLAN") + 2048 + 2 * back("GRID");

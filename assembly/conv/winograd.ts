@@ -14,8 +14,6 @@ import {
   BY_LD,
   down,
   evaluate,
-  GRID,
-  grid,
   LD,
   moment,
   OFFSETS,
@@ -257,13 +255,11 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
   const buffer = sums + CHANNEL * ROWS;
   const zero = buffer + BUFFER + 64;
   const temp = zero + 512;
-  const tiling = temp + 512;
-  const segments = tiling + GRID;
+  const segments = temp + 512;
   const places = segments + PLAN + 16;
   const spare = places + PLACE * TILES;
   let touched: u32 = 0;
   memory.fill(buffer, 0, BUFFER + 64 + 512);
-  grid(tiling, tilesDown, tilesAcross, m, 6, h, w, ph, pw);
   const end = last(args, panels, 1, ith, nth);
   for (let p = first(panels, 1, ith, nth); p < end; ++p) {
     const v0 = <u32>(<u64>vectors * p / panels);
@@ -273,7 +269,7 @@ export function conv2d_winograd_f32(args: usize, ith: u32, nth: u32): void {
     // A full row's length is literal in across6, but many channels of short rows should lie close together.
     const ld = across << 2 == TILES || ci <= 64 ? LD : <usize>across << 4;
     const row = ld * 36;
-    const count = plan(segments, x, plane * ci, t0, t1, tiling);
+    const count = plan(segments, x, plane * ci, t0, t1, tilesDown, tilesAcross, m, 6, h, w, ph, pw);
     let all: u32 = 1;
     for (let t: u32 = 0; t < (across << 2); ++t) {
       const place = places + PLACE * t;

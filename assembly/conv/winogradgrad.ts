@@ -45,9 +45,14 @@ function transform(
   const zero = buffer + 4 * BUFFER + 64;
   const segments = zero + 512;
   const size = load<u32>(grid, 12);
-  const line = <usize>load<u32>(grid, 20) << 2;
-  const plane = line * load<u32>(grid, 16);
-  const count = plan(segments, x, plane * channels, t0, t1, grid);
+  const h = load<u32>(grid, 16);
+  const w = load<u32>(grid, 20);
+  const line = <usize>w << 2;
+  const plane = line * h;
+  const m = load<u32>(grid, 8);
+  const ph = load<u32>(grid, 24);
+  const pw = load<u32>(grid, 28);
+  const count = plan(segments, x, plane * channels, t0, t1, load<u32>(grid), load<u32>(grid, 4), m, size, h, w, ph, pw);
   let seen: u32 = 0;
   memory.fill(buffer, 0, 4 * BUFFER + 64 + 512);
   for (let c = c0; c < c1; c += 4) {
