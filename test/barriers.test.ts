@@ -18,9 +18,12 @@ interface Touch {
 
 const storages = Array.from({ length: 6 }, (_, i) => ({ bytes: 64 * (i + 1) }) as Storage);
 
+/** Dense, and over views. */
+const FAULTY = ["nll_f32", "walk:bce_f32", "cross_entropy_f32"];
+
 function rowOf({ faulty, writes, reads, parallel }: Touch): Row {
   const buffers = [...writes, ...reads].map((s) => ({ storage: storages[s]!, offset: 0 }));
-  const kernel = faulty ? "nll_f32" : "add_f32";
+  const kernel = faulty ? FAULTY[writes[0]! % FAULTY.length]! : "add_f32";
   return { kernel, buffers, outputs: writes.length, extents: [parallel ? 1 : 0], scalars: [], op: "" };
 }
 const isParallel = (row: Row): boolean => row.extents[0] === 1;

@@ -24,7 +24,7 @@ export const keyOf = ({
 
 /** The parts of the tree that are mutated, and with which operators where not with all. */
 const AREAS: readonly { name: string; files: RegExp; operators?: readonly string[] }[] = [
-  { name: "core", files: /^src\/core\// },
+  { name: "core", files: /^src\/(core\/|capture\.ts$)/ },
   { name: "program", files: /^src\/program\// },
   { name: "wasm", files: /^src\/wasm\//, operators: ["dropped barrier", "dropped release"] },
   { name: "ops", files: /^src\/ops\// },
