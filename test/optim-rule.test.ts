@@ -289,6 +289,25 @@ test("a composed step leaves nothing behind but its state, which a state dict br
   await device.dispose();
 });
 
+test("a list of hyperparameters that is changed in place is noticed, a typed array too", async () => {
+  const device = await w.init({ threads: 1 });
+  const after: number[][] = [];
+  for (const list of [(...v: number[]) => v, (...v: number[]) => Float32Array.from(v)]) {
+    const p = new nn.Parameter(w.tensor([1]));
+    const optimizer = new optim.Adam([p], { lr: 0.1 });
+    const betas = list(0.5, 0.5) as number[];
+    optimizer.paramGroups[0]!.betas = betas as [number, number];
+    for (const g of [1, -3]) {
+      p.grad = w.tensor([g]);
+      optimizer.step();
+      betas[0] = 0;
+    }
+    after.push(await numbers(p));
+  }
+  assert.equal(after[1], after[0]);
+  await device.dispose();
+});
+
 test("a rule's options are checked as those of the library", async () => {
   const device = await w.init({ threads: 1 });
   const p = new nn.Parameter(w.tensor([1]));

@@ -2,7 +2,7 @@
 import { fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
-import { apply, launch, type Op, save } from "../core/op.ts";
+import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, addScalar, div, mul, mulScalar, neg, sub } from "./binary.ts";
@@ -68,13 +68,15 @@ const RowLoss: Op<ClassLoss> = {
     loss.release(p.name);
     return y;
   },
-  vjp(g, { inputs: [x], params: p, saved: [target, probs, counted] }) {
-    if (mode.grad) return [differentiable(g, x!, target!, p, probs!, counted!), null];
+  vjp(come, { inputs: [x], params: p, saved: [target, probs, counted] }) {
+    if (mode.grad) return [differentiable(come, x!, target!, p, probs!, counted!), null];
+    const g = contiguous(come); // one a row: behind a sum it is expanded
     const [rows, classes] = x!.shape as [number, number];
     const gx = like(x!, `${p.name} gradient`);
     const count = counted ?? one(x!);
     const inputs = probs === null ? [g, target!, count] : [g, probs!, target!, count];
     launch(`${p.kernel}_vjp_f32`, [gx], inputs, [rows, classes], [p.ignore, Number(p.reduction === "none")], p.name);
+    if (g !== come) g.release(p.name);
     return [gx, null];
   },
 };

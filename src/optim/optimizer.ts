@@ -386,12 +386,14 @@ function same(keys: readonly string[], values: readonly unknown[], own: object):
   for (let i = 0; i < keys.length; i++) {
     const a = values[i];
     const b = own[keys[i] as never] as unknown;
-    if (a !== b && !(Array.isArray(a) ? sameShape(a, b as number[]) : Object.is(a, b))) return false;
+    if (isList(a) ? !isList(b) || !sameShape(a, b) : !Object.is(a, b)) return false;
   }
   return true;
 }
 
-/** Hyperparameters, arrays copied. */
+/** Hyperparameters, lists copied: they may be changed in place. */
 function copied(own: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(own).map(([key, v]) => [key, Array.isArray(v) ? [...v] : v]));
+  return Object.fromEntries(Object.entries(own).map(([key, v]) => [key, isList(v) ? [...v] : v]));
 }
+
+const isList = (v: unknown): v is number[] => Array.isArray(v) || ArrayBuffer.isView(v);
