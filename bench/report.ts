@@ -83,7 +83,7 @@ const OTHERS: Record<string, Other> = {
   versions: {
     title: "This version beside the one before",
     about:
-      "The same cases on both, as published: five processes for each workload, in which the two take turns and who comes first alternates. A ratio over 1 says that this version is faster.",
+      "The same cases on both, as published: five processes for each workload, in which the two take turns and who comes first alternates. A ratio over 1 says that this version is faster. V8 11 (Node 20) does not align the vectors that it keeps on the stack: there the same product takes up to 7 % longer or not, by the depth of the stack of whoever calls it, so that such a table says less than one of Node 24.",
     show: (data) => markdown(...versionsGrid(data as VersionsRow[])),
   },
   workerd: {

@@ -7,7 +7,9 @@ import { recordingNow } from "./core/recording.ts";
 import type { Shape } from "./core/shape.ts";
 import { type BackwardOptions, backward } from "./core/tape.ts";
 import { alive, Tensor } from "./core/tensor.ts";
+import { toBool, toFloat, toHalf, toInt } from "./ops/copy.ts";
 import * as ops from "./ops/index.ts";
+import { isContiguous, storageOffset, stride } from "./ops/shape.ts";
 import { formatTensor } from "./print.ts";
 import { data, dataSync, item, itemSync, to } from "./read.ts";
 
@@ -235,19 +237,19 @@ const named: Record<string, AnyFunction> = {
     sin: ops.sin,
     cos: ops.cos,
     sign: ops.sign,
-    float: ops.toFloat,
-    half: ops.toHalf,
-    int: ops.toInt,
-    bool: ops.toBool,
+    float: toFloat,
+    half: toHalf,
+    int: toInt,
+    bool: toBool,
   },
   ...{ clone: ops.clone, detach: ops.detach, sum: ops.sum, mean: ops.mean, max: ops.max, min: ops.min },
   ...{ amax: ops.amax, amin: ops.amin, argmax: ops.argmax, argmin: ops.argmin },
   ...{ softmax: ops.softmax, logSoftmax: ops.logSoftmax, flatten: ops.flatten, squeeze: ops.squeeze },
   ...{ unsqueeze: ops.unsqueeze, t: ops.t, transpose: ops.transpose, narrow: ops.narrow, select: ops.select },
   ...{ movedim: ops.movedim, slice: ops.slice, diagonal: ops.diagonal, unbind: ops.unbind, split: ops.split },
-  ...{ chunk: ops.chunk, contiguous: living, isContiguous: ops.isContiguous, stride: ops.stride },
+  ...{ chunk: ops.chunk, contiguous: living, isContiguous, stride },
   ...{ clamp: ops.clamp, maskedFill: ops.maskedFill, heaviside: ops.heaviside },
-  ...{ storageOffset: ops.storageOffset, div_: ops.div_, maskedFill_: ops.maskedFill_, tanh_: ops.tanh_ },
+  ...{ storageOffset, div_: ops.div_, maskedFill_: ops.maskedFill_, tanh_: ops.tanh_ },
   ...{ matmul: ops.matmul, mm: ops.mm, add_: ops.add_, sub_: ops.sub_, mul_: ops.mul_, zero_: ops.zero_ },
   ...{ fill_: ops.fill_, copy_: ops.copy_, uniform_: ops.uniform_, normal_: ops.normal_ },
   ...{ backward, data, dataSync, item, itemSync, to },

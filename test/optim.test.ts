@@ -10,7 +10,7 @@ import { backward } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
 import { init } from "../src/init.ts";
 import { Linear, Module, Parameter, Sequential } from "../src/nn/index.ts";
-import { add, fill_, linear, mul, mulScalar, ones, sin, sub, sum, t, tensor, view, zeros } from "../src/ops/index.ts";
+import { add, fill_, linear, mul, ones, sin, sub, sum, t, tensor, view, zeros } from "../src/ops/index.ts";
 import { Adam, AdamW, lrScheduler, type Optimizer, SGD } from "../src/optim/index.ts";
 import { ReferenceDevice } from "./reference.ts";
 
@@ -108,8 +108,8 @@ for (const build of ["reference", "simd", "relaxed"] as const) {
         const optimizer = new { SGD, Adam, AdamW }[run.fn as "SGD"]([p], options(run.kwargs));
         for (const [i, expected] of run.trajectory.entries()) {
           optimizer.zeroGrad();
-          const quadratic = mulScalar(sum(mul(p, view(linear(view(p, [1, 6]), m), [6]))), 0.5);
-          const loss = add(sub(quadratic, sum(mul(v, p))), mulScalar(sum(sin(p)), 0.3));
+          const quadratic = mul(sum(mul(p, view(linear(view(p, [1, 6]), m), [6]))), 0.5);
+          const loss = add(sub(quadratic, sum(mul(v, p))), mul(sum(sin(p)), 0.3));
           backward(loss);
           optimizer.step();
           assert.ok(near(values(loss)[0]!, run.losses[i]!), `loss ${i}: ${values(loss)} for ${run.losses[i]}`);
@@ -356,7 +356,7 @@ test("a captured step equals the eager one: lr, momentum, a frozen layer, loaded
           const { state, paramGroups } = optimizer.stateDict();
           const halved = Object.entries(state).map(([k, s]) => [
             k,
-            Object.fromEntries(Object.entries(s).map(([n, v]) => [n, n === "step" ? v : mulScalar(v, 0.5)])),
+            Object.fromEntries(Object.entries(s).map(([n, v]) => [n, n === "step" ? v : mul(v, 0.5)])),
           ]);
           optimizer.loadStateDict({ state: Object.fromEntries(halved), paramGroups });
         }

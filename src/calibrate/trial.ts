@@ -11,8 +11,9 @@ import { backward } from "../core/tape.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { AnyModule, Module } from "../nn/module.ts";
 import { fromData } from "../ops/data.ts";
-import { mean, mul, randomState } from "../ops/index.ts";
+import { mean, mul } from "../ops/index.ts";
 import { scope } from "../ops/modes.ts";
+import { randomState } from "../ops/random.ts";
 
 /** A sample lasts at least so long, and holds at most so many steps. */
 const SAMPLE_MS = 10;

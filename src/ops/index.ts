@@ -1,9 +1,22 @@
-// The room of ops: what is public of each family.
-export * from "./binary.ts";
-export * from "./compare.ts";
-export * from "./conv.ts";
-export * from "./copy.ts";
-export * from "./create.ts";
+// The public names of ops, and nothing else. A file that the engine, too, takes something from is listed name by name.
+export { type AlphaOptions, add, div, maximum, minimum, mul, neg, sub } from "./binary.ts";
+export { eq, ge, gt, le, lt, ne } from "./compare.ts";
+export { type ConvOptions, conv2d, type Pair } from "./conv.ts";
+export { clone, detach } from "./copy.ts";
+export {
+  arange,
+  empty,
+  emptyLike,
+  full,
+  fullLike,
+  type Nested,
+  ones,
+  onesLike,
+  type TensorOptions,
+  tensor,
+  zeros,
+  zerosLike,
+} from "./create.ts";
 export * from "./extremes.ts";
 export * from "./inplace.ts";
 export * from "./loss.ts";
@@ -11,11 +24,22 @@ export * from "./matmul.ts";
 export * from "./mean.ts";
 export * from "./norm.ts";
 export * from "./pool.ts";
-export * from "./random.ts";
-export * from "./reduce.ts";
-export * from "./shape.ts";
+export {
+  dropout,
+  manualSeed,
+  normal_,
+  rand,
+  randint,
+  randintLike,
+  randLike,
+  randn,
+  randnLike,
+  uniform_,
+} from "./random.ts";
+export { expand, type ReduceOptions, sum } from "./reduce.ts";
+export { flatten, movedim, permute, reshape, squeeze, t, transpose, unsqueeze, view } from "./shape.ts";
 export * from "./slice.ts";
-export * from "./softmax.ts";
+export { logSoftmax, softmax } from "./softmax.ts";
 export * from "./unary.ts";
-export * from "./where.ts";
-export * from "./write.ts";
+export { type ClampOptions, clamp, heaviside, maskedFill, where } from "./where.ts";
+export { copy_, fill_, zero_ } from "./write.ts";

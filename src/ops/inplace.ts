@@ -12,11 +12,10 @@ import { compose } from "./compose.ts";
 import { constant } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { launchBinary } from "./elementwise.ts";
-import { expectDtype, expectFit, expectNumber, sameDtypes } from "./expect.ts";
+import { expectFit, expectNumber, sameDtypes } from "./expect.ts";
 import { noGrad } from "./modes.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
-import { tanhVjp } from "./unary.ts";
 import { cut, expectMask, where } from "./where.ts";
 import { copied, inPlace, NOTHING, sameLayout, settle, target } from "./write.ts";
 
@@ -131,19 +130,5 @@ export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
     v.release(name);
     settle(name, x, y);
     return wants === 0 ? NOTHING : [mask];
-  });
-}
-
-const Tanh: Op = { name: "tanh_", forward: ([x]) => x!, vjp: (g, { saved: [y] }) => [() => tanhVjp(g, y!)] };
-
-/** Every element of the float `x` becomes its hyperbolic tangent, in place; returns `x`. */
-export function tanh_(x: Tensor): Tensor {
-  expectDtype("tanh_", x, "float32");
-  return inPlace(Tanh, x, [], null, (wants) => {
-    const y = target(x);
-    if (y !== x) readStrided("tanh_", y, x);
-    launch("tanh_f32", [y], [y], [y.numel], undefined, "tanh_");
-    settle("tanh_", x, y);
-    return wants === 0 ? NOTHING : [x];
   });
 }

@@ -1,6 +1,6 @@
-// Elementwise functions of one tensor.
+// Elementwise functions of one tensor, new or in place.
 
-import { apply, cast, type Op } from "../core/op.ts";
+import { apply, cast, launch, type Op, readStrided } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { div, maximum, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
 import { compareScalar } from "./compare.ts";
@@ -8,7 +8,9 @@ import { compose } from "./compose.ts";
 import { clone, toFloat, toInt } from "./copy.ts";
 import { constant } from "./create.ts";
 import { unary, unaryVjp } from "./elementwise.ts";
+import { expectDtype } from "./expect.ts";
 import { zerosAs } from "./gradient.ts";
+import { inPlace, NOTHING, settle, target } from "./write.ts";
 
 /** e^x, element by element, for floats: the shape and dtype of `x`. */
 export const exp = unary("exp", "y", (g, y) => mul(g, y));
@@ -33,8 +35,7 @@ export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
 export const cos = unary("cos", "x", (g, x) => neg(mul(g, sin(x))));
 
 const reluVjp = unaryVjp("relu", (gg, _, y) => [() => reluVjp(gg, y), () => zerosAs(y)]);
-/** @internal */
-export const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);
+const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);
 const sigmoidVjp = unaryVjp("sigmoid", (gg, g, y) => [
   () => sigmoidVjp(gg, y),
   () => mul(mul(gg, g), rsubScalar(mulScalar(y, 2), 1)),
@@ -52,4 +53,18 @@ export function sign(x: Tensor): Tensor {
   if (x.dtype === "bool") return clone(x);
   if (x.dtype !== "int32") return apply(Sign, [x], null);
   return compose(() => sub(toInt(compareScalar("gt", x, 0)), toInt(compareScalar("lt", x, 0))));
+}
+
+const Tanh: Op = { name: "tanh_", forward: ([x]) => x!, vjp: (g, { saved: [y] }) => [() => tanhVjp(g, y!)] };
+
+/** Every element of the float `x` becomes its hyperbolic tangent, in place; returns `x`. */
+export function tanh_(x: Tensor): Tensor {
+  expectDtype("tanh_", x, "float32");
+  return inPlace(Tanh, x, [], null, (wants) => {
+    const y = target(x);
+    if (y !== x) readStrided("tanh_", y, x);
+    launch("tanh_f32", [y], [y], [y.numel], undefined, "tanh_");
+    settle("tanh_", x, y);
+    return wants === 0 ? NOTHING : [x];
+  });
 }

@@ -1,4 +1,5 @@
 // Elementwise functions of one tensor, and of a tensor and a number.
+import { rdiv, rsub } from "../../src/ops/binary.ts";
 import * as ops from "../../src/ops/index.ts";
 import { bools, FEW, type Fill, f, family, ints, LENGTHS, type Tolerance } from "./case.ts";
 import { FEW_ROWS, maps, ROW } from "./measured.ts";
@@ -69,18 +70,18 @@ for (const n of FEW) {
   add("sub number", [f([n])], (x) => ops.sub(x, C), { gradTolerance: exact });
   add("mul number", [f([n])], (x) => ops.mul(x, C), { gradTolerance: exact });
   add("div number", [f([n])], (x) => ops.div(x, C), { gradTolerance: exact });
-  add("number sub", [f([n])], (x) => ops.rsub(x, C), { gradTolerance: exact });
-  add("number div", [f([n], "away")], (x) => ops.rdiv(x, C), { gradTolerance: ulp(2) });
+  add("number sub", [f([n])], (x) => rsub(x, C), { gradTolerance: exact });
+  add("number div", [f([n], "away")], (x) => rdiv(x, C), { gradTolerance: ulp(2) });
   for (const name of ["eq", "ne", "lt", "le", "gt", "ge"] as const) {
     add(`${name} number`, [f([n], "ties")], (x) => x[name](1), { order: 0 });
     add(`${name} number, int32,`, [ints([n], { from: -2, to: 3 })], (x) => x[name](1), { order: 0 });
   }
-  add("float of int32", [ints([n], { from: -(2 ** 31), to: 2 ** 31 })], (x) => ops.toFloat(x), { order: 0 });
-  add("float of bool", [bools([n])], (x) => ops.toFloat(x), { order: 0 });
-  add("int of float32", [f([n], "wide")], (x) => ops.toInt(x), { order: 0 });
-  add("int of bool", [bools([n])], (x) => ops.toInt(x), { order: 0 });
-  add("bool of float32", [f([n], "ties")], (x) => ops.toBool(x), { order: 0 });
-  add("bool of int32", [ints([n], { from: -1, to: 2 })], (x) => ops.toBool(x), { order: 0 });
+  add("float of int32", [ints([n], { from: -(2 ** 31), to: 2 ** 31 })], (x) => x.float(), { order: 0 });
+  add("float of bool", [bools([n])], (x) => x.float(), { order: 0 });
+  add("int of float32", [f([n], "wide")], (x) => x.int(), { order: 0 });
+  add("int of bool", [bools([n])], (x) => x.int(), { order: 0 });
+  add("bool of float32", [f([n], "ties")], (x) => x.bool(), { order: 0 });
+  add("bool of int32", [ints([n], { from: -1, to: 2 })], (x) => x.bool(), { order: 0 });
   add("clone", [f([n])], (x) => ops.clone(x), { gradTolerance: exact });
   add("clone, int32,", [ints([n])], (x) => ops.clone(x), { order: 0 });
 }
@@ -88,10 +89,10 @@ for (const name of ["eq", "ne", "lt", "le", "gt", "ge"] as const) {
   add(`${name} number, odd values,`, [f([14], ODD)], (x) => x[name](0), { order: 0, marks: ["nonfinite"] });
   add(`${name} NaN`, [f([14], ODD)], (x) => x[name](nan), { order: 0, marks: ["nonfinite"] });
 }
-add("int of odd values", [f([14], [...ODD, 2 ** 31, -(2 ** 31), 2.9, -2.9])], (x) => ops.toInt(x), {
+add("int of odd values", [f([14], [...ODD, 2 ** 31, -(2 ** 31), 2.9, -2.9])], (x) => x.int(), {
   ...{ order: 0, marks: ["nonfinite"] },
 });
-add("bool of odd values", [f([14], ODD)], (x) => ops.toBool(x), { order: 0, marks: ["nonfinite"] });
+add("bool of odd values", [f([14], ODD)], (x) => x.bool(), { order: 0, marks: ["nonfinite"] });
 add("sin, far from zero,", [f([40], [1e3, -4e4, 1e6, 1048577, -3e7, 1e10, 1e20, 3e38])], (x) => ops.sin(x), {
   ...{ tolerance: ulp(4), order: 0 },
 });

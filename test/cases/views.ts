@@ -1,6 +1,7 @@
 // Parts of tensors: read as they lie, written through, and differentiated. All is exact: elements only move, or are added once.
 
 import type { Tensor } from "../../src/core/tensor.ts";
+import { rdiv, rsub } from "../../src/ops/binary.ts";
 import * as ops from "../../src/ops/index.ts";
 import { noGrad } from "../../src/ops/modes.ts";
 import { bools, f, family, fixed, ints } from "./case.ts";
@@ -192,15 +193,15 @@ for (const [name, shape, lay] of [
   const C = Math.fround(1.7);
   add(`add number, ${name},`, [f(shape)], (x) => ops.add(lay(x), C));
   add(`div number, ${name},`, [f(shape)], (x) => ops.div(lay(x), C));
-  add(`number sub, ${name},`, [f(shape)], (x) => ops.rsub(lay(x), C));
-  add(`number div, ${name},`, [f(shape, "away")], (x) => ops.rdiv(lay(x), C), { gradTolerance: { ulp: 3 } });
+  add(`number sub, ${name},`, [f(shape)], (x) => rsub(lay(x), C));
+  add(`number div, ${name},`, [f(shape, "away")], (x) => rdiv(lay(x), C), { gradTolerance: { ulp: 3 } });
   for (const op of ["eq", "ne", "lt", "le", "gt", "ge"] as const) {
     add(`${op} number, ${name},`, [f(shape, "ties")], (x) => lay(x)[op](1), { order: 0 });
     add(`${op} number, int32, ${name},`, [ints(shape, { from: -2, to: 3 })], (x) => lay(x)[op](1), { order: 0 });
   }
-  add(`float of int32, ${name},`, [ints(shape)], (x) => ops.toFloat(lay(x)), { order: 0 });
-  add(`int of float32, ${name},`, [f(shape, "wide")], (x) => ops.toInt(lay(x)), { order: 0 });
-  add(`int of bool, ${name},`, [bools(shape)], (x) => ops.toInt(lay(x)), { order: 0 });
-  add(`bool of float32, ${name},`, [f(shape, "ties")], (x) => ops.toBool(lay(x)), { order: 0 });
-  add(`bool of int32, ${name},`, [ints(shape, { from: -1, to: 2 })], (x) => ops.toBool(lay(x)), { order: 0 });
+  add(`float of int32, ${name},`, [ints(shape)], (x) => lay(x).float(), { order: 0 });
+  add(`int of float32, ${name},`, [f(shape, "wide")], (x) => lay(x).int(), { order: 0 });
+  add(`int of bool, ${name},`, [bools(shape)], (x) => lay(x).int(), { order: 0 });
+  add(`bool of float32, ${name},`, [f(shape, "ties")], (x) => lay(x).bool(), { order: 0 });
+  add(`bool of int32, ${name},`, [ints(shape, { from: -1, to: 2 })], (x) => lay(x).bool(), { order: 0 });
 }
