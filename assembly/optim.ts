@@ -6,7 +6,7 @@ import { read, write } from "./lib/lanes";
 import { GRAIN } from "./lib/map";
 import { madd } from "./lib/simd";
 
-/** step.. | | count |        step += 1 for each of the tensors, of one element. Serial. */
+/** step.. | g.. | count |     step += 1 for each of the tensors, of one element. Of the gradients it takes nothing: without them there is no step. Serial. */
 export function tick_f32(args: usize, ith: u32, nth: u32): void {
   if (ith > 0) return;
   const count = extent(args, buffers(args));

@@ -5,7 +5,7 @@ import { blanked, codeLines, type Import, imports, read, sources } from "./sourc
 
 /** Files of core that stand below everything: the rest of core may be changed without devices noticing. */
 const LEAVES = ["shape", "dtype", "error", "layout"];
-const DOOR = ["device"];
+const DOOR = ["device", "fault"];
 
 /** The room of a file: its folder, with core in three parts and the files at the top each by itself. */
 function room(path: string): string {

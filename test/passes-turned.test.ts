@@ -22,7 +22,7 @@ function turns(device: WasmDevice): () => number {
   let count = 0;
   const execute = device.execute.bind(device);
   device.execute = (script, rows) => {
-    if (rows[0]?.kernel === "transpose_b32") count++;
+    if (rows.rows[0]?.kernel === "transpose_b32") count++;
     execute(script, rows);
   };
   return () => count;

@@ -1,6 +1,7 @@
 // The door behind which a device stands: storages, launches, waits. Core and ops know no device but this interface.
 import type { DType, HostArray } from "./dtype.ts";
-import { fail } from "./error.ts";
+import { fail, type WasmgradError } from "./error.ts";
+import type { Needs } from "./fault.ts";
 
 /**
  * Memory that tensors share. `holders` counts the live tensors on it; at zero the device takes the block back.
@@ -23,6 +24,10 @@ export interface Storage {
   readonly virtual: boolean;
   /** The lasting storage that `bind` gave a virtual one. */
   readonly alias: Storage | null;
+  /** The fault behind which its values are lost, or null: see `faultOf`. */
+  fault: WasmgradError | null;
+  /** What else it is lost with. */
+  needs: Needs | null;
 }
 
 /** How many elements a storage has room for. @internal */

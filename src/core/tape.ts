@@ -29,7 +29,8 @@ export interface BackwardOptions {
  */
 export function backward(root: Tensor, gradient: Tensor | null = null, options: BackwardOptions = {}): void {
   const found = differentiate(root, gradient, options, null);
-  for (const [leaf, g] of found) accumulate(leaf, g, options.createGraph ?? false);
+  const needs = { of: root.storage, next: null };
+  for (const [leaf, g] of found) accumulate(leaf, g, options.createGraph ?? false, needs);
 }
 
 /** Options of `grad()`. */

@@ -79,6 +79,8 @@ export function inPlace<P>(
     const what = base === x ? "a leaf variable that requires grad" : "a view of a leaf variable that requires grad";
     fail(op.name, `${show(x.shape)}: ${what} is being used in an in-place operation; use noGrad`);
   }
+  // What is differentiated is lost with what was written into it; where nothing is, the target of a write that fails is as it was.
+  for (const { storage } of others) base.storage.needs = { of: storage, next: base.storage.needs };
   if (base === x) rebase(op as Op, x, x, others, params, write(wants), wants);
   else {
     const place = placeOf(x);

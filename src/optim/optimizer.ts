@@ -236,6 +236,7 @@ export abstract class Optimizer<H extends object = object> {
       const outputs: Tensor[] = [];
       const inputs: Tensor[] = [rate];
       const steps: Tensor[] = [];
+      const grads: Tensor[] = [];
       const extents: number[] = [some.length];
       for (const { p, g } of some) {
         if (p.device !== device || g.device !== device) {
@@ -248,9 +249,10 @@ export abstract class Optimizer<H extends object = object> {
         const state = this.#stateOf(p, names);
         for (const name of names) outputs.push(state[name]!);
         steps.push(state.step!);
+        grads.push(g);
         inputs.push(state.step!);
       }
-      if (steps.length > 0) launch("tick_f32", steps, [], [steps.length], undefined, this.#name);
+      if (steps.length > 0) launch("tick_f32", steps, grads, [steps.length], undefined, this.#name);
       if (typeof kernel === "string") launch(kernel, outputs, inputs, extents, scalars, this.#name);
       else kernel(outputs, inputs);
     }

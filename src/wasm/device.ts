@@ -14,6 +14,7 @@ import type {
 } from "../core/device.ts";
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
+import { marks, readable } from "../core/fault.ts";
 import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
@@ -22,6 +23,7 @@ import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { denseOf } from "../row/nest.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
+import { Launched, type Recorded } from "./launched.ts";
 import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
 import { chooseMaximum, Memory, WasmStorage } from "./memory.ts";
 import type { WasmOptions } from "./options.ts";
@@ -58,10 +60,12 @@ export class WasmDevice implements Device {
   private readonly debug: boolean;
   /** Rows go into one script while the other may still be walked. */
   private scripts: [Script, Script];
-  /** The op of each row, for messages; a list a script. */
-  private ops: [string[], string[]] = [[], []];
+  /** What rows are of, a list a script. */
+  private launched: [Launched, Launched];
   /** Serials of rows: appended, and run. */
   private appended = 0;
+  /** Marked storages that were freed before the last row that names them ran. */
+  private leaving = 0;
   private executed = 0;
   /** After a failure: addresses that unfinished rows write. */
   private torn: number[] | null = null;
@@ -84,6 +88,7 @@ export class WasmDevice implements Device {
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
     this.scripts = scripts;
+    this.launched = [new Launched(), new Launched()];
     this.runner = new Runner(exports, memory, pool, names, {
       check: () => this.check(),
       fail: (reason) => {
@@ -169,7 +174,7 @@ export class WasmDevice implements Device {
     if (this.recorded !== null) return new WasmStorage(this, bytes, label, width, null, null);
     let block = this.memoryOf.allocate(bytes);
     if (block === null) {
-      this.flushSync();
+      this.settle();
       block = this.memoryOf.allocate(bytes) ?? this.memoryOf.exhausted(label, bytes);
     }
     this.counters.allocations++;
@@ -181,7 +186,7 @@ export class WasmDevice implements Device {
   /** A storage that the host writes at once: rows that still name its block run first. */
   allocForHost(bytes: number, label: string): WasmStorage {
     const storage = this.alloc(bytes, label) as WasmStorage;
-    if (storage.block!.last > this.executed) this.flushSync();
+    if (storage.block!.last > this.executed) this.settle();
     return storage;
   }
 
@@ -190,6 +195,10 @@ export class WasmDevice implements Device {
     if (s.block === null) return;
     this.memoryOf.give(s.block);
     this.memoryOf.book(s.use!, s.bytes, -1);
+    if (s.fault !== null) {
+      if (s.block.last > this.executed) this.leaving++;
+      else marks.count--;
+    }
     s.block = null;
   }
 
@@ -224,10 +233,10 @@ export class WasmDevice implements Device {
     let script = this.scripts[0];
     const words = Script.words(buffers.length, extents.length, scalars.length);
     if (script.rows >= MOST_ROWS || !script.fits(words)) {
-      this.flushSync();
+      this.settle();
       script = this.scripts[0];
     }
-    this.ops[0][script.rows] = op;
+    this.launched[0].take(script.rows, k, buffers, outputs, op);
     script.append(this.memoryOf, k, buffers, outputs, addressOf, extents, scalars, this.info.threads);
     this.appended++;
     this.counters.appended++;
@@ -253,7 +262,7 @@ export class WasmDevice implements Device {
   write(buffer: Buffer, data: ArrayLike<number>, dtype: DType): void {
     this.check();
     const storage = buffer.storage as WasmStorage;
-    if (storage.block!.last > this.executed) this.flushSync();
+    if (storage.block!.last > this.executed) this.settle();
     storage.version++;
     this.view(buffer, data.length, dtype).set(data);
   }
@@ -272,6 +281,7 @@ export class WasmDevice implements Device {
       if (this.runner.stalled) this.runner.whenDone(copy);
       else copy();
       await this.settled();
+      readable(storage);
       return data!;
     } finally {
       if (--storage.holders === 0) this.free(storage);
@@ -281,6 +291,7 @@ export class WasmDevice implements Device {
   readSync(buffer: Buffer, count: number, dtype: DType): TypedData {
     if (this.untouched(buffer)) return this.slice(buffer, count, dtype);
     this.flushSync();
+    readable(buffer.storage);
     return this.slice(buffer, count, dtype);
   }
 
@@ -313,50 +324,61 @@ export class WasmDevice implements Device {
   }
 
   flushSync(): void {
+    this.settle();
+    this.runner.throwFault();
+  }
+
+  /** Runs what was launched. What a kernel reported is for the next who waits. */
+  settle(): void {
     this.check();
     this.submit();
     this.runner.finish();
-    this.throwFault();
   }
 
   /** Runs a captured program's script now. */
-  execute(script: Script, rows: readonly Row[]): void {
+  execute(script: Script, rows: Recorded): void {
     this.check();
     this.counters.rows += script.rows;
-    this.runner.begin(script, (n) => rows[n]?.op);
+    rows.begin();
+    this.runner.begin(script, rows);
     this.runner.finish();
-    this.throwFault();
+    this.check();
   }
 
-  /** Lets the threads walk what was appended, behind what still runs. After a fault nothing more runs until it is thrown. */
+  /** How many faults nobody has thrown yet. */
+  get reported(): number {
+    return this.runner.reported;
+  }
+
+  /** Throws what a kernel reported. */
+  throwFault(): void {
+    this.check();
+    this.runner.throwFault();
+  }
+
+  /** Lets the threads walk what was appended, behind what still runs. */
   private submit(): void {
     this.runner.finish();
     const [script, other] = this.scripts;
     if (script.rows === 0) return;
     const { appended } = this;
-    const [ops, otherOps] = this.ops;
+    const [launched, otherLaunched] = this.launched;
     this.counters.rows += script.rows;
-    this.ops = [otherOps, ops];
+    this.launched = [otherLaunched, launched];
     this.scripts = [other, script];
     other.clear();
-    const ran = (): void => {
+    this.runner.begin(script, launched, () => {
       this.executed = appended;
-    };
-    if (this.runner.fault !== null) ran();
-    else this.runner.begin(script, (n) => ops[n], ran);
+      launched.clear();
+      marks.count -= this.leaving;
+      this.leaving = 0;
+    });
   }
 
   /** Waits for a stalled script, and throws what it reported. */
   private async settled(): Promise<void> {
     if (this.runner.stalled) await this.runner.drain();
     this.throwFault();
-  }
-
-  private throwFault(): void {
-    this.check();
-    const { fault } = this.runner;
-    this.runner.fault = null;
-    if (fault !== null) throw fault;
   }
 
   // ---------------------------------------------------------------------------------------------------- recordings

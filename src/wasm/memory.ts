@@ -3,7 +3,8 @@
 // Freed blocks wait in bins of their exact size, so a loop finds in the second turn what it freed in the first. When no
 // bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
 import type { Device, Storage } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { fail, type WasmgradError } from "../core/error.ts";
+import type { Needs } from "../core/fault.ts";
 import { isPhone } from "../host/probe.ts";
 import { Usage, type Use } from "../memory/usage.ts";
 
@@ -41,6 +42,8 @@ export class WasmStorage implements Storage {
   readonly virtual: boolean;
   version = 0;
   holders = 0;
+  fault: WasmgradError | null = null;
+  needs: Needs | null = null;
   /** The lasting storage behind a virtual one. */
   alias: WasmStorage | null = null;
   /** Null for virtual storages and for freed ones. */

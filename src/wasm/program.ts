@@ -1,10 +1,12 @@
 // A recorded program on the wasm device: its rows encoded once, inputs and outputs patched in at each run.
 import type { Buffer, Program, Row, Storage } from "../core/device.ts";
+import { marks, readable } from "../core/fault.ts";
 import { meetings } from "../program/barriers.ts";
 import { turnWeights } from "../program/passes/turned.ts";
 import { plan } from "../program/plan.ts";
 import { COPY } from "../row/movers.ts";
 import type { WasmDevice } from "./device.ts";
+import { lasting, Recorded } from "./launched.ts";
 import type { WasmStorage } from "./memory.ts";
 import { isParallel, Script } from "./script.ts";
 
@@ -37,8 +39,11 @@ export class WasmProgram implements Program {
   private readonly code: WasmStorage;
   private arena: WasmStorage | null = null;
   private readonly turned: Turned[];
+  private readonly known: Recorded;
+  /** Stand for what each run gives. */
+  private readonly results: readonly WasmStorage[];
   /** Rows that turn the weights. */
-  private readonly copies: readonly Row[];
+  private readonly turningRows: Recorded;
   private readonly turning = new Script();
 
   constructor(
@@ -68,7 +73,9 @@ export class WasmProgram implements Program {
       device.alloc(bytes, "turned weights"),
     );
     this.encoded = encoded;
-    this.copies = copies;
+    this.results = results;
+    this.known = new Recorded(encoded);
+    this.turningRows = new Recorded(copies);
     this.turned = copies.map(({ buffers: [copy, weight] }) => ({
       weight: weight!.storage as WasmStorage,
       copy: copy!.storage as WasmStorage,
@@ -128,17 +135,30 @@ export class WasmProgram implements Program {
   }
 
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
-    this.device.flushSync();
+    this.device.settle();
+    for (const { storage } of inputs) readable(storage);
     this.patch(this.inputs, inputs);
     this.patch(this.outputs, outputs);
     for (const s of this.written) s.version++;
-    if (this.turns()) this.device.execute(this.turning, this.copies);
+    const earlier = this.device.reported;
+    if (this.turns()) this.device.execute(this.turning, this.turningRows);
     const { parallel } = this.script;
     if (this.apart.size > 0 && this.overlaps(inputs)) this.script.parallel = false; // row by row, on thread 0
     try {
-      this.device.execute(this.script, this.encoded);
+      this.device.execute(this.script, this.known);
     } finally {
       this.script.parallel = parallel;
+    }
+    // What was launched before the call and failed is for the next who waits for that.
+    if (this.device.reported > earlier) this.device.throwFault();
+    if (marks.count > 0) this.loseResults(outputs);
+  }
+
+  /** Results that depend on what was lost before the call are lost, too. */
+  private loseResults(outputs: readonly Buffer[]): void {
+    for (const [i, { storage }] of outputs.entries()) {
+      const fault = this.known.of(this.results[i]!);
+      if (fault !== null) lasting.mark(storage, fault);
     }
   }
 

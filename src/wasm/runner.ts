@@ -4,13 +4,14 @@
 // loop turn, so that the host may learn of a worker's death; where no event tells of it, and while nothing is awaited,
 // time judges.
 import { WasmgradError } from "../core/error.ts";
+import { marks } from "../core/fault.ts";
 import { faultMessage } from "../program/fault.ts";
 import { walking } from "../row/nest.ts";
 import { FAULT_CLAIM, FAULT_INDEX, FAULT_ROW, FAULT_VALUE, SHARE_BEGAN } from "./control.ts";
 import { type Exports, FIRST_KERNEL } from "./load.ts";
 import type { Memory } from "./memory.ts";
 import type { Pool } from "./pool.ts";
-import { decode, type Script } from "./script.ts";
+import { decode, type EncodedRow, type Script } from "./script.ts";
 
 /** A barrier may last this long, or this many times thread 0's own share of the row. */
 const PATIENCE_MS = 2000;
@@ -21,9 +22,12 @@ const LOOK_MS = 250;
 /** A script that the threads walk. */
 interface Run {
   readonly script: Script;
-  /** Op of row n, for messages. */
-  readonly op: (n: number) => string | undefined;
+  readonly rows: Rows;
   readonly nth: number;
+  /** Behind the last row of the part that is walked now. */
+  end: number;
+  /** Parts that are walked behind it, as [begin, end, ..]: between them lie rows that may not run. */
+  left: number[];
   /** The row before which thread 0 waits; 0 behind the last. */
   stalledAt: number;
   stalledSince: number;
@@ -31,6 +35,17 @@ interface Run {
   /** Milliseconds that it has waited there. */
   waited: number;
   readonly after: (() => void)[];
+}
+
+/** What the host knows of a script's rows. */
+export interface Rows {
+  /** Op of row n. */
+  op(n: number): string | undefined;
+  /**
+   * Row n failed (-1: none did, but something was lost before). For each row, whether it may run; what the others would have made is
+   * lost.
+   */
+  behind(n: number, fault: WasmgradError | null): boolean[];
 }
 
 /** The device's one broken state. */
@@ -42,8 +57,8 @@ interface DeviceState {
 }
 
 export class Runner {
-  /** What a kernel reported and nobody has thrown yet. */
-  fault: WasmgradError | null = null;
+  /** What kernels reported and nobody has thrown yet. */
+  private faults: WasmgradError[] = [];
   private run: Run | null = null;
   private readonly exports: Exports;
   private readonly memory: Memory;
@@ -70,12 +85,14 @@ export class Runner {
   }
 
   /** Begins a script; it has run when this returns, unless it stalled. */
-  begin(script: Script, op: (n: number) => string | undefined, after?: () => void): void {
+  begin(script: Script, rows: Rows, after?: () => void): void {
     const nth = script.parallel ? this.pool.ready() : 1;
     const run: Run = {
       script,
-      op,
+      rows,
       nth,
+      end: script.limit,
+      left: [],
       stalledAt: -1,
       stalledSince: 0,
       looked: 0,
@@ -83,8 +100,44 @@ export class Runner {
       after: after === undefined ? [] : [after],
     };
     this.run = run;
-    if (nth > 1) this.exports.start(script.address, script.limit, nth);
-    this.walk(run, script.address, false);
+    if (marks.count > 0) {
+      run.left = this.parts(script, 0, rows.behind(-1, null));
+      this.proceed(run);
+    } else this.start(run, script.address);
+  }
+
+  private start(run: Run, row: number): void {
+    if (run.nth > 1) this.exports.start(row, run.end, run.nth);
+    this.walk(run, row, false);
+  }
+
+  /** The next part of a script of which some rows may not run. */
+  private proceed(run: Run): void {
+    const [begin, end, ...left] = run.left;
+    if (begin === undefined) {
+      this.run = null;
+      for (const f of run.after) f();
+      return;
+    }
+    run.end = end!;
+    run.left = left;
+    run.stalledAt = -1;
+    this.start(run, begin);
+  }
+
+  /** The parts of a script whose rows may run, from row n on. */
+  private parts(script: Script, n: number, may: readonly boolean[]): number[] {
+    const parts: number[] = [];
+    let at = script.address;
+    for (let i = 0; i < may.length; i++) {
+      const next = at + this.memory.u32[(at >> 2) + 1]!;
+      if (i >= n && may[i]) {
+        if (parts[parts.length - 1] === at) parts[parts.length - 1] = next;
+        else parts.push(at, next);
+      }
+      at = next;
+    }
+    return parts;
   }
 
   /** Runs `f` when the stalled script has run, before any other. */
@@ -114,11 +167,11 @@ export class Runner {
   private walk(run: Run, row: number, again: boolean): void {
     let stopped = 0;
     try {
-      stopped = this.exports.walk(row, run.script.limit, 0, run.nth, again ? 1 : 0) >>> 0;
+      stopped = this.exports.walk(row, run.end, 0, run.nth, again ? 1 : 0) >>> 0;
     } catch (error) {
       this.state.fail(`thread 0 trapped: ${(error as Error).message}`);
     }
-    if (stopped === run.script.limit) this.completed(run);
+    if (stopped === run.end) this.completed(run);
     else {
       const now = performance.now();
       if (run.stalledAt !== stopped) {
@@ -131,25 +184,36 @@ export class Runner {
   }
 
   private completed(run: Run): void {
-    this.run = null;
     const words = this.memory.u32;
-    const row = words[FAULT_ROW >> 2]!;
-    if (row !== 0) {
-      this.fault = this.describe(run, row);
+    const args = words[FAULT_ROW >> 2]!;
+    if (args !== 0) {
+      const rows = decode(this.memory, run.script.address, run.script.limit);
+      const n = rows.findIndex((r) => r.args === args);
+      const fault = this.describe(rows[n]!, run.rows.op(n));
       for (const word of [FAULT_INDEX, FAULT_VALUE, FAULT_ROW, FAULT_CLAIM]) words[word >> 2] = 0;
+      this.faults.push(fault);
+      run.left = this.parts(run.script, n + 1, run.rows.behind(n, fault));
     }
-    for (const f of run.after) f();
+    this.proceed(run);
   }
 
-  private describe(run: Run, args: number): WasmgradError {
+  get reported(): number {
+    return this.faults.length;
+  }
+
+  /** Throws the first of what was reported since the last wait, and says how many more there were. */
+  throwFault(): void {
+    const [first, ...more] = this.faults;
+    if (first === undefined) return;
+    this.faults = [];
+    throw more.length === 0 ? first : new WasmgradError(`${first.message} (and ${more.length} more like it since)`);
+  }
+
+  private describe({ kernel, walks, extents }: EncodedRow, op: string | undefined): WasmgradError {
     const { u32, i32 } = this.memory;
-    const rows = decode(this.memory, run.script.address, run.script.limit);
-    const n = rows.findIndex((r) => r.args === args);
-    const { kernel, walks, extents } = rows[n]!;
     const dense = this.names[kernel - FIRST_KERNEL]!;
     const name = walks ? walking(dense) : dense;
-    const text = faultMessage(name, run.op(n) ?? name, extents, u32[FAULT_INDEX >> 2]!, i32[FAULT_VALUE >> 2]!);
-    return new WasmgradError(text);
+    return new WasmgradError(faultMessage(name, op ?? name, extents, u32[FAULT_INDEX >> 2]!, i32[FAULT_VALUE >> 2]!));
   }
 
   /** Fails when the others will not come: one trapped, or is later than patience allows. */

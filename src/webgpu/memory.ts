@@ -3,7 +3,8 @@
 // A freed buffer is at once free for later rows: everything runs in the order in which it was handed over. The host
 // writes through the queue, in the same order.
 import type { Device, Storage } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { fail, type WasmgradError } from "../core/error.ts";
+import type { Needs } from "../core/fault.ts";
 import { mib, Usage } from "../memory/usage.ts";
 
 const LEAST = 256;
@@ -31,6 +32,8 @@ export class GpuStorage implements Storage {
   readonly virtual: boolean;
   version = 0;
   holders = 0;
+  fault: WasmgradError | null = null;
+  needs: Needs | null = null;
   alias: GpuStorage | null = null;
   /** Null for virtual storages and for freed ones. */
   block: Block | null;

@@ -174,8 +174,8 @@ export const optim: Registry = {
     variant: (row) => String(row.extents[0]),
     expand: (row, _, limits) => {
       const most = fit(limits, 1, 0);
-      return Array.from({ length: Math.ceil(row.buffers.length / most) }, (_, r) => {
-        const buffers = row.buffers.slice(r * most, (r + 1) * most);
+      return Array.from({ length: Math.ceil(row.outputs / most) }, (_, r) => {
+        const buffers = row.buffers.slice(r * most, Math.min(row.outputs, (r + 1) * most));
         return { ...row, buffers, outputs: buffers.length, extents: [buffers.length] };
       });
     },
