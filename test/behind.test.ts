@@ -2,11 +2,23 @@
 // launched between the fault and the wait; what depends on what failed says so whenever it is read.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { marks } from "../src/core/fault.ts";
+import { DataLoader, TensorDataset } from "../src/data/index.ts";
 import * as w from "../src/index.ts";
-import { messageOf } from "./programs.ts";
 
 const { nn, optim } = w;
 const RULE = /^crossEntropy: label 9 in row 0 is outside \[0, 3\)/;
+
+/** What was thrown, or nothing. */
+async function messageOf(f: () => unknown): Promise<string> {
+  try {
+    await f();
+    return "";
+  } catch (error) {
+    assert.ok(error instanceof w.WasmgradError, String(error));
+    return error.message;
+  }
+}
 
 const optimizers: Record<string, (p: w.Tensor[]) => w.optim.Optimizer> = {
   SGD: (p) => new optim.SGD(p, { lr: 0.1 }),
@@ -23,15 +35,22 @@ interface Loop {
   readonly micro: number;
   /** Waits for each batch, or for none before the end. */
   readonly waits: boolean;
+  /** With dropout; of the batch that is left out the forward runs. */
+  readonly dropout?: boolean;
 }
 
 const BATCHES = 8;
 const SIZE = 4;
 
 /** The parameters' bits after a run over all batches but `left`, of which `bad` has a label that is no class. */
-async function run({ make, captured, micro, waits }: Loop, bad: number | null, left: number | null): Promise<string> {
+async function run(
+  { make, captured, micro, waits, dropout }: Loop,
+  bad: number | null,
+  left: number | null,
+): Promise<string> {
   w.manualSeed(3);
-  const model = new nn.Sequential(new nn.Linear(5, 6), new nn.ReLU(), new nn.Linear(6, 3));
+  const hidden = dropout ? [new nn.ReLU(), new nn.Dropout(0.4)] : [new nn.ReLU()];
+  const model = new nn.Sequential(new nn.Linear(5, 6), ...hidden, new nn.Linear(6, 3));
   const optimizer = make(model.parameters());
   const batches = Array.from({ length: BATCHES }, (_, i): [w.Tensor, w.Tensor] => {
     const labels = Array.from({ length: SIZE }, (_, j) => (i + j) % 3);
@@ -60,8 +79,9 @@ async function run({ make, captured, micro, waits }: Loop, bad: number | null, l
   };
   for (let i = 0; i < BATCHES; i++) {
     if (micro > 1 && i % micro === 0) optimizer.zeroGrad();
+    const [x, y] = batches[i]!;
+    if (i === left && dropout) model.forward(x);
     if (i !== left) {
-      const [x, y] = batches[i]!;
       await guarded(async () => {
         const loss = micro > 1 ? back(x, y) : await step(x, y);
         if (waits) await loss.item();
@@ -85,8 +105,20 @@ for (const threads of [1, 2]) {
           for (let bad = 0; bad < 6; bad++) {
             const loop = { make, captured, micro: 1, waits };
             const what = `batch ${bad}, ${captured ? "captured" : "eager"}, ${waits ? "awaited" : "not awaited"}`;
-            assert.is(await run(loop, bad, null), await run(loop, null, bad), what);
+            const without = await run(loop, null, bad);
+            assert.is(await run(loop, bad, null), without, what);
+            assert.is.not(await run(loop, null, null), without, "each batch counts");
           }
+      await device.dispose();
+    });
+
+    test(`${name}, ${threads} threads: of a bad batch the draws before the loss have happened`, async () => {
+      const device = await w.init({ threads });
+      for (const captured of [false, true])
+        for (let bad = 0; bad < 6; bad++) {
+          const loop = { make, captured, micro: 1, waits: true, dropout: true };
+          assert.is(await run(loop, bad, null), await run(loop, null, bad), `batch ${bad}, captured ${captured}`);
+        }
       await device.dispose();
     });
 
@@ -100,5 +132,178 @@ for (const threads of [1, 2]) {
     });
   }
 }
+
+/** A loss that fails, with its parameter; no wait. */
+function failing(): { p: w.Tensor; loss: w.Tensor } {
+  const p = w.zeros([1, 3]).requiresGrad_();
+  return { p, loss: w.crossEntropy(p.mul(1), w.tensor([9], { dtype: "int32" })) };
+}
+const values = async (x: w.Tensor): Promise<number[]> => [...(await x.data())];
+
+for (const threads of [1, 2]) {
+  test(`what does not depend on what failed is whole, ${threads} threads`, async () => {
+    const device = await w.init({ threads });
+    const { p, loss } = failing();
+    const optimizer = new optim.SGD([p], { lr: 1 });
+    loss.backward();
+    optimizer.step();
+    optimizer.paramGroups[0]!.lr = 0.5;
+    const layer = new nn.Linear(3, 2);
+    const sum = w.ones([2]).add(1);
+    w.manualSeed(7);
+    const drawn = w.randn([3]);
+    const set = w.tensor([1, 2, 3]);
+    assert.match(await messageOf(() => w.flush()), RULE);
+    assert.is(await messageOf(() => w.flush()), "", "thrown once");
+    for (let i = 0; i < 3; i++) {
+      p.grad = w.ones([1, 3]);
+      optimizer.step();
+    }
+    assert.equal(await values(p), [-1.5, -1.5, -1.5]);
+    assert.equal(await values(sum), [2, 2]);
+    assert.equal(await values(set), [1, 2, 3]);
+    w.manualSeed(7);
+    assert.equal(await values(drawn), await values(w.randn([3])));
+    const weight = await values(layer.weight);
+    assert.ok(new Set(weight).size > 1 && weight.every((v) => Math.abs(v) < 1), `${weight}`);
+    await device.dispose();
+  });
+
+  test(`what depends on what failed says so always, ${threads} threads`, async () => {
+    const device = await w.init({ threads });
+    const { p, loss } = failing();
+    loss.backward();
+    const held = p.grad!;
+    const views = [loss.view(1), loss.detach()];
+    const twice = loss.mul(2);
+    assert.match(await messageOf(() => loss.item()), RULE);
+    const later = twice.add(1).sum();
+    const f = w.capture((x: w.Tensor) => x.mul(2));
+    const g = w.capture((x: w.Tensor) => x.mul(loss));
+    for (const x of [loss, twice, later, held, held.mul(0), ...views, w.ones([2]).mul(twice)])
+      for (let round = 0; round < 2; round++) assert.match(await messageOf(() => x.data()), RULE);
+    for (let round = 0; round < 4; round++) {
+      assert.match(await messageOf(async () => (await f(loss.detach())).data()), RULE);
+      assert.match(await messageOf(async () => (await g(w.ones([2]))).data()), RULE);
+      assert.equal(await values(await f(w.ones([1]))), [2], "others go on");
+    }
+    assert.is(p.grad, null, "a gradient that was lost is none");
+    await device.dispose();
+  });
+
+  test(`writes in place behind a fault, ${threads} threads`, async () => {
+    const device = await w.init({ threads });
+    const total = w.tensor([5]);
+    const { p, loss } = failing();
+    total.add_(loss.detach());
+    const copy = w.zeros([2, 1]);
+    copy.select(0, 1).copy_(loss.detach().view(1));
+    const h = w.ones([1, 3], { requiresGrad: true }).mul(1);
+    h.mul_(loss);
+    const behind = h.sum();
+    const other = loss.detach().mul(2);
+    assert.match(await messageOf(() => w.flush()), RULE);
+    assert.equal(await values(total), [5], "a sum of losses stays as it was");
+    assert.equal(await values(copy), [0, 0]);
+    assert.match(await messageOf(() => h.data()), RULE, "what is differentiated is lost with what was written into it");
+    assert.match(await messageOf(() => behind.data()), RULE);
+    assert.match(await messageOf(() => other.data()), RULE);
+    other.fill_(3);
+    assert.is(await other.item(), 3, "written whole it is there again");
+    assert.is(p.grad, null);
+    await device.dispose();
+  });
+
+  test(`several faults, ${threads} threads`, async () => {
+    const device = await w.init({ threads });
+    const [a, b] = [failing(), failing()];
+    assert.match(await messageOf(() => w.flush()), /^crossEntropy: label 9 .*\(and 1 more since\)$/);
+    for (const { loss } of [a, b]) assert.match(await messageOf(() => loss.item()), /target \[1\]$/);
+    const f = w.capture((x: w.Tensor) => w.crossEntropy(w.zeros([1, 3]).add(1), x));
+    const [good, bad] = [w.tensor([1], { dtype: "int32" }), w.tensor([9], { dtype: "int32" })];
+    for (let i = 0; i < 4; i++) await f(good);
+    const eager = failing();
+    const result = await f(good);
+    assert.ok(
+      (await messageOf(() => result.item())).startsWith("crossEntropy: label 9"),
+      "the wait throws what came before",
+    );
+    assert.ok(Math.abs((await result.item()) - Math.log(3)) < 1e-6, "the captured call has run");
+    failing();
+    assert.match(await messageOf(() => f(bad)), /^crossEntropy: label 9 .*\(and 1 more since\)$/);
+    assert.match(await messageOf(() => eager.loss.item()), RULE);
+    assert.is(await messageOf(() => w.flush()), "");
+    await device.dispose();
+  });
+
+  test(`other losses that fail, ${threads} threads`, async () => {
+    const device = await w.init({ threads });
+    const [targets, label] = [w.tensor([1, 0]), w.tensor([2], { dtype: "int32" })];
+    const bce = (p: w.Tensor, reduction: "mean" | "none"): w.Tensor =>
+      w.binaryCrossEntropy(p.mul(1), targets, { reduction }).sum();
+    const nll = (p: w.Tensor, reduction: "mean" | "none"): w.Tensor =>
+      w.nllLoss(p.mul(1).view(1, 2), label, { reduction }).sum();
+    for (const [name, loss] of Object.entries({ bce, nll }))
+      for (const reduction of ["mean", "none"] as const)
+        for (const captured of [false, true]) {
+          const p = w.tensor([0.5, 2]).requiresGrad_();
+          const q = w.tensor([1, 1]).requiresGrad_();
+          const optimizer = new optim.Adam([p, q], { lr: 0.1 });
+          const all = (x: w.Tensor): w.Tensor => {
+            optimizer.zeroGrad();
+            const y = loss(p, reduction).add(q.mul(x).sum()); // the second part did not fail
+            y.backward();
+            optimizer.step();
+            return y;
+          };
+          const step = captured ? w.capture(all) : all;
+          for (let i = 0; i < 5; i++)
+            assert.match(await messageOf(async () => (await step(w.ones([2]))).item()), /is outside/, name);
+          assert.equal(await values(p), [0.5, 2], `${name}, ${reduction}, captured ${captured}`);
+          assert.equal(await values(q), [1, 1]);
+          const state = optimizer.stateDict().state[0];
+          if (state !== undefined) assert.equal(await values(state.step!), [0], "no step was counted");
+        }
+    await device.dispose();
+  });
+}
+
+test("a loop over a loader that skips what throws goes on", async () => {
+  await w.init({ threads: 1 });
+  const labels = [0, 9, 1, 2, 1, 0];
+  const loader = new DataLoader(new TensorDataset(w.randn([6, 3]), w.tensor(labels, { dtype: "int32" })), {
+    batchSize: 1,
+  });
+  for (const waits of [true, false]) {
+    let [batches, failures] = [0, 0];
+    const all = async (): Promise<void> => {
+      for await (const [x, y] of loader) {
+        batches++;
+        try {
+          const loss = w.crossEntropy(x!, y!);
+          if (waits) await loss.item();
+        } catch {
+          failures++;
+        }
+      }
+    };
+    const message = await messageOf(all);
+    assert.equal([batches, failures], [6, waits ? 1 : 0]);
+    assert.ok(waits ? message === "" : RULE.test(message), "the epoch's end throws what nobody waited for");
+  }
+});
+
+test("nothing is held of what failed", async () => {
+  await w.init({ threads: 1 });
+  const before = marks.count;
+  for (let i = 0; i < 50; i++) {
+    const { p, loss } = failing();
+    loss.backward();
+    await messageOf(() => loss.item());
+    for (const x of [p, loss]) x.dispose();
+    p.grad?.dispose();
+  }
+  assert.ok(marks.count - before < 60, `${marks.count}`);
+});
 
 test.run();

@@ -136,6 +136,10 @@ const core: Cases = {
     return ones([2], { device: new Page() }).dataSync();
   },
   "fault: a label out of range": () => w.crossEntropy(ones([3, 4]), ints(0, 4, 1)).item(),
+  "fault: two before one wait": () => {
+    w.crossEntropy(ones([3, 4]), ints(0, 4, 1));
+    return w.crossEntropy(ones([3, 4]), ints(0, 1, 5)).item();
+  },
   "fault: a label out of range, nll": () => w.nllLoss(ones([3, 4]), ints(0, -1, 1)).item(),
   "fault: a probability out of range": () => w.binaryCrossEntropy(tensor([0.5, 1.5]), tensor([1, 0])).item(),
   "device: disposed of": async () => {

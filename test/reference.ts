@@ -122,6 +122,8 @@ export class ReferenceDevice implements Device {
 
   async flush(): Promise<void> {}
 
+  async handOver(): Promise<void> {}
+
   flushSync(): void {}
 
   record(): Recorder {

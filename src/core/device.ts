@@ -144,6 +144,8 @@ export interface Device {
   readSync(buffer: Buffer, count: number, dtype: DType): TypedData;
   /** Waits until everything launched so far has run. Throws the fault of a kernel. */
   flush(): Promise<void>;
+  /** Hands over what was launched, and lets the event loop turn where the device is behind. Faults are for the next wait. @internal */
+  handOver(): Promise<void>;
   /** As `flush()`, without a promise, where this thread may wait (`canBlock`). */
   flushSync(): void;
   /**

@@ -109,7 +109,7 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
     let next = start(0);
     for (let k = 0; next !== null; k++) {
       const now = next;
-      const handedOver = device.flush();
+      const handedOver = device.handOver();
       next = start(k + 1);
       await handedOver;
       await maybeYield(device);

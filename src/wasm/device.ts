@@ -319,6 +319,12 @@ export class WasmDevice implements Device {
     await this.settled();
   }
 
+  async handOver(): Promise<void> {
+    this.check();
+    this.submit();
+    if (this.runner.stalled) await this.runner.drain();
+  }
+
   upkeep(before: () => void): Promise<void> | null {
     return keepUp(this.memoryOf, before);
   }

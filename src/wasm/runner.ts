@@ -206,7 +206,7 @@ export class Runner {
     const [first, ...more] = this.faults;
     if (first === undefined) return;
     this.faults = [];
-    throw more.length === 0 ? first : new WasmgradError(`${first.message} (and ${more.length} more like it since)`);
+    throw more.length === 0 ? first : new WasmgradError(`${first.message} (and ${more.length} more since)`);
   }
 
   private describe({ kernel, walks, extents }: EncodedRow, op: string | undefined): WasmgradError {

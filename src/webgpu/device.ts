@@ -368,6 +368,11 @@ export class WebGpuDevice implements Device {
     this.submit();
   }
 
+  async handOver(): Promise<void> {
+    this.flushSync();
+    await this.pace();
+  }
+
   upkeep(before: () => void): Promise<void> | null {
     return keepUp(this.memoryOf, before) ?? this.pace();
   }
