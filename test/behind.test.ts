@@ -2,7 +2,6 @@
 // launched between the fault and the wait; what depends on what failed says so whenever it is read.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { marks } from "../src/core/fault.ts";
 import { DataLoader, TensorDataset } from "../src/data/index.ts";
 import * as w from "../src/index.ts";
 
@@ -208,8 +207,6 @@ for (const threads of [1, 2]) {
     assert.match(await messageOf(() => h.data()), RULE, "what is differentiated is lost with what was written into it");
     assert.match(await messageOf(() => behind.data()), RULE);
     assert.match(await messageOf(() => other.data()), RULE);
-    other.fill_(3);
-    assert.is(await other.item(), 3, "written whole it is there again");
     assert.is(p.grad, null);
     await device.dispose();
   });
@@ -294,8 +291,7 @@ test("a loop over a loader that skips what throws goes on", async () => {
 });
 
 test("nothing is held of what failed", async () => {
-  await w.init({ threads: 1 });
-  const before = marks.count;
+  const device = await w.init({ threads: 1 });
   for (let i = 0; i < 50; i++) {
     const { p, loss } = failing();
     loss.backward();
@@ -303,7 +299,8 @@ test("nothing is held of what failed", async () => {
     for (const x of [p, loss]) x.dispose();
     p.grad?.dispose();
   }
-  assert.ok(marks.count - before < 60, `${marks.count}`);
+  await w.flush();
+  assert.is((device as unknown as { losses: Map<number, unknown> }).losses.size, 0);
 });
 
 test.run();

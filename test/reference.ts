@@ -47,6 +47,8 @@ export class ReferenceDevice implements Device {
   /** Other algorithms that the device to compare with chooses: their errors have other bounds. */
   choices: Readonly<Record<string, Choice>> = {};
   liveBytes = 0;
+  readonly losses: Device["losses"] = new Map();
+  under = 0;
   readonly reservedBytes = 2 ** 32;
   /** When the event loop has last turned, as finalizers need it to. */
   #turned = 0;

@@ -2,7 +2,6 @@
 
 import { elementsOf } from "./device.ts";
 import { fail } from "./error.ts";
-import type { Needs } from "./fault.ts";
 import { mode } from "./lifetime.ts";
 import { empty, lasting } from "./make.ts";
 import { apply, contiguous, denseCopy, launch, type Op, readStrided } from "./op.ts";
@@ -38,8 +37,8 @@ const Add: Op = {
   vjp: (g) => [g, g],
 };
 
-/** The gradient of the leaf `x` becomes `given`, or grows by it; it `needs` what was differentiated. @internal */
-export function accumulate(x: Tensor, given: Tensor, create: boolean, needs: Needs): void {
+/** The gradient of the leaf `x` becomes `given`, or grows by it. @internal */
+export function accumulate(x: Tensor, given: Tensor, create: boolean): void {
   const { recording } = mode;
   recording?.readsGrad(x);
   recording?.touches(x, true);
@@ -49,18 +48,11 @@ export function accumulate(x: Tensor, given: Tensor, create: boolean, needs: Nee
   if (create) {
     // A leaf's gradient lies dense in bytes of its own: nothing that the user gave is written later.
     const own = given.strides === null && given.storage.holders === 1 ? given : denseCopy(given);
-    own.storage.needs = needs;
     x.setGrad(before === null ? own : apply(Add, [before, own], null));
     return;
   }
-  let g = settled(given);
+  const g = settled(given);
   if (before !== null) {
-    if (g.storage.holders > 1) {
-      const copy = denseCopy(g);
-      g.release("backward()");
-      g = copy;
-    }
-    g.storage.needs = needs;
     if (before.strides !== null) mode.addTo(before, g);
     else launch("add_f32", [before], [before, g], [g.numel], undefined, "accumulate_");
     g.release("backward()");
@@ -69,7 +61,6 @@ export function accumulate(x: Tensor, given: Tensor, create: boolean, needs: Nee
   const whole = g.offset === 0 && g.numel === elementsOf(g.storage) && g.storage.holders === 1;
   // In a recording whose function still has the gradient of before, the home is not to be written yet.
   const away = recording === null ? leaf.home === null : recording.grads.get(x)!.held;
-  if (whole) g.storage.needs = needs;
   if (away && whole && !g.kept) x.setGrad(g);
   else if (recording !== null && whole && !away) {
     // The program writes straight into the leaf's home.
@@ -80,7 +71,6 @@ export function accumulate(x: Tensor, given: Tensor, create: boolean, needs: Nee
   } else {
     const home = away ? null : (leaf.home ?? recording!.homeOf(x));
     const own = home === null ? empty(g.shape, g.dtype, "gradient", g.device) : lasting(home.storage, x);
-    own.storage.needs = needs;
     readStrided("backward", own, g);
     g.release("backward()");
     x.setGrad(own);

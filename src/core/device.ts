@@ -1,7 +1,6 @@
 // The door behind which a device stands: storages, launches, waits. Core and ops know no device but this interface.
 import type { DType, HostArray } from "./dtype.ts";
 import { fail, type WasmgradError } from "./error.ts";
-import type { Needs } from "./fault.ts";
 
 /**
  * Memory that tensors share. `holders` counts the live tensors on it; at zero the device takes the block back.
@@ -24,10 +23,8 @@ export interface Storage {
   readonly virtual: boolean;
   /** The lasting storage that `bind` gave a virtual one. */
   readonly alias: Storage | null;
-  /** The fault behind which its values are lost, or null: see `faultOf`. */
-  fault: WasmgradError | null;
-  /** What else it is lost with. */
-  needs: Needs | null;
+  /** Its number. */
+  readonly serial: number;
 }
 
 /** How many elements a storage has room for. @internal */
@@ -122,6 +119,14 @@ export interface Device {
   readonly reservedBytes: number;
   /** It has float16, which `autocast` takes: a WebGPU device with `shader-f16`. */
   readonly float16: boolean;
+
+  /** Faults by the serials of the storages whose values are lost behind them. @internal */
+  readonly losses: ReadonlyMap<number, WasmgradError>;
+  /**
+   * Serial of a storage that is needed, too, for what is launched now: a backward's root; `TIED`: what is written in place is lost with its
+   * inputs; 0: neither. @internal
+   */
+  under: number;
 
   /** A storage of undefined contents, virtual while recording; `width` is 4 by default. Throws when memory runs out, nothing appended. @internal */
   alloc(bytes: number, label: string, width?: number): Storage;

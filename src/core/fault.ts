@@ -1,23 +1,22 @@
 // What of the values is lost behind a fault: an input that breaks a kernel's rule, such as a label that is no class. Only the kernel sees
-// it, long after the launch; what was computed from it is marked then, and says so whenever it is read.
+// it, long after the launch; what was computed from it is lost then, and says so whenever it is read.
 import type { Storage } from "./device.ts";
 import type { WasmgradError } from "./error.ts";
 
-/** Storages without which a storage is lost, though no row reads them for it: a gradient behind its loss. @internal */
-export interface Needs {
-  readonly of: Storage;
-  readonly next: Needs | null;
-}
+/** For `Device.under`. @internal */
+export const TIED = -1;
 
-/** Storages that were marked and live on: while there are none nobody has to look. @internal */
-export const marks = { count: 0 };
+let last = 0;
+
+/** Storages are numbered in turn, so that a list of them holds none. The numbers come round after 10^9. @internal */
+export function nextSerial(): number {
+  last = (last + 1) & 0x3fffffff;
+  return last;
+}
 
 /** Why the values of a storage are lost; null where they are not. @internal */
-export function faultOf(storage: Storage): WasmgradError | null {
-  let { fault } = storage;
-  for (let n = storage.needs; fault === null && n !== null; n = n.next) fault = faultOf(n.of);
-  return fault;
-}
+export const faultOf = ({ device, serial }: Storage): WasmgradError | null =>
+  device.losses.size === 0 ? null : (device.losses.get(serial) ?? null);
 
 /** Throws where the values of a storage are lost. @internal */
 export function readable(storage: Storage): void {

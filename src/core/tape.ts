@@ -29,8 +29,14 @@ export interface BackwardOptions {
  */
 export function backward(root: Tensor, gradient: Tensor | null = null, options: BackwardOptions = {}): void {
   const found = differentiate(root, gradient, options, null);
-  const needs = { of: root.storage, next: null };
-  for (const [leaf, g] of found) accumulate(leaf, g, options.createGraph ?? false, needs);
+  const { device } = root;
+  const { under } = device;
+  device.under = root.storage.serial;
+  try {
+    for (const [leaf, g] of found) accumulate(leaf, g, options.createGraph ?? false);
+  } finally {
+    device.under = under;
+  }
 }
 
 /** Options of `grad()`. */
@@ -82,6 +88,9 @@ function differentiate(
   const found = new Map<Tensor, Tensor>();
   const at: Visit = { entry: null!, found, wanted, leads };
   const { grad: outerGrad, autocast } = mode;
+  const { device } = root;
+  const { under } = device;
+  device.under = root.storage.serial;
   mode.grad = create;
   mode.autocast = null;
   try {
@@ -111,6 +120,7 @@ function differentiate(
   } finally {
     mode.grad = outerGrad;
     mode.autocast = autocast;
+    device.under = under;
   }
   if (!retain) consume(order, root);
   return found;

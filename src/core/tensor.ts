@@ -6,7 +6,7 @@ import type { Device, Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import type { Entry } from "./entry.ts";
 import { fail } from "./error.ts";
-import { faultOf, marks } from "./fault.ts";
+import { faultOf } from "./fault.ts";
 import { denseStrides, isTurned, type Strides } from "./layout.ts";
 import { born, count, gone, type Hold, mode, unhold, watch } from "./lifetime.ts";
 import { numel, type Shape, sameShape, show } from "./shape.ts";
@@ -103,7 +103,7 @@ export abstract class Tensor {
   get ownGrad(): Tensor | null {
     if (this.own === null) return null;
     const { grad } = this.own;
-    if (marks.count === 0 || grad === null || faultOf(grad.storage) === null) return grad;
+    if (grad === null || faultOf(grad.storage) === null) return grad;
     if (mode.recording?.grads.get(this)?.written) return grad; // each run of the program makes it anew
     this.setGrad(null);
     return null;

@@ -3,10 +3,10 @@ import type { MemoryUse } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { type Growth, STORAGE_COST } from "./growth.ts";
 
-/** Live bytes and storages of an op. */
-export interface Use {
-  bytes: number;
-  storages: number;
+/** A live storage: how many bytes which op asked for. */
+export interface Held {
+  readonly label: string;
+  readonly bytes: number;
 }
 
 export abstract class Usage {
@@ -18,36 +18,28 @@ export abstract class Usage {
   /** In the sentence for memory that ran out: "memory". */
   protected abstract readonly what: string;
   growth?: Growth;
-  private readonly live = new Map<string, Use>();
 
   /** Live bytes, and what live storages cost besides. */
   get heldBytes(): number {
     return this.liveBytes + STORAGE_COST * this.storages;
   }
 
-  /** The use of an op, to book with. */
-  useOf(label: string): Use {
-    let use = this.live.get(label);
-    if (use === undefined) {
-      use = { bytes: 0, storages: 0 };
-      this.live.set(label, use);
-    }
-    return use;
-  }
-
-  /** Books a storage in and out, for `memory()`. */
-  book(use: Use, bytes: number, sign: 1 | -1): void {
+  /** Books a storage in and out. */
+  book(bytes: number, sign: 1 | -1): void {
     this.liveBytes += sign * bytes;
     this.storages += sign;
-    use.bytes += sign * bytes;
-    use.storages += sign;
   }
 
+  /** The live storages, for who asks: nothing is counted by op before. */
+  protected abstract held(): Iterable<Held>;
+
   use(): MemoryUse {
-    const byOp: MemoryUse["byOp"] = {};
-    for (const [label, entry] of [...this.live].sort((a, b) => b[1].bytes - a[1].bytes)) {
-      if (entry.storages > 0) byOp[label] = { ...entry };
+    const found = new Map<string, { bytes: number; storages: number }>();
+    for (const { label, bytes } of this.held()) {
+      const entry = found.get(label) ?? { bytes: 0, storages: 0 };
+      found.set(label, { bytes: entry.bytes + bytes, storages: entry.storages + 1 });
     }
+    const byOp = Object.fromEntries([...found].sort((a, b) => b[1].bytes - a[1].bytes));
     return { liveBytes: this.liveBytes, reservedBytes: this.reservedBytes, storages: this.storages, byOp };
   }
 

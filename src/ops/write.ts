@@ -5,6 +5,7 @@
 import { suffix } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
+import { TIED } from "../core/fault.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
 import { apply, current, launch, mixed, type Op, readStrided, record } from "../core/op.ts";
@@ -79,16 +80,25 @@ export function inPlace<P>(
     const what = base === x ? "a leaf variable that requires grad" : "a view of a leaf variable that requires grad";
     fail(op.name, `${show(x.shape)}: ${what} is being used in an in-place operation; use noGrad`);
   }
-  // What is differentiated is lost with what was written into it; where nothing is, the target of a write that fails is as it was.
-  for (const { storage } of others) base.storage.needs = { of: storage, next: base.storage.needs };
-  if (base === x) rebase(op as Op, x, x, others, params, write(wants), wants);
+  if (base === x) rebase(op as Op, x, x, others, params, tied(x, write, wants), wants);
   else {
     const place = placeOf(x);
-    const saved = write(wants).map((s) => (s === x ? base : s));
+    const saved = tied(x, write, wants).map((s) => (s === x ? base : s));
     const inner = { op: op as Op, params, place, view: x };
     rebase(CopySlices as Op, base, x, others, inner, saved, wants | (base.requiresGrad ? 1 : 0));
   }
   return x;
+}
+
+/** What is differentiated is lost with what is written into it; where nothing is, the target of a write that fails is as it was. */
+function tied({ device }: Tensor, write: Write, wants: number): ReturnType<Write> {
+  const { under } = device;
+  device.under = TIED;
+  try {
+    return write(wants);
+  } finally {
+    device.under = under;
+  }
 }
 
 /** The written base gets an entry of the write; what it was before is an input of that. */

@@ -14,7 +14,7 @@ import type {
 } from "../core/device.ts";
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
-import { marks, readable } from "../core/fault.ts";
+import { readable } from "../core/fault.ts";
 import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
@@ -23,14 +23,14 @@ import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { denseOf } from "../row/nest.ts";
 import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
-import { Launched, type Recorded } from "./launched.ts";
+import { Launched, Losses, type Recorded } from "./launched.ts";
 import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
 import { chooseMaximum, Memory, WasmStorage } from "./memory.ts";
 import type { WasmOptions } from "./options.ts";
 import { chooseThreads, Pool } from "./pool.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
-import { addressOf, decode, kernel, Script, type WasmKernel } from "./script.ts";
+import { addressOf, decode, kernel, nameOf, Script, type WasmKernel } from "./script.ts";
 
 /** Rows after which a script is handed over without anyone reading. */
 const MOST_ROWS = 512;
@@ -64,8 +64,8 @@ export class WasmDevice implements Device {
   private launched: [Launched, Launched];
   /** Serials of rows: appended, and run. */
   private appended = 0;
-  /** Marked storages that were freed before the last row that names them ran. */
-  private leaving = 0;
+  readonly losses = new Losses();
+  under = 0;
   private executed = 0;
   /** After a failure: addresses that unfinished rows write. */
   private torn: number[] | null = null;
@@ -88,8 +88,9 @@ export class WasmDevice implements Device {
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
     this.scripts = scripts;
-    this.launched = [new Launched(), new Launched()];
-    this.runner = new Runner(exports, memory, pool, names, {
+    const launched = (): Launched => new Launched(this.losses, (row) => nameOf(row, names));
+    this.launched = [launched(), launched()];
+    this.runner = new Runner(exports, memory, pool, names, this.losses, {
       check: () => this.check(),
       fail: (reason) => {
         this.fail(reason);
@@ -171,16 +172,15 @@ export class WasmDevice implements Device {
 
   alloc(bytes: number, label: string, width = 4): Storage {
     this.check();
-    if (this.recorded !== null) return new WasmStorage(this, bytes, label, width, null, null);
+    if (this.recorded !== null) return new WasmStorage(this, bytes, label, width, null);
     let block = this.memoryOf.allocate(bytes);
     if (block === null) {
       this.settle();
       block = this.memoryOf.allocate(bytes) ?? this.memoryOf.exhausted(label, bytes);
     }
     this.counters.allocations++;
-    const use = this.memoryOf.useOf(label);
-    this.memoryOf.book(use, bytes, 1);
-    return new WasmStorage(this, bytes, label, width, block, use);
+    this.memoryOf.book(bytes, 1);
+    return new WasmStorage(this, bytes, label, width, block);
   }
 
   /** A storage that the host writes at once: rows that still name its block run first. */
@@ -194,11 +194,7 @@ export class WasmDevice implements Device {
     const s = storage as WasmStorage;
     if (s.block === null) return;
     this.memoryOf.give(s.block);
-    this.memoryOf.book(s.use!, s.bytes, -1);
-    if (s.fault !== null) {
-      if (s.block.last > this.executed) this.leaving++;
-      else marks.count--;
-    }
+    this.memoryOf.book(s.bytes, -1);
     s.block = null;
   }
 
@@ -209,7 +205,7 @@ export class WasmDevice implements Device {
 
   /** A storage without bytes, as `like`, for the results of a program. */
   placeholder({ bytes, width }: Pick<Storage, "bytes" | "width">): WasmStorage {
-    return new WasmStorage(this, bytes, "result", width, null, null);
+    return new WasmStorage(this, bytes, "result", width, null);
   }
 
   // ---------------------------------------------------------------------------------------------------------- rows
@@ -236,11 +232,20 @@ export class WasmDevice implements Device {
       this.settle();
       script = this.scripts[0];
     }
-    this.launched[0].take(script.rows, k, buffers, outputs, op);
+    const launched = this.launched[0];
+    launched.ops[script.rows] = op;
+    launched.under[script.rows] = this.under;
     script.append(this.memoryOf, k, buffers, outputs, addressOf, extents, scalars, this.info.threads);
     this.appended++;
     this.counters.appended++;
-    for (let i = 0; i < buffers.length; i++) (buffers[i]!.storage as WasmStorage).block!.last = this.appended;
+    const { serials } = launched;
+    let at = launched.count;
+    for (let i = 0; i < buffers.length; i++) {
+      const storage = buffers[i]!.storage as WasmStorage;
+      storage.block!.last = this.appended;
+      serials[at++] = storage.serial;
+    }
+    launched.count = at;
     if (this.debug) this.flushSync();
   }
 
@@ -366,7 +371,10 @@ export class WasmDevice implements Device {
   private submit(): void {
     this.runner.finish();
     const [script, other] = this.scripts;
-    if (script.rows === 0) return;
+    if (script.rows === 0) {
+      if (!this.runner.stalled) this.forget();
+      return;
+    }
     const { appended } = this;
     const [launched, otherLaunched] = this.launched;
     this.counters.rows += script.rows;
@@ -376,9 +384,15 @@ export class WasmDevice implements Device {
     this.runner.begin(script, launched, () => {
       this.executed = appended;
       launched.clear();
-      marks.count -= this.leaving;
-      this.leaving = 0;
+      if (appended === this.appended) this.forget();
     });
+  }
+
+  /** Nobody can ask for what was freed any longer. */
+  private forget(): void {
+    if (this.losses.size === 0) return;
+    const living = this.memoryOf.living();
+    for (const serial of this.losses.keys()) if (!living.has(serial)) this.losses.delete(serial);
   }
 
   /** Waits for a stalled script, and throws what it reported. */

@@ -1,41 +1,43 @@
-// What the rows of a script are of, as long as they have not run: for messages, and for what a fault takes with it.
-import { type Buffer, elementsOf, type Row, type Storage } from "../core/device.ts";
+// What the host knows of rows: of launched ones until they have run, of a program's for as long as it lives. For messages, and for what
+// a fault takes with it.
+import type { Row, Storage } from "../core/device.ts";
 import type { WasmgradError } from "../core/error.ts";
-import { marks } from "../core/fault.ts";
+import { TIED } from "../core/fault.ts";
 import { heldBack, type Lost, lasts, lose } from "../program/behind.ts";
 import type { WasmStorage } from "./memory.ts";
 import type { Rows } from "./runner.ts";
-import type { WasmKernel } from "./script.ts";
+import type { EncodedRow } from "./script.ts";
 
-/** Marks that stay until the storage is freed. */
-export const lasting: Lost = {
-  own: (storage) => storage.fault,
-  mark(storage, fault) {
-    if (storage.fault === null && (storage as WasmStorage).block !== null) marks.count++;
-    storage.fault ??= fault;
-  },
-};
-
-const NOTHING: readonly Buffer[] = [];
-
-export class Launched implements Rows {
-  private readonly kernels: WasmKernel[] = [];
-  private readonly buffers: (readonly Buffer[])[] = [];
-  private readonly outputs: number[] = [];
-  private readonly ops: string[] = [];
-  private count = 0;
-
-  take(n: number, kernel: WasmKernel, buffers: readonly Buffer[], outputs: number, op: string): void {
-    this.kernels[n] = kernel;
-    this.buffers[n] = buffers;
-    this.outputs[n] = outputs;
-    this.ops[n] = op;
-    this.count = n + 1;
+/** Serials of the storages that are lost, and why, until they are freed. */
+export class Losses extends Map<number, WasmgradError> implements Lost<number> {
+  of(serial: number): WasmgradError | null {
+    return this.get(serial) ?? null;
   }
 
-  /** They have run: tensors are not held any longer. */
+  mark(serial: number, fault: WasmgradError): void {
+    if (!this.has(serial)) this.set(serial, fault);
+  }
+}
+
+/** Launched rows. Numbers alone are kept of them: what is held here would live on, and be moved by each collection. */
+export class Launched implements Rows {
+  readonly ops: string[] = [];
+  /** `Device.under` as it was at each launch. */
+  readonly under: number[] = [];
+  /** Of the buffers of all rows, one after another. */
+  readonly serials: number[] = [];
+  /** How many these are. */
+  count = 0;
+  private readonly lost: Losses;
+  /** The name of a kernel by its place. */
+  private readonly nameOf: (row: EncodedRow) => string;
+
+  constructor(lost: Losses, nameOf: (row: EncodedRow) => string) {
+    this.lost = lost;
+    this.nameOf = nameOf;
+  }
+
   clear(): void {
-    for (let n = 0; n < this.count; n++) this.buffers[n] = NOTHING;
     this.count = 0;
   }
 
@@ -43,91 +45,85 @@ export class Launched implements Rows {
     return this.ops[n];
   }
 
-  behind(failed: number, fault: WasmgradError | null): boolean[] {
-    const row = (n: number) => ({
-      kernel: this.kernels[n]!.name,
-      op: this.ops[n]!,
-      buffers: this.buffers[n]!,
-      outputs: this.outputs[n]!,
-    });
-    if (fault !== null) lose(row(failed), fault, lasting);
-    return Array.from({ length: this.count }, (_, n) => {
-      if (n <= failed || heldBack(row(n), lasting)) return false;
-      if (marks.count > 0) remake(row(n));
-      return true;
+  behind(failed: number, fault: WasmgradError | null, rows: readonly EncodedRow[]): boolean[] {
+    let at = 0;
+    return rows.map((encoded, n) => {
+      const storages = this.serials.slice(at, at + encoded.buffers);
+      at += encoded.buffers;
+      const under = this.under[n]!;
+      if (under > 0) storages.push(under);
+      const [kernel, op, outputs] = [this.nameOf(encoded), this.ops[n]!, encoded.outputs.length];
+      const row = { kernel, op, storages, outputs, tied: under === TIED };
+      if (n === failed) lose(row, fault!, this.lost);
+      return n > failed && !heldBack(row, this.lost);
     });
   }
 }
 
-/** What a row writes whole, without reading it, is there again. */
-function remake({ buffers, outputs }: { buffers: readonly Buffer[]; outputs: number }): void {
-  for (let j = 0; j < outputs; j++) {
-    const { storage, strides, numel } = buffers[j] as Buffer & { strides?: unknown; numel?: number }; // most are tensors
-    const whole = strides === null && numel === elementsOf(storage);
-    if (whole && !buffers.some((b, i) => i >= outputs && b.storage === storage)) unmark(storage as WasmStorage);
-  }
-}
-
-/** The rows of a program, which run again and again: what they lose of its own storages they lose for one run. */
+/** Rows of a program, which run again and again. */
 export class Recorded implements Rows {
   readonly rows: readonly Row[];
+  private readonly losses: Losses;
+  /** What one run has lost of the program's own storages. */
   private readonly lost = new Map<Storage, WasmgradError>();
   /** Lasting storages that each run makes anew, such as gradients; found when first needed. */
-  private remade: WasmStorage[] | null = null;
+  private remade: readonly WasmStorage[] | null = null;
 
-  constructor(rows: readonly Row[]) {
+  constructor(rows: readonly Row[], losses: Losses) {
     this.rows = rows;
+    this.losses = losses;
   }
 
   op(n: number): string | undefined {
     return this.rows[n]?.op;
   }
 
-  /** What was lost of a storage in the run before. */
+  /** Why the last run has lost a storage. */
   of(storage: Storage): WasmgradError | null {
-    return this.lost.get(storage) ?? null;
+    return this.lost.get(storage) ?? this.losses.of(real(storage).serial);
   }
 
   /** Before each run. */
   begin(): void {
     if (this.lost.size > 0) this.lost.clear();
-    if (marks.count === 0) return;
-    this.remade ??= this.findRemade();
-    for (const s of this.remade) unmark(s);
+    if (this.losses.size > 0) for (const s of this.madeAnew()) this.losses.delete(s.serial);
   }
 
+  /** Behind a row that failed none runs, as in PyTorch none is reached; else those that depend on what was lost before. */
   behind(failed: number, fault: WasmgradError | null): boolean[] {
-    const lost: Lost = {
-      own: (s) => this.of(s) ?? real(s).fault,
+    if (fault !== null) {
+      for (const s of this.madeAnew()) this.losses.mark(s.serial, fault);
+      return this.rows.map(() => false);
+    }
+    const lost: Lost<Storage> = {
+      of: (s) => this.of(s),
       mark: (s, why) => {
         this.lost.set(s, why);
-        if (real(s).block !== null) lasting.mark(real(s), why);
+        if (real(s).block !== null) this.losses.mark(real(s).serial, why);
       },
     };
-    if (fault !== null) lose(this.rows[failed]!, fault, lost);
-    return this.rows.map((row, n) => n > failed && !heldBack(row, lost));
+    return this.rows.map(({ kernel, op, buffers, outputs }, n) => {
+      const storages = buffers.map(({ storage }) => storage);
+      return n > failed && !heldBack({ kernel, op, storages, outputs }, lost);
+    });
   }
 
-  private findRemade(): WasmStorage[] {
-    const seen = new Set<Storage>();
+  private madeAnew(): readonly WasmStorage[] {
+    if (this.remade !== null) return this.remade;
+    const seen = new Set<WasmStorage>();
     const found: WasmStorage[] = [];
     for (const row of this.rows) {
-      const inputs = row.buffers.slice(row.outputs).map(({ storage }) => real(storage));
-      for (const [j, { storage }] of row.buffers.entries()) {
-        const s = real(storage);
-        if (!seen.has(s) && s.block !== null && j < row.outputs && !lasts(row) && !inputs.includes(s)) found.push(s);
+      const storages = row.buffers.map(({ storage }) => real(storage));
+      const inputs = storages.slice(row.outputs);
+      for (const [j, s] of storages.entries()) {
+        const anew = j < row.outputs && s.block !== null && !lasts(row) && !inputs.includes(s);
+        if (anew && !seen.has(s)) found.push(s);
         seen.add(s);
       }
     }
+    this.remade = found;
     return found;
   }
 }
 
 const real = (s: Storage): WasmStorage => (s as WasmStorage).alias ?? (s as WasmStorage);
-
-/** Its values are made anew. */
-function unmark(s: WasmStorage): void {
-  if (s.fault === null) return;
-  s.fault = null;
-  marks.count--;
-}

@@ -2,11 +2,12 @@
 //
 // Freed blocks wait in bins of their exact size, so a loop finds in the second turn what it freed in the first. When no
 // bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
+
 import type { Device, Storage } from "../core/device.ts";
-import { fail, type WasmgradError } from "../core/error.ts";
-import type { Needs } from "../core/fault.ts";
+import { fail } from "../core/error.ts";
+import { nextSerial } from "../core/fault.ts";
 import { isPhone } from "../host/probe.ts";
-import { Usage, type Use } from "../memory/usage.ts";
+import { type Held, Usage } from "../memory/usage.ts";
 
 const ALIGN = 64;
 const PAGE = 65536;
@@ -26,10 +27,15 @@ export function chooseMaximum(wanted: number | undefined): { bytes: number; why:
 }
 
 /** A run of bytes. `last` is the serial of the last row that names it: until then the host keeps its hands off. */
-interface Block {
+export interface Block {
   readonly address: number;
   readonly size: number;
   last: number;
+  /** Of the storage that has it; 0 while it is free. */
+  serial: number;
+  /** What that asked for. */
+  bytes: number;
+  label: string;
   /** Where blocks of its size wait. */
   readonly bin: Block[];
 }
@@ -40,25 +46,26 @@ export class WasmStorage implements Storage {
   readonly width: number;
   readonly label: string;
   readonly virtual: boolean;
+  readonly serial = nextSerial();
   version = 0;
   holders = 0;
-  fault: WasmgradError | null = null;
-  needs: Needs | null = null;
   /** The lasting storage behind a virtual one. */
   alias: WasmStorage | null = null;
   /** Null for virtual storages and for freed ones. */
   block: Block | null;
-  /** Where it is booked, if it has a block. */
-  readonly use: Use | null;
 
-  constructor(device: Device, bytes: number, label: string, width: number, block: Block | null, use: Use | null) {
+  constructor(device: Device, bytes: number, label: string, width: number, block: Block | null) {
     this.device = device;
     this.bytes = bytes;
     this.width = width;
     this.label = label;
     this.block = block;
-    this.use = use;
     this.virtual = block === null;
+    if (block !== null) {
+      block.serial = this.serial;
+      block.bytes = bytes;
+      block.label = label;
+    }
   }
 }
 
@@ -77,6 +84,7 @@ export class Memory extends Usage {
   private topLast = 0;
   private readonly bins = new Map<number, Block[]>();
   private freeBytes = 0;
+  private readonly blocks = new Set<Block>();
 
   /** Reserves address space for `maximumBytes`, or as much of it as the host gives: half, a quarter, and so on. */
   constructor(base: number, maximumBytes: number) {
@@ -133,7 +141,7 @@ export class Memory extends Usage {
   }
 
   private bump(size: number, bin: Block[]): Block {
-    const block = { address: this.top, size, last: this.topLast, bin };
+    const block = this.block(this.top, size, this.topLast, bin);
     this.top += size;
     return block;
   }
@@ -147,6 +155,7 @@ export class Memory extends Usage {
     }
     if (best === null) return null;
     best.bin.pop();
+    this.blocks.delete(best);
     this.freeBytes -= best.size;
     const { address, last } = best;
     if (best.size > size) this.give(this.run(address + size, best.size - size, last));
@@ -154,7 +163,22 @@ export class Memory extends Usage {
   }
 
   private run(address: number, size: number, last: number): Block {
-    return { address, size, last, bin: this.binOf(size) };
+    return this.block(address, size, last, this.binOf(size));
+  }
+
+  private block(address: number, size: number, last: number, bin: Block[]): Block {
+    const block = { address, size, last, bin, serial: 0, bytes: 0, label: "" };
+    this.blocks.add(block);
+    return block;
+  }
+
+  protected held(): Iterable<Held> {
+    return [...this.blocks].filter(({ serial }) => serial !== 0);
+  }
+
+  /** Serials of the live storages. */
+  living(): Set<number> {
+    return new Set(Array.from(this.blocks, ({ serial }) => serial));
   }
 
   private merge(): void {
@@ -164,6 +188,7 @@ export class Memory extends Usage {
     let run: Block | null = null;
     for (const b of blocks) {
       if (run !== null && run.address + run.size === b.address) {
+        for (const part of [run, b]) this.blocks.delete(part);
         run = this.run(run.address, run.size + b.size, Math.max(run.last, b.last));
       } else {
         if (run !== null) this.give(run);
@@ -173,6 +198,7 @@ export class Memory extends Usage {
     if (run === null) return;
     if (run.address + run.size === this.top) {
       this.top = run.address;
+      this.blocks.delete(run);
       this.topLast = Math.max(this.topLast, run.last);
     } else this.give(run);
   }
@@ -203,6 +229,7 @@ export class Memory extends Usage {
 
   /** Takes a block back. */
   give(block: Block): void {
+    block.serial = 0;
     block.bin.push(block);
     this.freeBytes += block.size;
   }

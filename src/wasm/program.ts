@@ -1,12 +1,12 @@
 // A recorded program on the wasm device: its rows encoded once, inputs and outputs patched in at each run.
 import type { Buffer, Program, Row, Storage } from "../core/device.ts";
-import { marks, readable } from "../core/fault.ts";
+import { readable } from "../core/fault.ts";
 import { meetings } from "../program/barriers.ts";
 import { turnWeights } from "../program/passes/turned.ts";
 import { plan } from "../program/plan.ts";
 import { COPY } from "../row/movers.ts";
 import type { WasmDevice } from "./device.ts";
-import { lasting, Recorded } from "./launched.ts";
+import { Recorded } from "./launched.ts";
 import type { WasmStorage } from "./memory.ts";
 import { isParallel, Script } from "./script.ts";
 
@@ -74,8 +74,8 @@ export class WasmProgram implements Program {
     );
     this.encoded = encoded;
     this.results = results;
-    this.known = new Recorded(encoded);
-    this.turningRows = new Recorded(copies);
+    this.known = new Recorded(encoded, device.losses);
+    this.turningRows = new Recorded(copies, device.losses);
     this.turned = copies.map(({ buffers: [copy, weight] }) => ({
       weight: weight!.storage as WasmStorage,
       copy: copy!.storage as WasmStorage,
@@ -135,8 +135,9 @@ export class WasmProgram implements Program {
   }
 
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
+    const { losses } = this.device;
     this.device.settle();
-    for (const { storage } of inputs) readable(storage);
+    if (losses.size > 0) for (const { storage } of inputs) readable(storage);
     this.patch(this.inputs, inputs);
     this.patch(this.outputs, outputs);
     for (const s of this.written) s.version++;
@@ -151,14 +152,14 @@ export class WasmProgram implements Program {
     }
     // What was launched before the call and failed is for the next who waits for that.
     if (this.device.reported > earlier) this.device.throwFault();
-    if (marks.count > 0) this.loseResults(outputs);
+    if (losses.size > 0) this.loseResults(outputs);
   }
 
   /** Results that depend on what was lost before the call are lost, too. */
   private loseResults(outputs: readonly Buffer[]): void {
     for (const [i, { storage }] of outputs.entries()) {
       const fault = this.known.of(this.results[i]!);
-      if (fault !== null) lasting.mark(storage, fault);
+      if (fault !== null) this.device.losses.mark(storage.serial, fault);
     }
   }
 

@@ -4,14 +4,12 @@
 // loop turn, so that the host may learn of a worker's death; where no event tells of it, and while nothing is awaited,
 // time judges.
 import { WasmgradError } from "../core/error.ts";
-import { marks } from "../core/fault.ts";
 import { faultMessage } from "../program/fault.ts";
-import { walking } from "../row/nest.ts";
 import { FAULT_CLAIM, FAULT_INDEX, FAULT_ROW, FAULT_VALUE, SHARE_BEGAN } from "./control.ts";
-import { type Exports, FIRST_KERNEL } from "./load.ts";
+import type { Exports } from "./load.ts";
 import type { Memory } from "./memory.ts";
 import type { Pool } from "./pool.ts";
-import { decode, type EncodedRow, type Script } from "./script.ts";
+import { decode, type EncodedRow, nameOf, type Script } from "./script.ts";
 
 /** A barrier may last this long, or this many times thread 0's own share of the row. */
 const PATIENCE_MS = 2000;
@@ -27,7 +25,7 @@ interface Run {
   /** Behind the last row of the part that is walked now. */
   end: number;
   /** Parts that are walked behind it, as [begin, end, ..]: between them lie rows that may not run. */
-  left: number[];
+  left: readonly number[];
   /** The row before which thread 0 waits; 0 behind the last. */
   stalledAt: number;
   stalledSince: number;
@@ -45,7 +43,7 @@ export interface Rows {
    * Row n failed (-1: none did, but something was lost before). For each row, whether it may run; what the others would have made is
    * lost.
    */
-  behind(n: number, fault: WasmgradError | null): boolean[];
+  behind(n: number, fault: WasmgradError | null, rows: readonly EncodedRow[]): boolean[];
 }
 
 /** The device's one broken state. */
@@ -56,6 +54,8 @@ interface DeviceState {
   fail(reason: string): never;
 }
 
+const NONE: readonly number[] = [];
+
 export class Runner {
   /** What kernels reported and nobody has thrown yet. */
   private faults: WasmgradError[] = [];
@@ -64,13 +64,22 @@ export class Runner {
   private readonly memory: Memory;
   private readonly pool: Pool;
   private readonly names: readonly string[];
+  private readonly lost: ReadonlyMap<number, WasmgradError>;
   private readonly state: DeviceState;
 
-  constructor(exports: Exports, memory: Memory, pool: Pool, names: readonly string[], state: DeviceState) {
+  constructor(
+    exports: Exports,
+    memory: Memory,
+    pool: Pool,
+    names: readonly string[],
+    lost: ReadonlyMap<number, WasmgradError>,
+    state: DeviceState,
+  ) {
     this.exports = exports;
     this.memory = memory;
     this.pool = pool;
     this.names = names;
+    this.lost = lost;
     this.state = state;
   }
 
@@ -92,7 +101,7 @@ export class Runner {
       rows,
       nth,
       end: script.limit,
-      left: [],
+      left: NONE,
       stalledAt: -1,
       stalledSince: 0,
       looked: 0,
@@ -100,8 +109,8 @@ export class Runner {
       after: after === undefined ? [] : [after],
     };
     this.run = run;
-    if (marks.count > 0) {
-      run.left = this.parts(script, 0, rows.behind(-1, null));
+    if (this.lost.size > 0) {
+      run.left = this.parts(script, 0, rows.behind(-1, null, decode(this.memory, script.address, script.limit)));
       this.proceed(run);
     } else this.start(run, script.address);
   }
@@ -113,13 +122,13 @@ export class Runner {
 
   /** The next part of a script of which some rows may not run. */
   private proceed(run: Run): void {
-    const [begin, end, ...left] = run.left;
-    if (begin === undefined) {
+    if (run.left.length === 0) {
       this.run = null;
       for (const f of run.after) f();
       return;
     }
-    run.end = end!;
+    const [begin, end, ...left] = run.left as [number, number, ...number[]];
+    run.end = end;
     run.left = left;
     run.stalledAt = -1;
     this.start(run, begin);
@@ -192,7 +201,7 @@ export class Runner {
       const fault = this.describe(rows[n]!, run.rows.op(n));
       for (const word of [FAULT_INDEX, FAULT_VALUE, FAULT_ROW, FAULT_CLAIM]) words[word >> 2] = 0;
       this.faults.push(fault);
-      run.left = this.parts(run.script, n + 1, run.rows.behind(n, fault));
+      run.left = this.parts(run.script, n + 1, run.rows.behind(n, fault, rows));
     }
     this.proceed(run);
   }
@@ -209,11 +218,11 @@ export class Runner {
     throw more.length === 0 ? first : new WasmgradError(`${first.message} (and ${more.length} more since)`);
   }
 
-  private describe({ kernel, walks, extents }: EncodedRow, op: string | undefined): WasmgradError {
+  private describe(row: EncodedRow, op: string | undefined): WasmgradError {
     const { u32, i32 } = this.memory;
-    const dense = this.names[kernel - FIRST_KERNEL]!;
-    const name = walks ? walking(dense) : dense;
-    return new WasmgradError(faultMessage(name, op ?? name, extents, u32[FAULT_INDEX >> 2]!, i32[FAULT_VALUE >> 2]!));
+    const name = nameOf(row, this.names);
+    const text = faultMessage(name, op ?? name, row.extents, u32[FAULT_INDEX >> 2]!, i32[FAULT_VALUE >> 2]!);
+    return new WasmgradError(text);
   }
 
   /** Fails when the others will not come: one trapped, or is later than patience allows. */

@@ -2,7 +2,9 @@
 import type { Buffer } from "../core/device.ts";
 import type { Choice } from "../program/choices.ts";
 import { costOf, factsOf } from "../program/kernels/facts.ts";
+import { walking } from "../row/nest.ts";
 import { BARRIER, HEADER, PARALLEL } from "./control.ts";
+import { FIRST_KERNEL } from "./load.ts";
 import type { Memory, WasmStorage } from "./memory.ts";
 
 /** Rows of less work than this run on thread 0: waking the others would cost more. In elementwise units. */
@@ -119,6 +121,7 @@ export interface EncodedRow {
   readonly kernel: number;
   readonly walks: boolean;
   readonly args: number;
+  readonly buffers: number;
   readonly outputs: number[];
   readonly extents: number[];
 }
@@ -130,16 +133,24 @@ export function decode(memory: Memory, begin: number, end: number): EncodedRow[]
   for (let at = begin >>> 2; at < end >>> 2; at += u32[at + 1]! >>> 2) {
     const flags = u32[at + 2]!;
     const first = at + HEADER;
-    const rest = first + ((flags >>> 8) & 0xfff);
+    const buffers = (flags >>> 8) & 0xfff;
+    const rest = first + buffers;
     rows.push({
       kernel: u32[at]! >>> 16 || u32[at]! & 0xffff,
       walks: u32[at]! >>> 16 !== 0,
       args: first * 4,
+      buffers,
       outputs: [...u32.slice(first, first + (flags >>> 20))],
       extents: [...u32.slice(rest, at + (u32[at + 1]! >>> 2))],
     });
   }
   return rows;
+}
+
+/** The kernel of a row. */
+export function nameOf({ kernel, walks }: EncodedRow, names: readonly string[]): string {
+  const dense = names[kernel - FIRST_KERNEL]!;
+  return walks ? walking(dense) : dense;
 }
 
 /** Byte address of a buffer whose storage has a block. */

@@ -57,6 +57,8 @@ export class WebGpuDevice implements Device {
   readonly memoryOf: Memory;
   readonly pipelines: Pipelines;
   readonly faults: Faults;
+  readonly losses: ReadonlyMap<number, WasmgradError> = new Map();
+  under = 0;
   /** For tests. */
   readonly counters = { submits: 0, dispatches: 0 };
   readonly arenas = new Arenas<GpuStorage>(
@@ -135,15 +137,18 @@ export class WebGpuDevice implements Device {
     this.check();
     if (this.recorded !== null) return this.placeholder(bytes, label, width);
     const block = this.memoryOf.allocate(bytes, label);
-    this.memoryOf.book(this.memoryOf.useOf(label), bytes, 1);
-    return new GpuStorage(this, bytes, label, width, block);
+    this.memoryOf.book(bytes, 1);
+    const storage = new GpuStorage(this, bytes, label, width, block);
+    this.memoryOf.live.add(storage);
+    return storage;
   }
 
   free(storage: Storage): void {
     const s = storage as GpuStorage;
     if (s.block === null) return;
     this.memoryOf.give(s.block);
-    this.memoryOf.book(this.memoryOf.useOf(s.label), s.bytes, -1);
+    this.memoryOf.book(s.bytes, -1);
+    this.memoryOf.live.delete(s);
     s.block = null;
   }
 

@@ -2,10 +2,11 @@
 //
 // A freed buffer is at once free for later rows: everything runs in the order in which it was handed over. The host
 // writes through the queue, in the same order.
+
 import type { Device, Storage } from "../core/device.ts";
-import { fail, type WasmgradError } from "../core/error.ts";
-import type { Needs } from "../core/fault.ts";
-import { mib, Usage } from "../memory/usage.ts";
+import { fail } from "../core/error.ts";
+import { nextSerial } from "../core/fault.ts";
+import { type Held, mib, Usage } from "../memory/usage.ts";
 
 const LEAST = 256;
 
@@ -30,10 +31,9 @@ export class GpuStorage implements Storage {
   readonly width: number;
   readonly label: string;
   readonly virtual: boolean;
+  readonly serial = nextSerial();
   version = 0;
   holders = 0;
-  fault: WasmgradError | null = null;
-  needs: Needs | null = null;
   alias: GpuStorage | null = null;
   /** Null for virtual storages and for freed ones. */
   block: Block | null;
@@ -68,6 +68,7 @@ export class Memory extends Usage {
   private readonly bins = new Map<number, Block[]>();
   private ids = 0;
   private readonly owner: Owner;
+  readonly live = new Set<GpuStorage>();
 
   constructor(gpu: GPUDevice, maximum: number, owner: Owner) {
     super();
@@ -95,6 +96,10 @@ export class Memory extends Usage {
     this.made++;
     this.reservedBytes += size;
     return { buffer, size, id: ++this.ids, last: 0 };
+  }
+
+  protected held(): Iterable<Held> {
+    return this.live;
   }
 
   give(block: Block): void {

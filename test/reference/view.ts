@@ -1,7 +1,7 @@
 // What a reference kernel works on: views of f64 storages, the words of its scalars, and the scale of a sum.
+
 import type { Buffer, Device, Storage } from "../../src/core/device.ts";
-import type { WasmgradError } from "../../src/core/error.ts";
-import type { Needs } from "../../src/core/fault.ts";
+import { nextSerial } from "../../src/core/fault.ts";
 
 /** The nearest float16 of the nearest float32, ties to even: what a kernel that computes with floats leaves in float16. */
 export function roundHalf(x: number): number {
@@ -17,10 +17,9 @@ export class ReferenceStorage implements Storage {
   readonly device: Device;
   readonly bytes: number;
   readonly width: number;
+  readonly serial = nextSerial();
   version = 0;
   holders = 0;
-  fault: WasmgradError | null = null;
-  needs: Needs | null = null;
   readonly label: string;
   readonly virtual: boolean;
   alias: Storage | null = null;
