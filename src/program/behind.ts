@@ -1,5 +1,6 @@
 // What may not run behind a fault: rows that depend on what failed. A row whose results are new loses them, and who reads those is told
 // why; one that writes in place, or state that outlasts the step, does nothing, so that its target is as it was.
+import type { Row, Storage } from "../core/device.ts";
 import type { WasmgradError } from "../core/error.ts";
 import { factsOf } from "./kernels/facts.ts";
 
@@ -40,4 +41,36 @@ export function heldBack<S>(row: Touching<S>, lost: Lost<S>): boolean {
     return true;
   }
   return false;
+}
+
+/** Serials of the storages that are lost, and why, until they are freed. */
+export class Losses extends Map<number, WasmgradError> implements Lost<number> {
+  of(serial: number): WasmgradError | null {
+    return this.get(serial) ?? null;
+  }
+
+  mark(serial: number, fault: WasmgradError): void {
+    if (!this.has(serial)) this.set(serial, fault);
+  }
+}
+
+/**
+ * The storages from outside that a program touches: those that each run makes anew, such as gradients, and those that it reads as they were
+ * before.
+ */
+export function outsides<S extends Storage>(
+  rows: readonly Row[],
+  real: (s: Storage) => S & { readonly block: unknown },
+): { made: S[]; read: S[] } {
+  const [made, read] = [new Set<S>(), new Set<S>()];
+  for (const row of rows) {
+    const storages = row.buffers.map(({ storage }) => real(storage));
+    const inputs = storages.slice(row.outputs);
+    for (const [j, s] of storages.entries()) {
+      if (s.block === null || made.has(s) || read.has(s)) continue;
+      if (j < row.outputs && !lasts(row) && !inputs.includes(s)) made.add(s);
+      else if (j >= row.outputs) read.add(s);
+    }
+  }
+  return { made: [...made], read: [...read] };
 }

@@ -3,21 +3,10 @@
 import type { Row, Storage } from "../core/device.ts";
 import type { WasmgradError } from "../core/error.ts";
 import { TIED } from "../core/fault.ts";
-import { heldBack, type Lost, lasts, lose } from "../program/behind.ts";
+import { heldBack, type Losses, type Lost, lose, outsides } from "../program/behind.ts";
 import type { WasmStorage } from "./memory.ts";
 import type { Rows } from "./runner.ts";
 import type { EncodedRow } from "./script.ts";
-
-/** Serials of the storages that are lost, and why, until they are freed. */
-export class Losses extends Map<number, WasmgradError> implements Lost<number> {
-  of(serial: number): WasmgradError | null {
-    return this.get(serial) ?? null;
-  }
-
-  mark(serial: number, fault: WasmgradError): void {
-    if (!this.has(serial)) this.set(serial, fault);
-  }
-}
 
 /** Launched rows. Numbers alone are kept of them: what is held here would live on, and be moved by each collection. */
 export class Launched implements Rows {
@@ -66,7 +55,7 @@ export class Recorded implements Rows {
   private readonly losses: Losses;
   /** What one run has lost of the program's own storages. */
   private readonly lost = new Map<Storage, WasmgradError>();
-  /** Lasting storages that each run makes anew, such as gradients; found when first needed. */
+  /** Found when first needed. */
   private remade: readonly WasmStorage[] | null = null;
 
   constructor(rows: readonly Row[], losses: Losses) {
@@ -109,21 +98,10 @@ export class Recorded implements Rows {
   }
 
   private madeAnew(): readonly WasmStorage[] {
-    if (this.remade !== null) return this.remade;
-    const seen = new Set<WasmStorage>();
-    const found: WasmStorage[] = [];
-    for (const row of this.rows) {
-      const storages = row.buffers.map(({ storage }) => real(storage));
-      const inputs = storages.slice(row.outputs);
-      for (const [j, s] of storages.entries()) {
-        const anew = j < row.outputs && s.block !== null && !lasts(row) && !inputs.includes(s);
-        if (anew && !seen.has(s)) found.push(s);
-        seen.add(s);
-      }
-    }
-    this.remade = found;
-    return found;
+    this.remade ??= outsides(this.rows, real).made;
+    return this.remade;
   }
 }
 
+/** The lasting storage behind one, if it has one. */
 const real = (s: Storage): WasmStorage => (s as WasmStorage).alias ?? (s as WasmStorage);

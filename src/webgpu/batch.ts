@@ -44,8 +44,8 @@ export class Batch {
     return (this.dispatches.length + 1) * BLOCK > this.words.byteLength;
   }
 
-  /** Appends a row of the registry; nothing when it has no work. `number` names it in faults. */
-  append(row: Row, place: Locator, guarded: boolean, number: number): void {
+  /** Appends a row of the registry; nothing when it has no work. `word` is its number in faults, or the bits that guard it. */
+  append(row: Row, place: Locator, guarded: boolean, word: number): void {
     const { map, unique } = bindingsOf(row.buffers.map((b) => b.storage.alias ?? b.storage));
     const compiled = this.pipelines.of(row, map, unique.map(isHalf), guarded);
     const groups = this.pipelines.groupsOf(compiled, row);
@@ -54,7 +54,7 @@ export class Batch {
     if (compiled.fault !== "none") ranges.push(this.faultWord);
     const at = this.dispatches.length * (BLOCK / 4);
     const offsets = row.buffers.map((b) => place.offset(b));
-    this.pipelines.encode(compiled, row, offsets, number, this.words, at);
+    this.pipelines.encode(compiled, row, offsets, word, this.words, at);
     this.dispatches.push({ compiled, ranges, groups, offset: at * 4, bound: null });
   }
 

@@ -15,10 +15,11 @@ import type {
 } from "../core/device.ts";
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { fail, WasmgradError } from "../core/error.ts";
+import { readable } from "../core/fault.ts";
 import { findGpu } from "../host/gpu.ts";
 import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
-import { factsOf } from "../program/kernels/facts.ts";
+import { type Losses, lasts } from "../program/behind.ts";
 import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { Batch, EAGER } from "./batch.ts";
@@ -57,7 +58,7 @@ export class WebGpuDevice implements Device {
   readonly memoryOf: Memory;
   readonly pipelines: Pipelines;
   readonly faults: Faults;
-  readonly losses: ReadonlyMap<number, WasmgradError> = new Map();
+  readonly losses: Losses;
   under = 0;
   /** For tests. */
   readonly counters = { submits: 0, dispatches: 0 };
@@ -98,7 +99,11 @@ export class WebGpuDevice implements Device {
       },
     });
     this.staging = new Staging(gpu);
-    this.faults = new Faults(this.memoryOf, (buffer) => this.upload({ buffer } as Block, new Int32Array(4)));
+    this.faults = new Faults(this.memoryOf, (buffer) => {
+      this.submit(); // what was launched is guarded yet
+      this.upload({ buffer } as Block, new Int32Array(FAULT_BYTES / 4));
+    });
+    this.losses = this.faults.losses;
     this.eagerUniforms = this.uniforms(MOST_ROWS);
     this.batch = new Batch(this.pipelines, this.faults.word, MOST_ROWS);
     gpu.onuncapturederror = (event) => this.report(event.error);
@@ -121,6 +126,11 @@ export class WebGpuDevice implements Device {
 
   get liveBytes(): number {
     return this.memoryOf.liveBytes;
+  }
+
+  /** Rows appended so far. */
+  get rowsBefore(): number {
+    return this.appended;
   }
 
   get reservedBytes(): number {
@@ -149,6 +159,7 @@ export class WebGpuDevice implements Device {
     this.memoryOf.give(s.block);
     this.memoryOf.book(s.bytes, -1);
     this.memoryOf.live.delete(s);
+    this.faults.forgetStorage(s.serial);
     s.block = null;
   }
 
@@ -202,19 +213,21 @@ export class WebGpuDevice implements Device {
       temporaries.push(s);
       return s;
     };
-    for (const r of this.pipelines.expand(row, make)) this.append(r);
+    for (const r of this.pipelines.expand(row, make)) this.append(r, row);
     // Later rows may have the bytes of a temporary: they run behind those that named it.
     for (const s of temporaries) this.free(s);
     if (this.debug) this.submit();
   }
 
-  private append(row: Row): void {
+  private append(row: Row, whole: Row): void {
     if (this.batch.full) this.submit();
     const written = row.buffers.slice(0, row.outputs).map((b) => b.storage);
     const inPlace = row.buffers.slice(row.outputs).some((b) => written.includes(b.storage));
     const number = this.faults.number(row);
     this.numbers.push(number);
-    this.batch.append(row, EAGER, inPlace || factsOf(row.kernel).lasting === true, number);
+    const word = this.faults.launched(row, whole, number, this.under, this.appended);
+    if (word === null) return;
+    this.batch.append(row, EAGER, inPlace || lasts(row), word);
     this.appended++;
     for (const b of row.buffers) (b.storage as GpuStorage).block!.last = this.appended;
   }
@@ -316,10 +329,13 @@ export class WebGpuDevice implements Device {
 
   async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
     this.check();
-    const { block, width } = buffer.storage as GpuStorage;
-    if (isHalf(buffer.storage)) return readHalf(this, buffer, count);
+    const { storage } = buffer;
+    const { block, width } = storage as GpuStorage;
+    if (isHalf(storage)) return readHalf(this, buffer, count);
     this.submit();
-    return new TYPES[dtype].array(await this.take(block!.buffer, buffer.offset * width, count * width), 0, count);
+    const bytes = await this.take(block!.buffer, buffer.offset * width, count * width);
+    readable(storage);
+    return new TYPES[dtype].array(bytes, 0, count);
   }
 
   /** A copy of a range and, with it, of the fault word, which throws. */
@@ -330,6 +346,7 @@ export class WebGpuDevice implements Device {
         this.waiting.delete(reject);
       };
       const staging = this.staging.take(bytes + FAULT_BYTES);
+      const at = this.appended;
       this.enqueue(
         () => [],
         (encoder) => {
@@ -344,7 +361,10 @@ export class WebGpuDevice implements Device {
           this.staging.read(staging, bytes + FAULT_BYTES).then(
             (all) => {
               done();
-              const error = this.failed !== null ? this.broken() : (this.takePending() ?? this.faults.read(all));
+              const error =
+                this.failed !== null
+                  ? this.broken()
+                  : (this.takePending() ?? this.faults.read(all, at, () => this.appended));
               if (error !== null) reject(error);
               else resolve(all.slice(FAULT_BYTES));
             },

@@ -1,32 +1,104 @@
-// Faults that only a kernel can see. A kernel sets the fault word once: the number of its row, an index and a value. The
-// word comes back with every read; it is cleared when it has been thrown.
-import type { Row } from "../core/device.ts";
+// Faults that only a kernel can see. A kernel sets the fault word once: the number of its row, an index and a value; and a bit that
+// stands for its number. Rows in place and of lasting state carry the bits of the rows that their inputs depend on, and do nothing where one is
+// set. The host notes the bits of results that are new: they are lost. The word comes back with every read; it is cleared behind all that was
+// launched until it was thrown.
+import type { Row, Storage } from "../core/device.ts";
 import { WasmgradError } from "../core/error.ts";
+import { TIED } from "../core/fault.ts";
+import { heldBack, Losses, lasts } from "../program/behind.ts";
 import { faultMessage } from "../program/fault.ts";
+import { factsOf } from "../program/kernels/facts.ts";
 import type { Memory } from "./memory.ts";
 import type { Range } from "./pipelines.ts";
 
 /** Rows that a fault can still name. */
 const MOST = 1 << 14;
 
-export const FAULT_BYTES = 16;
+/** Words: row, index, value, the word that skips rows that last (`amp_skip_i32`), bits, and three that nobody uses. */
+export const FAULT_BYTES = 32;
+
+/** All rows that may fault. */
+const ANY = -1;
+
+const bitOf = (number: number): number => 1 << (number & 31);
+export const mayFault = (row: Row): boolean => factsOf(row.kernel).faults !== undefined;
+
+/** Results of rows that nobody has heard of yet. */
+interface Unproven {
+  readonly bits: number;
+  /** Rows that were appended before. */
+  readonly at: number;
+}
 
 export class Faults {
   readonly word: Range;
+  readonly losses = new Losses();
   private readonly rows = new Map<number, { kernel: string; op: string; extents: readonly number[] }>();
+  /** By serial, in the order in which they were written. */
+  private readonly unproven = new Map<number, Unproven>();
   private last = 0;
+  private turn = 0;
+  /** Rows that had been appended when the word was last cleared: reads from before see what was thrown then. */
+  private cleared = -1;
   private readonly clear: () => void;
+  private readonly living: () => Iterable<Storage>;
 
+  /** `clear` clears the word behind all that was launched. */
   constructor(memory: Memory, clear: (word: GPUBuffer) => void) {
     const { buffer, id } = memory.allocate(FAULT_BYTES, "fault word");
     this.word = { buffer, id, offset: 0, size: FAULT_BYTES };
     this.clear = () => clear(buffer);
+    this.living = () => memory.live;
   }
 
   /** A number by which a fault names the row; those of programs are kept until `forget`. */
-  number({ kernel, op, extents }: Row): number {
-    this.rows.set(++this.last, { kernel, op, extents });
+  number(row: Row): number {
+    const { kernel, op, extents } = row;
+    this.last++;
+    // Those that may fault take turns with the bits.
+    if (mayFault(row)) this.last += (++this.turn - this.last) & 31;
+    this.rows.set(this.last, { kernel, op, extents });
     return this.last;
+  }
+
+  /**
+   * Notes a row that is launched behind `at` others, itself or as a part of `whole`; returns its word. Null where an input is lost, so that
+   * there is nothing to launch. The parts of an optimizer's step belong together.
+   */
+  launched(row: Row, whole: Row, number: number, under: number, at: number): number | null {
+    const storages = row.buffers.map(({ storage }) => storage.serial);
+    if (under > 0) storages.push(under);
+    const { kernel, op, outputs } = row;
+    const touching = { kernel, op, storages, outputs, tied: under === TIED };
+    if (row !== whole && lasts(touching))
+      for (const { storage } of whole.buffers.slice(whole.outputs)) storages.push(storage.serial);
+    if (this.losses.size > 0 && heldBack(touching, this.losses)) return null;
+    let bits = 0;
+    for (let i = outputs; i < storages.length; i++) bits |= this.bitsOf(storages[i]!);
+    const faulty = mayFault(row);
+    const made = faulty ? bits | bitOf(number) : bits;
+    if (made !== 0 && !lasts(touching)) for (let i = 0; i < outputs; i++) this.note(storages[i]!, made, at);
+    return faulty ? number : bits;
+  }
+
+  /** The word of a program's row: its bits are those of all. */
+  static wordOf = (row: Row, number: number): number => (mayFault(row) ? number : ANY);
+
+  bitsOf(serial: number): number {
+    return this.unproven.get(serial)?.bits ?? 0;
+  }
+
+  /** A storage was written by what may fault, or depends on it. */
+  note(serial: number, bits: number, at: number): void {
+    const all = bits | this.bitsOf(serial);
+    this.unproven.delete(serial);
+    this.unproven.set(serial, { bits: all, at });
+  }
+
+  /** The storage is made anew, or freed. */
+  forgetStorage(serial: number): void {
+    this.unproven.delete(serial);
+    if (this.losses.size > 0) this.losses.delete(serial);
   }
 
   forget(numbers: readonly number[]): void {
@@ -38,13 +110,31 @@ export class Faults {
     if (eager.length > MOST) this.forget(eager.splice(0, eager.length - MOST));
   }
 
-  /** What the word says, or null. */
-  read(bytes: ArrayBuffer): WasmgradError | null {
-    const [number, index, value] = [...new Int32Array(bytes, 0, 3)] as [number, number, number];
-    if (number === 0) return null;
+  /** What the word says that was read behind `at` rows, or null; `now` have been appended since. */
+  read(bytes: ArrayBuffer, at: number, now: () => number): WasmgradError | null {
+    const [number, index, value, , bits] = [...new Int32Array(bytes, 0, 5)] as [number, number, number, number, number];
+    if (number === 0) {
+      for (const [serial, u] of this.unproven) {
+        if (u.at > at) break;
+        this.unproven.delete(serial);
+      }
+      return null;
+    }
+    if (at <= this.cleared) return null; // it was thrown
     this.clear();
+    this.cleared = now();
     const row = this.rows.get(number);
-    if (row === undefined) return new WasmgradError(`a kernel reported the value ${value} at ${index}`);
-    return new WasmgradError(faultMessage(row.kernel, row.op, row.extents, index, value));
+    const text =
+      row === undefined
+        ? `a kernel reported the value ${value} at ${index}`
+        : faultMessage(row.kernel, row.op, row.extents, index, value);
+    const fault = new WasmgradError(text);
+    for (const { serial } of this.living()) if ((this.bitsOf(serial) & bits) !== 0) this.losses.mark(serial, fault);
+    for (const [serial, u] of this.unproven) if (u.at <= at || (u.bits & bits) !== 0) this.unproven.delete(serial);
+    return fault;
   }
 }
+
+/** Bits by which a program's rows may fault. */
+export const bitsOfRows = (rows: readonly Row[], numbers: readonly number[]): number =>
+  rows.reduce((bits, row, i) => (mayFault(row) ? bits | bitOf(numbers[i]!) : bits), 0);

@@ -175,7 +175,8 @@ export function groupsOf(k: Laid, extents: readonly number[], scalars: readonly 
   return typeof wanted === "number" ? fold(wanted) : wanted;
 }
 
-/** Uniform words before the extents: one element offset for each buffer, then the row's number for faults. */
+/** Uniform words before the extents: one element offset for each buffer, then for faults the row's number, or of a guarded
+ * row the bits of those behind which it does nothing. */
 export function uniformWords(k: Laid): number {
   const { buffers, extents, scalars } = k.fields;
   return buffers.length + 1 + extents.length + scalars.length;
@@ -243,6 +244,7 @@ export function wgsl(k: Laid, map: readonly number[], halves: readonly boolean[]
   const faultWord = `@group(0) @binding(${last}) var<storage, read_write> faultWord: array<${use === "sets" ? "atomic<u32>" : "u32"}>;`;
   if (use !== "none") bindings.push(faultWord);
   const report = `fn fault(index: u32, value: i32) {
+  atomicOr(&faultWord[4], 1u << (P.row & 31u));
   if (atomicCompareExchangeWeak(&faultWord[0], 0u, P.row).exchanged) {
     atomicStore(&faultWord[1], index);
     atomicStore(&faultWord[2], bitcast<u32>(value));
@@ -266,7 +268,7 @@ export function wgsl(k: Laid, map: readonly number[], halves: readonly boolean[]
     "fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,",
     `        @builtin(local_invocation_id) lid: vec3<u32>, ${k.subgroups ? SUBGROUP_INPUTS : "@builtin(local_invocation_index) li: u32"}) {`,
     k.subgroups ? "  let li = subgroup * team + member;" : "",
-    use === "guarded" ? "  if ((faultWord[0] | faultWord[3]) != 0u) { return; }" : "",
+    use === "guarded" ? "  if (((faultWord[4] & P.row) | faultWord[3]) != 0u) { return; }" : "",
     used("group") || used("i") ? "  let group = wg.y * nwg.x + wg.x;" : "",
     used("i") ? `  let i = group * ${size[0] * size[1] * size[2]}u + li;` : "",
     ...locals,

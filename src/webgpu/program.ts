@@ -1,10 +1,13 @@
 // A recorded program on the GPU: its dispatches made ready once. A run encodes them between the copies of inputs and
 // results, and submits once; it makes no buffer, bind group or pipeline.
 import { type Buffer, elementsOf, type Program, type Row, type Storage } from "../core/device.ts";
+import { readable } from "../core/fault.ts";
+import { outsides } from "../program/behind.ts";
 import { plan } from "../program/plan.ts";
 import { COPY } from "../row/movers.ts";
 import { Batch } from "./batch.ts";
 import type { WebGpuDevice } from "./device.ts";
+import { bitsOfRows, Faults } from "./faults.ts";
 import type { Block, GpuStorage } from "./memory.ts";
 import { BLOCK, type Range } from "./pipelines.ts";
 
@@ -34,6 +37,11 @@ export class GpuProgram implements Program {
   /** Lasting storages that the rows write. */
   private readonly written: readonly GpuStorage[];
   private readonly numbers: number[] = [];
+  /** By which its rows may fault. */
+  private readonly bits: number;
+  /** Storages from outside that each run makes anew, and those that it reads. */
+  private readonly made: readonly GpuStorage[];
+  private readonly read: readonly GpuStorage[];
 
   constructor(
     device: WebGpuDevice,
@@ -113,13 +121,18 @@ export class GpuProgram implements Program {
       }
       const number = device.faults.number(r);
       this.numbers.push(number);
-      this.batch.append(r, place, lasting, number);
+      this.batch.append(r, place, lasting, Faults.wordOf(r, number));
     }
+    this.bits = bitsOfRows(encoded, this.numbers);
+    const { made, read } = outsides(encoded, real);
+    this.made = made;
+    this.read = read;
     this.written = [...written];
     device.upload(this.uniforms.block!, this.batch.words);
   }
 
   run(given: readonly Buffer[], outputs: readonly Buffer[]): void {
+    this.note(given, outputs);
     const dense: GpuStorage[] = [];
     const inputs = given.map((b) => {
       if (!offWord(b)) return b;
@@ -151,6 +164,18 @@ export class GpuProgram implements Program {
       },
     );
     for (const s of dense) this.device.free(s);
+  }
+
+  /** What a run may lose; throws where what it needs is lost. */
+  private note(given: readonly Buffer[], outputs: readonly Buffer[]): void {
+    const { faults, rowsBefore } = this.device;
+    const needed = [...given.map(({ storage }) => storage), ...this.read];
+    for (const s of needed) readable(s);
+    const bits = needed.reduce((all, s) => all | faults.bitsOf(s.serial), this.bits);
+    for (const { serial } of [...this.made, ...outputs.map(({ storage }) => storage)]) {
+      faults.forgetStorage(serial);
+      if (bits !== 0) faults.note(serial, bits, rowsBefore);
+    }
   }
 
   dispose(): void {

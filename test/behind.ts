@@ -1,0 +1,247 @@
+// What holds on each device: after a fault, nothing lies: a loop that skips the batch that failed ends bit for bit where it ends without that batch, whatever was
+// launched between the fault and the wait; what depends on what failed says so whenever it is read.
+import * as assert from "uvu/assert";
+import * as w from "../src/index.ts";
+
+const { nn, optim } = w;
+export const RULE = /^crossEntropy: label 9 in row 0 is outside \[0, 3\)/;
+
+/** What was thrown, or nothing. */
+export async function messageOf(f: () => unknown): Promise<string> {
+  try {
+    await f();
+    return "";
+  } catch (error) {
+    assert.ok(error instanceof w.WasmgradError, String(error));
+    return error.message;
+  }
+}
+
+const optimizers: Record<string, (p: w.Tensor[]) => w.optim.Optimizer> = {
+  SGD: (p) => new optim.SGD(p, { lr: 0.1 }),
+  momentum: (p) => new optim.SGD(p, { lr: 0.1, momentum: 0.9, weightDecay: 0.01 }),
+  Adam: (p) => new optim.Adam(p, { lr: 0.05 }),
+  "Adam, amsgrad": (p) => new optim.Adam(p, { lr: 0.05, amsgrad: true }),
+  AdamW: (p) => new optim.AdamW(p, { lr: 0.05, weightDecay: 0.1 }),
+};
+
+interface Loop {
+  readonly make: (p: w.Tensor[]) => w.optim.Optimizer;
+  readonly captured: boolean;
+  /** Micro-batches whose gradients add up to a step. */
+  readonly micro: number;
+  /** Waits for each batch, or for none before the end. */
+  readonly waits: boolean;
+  /** With dropout; of the batch that is left out the forward runs. */
+  readonly dropout?: boolean;
+}
+
+const BATCHES = 8;
+const SIZE = 4;
+
+/** The parameters' bits after a run over all batches but `left`, of which `bad` has a label that is no class. */
+async function run(
+  { make, captured, micro, waits, dropout }: Loop,
+  bad: number | null,
+  left: number | null,
+): Promise<string> {
+  w.manualSeed(3);
+  const hidden = dropout ? [new nn.ReLU(), new nn.Dropout(0.4)] : [new nn.ReLU()];
+  const model = new nn.Sequential(new nn.Linear(5, 6), ...hidden, new nn.Linear(6, 3));
+  const optimizer = make(model.parameters());
+  const batches = Array.from({ length: BATCHES }, (_, i): [w.Tensor, w.Tensor] => {
+    const labels = Array.from({ length: SIZE }, (_, j) => (i + j) % 3);
+    if (i === bad) labels[0] = 9;
+    return [w.randn([SIZE, 5]), w.tensor(labels, { dtype: "int32" })];
+  });
+  const back = (x: w.Tensor, y: w.Tensor): w.Tensor => {
+    const loss = w.crossEntropy(model.forward(x), y);
+    loss.backward();
+    return loss;
+  };
+  const all = (x: w.Tensor, y: w.Tensor): w.Tensor => {
+    optimizer.zeroGrad();
+    const loss = back(x, y);
+    optimizer.step();
+    return loss;
+  };
+  const step = captured ? w.capture(all) : all;
+  const failures: string[] = [];
+  const guarded = async (f: () => unknown): Promise<void> => {
+    try {
+      await f();
+    } catch (error) {
+      failures.push((error as Error).message);
+    }
+  };
+  for (let i = 0; i < BATCHES; i++) {
+    if (micro > 1 && i % micro === 0) optimizer.zeroGrad();
+    const [x, y] = batches[i]!;
+    if (i === left && dropout) model.forward(x);
+    if (i !== left) {
+      await guarded(async () => {
+        const loss = micro > 1 ? back(x, y) : await step(x, y);
+        if (waits) await loss.item();
+      });
+    }
+    if (micro > 1 && i % micro === micro - 1) optimizer.step();
+  }
+  await guarded(() => w.flush());
+  assert.is(failures.length, bad === null ? 0 : 1, failures.join("\n"));
+  for (const message of failures) assert.match(message, RULE);
+  const values = await Promise.all(model.parameters().map((p) => p.data()));
+  return values.map((v) => new Int32Array((v as Float32Array).buffer).join()).join(";");
+}
+
+/** A loss that fails, with its parameter; no wait. */
+export function failing(): { p: w.Tensor; loss: w.Tensor } {
+  const p = w.zeros([1, 3]).requiresGrad_();
+  return { p, loss: w.crossEntropy(p.mul(1), w.tensor([9], { dtype: "int32" })) };
+}
+export const values = async (x: w.Tensor): Promise<number[]> => [...(await x.data())];
+
+/** Registers what holds on the devices that `init` makes. `strict`: unawaited captured calls, too, lose no more than what failed. */
+export function behind(
+  where: string,
+  add: (name: string, f: () => Promise<void>) => void,
+  init: () => Promise<w.Device>,
+  strict: boolean,
+  done: (device: w.Device) => Promise<void> = (device) => device.dispose(),
+): void {
+  for (const [name, make] of Object.entries(optimizers)) {
+    add(`${name}, ${where}: a loop that skips a bad batch ends where it ends without it`, async () => {
+      const device = await init();
+      for (const captured of [false, true])
+        for (const waits of captured && !strict ? [true] : [true, false])
+          for (let bad = 0; bad < 6; bad++) {
+            const loop = { make, captured, micro: 1, waits };
+            const what = `batch ${bad}, ${captured ? "captured" : "eager"}, ${waits ? "awaited" : "not awaited"}`;
+            const without = await run(loop, null, bad);
+            assert.is(await run(loop, bad, null), without, what);
+            assert.is.not(await run(loop, null, null), without, "each batch counts");
+          }
+      await done(device);
+    });
+
+    add(`${name}, ${where}: of a bad batch the draws before the loss have happened`, async () => {
+      const device = await init();
+      for (const captured of [false, true])
+        for (let bad = 0; bad < 6; bad++) {
+          const loop = { make, captured, micro: 1, waits: true, dropout: true };
+          assert.is(await run(loop, bad, null), await run(loop, null, bad), `batch ${bad}, captured ${captured}`);
+        }
+      await done(device);
+    });
+
+    add(`${name}, ${where}: a bad micro-batch adds nothing to the gradients`, async () => {
+      const device = await init();
+      for (let bad = 0; bad < 4; bad++) {
+        const loop = { make, captured: false, micro: 2, waits: true };
+        assert.is(await run(loop, bad, null), await run(loop, null, bad), `micro-batch ${bad}`);
+      }
+      await done(device);
+    });
+  }
+
+  add(`what does not depend on what failed is whole, ${where}`, async () => {
+    const device = await init();
+    const { p, loss } = failing();
+    const optimizer = new optim.SGD([p], { lr: 1 });
+    loss.backward();
+    optimizer.step();
+    optimizer.paramGroups[0]!.lr = 0.5;
+    const layer = new nn.Linear(3, 2);
+    const sum = w.ones([2]).add(1);
+    w.manualSeed(7);
+    const drawn = w.randn([3]);
+    const set = w.tensor([1, 2, 3]);
+    assert.match(await messageOf(() => w.flush()), RULE);
+    assert.is(await messageOf(() => w.flush()), "", "thrown once");
+    for (let i = 0; i < 3; i++) {
+      p.grad = w.ones([1, 3]);
+      optimizer.step();
+    }
+    assert.equal(await values(p), [-1.5, -1.5, -1.5]);
+    assert.equal(await values(sum), [2, 2]);
+    assert.equal(await values(set), [1, 2, 3]);
+    w.manualSeed(7);
+    assert.equal(await values(drawn), await values(w.randn([3])));
+    const weight = await values(layer.weight);
+    assert.ok(new Set(weight).size > 1 && weight.every((v) => Math.abs(v) < 1), `${weight}`);
+    await done(device);
+  });
+
+  add(`what depends on what failed says so always, ${where}`, async () => {
+    const device = await init();
+    const { p, loss } = failing();
+    loss.backward();
+    const held = p.grad!;
+    const views = [loss.view(1), loss.detach()];
+    const twice = loss.mul(2);
+    assert.match(await messageOf(() => loss.item()), RULE);
+    const later = twice.add(1).sum();
+    const f = w.capture((x: w.Tensor) => x.mul(2));
+    const g = w.capture((x: w.Tensor) => x.mul(loss));
+    for (const x of [loss, twice, later, held, held.mul(0), ...views, w.ones([2]).mul(twice)])
+      for (let round = 0; round < 2; round++) assert.match(await messageOf(() => x.data()), RULE);
+    for (let round = 0; round < 4; round++) {
+      assert.match(await messageOf(async () => (await f(loss.detach())).data()), RULE);
+      assert.match(await messageOf(async () => (await g(w.ones([2]))).data()), RULE);
+      assert.equal(await values(await f(w.ones([1]))), [2], "others go on");
+    }
+    assert.is(p.grad, null, "a gradient that was lost is none");
+    await done(device);
+  });
+
+  add(`writes in place behind a fault, ${where}`, async () => {
+    const device = await init();
+    const total = w.tensor([5]);
+    const { p, loss } = failing();
+    total.add_(loss.detach());
+    const copy = w.zeros([2, 1]);
+    copy.select(0, 1).copy_(loss.detach().view(1));
+    const h = w.ones([1, 3], { requiresGrad: true }).mul(1);
+    h.mul_(loss);
+    const behind = h.sum();
+    const other = loss.detach().mul(2);
+    assert.match(await messageOf(() => w.flush()), RULE);
+    assert.equal(await values(total), [5], "a sum of losses stays as it was");
+    assert.equal(await values(copy), [0, 0]);
+    assert.match(await messageOf(() => h.data()), RULE, "what is differentiated is lost with what was written into it");
+    assert.match(await messageOf(() => behind.data()), RULE);
+    assert.match(await messageOf(() => other.data()), RULE);
+    assert.is(p.grad, null);
+    await done(device);
+  });
+
+  add(`other losses that fail, ${where}`, async () => {
+    const device = await init();
+    const [targets, label] = [w.tensor([1, 0]), w.tensor([2], { dtype: "int32" })];
+    const bce = (p: w.Tensor, reduction: "mean" | "none"): w.Tensor =>
+      w.binaryCrossEntropy(p.mul(1), targets, { reduction }).sum();
+    const nll = (p: w.Tensor, reduction: "mean" | "none"): w.Tensor =>
+      w.nllLoss(p.mul(1).view(1, 2), label, { reduction }).sum();
+    for (const [name, loss] of Object.entries({ bce, nll }))
+      for (const reduction of ["mean", "none"] as const)
+        for (const captured of [false, true]) {
+          const p = w.tensor([0.5, 2]).requiresGrad_();
+          const q = w.tensor([1, 1]).requiresGrad_();
+          const optimizer = new optim.Adam([p, q], { lr: 0.1 });
+          const all = (x: w.Tensor): w.Tensor => {
+            optimizer.zeroGrad();
+            const y = loss(p, reduction).add(q.mul(x).sum()); // the second part did not fail
+            y.backward();
+            optimizer.step();
+            return y;
+          };
+          const step = captured ? w.capture(all) : all;
+          for (let i = 0; i < 5; i++)
+            assert.match(await messageOf(async () => (await step(w.ones([2]))).item()), /is outside/, name);
+          assert.equal(await values(p), [0.5, 2], `${name}, ${reduction}, captured ${captured}`);
+          assert.equal(await values(q), [1, 1]);
+          const state = optimizer.stateDict().state[0];
+          if (state !== undefined) assert.equal(await values(state.step!), [0], "no step was counted");
+        }
+    await done(device);
+  });
+}
