@@ -3,15 +3,15 @@
 // The first call runs eagerly. The next two are recorded, run, and compared row by row. From then on the function is not
 // called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
 
-import { type Device, defaultDevice, type Program, type Storage } from "./core/device.ts";
-import { fail } from "./core/error.ts";
+import { type Device, defaultDevice, type Program, type Row, type Storage } from "./core/device.ts";
+import { fail, type WasmgradError } from "./core/error.ts";
 import { maybeYield, mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { type Guard, Recording } from "./core/recording.ts";
 import { replacing, tensorsIn } from "./core/results.ts";
 import { alive, Tensor } from "./core/tensor.ts";
-import { compareRows, outsideStorages, sameInputs } from "./program/compare.ts";
+import { outsideStorages, sameInputs, sameRows } from "./program/compare.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
 interface Variant {
@@ -108,7 +108,12 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   };
 
   const captured = async (...inputs: A): Promise<R> => {
-    const result = call(inputs);
+    let result: R;
+    try {
+      result = call(inputs);
+    } catch (error) {
+      throw error instanceof Differing ? await error.told() : error;
+    }
     const pause = maybeYield(inputs[0]?.device ?? defaultDevice());
     if (pause !== null) await pause;
     return result;
@@ -121,6 +126,20 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       stats.programs = 0;
     },
   });
+}
+
+/** Two recordings are not of the same rows. What differs is found by who is told. */
+class Differing extends Error {
+  private readonly rows: readonly [readonly Row[], readonly Row[]];
+
+  constructor(...rows: Differing["rows"]) {
+    super();
+    this.rows = rows;
+  }
+
+  async told(): Promise<WasmgradError> {
+    return (await import("./program/difference.ts")).difference(...this.rows);
+  }
 }
 
 /** Results of an eager call, off the tape like those of a replay. */
@@ -191,8 +210,10 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
       slots,
       found.map((t) => ({ buffer: t, count: t.numel })),
     );
-    if (variant.program !== null)
-      compareRows(variant.program.rows, program.rows, variant.guards.length === recording.guards.length);
+    if (variant.program !== null) {
+      const [a, b] = [[...variant.program.rows], [...program.rows]];
+      if (!sameRows(a, b) || variant.guards.length !== recording.guards.length) throw new Differing(a, b);
+    }
   } catch (error) {
     program?.dispose();
     recording.recorder.abandon();

@@ -1,7 +1,6 @@
 // Comparing two recordings of one captured function, row by row.
-import type { Row, Storage } from "../core/device.ts";
-import { WasmgradError } from "../core/error.ts";
-import { sameShape, show } from "../core/shape.ts";
+import type { Buffer, Row, Storage } from "../core/device.ts";
+import { sameShape } from "../core/shape.ts";
 
 const canonical = (s: Storage): Storage => s.alias ?? s;
 
@@ -13,46 +12,22 @@ export function outsideStorages(rows: readonly Row[]): Storage[] {
   return [...found];
 }
 
-/** Two recordings of one function must launch the same rows, up to the names of what they made. */
-export function compareRows(a: readonly Row[], b: readonly Row[], sameGuards: boolean): void {
+/** Two recordings of one function launch the same rows, up to the names of what they made: difference.ts says what is not the same. */
+export function sameRows(a: readonly Row[], b: readonly Row[]): boolean {
   const names = new Map<Storage, Storage>();
-  for (let i = 0; i < Math.min(a.length, b.length); i++) {
-    const [x, y] = [a[i]!, b[i]!];
-    const where = `row ${i + 1} (${x.op})`;
-    if (x.kernel !== y.kernel) {
-      differ(`${where} is ${x.kernel} in one call and ${y.kernel} in the next`, "the function takes a branch");
-    }
-    if (!sameShape(x.extents, y.extents)) {
-      differ(
-        `${where} runs over ${show(x.extents)} and then ${show(y.extents)}`,
-        "a size changes without an input's changing",
-      );
-    }
-    if (!sameShape(x.scalars, y.scalars)) {
-      differ(`${where} was given another number`, "a JavaScript number changes from call to call: pass it as a tensor");
-    }
-    for (let j = 0; j < x.buffers.length; j++) {
-      const [s, t] = [canonical(x.buffers[j]!.storage), canonical(y.buffers[j]!.storage)];
-      const same = s.virtual && t.virtual ? (names.get(s) ?? names.set(s, t).get(s)) === t : s === t;
-      if (!same || x.buffers[j]!.offset !== y.buffers[j]!.offset) {
-        differ(
-          `${where} uses another tensor (${s.label}, then ${t.label})`,
-          "a tensor is carried over by the closure: pass it in and return it",
-        );
-      }
-    }
-  }
-  if (a.length !== b.length) {
-    const more = (a.length > b.length ? a : b)[Math.min(a.length, b.length)]!;
-    differ(`${a.length} rows and then ${b.length}, from ${more.op} on`, "the function takes a branch");
-  }
-  if (!sameGuards) {
-    differ("it reads other state of modules or optimizers", "the function takes a branch");
-  }
+  const same = (x: Row, y: Row): boolean =>
+    x.kernel === y.kernel &&
+    sameShape(x.extents, y.extents) &&
+    sameShape(x.scalars, y.scalars) &&
+    x.buffers.every((p, j) => sameBuffer(p, y.buffers[j]!, names));
+  return a.length === b.length && a.every((x, i) => same(x, b[i]!));
 }
 
-function differ(what: string, cause: string): never {
-  throw new WasmgradError(`capture: two calls of the function did not launch the same: ${what}: ${cause}`);
+/** Lasting storages are the same; `names` has the virtual ones of the second by those of the first. */
+export function sameBuffer(p: Buffer, q: Buffer, names: Map<Storage, Storage>): boolean {
+  const [s, t] = [canonical(p.storage), canonical(q.storage)];
+  if (s.virtual && t.virtual && !names.has(s)) names.set(s, t);
+  return p.offset === q.offset && (s.virtual && t.virtual ? names.get(s) : s) === t;
 }
 
 interface Input {

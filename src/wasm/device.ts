@@ -351,7 +351,6 @@ export class WasmDevice implements Device {
   execute(script: Script, rows: Recorded): void {
     this.check();
     this.counters.rows += script.rows;
-    rows.begin();
     this.runner.begin(script, rows);
     this.runner.finish();
     this.check();

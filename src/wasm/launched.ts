@@ -1,9 +1,9 @@
 // What the host knows of rows: of launched ones until they have run, of a program's for as long as it lives. For messages, and for what
 // a fault takes with it.
-import type { Row, Storage } from "../core/device.ts";
+import type { Row } from "../core/device.ts";
 import type { WasmgradError } from "../core/error.ts";
-import { TIED } from "../core/fault.ts";
-import { heldBack, type Losses, type Lost, lose, outsides } from "../program/behind.ts";
+import { readable, TIED } from "../core/fault.ts";
+import { heldBack, type Losses, lose, outsides } from "../program/behind.ts";
 import type { WasmStorage } from "./memory.ts";
 import type { Rows } from "./runner.ts";
 import type { EncodedRow } from "./script.ts";
@@ -53,10 +53,8 @@ export class Launched implements Rows {
 export class Recorded implements Rows {
   readonly rows: readonly Row[];
   private readonly losses: Losses;
-  /** What one run has lost of the program's own storages. */
-  private readonly lost = new Map<Storage, WasmgradError>();
   /** Found when first needed. */
-  private remade: readonly WasmStorage[] | null = null;
+  private outside: ReturnType<typeof outsides<WasmStorage>> | null = null;
 
   constructor(rows: readonly Row[], losses: Losses) {
     this.rows = rows;
@@ -67,41 +65,21 @@ export class Recorded implements Rows {
     return this.rows[n]?.op;
   }
 
-  /** Why the last run has lost a storage. */
-  of(storage: Storage): WasmgradError | null {
-    return this.lost.get(storage) ?? this.losses.of(real(storage).serial);
-  }
-
-  /** Before each run. */
+  /** Before a run, where something is lost: throws where that is what the rows read. What they make anew is whole again. */
   begin(): void {
-    if (this.lost.size > 0) this.lost.clear();
-    if (this.losses.size > 0) for (const s of this.madeAnew()) this.losses.delete(s.serial);
+    const { made, read } = this.outsides();
+    for (const s of read) readable(s);
+    for (const { serial } of made) this.losses.delete(serial);
   }
 
-  /** Behind a row that failed none runs, as in PyTorch none is reached; else those that depend on what was lost before. */
+  /** Behind a row that failed none runs, as in PyTorch none is reached. */
   behind(failed: number, fault: WasmgradError | null): boolean[] {
-    if (fault !== null) {
-      for (const s of this.madeAnew()) this.losses.mark(s.serial, fault);
-      return this.rows.map(() => false);
-    }
-    const lost: Lost<Storage> = {
-      of: (s) => this.of(s),
-      mark: (s, why) => {
-        this.lost.set(s, why);
-        if (real(s).block !== null) this.losses.mark(real(s).serial, why);
-      },
-    };
-    return this.rows.map(({ kernel, op, buffers, outputs }, n) => {
-      const storages = buffers.map(({ storage }) => storage);
-      return n > failed && !heldBack({ kernel, op, storages, outputs }, lost);
-    });
+    if (fault !== null) for (const { serial } of this.outsides().made) this.losses.mark(serial, fault);
+    return this.rows.map(() => failed < 0);
   }
 
-  private madeAnew(): readonly WasmStorage[] {
-    this.remade ??= outsides(this.rows, real).made;
-    return this.remade;
+  private outsides(): { made: WasmStorage[]; read: WasmStorage[] } {
+    this.outside ??= outsides(this.rows, (s) => ((s as WasmStorage).alias ?? s) as WasmStorage);
+    return this.outside;
   }
 }
-
-/** The lasting storage behind one, if it has one. */
-const real = (s: Storage): WasmStorage => (s as WasmStorage).alias ?? (s as WasmStorage);

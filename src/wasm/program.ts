@@ -40,8 +40,6 @@ export class WasmProgram implements Program {
   private arena: WasmStorage | null = null;
   private readonly turned: Turned[];
   private readonly known: Recorded;
-  /** Stand for what each run gives. */
-  private readonly results: readonly WasmStorage[];
   /** Rows that turn the weights. */
   private readonly turningRows: Recorded;
   private readonly turning = new Script();
@@ -73,7 +71,6 @@ export class WasmProgram implements Program {
       device.alloc(bytes, "turned weights"),
     );
     this.encoded = encoded;
-    this.results = results;
     this.known = new Recorded(encoded, device.losses);
     this.turningRows = new Recorded(copies, device.losses);
     this.turned = copies.map(({ buffers: [copy, weight] }) => ({
@@ -137,7 +134,10 @@ export class WasmProgram implements Program {
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
     const { losses } = this.device;
     this.device.settle();
-    if (losses.size > 0) for (const { storage } of inputs) readable(storage);
+    if (losses.size > 0) {
+      for (const { storage } of inputs) readable(storage);
+      this.known.begin();
+    }
     this.patch(this.inputs, inputs);
     this.patch(this.outputs, outputs);
     for (const s of this.written) s.version++;
@@ -152,15 +152,6 @@ export class WasmProgram implements Program {
     }
     // What was launched before the call and failed is for the next who waits for that.
     if (this.device.reported > earlier) this.device.throwFault();
-    if (losses.size > 0) this.loseResults(outputs);
-  }
-
-  /** Results that depend on what was lost before the call are lost, too. */
-  private loseResults(outputs: readonly Buffer[]): void {
-    for (const [i, { storage }] of outputs.entries()) {
-      const fault = this.known.of(this.results[i]!);
-      if (fault !== null) this.device.losses.mark(storage.serial, fault);
-    }
   }
 
   /** True when an input is a tensor that the program itself writes: its rows share barriers as if it were not. */

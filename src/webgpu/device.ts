@@ -31,6 +31,7 @@ import { type Block, GpuStorage, Memory } from "./memory.ts";
 import { BLOCK, Pipelines, type Range } from "./pipelines.ts";
 import { GpuProgram } from "./program.ts";
 import { Queue } from "./queue.ts";
+import { Reads } from "./reads.ts";
 import { Staging } from "./staging.ts";
 
 /** Rows after which a batch is submitted without anyone reading. */
@@ -68,7 +69,7 @@ export class WebGpuDevice implements Device {
   );
   failed: string | null = null;
   private readonly queue = new Queue();
-  private readonly staging: Staging;
+  private readonly reads: Reads;
   private readonly deterministic: boolean;
   private readonly debug: boolean;
   private readonly eagerUniforms: GpuStorage;
@@ -80,7 +81,6 @@ export class WebGpuDevice implements Device {
   private readonly numbers: number[] = [];
   /** What went wrong since the last wait. */
   private pending: WasmgradError | null = null;
-  private readonly waiting = new Set<(error: WasmgradError) => void>();
   private inFlight = 0;
   recorded: Row[] | null = null;
 
@@ -98,12 +98,18 @@ export class WebGpuDevice implements Device {
         return this.queue.idle;
       },
     });
-    this.staging = new Staging(gpu);
     this.faults = new Faults(this.memoryOf, (buffer) => {
       this.submit(); // what was launched is guarded yet
       this.upload({ buffer } as Block, new Int32Array(FAULT_BYTES / 4));
     });
     this.losses = this.faults.losses;
+    this.reads = new Reads(new Staging(gpu), this.faults, {
+      enqueue: (encode) => this.enqueue(() => [], encode),
+      behind: (run) => this.queue.push({ waits: () => [], run }),
+      appended: () => this.appended,
+      trouble: () => (this.failed !== null ? this.broken() : this.takePending()),
+      gone: () => this.lost(),
+    });
     this.eagerUniforms = this.uniforms(MOST_ROWS);
     this.batch = new Batch(this.pipelines, this.faults.word, MOST_ROWS);
     gpu.onuncapturederror = (event) => this.report(event.error);
@@ -333,49 +339,9 @@ export class WebGpuDevice implements Device {
     const { block, width } = storage as GpuStorage;
     if (isHalf(storage)) return readHalf(this, buffer, count);
     this.submit();
-    const bytes = await this.take(block!.buffer, buffer.offset * width, count * width);
+    const bytes = await this.reads.take(block!.buffer, buffer.offset * width, count * width);
     readable(storage);
     return new TYPES[dtype].array(bytes, 0, count);
-  }
-
-  /** A copy of a range and, with it, of the fault word, which throws. */
-  private take(from: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
-    return new Promise((resolve, reject) => {
-      this.waiting.add(reject);
-      const done = (): void => {
-        this.waiting.delete(reject);
-      };
-      const staging = this.staging.take(bytes + FAULT_BYTES);
-      const at = this.appended;
-      this.enqueue(
-        () => [],
-        (encoder) => {
-          encoder.copyBufferToBuffer(this.faults.word.buffer, 0, staging, 0, FAULT_BYTES);
-          if (bytes > 0) encoder.copyBufferToBuffer(from, offset, staging, FAULT_BYTES, bytes);
-        },
-      );
-      // Behind the job, which may wait for pipelines.
-      this.queue.push({
-        waits: () => [],
-        run: () => {
-          this.staging.read(staging, bytes + FAULT_BYTES).then(
-            (all) => {
-              done();
-              const error =
-                this.failed !== null
-                  ? this.broken()
-                  : (this.takePending() ?? this.faults.read(all, at, () => this.appended));
-              if (error !== null) reject(error);
-              else resolve(all.slice(FAULT_BYTES));
-            },
-            () => {
-              done();
-              reject(this.failed !== null ? this.broken() : (this.takePending() ?? this.lost()));
-            },
-          );
-        },
-      });
-    });
   }
 
   readSync(): TypedData {
@@ -385,7 +351,7 @@ export class WebGpuDevice implements Device {
   async flush(): Promise<void> {
     this.check();
     this.submit();
-    await this.take(this.faults.word.buffer, 0, 0);
+    await this.reads.take(this.faults.word.buffer, 0, 0);
   }
 
   flushSync(): void {
@@ -452,9 +418,7 @@ export class WebGpuDevice implements Device {
     if (this.failed !== null) return;
     this.failed = reason;
     this.queue.clear();
-    const error = this.broken();
-    for (const reject of this.waiting) reject(error);
-    this.waiting.clear();
+    this.reads.reject(this.broken());
   }
 
   private check(): void {
