@@ -4,7 +4,7 @@
 // called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
 
 import { type Device, defaultDevice, type Program, type Storage } from "./core/device.ts";
-import { fail } from "./core/error.ts";
+import { fail, given } from "./core/error.ts";
 import { maybeYield, mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
@@ -55,6 +55,7 @@ export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
  * (`data()`, `item()`), inputs that require gradients.
  */
 export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured<A, R> {
+  if (typeof f !== "function") fail("capture", `${given(f)} was given: a function is expected`);
   let variants: Variant[] = [];
   let clock = 0;
   const stats = { programs: 0, calls: 0, replays: 0 };
@@ -136,7 +137,7 @@ function holds({ guards }: Variant): boolean {
 }
 
 function input(x: Tensor, i: number, device: Device): Tensor {
-  if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${typeof x}: the inputs are tensors`);
+  if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${given(x)}: a tensor is expected`);
   alive("capture", x);
   if (x.device !== device)
     fail("capture", `argument ${i + 1} (${x.describe()}) is on ${x.device.type}: the first is on ${device.type}`);

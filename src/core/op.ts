@@ -5,7 +5,7 @@ import { shifted, walk } from "../row/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { type Entry, nextSerial, releaseSpent, seen, versionsOf } from "./entry.ts";
-import { fail } from "./error.ts";
+import { fail, given as shown } from "./error.ts";
 import { mode } from "./lifetime.ts";
 import { alias, empty } from "./make.ts";
 import { type Shape, show } from "./shape.ts";
@@ -55,12 +55,12 @@ export function save(...values: readonly (Tensor | null)[]): void {
 /** @internal */
 export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], params: P): O {
   const inputs = mode.autocast?.(op.name, given) ?? given;
-  const device = inputs.length > 0 ? inputs[0]!.device : null;
+  const device = inputs[0]?.device;
   let dense: Tensor[] | null = null;
   let wants = 0;
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i]!;
-    if (!(x instanceof Tensor)) fail(op.name, `argument ${i + 1} is ${typeof x}: a tensor is expected`);
+    if (!(x instanceof Tensor)) fail(op.name, `argument ${i + 1} is ${shown(x)}: a tensor is expected`);
     if (x.gone !== null) alive(op.name, x);
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);

@@ -1,6 +1,6 @@
 // IDX, the format of the MNIST files: two zero bytes, a type byte, the number of dimensions, their sizes as big-endian
 // 32-bit words, then the values, the last dimension fastest. Read here: unsigned bytes (type 0x08).
-import { WasmgradError } from "../core/error.ts";
+import { expectOptions, fail, given, kindOf, WasmgradError } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 
 /** What an IDX file holds. */
@@ -31,6 +31,8 @@ const hex = (word: number): string => `0x${word.toString(16).padStart(8, "0")}`;
  * not what they should be.
  */
 export function parseIdx(bytes: Uint8Array, options: IdxOptions = {}): Idx {
+  expectOptions("parseIdx", options, "name dims items");
+  if (kindOf(bytes) !== "Uint8Array") fail("parseIdx", `${given(bytes)} was given: a Uint8Array is expected`);
   const { name = "IDX", dims, items = "items" } = options;
   const refuse = (what: string): never => {
     throw new WasmgradError(`${name}: ${what}`);

@@ -3,7 +3,7 @@
 // Freed blocks wait in bins of their exact size, so a loop finds in the second turn what it freed in the first. When no
 // bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
 import type { Device, Storage } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { isPhone } from "../host/probe.ts";
 import { Usage, type Use } from "../memory/usage.ts";
 
@@ -18,7 +18,7 @@ const GIB = 2 ** 30;
 export function chooseMaximum(wanted: number | undefined): { bytes: number; why: string | null } {
   if (wanted !== undefined) {
     if (typeof wanted !== "number" || !(wanted > 0))
-      fail("init", `maximumMemory ${String(wanted)}: a positive number of bytes is expected`);
+      fail("init", `maximumMemory ${given(wanted)}: a positive number of bytes is expected`);
     return { bytes: Math.min(wanted, 4 * GIB), why: null };
   }
   return isPhone() ? { bytes: GIB, why: "memory: at most 1 GiB on a phone" } : { bytes: 4 * GIB, why: null };

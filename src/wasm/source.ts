@@ -1,5 +1,5 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { reason } from "../host/fetch.ts";
 import { checkIntegrity } from "../host/integrity.ts";
 import { builtin, hasBuiltins } from "../host/node.ts";
@@ -29,13 +29,13 @@ export const isSource = (value: unknown): value is WasmSource =>
   isModule(value);
 
 /** An address as the user gave it: relative to the page, or to the working folder. */
-async function given(address: string | URL): Promise<URL> {
+async function resolved(address: string | URL): Promise<URL> {
   // A single letter in front of the colon is a drive of Windows.
   if (typeof address !== "string" || /^[a-z][a-z\d+.-]+:/i.test(address)) {
     try {
       return new URL(address);
     } catch {
-      fail("init", `wasm ${String(address)}: an address is expected`);
+      fail("init", `wasm ${given(address)}: an address is expected`);
     }
   }
   if (hasBuiltins()) {
@@ -85,7 +85,7 @@ export async function moduleOf(
     );
   }
   if (typeof source === "string" || tag(source) === "URL")
-    return fromAddress(await given(source as string | URL), file, integrity);
+    return fromAddress(await resolved(source as string | URL), file, integrity);
   const bytes = ArrayBuffer.isView(source)
     ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
     : new Uint8Array(source as ArrayBuffer);
