@@ -1,7 +1,7 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
-import { fail, given } from "../core/error.ts";
+import { fail, given, kindOf } from "../core/error.ts";
 import { reason } from "../host/fetch.ts";
-import { checkIntegrity } from "../host/integrity.ts";
+import { part } from "../host/part.ts";
 import { builtin, hasBuiltins } from "../host/node.ts";
 import { version } from "../version.ts";
 import { FILES, fromSources, urlOf } from "./address.ts";
@@ -14,17 +14,16 @@ const remedy = (file: string): string =>
     ? "`npm run build` makes it"
     : `let the server give the package's dist/${file} there, name its address by init({ wasm: address }), or import "wasmgrad/inline", which carries it`;
 
-const tag = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
 
 /** ASCII: TextDecoder is not there in every test runner's page. */
 const ascii = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
-const isModule = (source: unknown): boolean => tag(source) === "WebAssembly.Module";
+const isModule = (source: unknown): boolean => kindOf(source) === "WebAssembly.Module";
 
 /** An address, bytes or a module; anything else that is an object holds one for each build. */
 export const isSource = (value: unknown): value is WasmSource =>
   typeof value === "string" ||
-  ["URL", "ArrayBuffer", "SharedArrayBuffer"].includes(tag(value)) ||
+  ["URL", "ArrayBuffer", "SharedArrayBuffer"].includes(kindOf(value)) ||
   ArrayBuffer.isView(value) ||
   isModule(value);
 
@@ -84,7 +83,7 @@ export async function moduleOf(
       `this script does not know its own address, so ${file} cannot be found: give the file by init({ wasm }), or import "wasmgrad/inline", which carries it`,
     );
   }
-  if (typeof source === "string" || tag(source) === "URL")
+  if (typeof source === "string" || kindOf(source) === "URL")
     return fromAddress(await resolved(source as string | URL), file, integrity);
   const bytes = ArrayBuffer.isView(source)
     ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
@@ -143,7 +142,10 @@ async function fromBytes(
   integrity: string | undefined,
   file: string,
 ): Promise<Loaded> {
-  if (integrity !== undefined) await checkIntegrity(bytes, integrity, name);
+  if (integrity !== undefined) {
+    const { checkIntegrity } = await part("init", () => import("../host/integrity.ts"));
+    await checkIntegrity(bytes, integrity, name);
+  }
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d)
     fail("init", `${name}: a wasm file is expected, ${looks(bytes)}: ${remedy(file)}`);
   const module = await WebAssembly.compile(bytes).catch((error: Error) => {
