@@ -101,7 +101,7 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
 setMover(() => part("to", () => import("./ops/move.ts")));
 
 setFinder(async (name) => {
-  if (!Object.hasOwn(OWN, name)) throw new WasmgradError(`to: device ${name}: "wasm" or "webgpu" is expected`);
+  if (!Object.hasOwn(OWN, name)) throw new WasmgradError(`to: device ${given(name)}: "wasm" or "webgpu" is expected`);
   const there = latest.get(name);
   if (there !== undefined && there.failed === null) return there;
   let found = making.get(name);

@@ -1,7 +1,8 @@
 // Messages about arguments of the wrong kind, which had none of their own: see messages.ts.
-import { autocast } from "../src/amp/index.ts";
+import { autocast, GradScaler } from "../src/amp/index.ts";
 import * as datasets from "../src/data/index.ts";
 import * as w from "../src/index.ts";
+import * as format from "../src/io/safetensors.ts";
 import type { Cases } from "./messages.ts";
 
 type Any = never;
@@ -47,6 +48,13 @@ export const badArguments: Cases = {
   },
   "LRScheduler: no optimizer": () => new w.optim.lrScheduler.LinearLR({} as Any),
   "parseIdx: a string": () => datasets.parseIdx("a" as Any),
+  "formatIdx: a string": () => datasets.formatIdx("a" as Any, [1]),
+  "formatIdx: a shape of another size": () => datasets.formatIdx(new Uint8Array(4), [3]),
+  "TensorDataset: gather without arrays": () =>
+    new datasets.TensorDataset(new Float32Array(2)).gather([0] as Any, undefined as Any),
+  "GradScaler: losses in arrays": () => new GradScaler().scale([[x()]] as Any),
+  "encodeSafetensors: nothing": () => format.encodeSafetensors(undefined as Any),
+  "parseSafetensors: a string": () => format.parseSafetensors("a" as Any),
   "save: the dict first": () => w.save({ x: x() } as Any, "a.safetensors" as Any),
   "save: a model": () => w.save("a.safetensors", undefined as Any),
   "saveSafetensors: metadata that is a number": () => w.saveSafetensors({ x: x() }, 5 as Any),

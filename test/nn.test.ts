@@ -199,7 +199,7 @@ test("buffers", () => {
   const net = new Net();
   refuses(() => net.registerBuffer("mean", zeros([1])), /name "mean": the module already has such a property/);
   refuses(() => net.registerBuffer("a.b", zeros([1])), /name "a\.b"/);
-  refuses(() => net.registerBuffer("x", 1 as unknown as Tensor), /x is 1/);
+  refuses(() => net.registerBuffer("x", 1 as unknown as Tensor), /"x" is 1/);
   assert.equal(Object.keys(new nn.CrossEntropyLoss({ weight: ones([3]) }).stateDict()), ["weight"]);
   assert.equal(Object.keys(new nn.CrossEntropyLoss().stateDict()), []);
 });

@@ -117,7 +117,10 @@ export class GradScaler {
   scale(losses: readonly Tensor[]): Tensor[];
   scale(loss: Tensor | readonly Tensor[]): Tensor | Tensor[] {
     if (!this.isEnabled()) return loss as Tensor;
-    if (Array.isArray(loss)) return loss.map((x) => this.scale(x as Tensor));
+    if (Array.isArray(loss))
+      return loss.map((x) =>
+        Array.isArray(x) ? say("scale([[...]]): losses in one array are expected") : this.scale(x),
+      );
     if (!(loss instanceof Tensor)) say(`scale(${given(loss)}): a tensor or an array of tensors is expected`);
     // As the root of a backward, it stays readable behind the next forward.
     return mul(loss.keep(), this.#stateOn(loss.device));

@@ -89,6 +89,16 @@ export class TensorDataset<const S extends readonly Source[]> implements Dataset
 
   /** Writes the samples `indices` into `out`, an array a source; a promise while a tensor's values are on their way. */
   gather(indices: Int32Array, out: readonly HostArray[]): void | Promise<void> {
+    if (
+      kindOf(indices) !== "Int32Array" ||
+      !Array.isArray(out) ||
+      !(out as readonly unknown[]).every(isArray) ||
+      out.length !== this.columns.length
+    )
+      fail(
+        `${NAME}.gather`,
+        `(${given(indices)}, ${given(out)}): an Int32Array and an array for each field are expected`,
+      );
     if (this.reading === null) return this.copy(indices, out);
     return this.reading.then(() => {
       this.reading = null;

@@ -69,6 +69,10 @@ function describe(shape: readonly number[], items: string): string {
 
 /** The bytes of an IDX file with these values of `shape`. */
 export function formatIdx(data: Uint8Array, shape: readonly number[]): Uint8Array {
+  if (kindOf(data) !== "Uint8Array") fail("formatIdx", `${given(data)} was given: a Uint8Array is expected`);
+  const fits = Array.isArray(shape) && shape.length <= MOST_DIMS && shape.every((n) => n === n >>> 0);
+  if (!fits || shape.reduce((n, size) => n * size, 1) !== data.length)
+    fail("formatIdx", `shape ${given(shape)} for ${data.length} values: sizes whose product is that are expected`);
   const header = 4 + 4 * shape.length;
   const bytes = new Uint8Array(header + data.length);
   const view = new DataView(bytes.buffer);

@@ -305,6 +305,7 @@ export class Sequential extends Module {
 
   /** The module at `index`; negative ones count from the end. */
   at(index: number): AnyModule | undefined {
+    integer("Sequential", "index", index);
     return this[index < 0 ? this.length + index : index];
   }
 

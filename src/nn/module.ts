@@ -107,9 +107,9 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     if (typeof name !== "string" || name === "" || name.includes("."))
       fail("registerBuffer", `name ${given(name)}: a name without dots is expected`);
     if (name in this && own[name] != null)
-      fail("registerBuffer", `name "${name}": the module already has such a property`);
+      fail("registerBuffer", `name ${given(name)}: the module already has such a property`);
     if (tensor !== null && !(tensor instanceof Tensor))
-      fail("registerBuffer", `${name} is ${given(tensor)}: a tensor or null is expected`);
+      fail("registerBuffer", `${given(name)} is ${given(tensor)}: a tensor or null is expected`);
     tensor?.keep();
     own[name] = tensor;
     this.#buffers.set(name, { persistent: options.persistent ?? true });

@@ -1,6 +1,6 @@
 // Learning-rate schedules: they set `group.lr` when they are made and at each `step()`, outside of captured functions.
 import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
-import type { Group } from "./optimizer.ts";
+import { Group } from "./optimizer.ts";
 
 /** What a schedule needs of an optimizer. */
 export interface Scheduled {
@@ -30,7 +30,7 @@ export abstract class LRScheduler {
 
   /** Notes each group's learning rate as the one before the schedule, unless another schedule did. */
   constructor(optimizer: Scheduled) {
-    if (!Array.isArray(optimizer?.paramGroups))
+    if (!Array.isArray(optimizer?.paramGroups) || !optimizer.paramGroups.every((g) => g instanceof Group))
       fail("LRScheduler", `${given(optimizer)} was given: an optimizer is expected`);
     this.groups = optimizer.paramGroups;
     for (const group of this.groups) group.initialLr ??= group.lr;

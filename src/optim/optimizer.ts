@@ -8,6 +8,7 @@ import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
+import { expectFlag } from "../ops/expect.ts";
 import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
 import { enableGrad, expectFunction, noGrad } from "../ops/modes.ts";
@@ -161,7 +162,7 @@ export abstract class Optimizer<H extends object = object> {
         fail(this.#name, `parameter ${i} (${p.describe()}) is listed twice: each parameter stands in one group, once`);
       seen.add(p);
     });
-    this.#rule.check(rest as unknown as H);
+    this.#check(rest as unknown as H);
     this.paramGroups.push(Object.assign(new Group(this.#name, list, lr), rest as unknown as H));
   }
 
@@ -214,13 +215,21 @@ export abstract class Optimizer<H extends object = object> {
     }
   }
 
+  /** Throws when a hyperparameter breaks its rule. */
+  #check(h: H): void {
+    for (const key of this.#keys)
+      if (typeof this.#defaults[key as keyof H] === "boolean") expectFlag(this.#name, key, h[key as keyof H]);
+    this.#rule.check(h);
+  }
+
   /** What the rule makes of the hyperparameters as they are. A captured program holds for these: one guard for all. */
   #stepOf(group: ParamGroup<H>, i: number): Step {
     let [values, step] = this.#ready[i] ?? [];
     const keys = this.#keys;
     if (values === undefined || !same(keys, values, group)) {
-      const h = copied(Object.fromEntries(keys.map((key) => [key, group[key as keyof H]])));
-      this.#rule.check(h as H);
+      const own = Object.fromEntries(keys.map((key) => [key, group[key as keyof H]]));
+      this.#check(own as H);
+      const h = copied(own);
       values = keys.map((key) => h[key]);
       step = this.#rule.step(h as H);
       this.#ready[i] = [values, step];
@@ -327,7 +336,7 @@ export abstract class Optimizer<H extends object = object> {
       const unknown = Object.keys(own).find((key) => key !== "initialLr" && !(key in this.#defaults));
       if (unknown !== undefined)
         say(`group ${i} has an unknown option ${unknown}: it takes ${Object.keys(this.#defaults).join(", ")}`);
-      this.#rule.check({ ...group, ...own } as unknown as H);
+      this.#check({ ...group, ...own } as unknown as H);
       params.forEach((number, j) => {
         target.set(number, group.params[j]!);
       });

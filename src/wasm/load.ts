@@ -52,7 +52,7 @@ function once(build: Build, source: WasmSource | undefined, integrity: string | 
   if (source !== undefined && typeof source !== "string" && !(source instanceof URL)) {
     return moduleOf(build, source, integrity);
   }
-  const key = JSON.stringify([build, source, integrity]);
+  const key = JSON.stringify([build, source, typeof integrity === "string" ? integrity : null]);
   let loaded = modules.get(key);
   if (loaded === undefined) {
     loaded = moduleOf(build, source, integrity);

@@ -1,8 +1,8 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
 import { fail, given, kindOf } from "../core/error.ts";
 import { reason } from "../host/fetch.ts";
-import { part } from "../host/part.ts";
 import { builtin, hasBuiltins } from "../host/node.ts";
+import { part } from "../host/part.ts";
 import { version } from "../version.ts";
 import { FILES, fromSources, urlOf } from "./address.ts";
 import { carriedBytes } from "./carried.ts";
@@ -13,7 +13,6 @@ const remedy = (file: string): string =>
   fromSources()
     ? "`npm run build` makes it"
     : `let the server give the package's dist/${file} there, name its address by init({ wasm: address }), or import "wasmgrad/inline", which carries it`;
-
 
 /** ASCII: TextDecoder is not there in every test runner's page. */
 const ascii = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
