@@ -1,5 +1,6 @@
 // What the host can do: probes by validating the smallest module that uses a feature.
 import { builtin, hasBuiltins, isNode, isWorkerd, nodeProcess } from "./node.ts";
+import { part } from "./part.ts";
 
 const validates = (...body: number[]): boolean => {
   try {
@@ -127,14 +128,7 @@ export async function collector(): Promise<() => boolean> {
   if (own !== undefined) return certain(own);
   if (Bun !== undefined) return certain(() => Bun.gc(true));
   if (!hasBuiltins()) return nudge;
-  try {
-    const v8 = await builtin("node:v8");
-    const vm = await builtin("node:vm");
-    v8.setFlagsFromString("--expose-gc");
-    const gc = vm.runInNewContext("globalThis.gc") as (() => void) | undefined;
-    v8.setFlagsFromString("--no-expose-gc");
-    return typeof gc === "function" ? certain(gc) : nudge;
-  } catch {
-    return nudge; // hosts that have the modules and refuse what they do
-  }
+  const { exposed } = await part("init", () => import("./side.ts"));
+  const gc = await exposed();
+  return gc === null ? nudge : certain(gc);
 }
