@@ -8,7 +8,7 @@ import {
   type MemoryUse,
   setDefaultDevice,
 } from "./core/device.ts";
-import { expectOptions, fail, given, WasmgradError } from "./core/error.ts";
+import { expectOptions, fail, given } from "./core/error.ts";
 import { count } from "./core/lifetime.ts";
 import { part } from "./host/part.ts";
 import { clock, collector } from "./host/probe.ts";
@@ -51,24 +51,17 @@ let lazily: Omit<InitOptions, "device"> = {};
  * tensors.
  */
 export async function init(options: InitOptions = {}): Promise<Device> {
-  expectOptions("init", options, [...COMMON, ...Object.values(OWN).flat()].join(" "));
-  const { device: wanted = "wasm", ...rest } = options;
-  if (typeof wanted !== "string") {
-    if (typeof (wanted as Device | null)?.launch !== "function") {
-      fail("init", `device ${given(wanted)}: "wasm", "webgpu", "auto" or a device is expected`);
-    }
-    setDefaultDevice(wanted);
-    return wanted;
-  }
+  const { device: wanted = "wasm", ...rest } = options ?? {};
   const auto = wanted === "auto";
-  const own = auto ? Object.values(OWN).flat() : Object.hasOwn(OWN, wanted) ? OWN[wanted] : undefined;
-  if (own === undefined)
-    throw new WasmgradError(`init: device ${given(wanted)}: "wasm", "webgpu" or "auto" is expected`);
-  const misplaced = Object.keys(rest).find((name) => !COMMON.includes(name) && !own.includes(name));
-  if (misplaced !== undefined) {
-    const whose = Object.keys(OWN).find((name) => OWN[name]!.includes(misplaced));
-    throw new WasmgradError(`init: ${misplaced} is an option of the ${whose} device: the device is ${wanted}`);
+  if (typeof (wanted as Device | null)?.launch === "function") {
+    expectOptions("init", options, "device");
+    setDefaultDevice(wanted as Device);
+    return wanted as Device;
   }
+  if (!auto && (typeof wanted !== "string" || !Object.hasOwn(OWN, wanted)))
+    fail("init", `device ${given(wanted)}: "wasm", "webgpu", "auto" or a device is expected`);
+  const own = auto ? Object.values(OWN).flat() : OWN[wanted]!;
+  expectOptions(`init (${wanted})`, options, [...COMMON, ...own].join(" "));
   const device = await make(auto ? "wasm" : wanted, auto ? only(rest, OWN.wasm!) : rest);
   if (auto) {
     lazily = only(rest, OWN.webgpu!);
@@ -89,7 +82,7 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
     made = await WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
   } else {
     if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
-      throw new WasmgradError(`init: simd ${given(options.simd)}: "simd", "relaxed" or "256" is expected`);
+      fail("init", `simd ${given(options.simd)}: "simd", "relaxed" or "256" is expected`);
     }
     made = await WasmDevice.create(options);
   }
@@ -101,7 +94,7 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
 setMover(() => part("to", () => import("./ops/move.ts")));
 
 setFinder(async (name) => {
-  if (!Object.hasOwn(OWN, name)) throw new WasmgradError(`to: device ${given(name)}: "wasm" or "webgpu" is expected`);
+  if (!Object.hasOwn(OWN, name)) fail("to", `device ${given(name)}: "wasm" or "webgpu" is expected`);
   const there = latest.get(name);
   if (there !== undefined && there.failed === null) return there;
   let found = making.get(name);

@@ -148,36 +148,9 @@ function asRows(op: string, x: Tensor, target: Tensor): { rows: Tensor; labels: 
   return { rows: reshape(permute(x, order), [-1, classes]), labels: reshape(target, [-1]) };
 }
 
-function classLoss(
-  op: string,
-  kernel: ClassLoss["kernel"],
-  x: Tensor,
-  target: Tensor,
-  ignore: number,
-  reduction: Reduction,
-): Tensor {
-  const params = { kernel, name: op, reduction, ignore };
-  if (x?.ndim === 2) {
-    asRows(op, x, target);
-    return apply({ ...RowLoss, name: op }, [x, target], params);
-  }
-  return compose(() => {
-    const { rows, labels } = asRows(op, x, target);
-    const y = apply({ ...RowLoss, name: op }, [rows, labels], params);
-    return reduction === "none" ? reshape(y, target.shape) : y;
-  });
-}
-
 /** Weighted or smoothed loss of log-probabilities, by plain ops over one-hot labels. */
-function weighted(
-  op: string,
-  logp: Tensor,
-  labels: Tensor,
-  ignore: number,
-  reduction: Reduction,
-  weight: Tensor | null,
-  smoothing: number,
-): Tensor {
+function weighted(logp: Tensor, labels: Tensor, p: ClassLoss, weight: Tensor | null, smoothing: number): Tensor {
+  const { name: op, ignore, reduction } = p;
   const classes = logp.shape[1]!;
   if (weight !== null) expectDtype(op, weight, "float32", "weight");
   if (weight !== null && !sameShape(weight.shape, [classes])) {
@@ -186,12 +159,7 @@ function weighted(
   const counting = counts(labels, ignore);
   const hot = oneHot(labels, logp);
   // The kernel checks the labels: a fault names row and value.
-  const checked = apply({ ...RowLoss, name: op }, [logp, labels], {
-    kernel: "nll",
-    name: op,
-    reduction: "none",
-    ignore,
-  });
+  const checked = apply({ ...RowLoss, name: op }, [logp, labels], { ...p, kernel: "nll", reduction: "none" });
   const w = weight === null ? null : sum(where(hot, weight, 0), { dim: 1 });
   const rowWeight = w === null ? toFloat(counting) : where(counting, w, 0);
   let loss = w === null ? checked : mul(checked, rowWeight);
@@ -247,14 +215,16 @@ function labelLoss(
   checkNumber(op, "labelSmoothing", labelSmoothing, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
   checkNumber(op, "ignoreIndex", ignoreIndex, (v) => v === (v | 0), "an int32");
   const logits = op === "crossEntropy";
-  if (weight == null && labelSmoothing === 0)
-    return classLoss(op, logits ? "cross_entropy" : "nll", x, target, ignoreIndex, reduction);
-  return compose(() => {
+  const params: ClassLoss = { kernel: logits ? "cross_entropy" : "nll", name: op, reduction, ignore: ignoreIndex };
+  const plain = weight == null && labelSmoothing === 0;
+  const made = (): Tensor => {
     const { rows, labels } = asRows(op, x, target);
-    const logp = logits ? logSoftmax(rows, 1) : rows;
-    const y = weighted(op, logp, labels, ignoreIndex, reduction, weight ?? null, labelSmoothing);
-    return reduction === "none" ? reshape(y, target.shape) : y;
-  });
+    const y = plain
+      ? apply({ ...RowLoss, name: op }, [rows, labels], params)
+      : weighted(logits ? logSoftmax(rows, 1) : rows, labels, params, weight ?? null, labelSmoothing);
+    return reduction === "none" && rows !== x ? reshape(y, target.shape) : y;
+  };
+  return plain && x?.ndim === 2 ? made() : compose(made);
 }
 
 function samePair(op: string, x: Tensor, y: Tensor): void {

@@ -4,7 +4,7 @@
 
 import type { Device } from "../core/device.ts";
 import { checkNumber, expectOptions, fail, given, kindOf } from "../core/error.ts";
-import { contiguous, launch } from "../core/op.ts";
+import { contiguous, launch, mixed } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
@@ -253,9 +253,8 @@ export abstract class Optimizer<H extends object = object> {
       const steps: Tensor[] = [];
       const extents: number[] = [some.length];
       for (const { p, g } of some) {
-        if (p.device !== device || g.device !== device) {
-          fail(this.#name, `${p.describe()} is on ${p.device.type}: the group's first is on ${device.type}`);
-        }
+        if (p.device !== device) mixed(this.#name, segments[0]!.p, p);
+        if (g.device !== device) mixed(this.#name, p, g);
         outputs.push(p);
         inputs.push(g);
         extents.push(p.numel);
@@ -285,12 +284,7 @@ export abstract class Optimizer<H extends object = object> {
       for (const x of Object.values(state!)) follow(p, x);
       this.#state.set(p, state);
     }
-    if (state!.step!.device !== p.device) {
-      fail(
-        this.#name,
-        `${p.describe()} is on ${p.device.type}, its state on ${state!.step!.device.type}: to() of a module moves both`,
-      );
-    }
+    if (state!.step!.device !== p.device) mixed(this.#name, p, state!.step!);
     return guard(() => this.#state.get(p))!;
   }
 
@@ -370,8 +364,7 @@ export abstract class Optimizer<H extends object = object> {
     if (!sameShape(x.shape, shape) || x.dtype !== "float32") {
       fail(subject, `state ${key}.${name} is ${show(x.shape)} of ${x.dtype}: ${show(shape)} of float32 is expected`);
     }
-    if (x.device !== p.device)
-      fail(subject, `state ${key}.${name} is on ${x.device.type}: its parameter is on ${p.device.type}`);
+    if (x.device !== p.device) mixed(subject, x, p);
   }
 
   /** Copies in place where there is state, so that captured programs stay valid. */
