@@ -259,9 +259,20 @@ const CALLED = /^Class constructor A cannot be invoked without 'new'/;
 /** Longest time that a call may take, in milliseconds: far more than any needs, on a machine that has other things to do. */
 const LONGEST = 5000;
 
+/** Names of options that some function has, with any value. */
+const OPTIONS =
+  "dim keepdim dtype device requiresGrad shape reduction weight ignoreIndex labelSmoothing stride padding dilation groups ceilMode " +
+  "countIncludePad divisorOverride eps bias elementwiseAffine startDim endDim gain a mode nonlinearity lr momentum dampening weightDecay " +
+  "nesterov maximize betas amsgrad setToNone startFactor endFactor totalIters retainGraph createGraph gradient alpha min max persistent " +
+  "strict batchSize shuffle dropLast seed count train name dims items data scale shift initScale growthFactor growthInterval enabled params";
+const option = (name: string): unknown => {
+  const [, key, value] = /^\{(\w+)=(.*)\}$/.exec(name)!;
+  return { [key!]: VALUES[value!]!() };
+};
+
 /** What a call must not do, in words; null where it is as it should be. */
 export async function wrong(target: string, args: readonly string[]): Promise<string | null> {
-  const given = args.map((name) => VALUES[name]!());
+  const given = args.map((name) => (name in VALUES ? VALUES[name]!() : option(name)));
   const start = performance.now();
   let trouble: string | null = null;
   try {
@@ -297,6 +308,12 @@ const call = fc.record({
         fc.oneof(
           { weight: 1, arbitrary: fc.constantFrom(...TENSOR_NAMES) },
           { weight: 3, arbitrary: fc.constantFrom(...NAMES) },
+          {
+            weight: 2,
+            arbitrary: fc
+              .tuple(fc.constantFrom(...OPTIONS.split(" ")), fc.constantFrom(...NAMES))
+              .map(([key, value]) => `{${key}=${value}}`),
+          },
         ),
         { maxLength: 3 },
       ),

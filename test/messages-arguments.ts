@@ -33,6 +33,7 @@ export const badArguments: Cases = {
   "full: beyond int32": () => w.full([1], 3e9, { dtype: "int32" }),
   "rand: whole numbers": () => w.rand([2], { dtype: "int32" }),
   "argmax: a number for keepdim": () => x().argmax(0, 1 as Any),
+  "chunk: too many of nothing": () => w.zeros([0]).chunk(2 ** 31),
   "permute: nothing": () => w.permute(x(), undefined as Any),
   "view: a tensor": () => w.view(x(), ones([1]) as Any),
   "layerNorm: a string": () => w.layerNorm(x(), "3" as Any),

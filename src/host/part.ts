@@ -14,3 +14,6 @@ export async function part<T>(op: string, load: () => Promise<T>): Promise<T> {
     );
   }
 }
+
+/** What is done with modules of Node: pages do not load it. */
+export const side = () => part("init", () => import("./side.ts"));

@@ -35,3 +35,21 @@ export async function exposed(): Promise<(() => void) | null> {
     return null; // hosts that have the modules and refuse what they do
   }
 }
+
+/** Sets a flag of V8's. */
+export const setFlag = async (flag: string): Promise<void> => (await builtin("node:v8")).setFlagsFromString(flag);
+
+export const parallelism = async (): Promise<number> => (await builtin("node:os")).availableParallelism();
+
+/** The bytes of a file. */
+export const readFile = async (file: URL): Promise<Uint8Array<ArrayBuffer>> =>
+  new Uint8Array(await (await builtin("node:fs/promises")).readFile(file));
+
+/** The address of a file, relative to the working folder. */
+export async function addressOf(file: string): Promise<URL> {
+  const [path, url] = [await builtin("node:path"), await builtin("node:url")];
+  return url.pathToFileURL(path.resolve(file));
+}
+
+export const gunzip = async (packed: Uint8Array): Promise<Uint8Array<ArrayBuffer>> =>
+  new Uint8Array((await builtin("node:zlib")).gunzipSync(packed));

@@ -1,6 +1,6 @@
 // Workers of any host behind one face, and the ways to start one. The source is a string, so that one file carries everything.
 import { hasBuiltins } from "./node.ts";
-import { part } from "./part.ts";
+import { side } from "./part.ts";
 
 export interface HostWorker {
   post(message: unknown): void;
@@ -32,8 +32,7 @@ export const hasWorkers = (): boolean => hasBuiltins() || typeof Worker !== "und
  */
 export async function waysToStart(source: string, address: URL | null, given: boolean): Promise<Way[]> {
   if (hasBuiltins()) {
-    const { starter } = await part("init", () => import("./side.ts"));
-    return [{ from: "a thread of Node's", start: await starter(source) }];
+    return [{ from: "a thread of Node's", start: await (await side()).starter(source) }];
   }
   const fromFile: Way = {
     from: address?.protocol === "data:" ? "a data: URL" : String(address ?? "a file beside the script"),

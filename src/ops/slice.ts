@@ -181,5 +181,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
     fail("chunk", `${show(x.shape)}, chunks ${given(chunks)}: a positive integer is expected`);
   const n = x.shape[d];
   if (n === undefined) fail("chunk", `${show(x.shape)}: at least one dim is expected`);
+  if (n === 0 && chunks > 1 << 16)
+    fail("chunk", `${show(x.shape)}, chunks ${chunks}: at most 65536 of nothing are expected`);
   return split(x, n === 0 ? Array.from({ length: chunks }, () => 0) : Math.ceil(n / chunks), d);
 }

@@ -1,8 +1,9 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
 import { fail, given, kindOf } from "../core/error.ts";
 import { reason } from "../host/fetch.ts";
-import { builtin, hasBuiltins } from "../host/node.ts";
-import { part } from "../host/part.ts";
+import { hasBuiltins } from "../host/node.ts";
+
+import { part, side } from "../host/part.ts";
 import { version } from "../version.ts";
 import { FILES, fromSources, urlOf } from "./address.ts";
 import { carriedBytes } from "./carried.ts";
@@ -36,10 +37,7 @@ async function resolved(address: string | URL): Promise<URL> {
       fail("init", `wasm ${given(address)}: an address is expected`);
     }
   }
-  if (hasBuiltins()) {
-    const [path, url] = [await builtin("node:path"), await builtin("node:url")];
-    return url.pathToFileURL(path.resolve(address));
-  }
+  if (hasBuiltins()) return (await side()).addressOf(address);
   const { document, location } = globalThis as { document?: { baseURI: string }; location?: { href: string } };
   return new URL(address, document?.baseURI ?? location?.href);
 }
@@ -92,11 +90,11 @@ export async function moduleOf(
 
 async function fromAddress(url: URL, file: string, integrity: string | undefined): Promise<Loaded> {
   if (url.protocol === "file:" && hasBuiltins()) {
-    const { readFile } = await builtin("node:fs/promises");
+    const { readFile } = await side();
     const bytes = await readFile(url).catch((error: Error) =>
       fail("init", `${url}: the wasm file cannot be read (${error.message}): ${remedy(file)}`),
     );
-    return fromBytes(new Uint8Array(bytes), String(url), integrity, file);
+    return fromBytes(bytes, String(url), integrity, file);
   }
   let response: Response;
   try {
