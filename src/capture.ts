@@ -10,7 +10,7 @@ import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { type Guard, Recording } from "./core/recording.ts";
 import { replacing, tensorsIn } from "./core/results.ts";
-import { alive, Tensor } from "./core/tensor.ts";
+import { alive, mixed, Tensor } from "./core/tensor.ts";
 import { compareRows, outsideStorages, sameInputs } from "./program/compare.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
@@ -64,7 +64,7 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     if (mode.recording !== null)
       fail("capture", "a captured function was called inside another: call its plain function");
     const device = inputs[0]?.device ?? defaultDevice();
-    const dense = inputs.map((x, i) => input(x, i, device));
+    const dense = inputs.map((x, i) => input(x, i, inputs[0]!));
     const variant = choose(dense);
     variant.used = ++clock;
     if (variant.stage === "new") {
@@ -136,11 +136,10 @@ function holds({ guards }: Variant): boolean {
   return true;
 }
 
-function input(x: Tensor, i: number, device: Device): Tensor {
+function input(x: Tensor, i: number, first: Tensor): Tensor {
   if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${given(x)}: a tensor is expected`);
   alive("capture", x);
-  if (x.device !== device)
-    fail("capture", `argument ${i + 1} (${x.describe()}) is on ${x.device.type}: the first is on ${device.type}`);
+  if (x.device !== first.device) mixed("capture", first, x);
   if (x.requiresGrad)
     fail(
       "capture",

@@ -277,10 +277,11 @@ for (const [name, f] of Object.entries(shaped)) {
   };
 }
 
-/** What it is, where its values cannot be read; else null. */
-function unread(x: Tensor): string | null {
+/** What it is, where its values cannot be read, or are too many; else null. */
+function unread(x: Tensor, most = x.numel): string | null {
   if (x.gone !== null) return `Tensor(${x.storage.label} [${x.shape}], released by ${x.gone})`;
-  return recordingNow() !== null || !x.device.canBlock ? `Tensor(${x.describe()}, ${x.dtype})` : null;
+  const readable = recordingNow() === null && x.device.canBlock && x.numel <= most;
+  return readable ? null : `Tensor(${x.describe()}, ${x.dtype})`;
 }
 
 function print(this: Tensor): string {
@@ -295,8 +296,8 @@ function print(this: Tensor): string {
 const MOST_IN_JSON = 1000;
 
 function toJSON(this: Tensor): unknown {
-  const said = unread(this);
-  if (said !== null || this.numel > MOST_IN_JSON) return said ?? `Tensor(${this.describe()}, ${this.dtype})`;
+  const said = unread(this, MOST_IN_JSON);
+  if (said !== null) return said;
   const flat = Array.from(dataSync(this), (v) => (this.dtype === "bool" ? v !== 0 : v));
   let at = 0;
   const nested = (depth: number): unknown =>
@@ -326,11 +327,6 @@ for (const [key, value] of [
     },
   ],
   // console.log shows in Node, Deno and Bun what toString says.
-  [
-    Symbol.for("nodejs.util.inspect.custom"),
-    function (this: Tensor) {
-      return this.toString();
-    },
-  ],
+  [Symbol.for("nodejs.util.inspect.custom"), print],
 ] as const)
   Object.defineProperty(Tensor.prototype, key, { value, writable: true, configurable: true });

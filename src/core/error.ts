@@ -36,22 +36,25 @@ export function given(v: unknown, depth = 2): string {
 const OTHERS = "axi dim sizeaverage reduction reduce reduction learningrate lr gradoutput gradient".split(" ");
 const plain = (name: string): string => name.toLowerCase().replace(/_|s$/g, "");
 
+/** On what holds options that were checked when it was made: layers hand themselves on. @internal */
+export const CHECKED = Symbol("checked");
+
 /**
  * Throws where options are no object, or have a name that is not among `names`, which blanks part. Nothing given is nothing to check.
  * @internal
  */
 export function expectOptions(op: string, options: unknown, names: string): void {
-  if (options === undefined) return;
-  const known = names.split(" ");
-  if (kindOf(options) !== "Object") {
+  if (options === undefined || (options as { [CHECKED]?: true } | null)?.[CHECKED]) return;
+  const known = (): string[] => names.split(" "); // most often nothing is wrong
+  if (options?.constructor !== Object && kindOf(options) !== "Object") {
     const value = typeof options === "object" ? "..." : given(options);
-    fail(op, `options ${given(options)}: an object is expected, such as { ${known[0]}: ${value} }`);
+    fail(op, `options ${given(options)}: an object is expected, such as { ${known()[0]}: ${value} }`);
   }
-  for (const name of Object.keys(options as object)) {
-    if (known.includes(name)) continue;
+  for (const name in options as object) {
+    if (` ${names} `.includes(` ${name} `)) continue;
     const other = OTHERS[OTHERS.indexOf(plain(name)) + 1];
-    const ours = known.find((k) => k === other || plain(k) === plain(name));
-    fail(op, `unknown option ${name.slice(0, 40)}${ours ? `, here ${ours}` : ""}: it takes ${known.join(", ")}`);
+    const ours = known().find((k) => k === other || plain(k) === plain(name));
+    fail(op, `unknown option ${name.slice(0, 40)}${ours ? `, here ${ours}` : ""}: it takes ${known().join(", ")}`);
   }
 }
 

@@ -8,8 +8,8 @@ import { type Entry, nextSerial, releaseSpent, seen, versionsOf } from "./entry.
 import { fail, given as shown } from "./error.ts";
 import { mode } from "./lifetime.ts";
 import { alias, empty } from "./make.ts";
-import { type Shape, show } from "./shape.ts";
-import { alive, Tensor, turned } from "./tensor.ts";
+import type { Shape } from "./shape.ts";
+import { alive, mixed, Tensor, turned } from "./tensor.ts";
 
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];
@@ -129,12 +129,6 @@ function mark(out: Tensor, entry: Entry, slot: number): void {
   out.requiresGrad = true;
   out.entry = entry;
   out.slot = slot;
-}
-
-/** @internal */
-export function mixed(op: string, a: Tensor, b: Tensor): never {
-  const [x, y] = [a, b].map((t) => `${show(t.shape)} on ${t.device.type}`);
-  return fail(op, `${x} and ${y}: the devices must be the same, move one with to(device)`);
 }
 
 /** Appends a row. Outputs come first in `buffers`; their versions are bumped. @internal */

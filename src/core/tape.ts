@@ -10,9 +10,9 @@ import { consume, type Entry, type Leads, reached } from "./entry.ts";
 import { expectOptions, fail, given, kindOf } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
 import { alias, empty } from "./make.ts";
-import { apply, cast, contiguous, current, launch, mixed, NO_GRADS, type Op } from "./op.ts";
+import { apply, cast, contiguous, current, launch, NO_GRADS, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
-import { alive, Tensor } from "./tensor.ts";
+import { alive, mixed, Tensor } from "./tensor.ts";
 
 /** Options of `backward()` and `grad()`. */
 export interface BackwardOptions {
@@ -41,6 +41,7 @@ export function backward(
   for (const [leaf, by] of found) accumulate(leaf, by, own.createGraph ?? false);
 }
 const NAMES = "retainGraph createGraph";
+const NAMES_OF_GRAD = `gradient ${NAMES}`;
 const NONE: GradOptions = {};
 
 /** Options of `grad()`. */
@@ -59,7 +60,7 @@ export function grad(
   inputs: Tensor | readonly Tensor[],
   options: GradOptions = NONE,
 ): (Tensor | null)[] {
-  expectOptions("grad", options, `gradient ${NAMES}`);
+  expectOptions("grad", options, NAMES_OF_GRAD);
   const list: readonly Tensor[] = inputs instanceof Tensor ? [inputs] : (inputs as readonly Tensor[]);
   if (!Array.isArray(list)) fail("grad", `inputs ${given(inputs)}: an array of tensors is expected`);
   const roots: readonly Tensor[] = Array.isArray(root) ? root : [root as Tensor];

@@ -144,8 +144,7 @@ export abstract class Tensor {
     if (value !== null) alive("grad", value);
     if (value !== null && (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype))
       fail("grad", `${show(value.shape)} of ${value.dtype} for ${this.describe()}: shape and dtype must be the same`);
-    if (value !== null && value.device !== this.device)
-      fail("grad", `on ${value.device.type} for ${this.describe()} on ${this.device.type}: one device is expected`);
+    if (value !== null && value.device !== this.device) mixed("grad", value, this);
     mode.recording?.touches(this, true);
     const lent = value === this.ownGrad ? this.leaf.lent : value?.kept === true;
     this.setGrad(value);
@@ -230,6 +229,12 @@ export function alive(op: string, x: Tensor): void {
   if (!(x instanceof Tensor)) fail(op, `${given(x)} was given: a tensor is expected`);
   const cure = /clone\(\)|return it/.test(x.gone) ? "" : "; keep() or clone() would have kept it";
   fail(op, `the tensor ${x.storage.label} ${show(x.shape)} was released by ${x.gone}${cure}`);
+}
+
+/** @internal */
+export function mixed(op: string, a: Tensor, b: Tensor): never {
+  const [x, y] = [a, b].map((t) => `${show(t.shape)} on ${t.device.type}`);
+  return fail(op, `${x} and ${y}: the devices must be the same, move one with to(device)`);
 }
 
 /** The last two dims are swapped, everything else is dense. @internal */

@@ -123,8 +123,7 @@ export class Conv2d extends Module {
 
   /** `[n, inChannels, h, w]` to `[n, outChannels, oh, ow]`. */
   forward(x: Tensor): Tensor {
-    const { stride, padding, dilation, groups } = this;
-    return conv2d(x, this.weight, this.bias, { stride, padding, dilation, groups });
+    return conv2d(x, this.weight, this.bias, this);
   }
 
   /** @internal */
@@ -184,7 +183,7 @@ export class LayerNorm extends Module {
 
   /** `[..., ...normalizedShape]` to the same shape. */
   forward(x: Tensor): Tensor {
-    return layerNorm(x, this.normalizedShape, this.weight, this.bias, { eps: this.eps });
+    return layerNorm(x, this.normalizedShape, this.weight, this.bias, this);
   }
 
   /** @internal */

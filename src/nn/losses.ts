@@ -60,8 +60,7 @@ export class CrossEntropyLoss extends Loss {
 
   /** Logits `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
-    const { weight, ignoreIndex, reduction, labelSmoothing } = this;
-    return crossEntropy(input, target, { weight, ignoreIndex, reduction, labelSmoothing });
+    return crossEntropy(input, target, this);
   }
 }
 
@@ -85,8 +84,7 @@ export class NLLLoss extends Loss {
 
   /** Log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
-    const { weight, ignoreIndex, reduction } = this;
-    return nllLoss(input, target, { weight, ignoreIndex, reduction });
+    return nllLoss(input, target, this);
   }
 }
 
@@ -100,7 +98,7 @@ export class MSELoss extends Loss {
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
-    return mseLoss(input, target, { reduction: this.reduction });
+    return mseLoss(input, target, this);
   }
 }
 
@@ -127,7 +125,6 @@ export class BCELoss extends Loss {
 
   /** Probabilities and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
-    const { weight, reduction } = this;
-    return binaryCrossEntropy(input, target, { weight, reduction });
+    return binaryCrossEntropy(input, target, this);
   }
 }

@@ -50,8 +50,7 @@ export class MaxPool2d extends Module {
 
   /** `[n, c, h, w]` or `[c, h, w]` to `[..., oh, ow]`. */
   forward(x: Tensor): Tensor {
-    const { stride, padding, dilation, ceilMode } = this;
-    return maxPool2d(x, this.kernelSize, { stride, padding, dilation, ceilMode });
+    return maxPool2d(x, this.kernelSize, this);
   }
 
   /** @internal */

@@ -42,11 +42,12 @@ export function finish(t: Tensor, options: TensorOptions | undefined): Tensor {
 }
 
 const NONE: TensorOptions = {};
+const NAMES = "dtype device requiresGrad";
 
-/** The options of what makes tensors, checked; `more` are names besides. @internal */
-export function making(op: string, options: TensorOptions | undefined, more = ""): TensorOptions {
+/** The options of what makes tensors, checked. @internal */
+export function making(op: string, options: TensorOptions | undefined, names = NAMES): TensorOptions {
   if (options === undefined) return NONE;
-  expectOptions(op, options, `dtype device requiresGrad${more}`);
+  expectOptions(op, options, names);
   if (options.device !== undefined) expectDevice(op, options.device);
   return options;
 }

@@ -36,14 +36,16 @@ export interface ClassLossOptions extends LossOptions {
 }
 
 /** Options that are objects and of these names, and what the loss makes of its terms. */
-function reductionOf(op: string, options: LossOptions | undefined, names = ""): Reduction {
-  expectOptions(op, options, `reduction${names}`);
+function reductionOf(op: string, options: LossOptions | undefined, names: string): Reduction {
+  expectOptions(op, options, names);
   const r = options?.reduction ?? "mean";
   if (r !== "mean" && r !== "sum" && r !== "none") fail(op, `reduction ${given(r)}: mean, sum or none is expected`);
   return r;
 }
-const WEIGHT = " weight";
+const TERMS = "reduction";
+const WEIGHT = `${TERMS} weight`;
 const CLASSES = `${WEIGHT} ignoreIndex`;
+const SMOOTHED = `${CLASSES} labelSmoothing`;
 
 const reduce = (x: Tensor, r: Reduction): Tensor => (r === "none" ? x : r === "sum" ? sum(x) : mean(x));
 
@@ -192,7 +194,7 @@ export function crossEntropy(
     labelSmoothing?: number;
   },
 ): Tensor {
-  return labelLoss("crossEntropy", x, target, options, `${CLASSES} labelSmoothing`);
+  return labelLoss("crossEntropy", x, target, options, SMOOTHED);
 }
 
 /**
@@ -240,7 +242,7 @@ function samePair(op: string, x: Tensor, y: Tensor): void {
  */
 export function mseLoss(x: Tensor, target: Tensor, options?: LossOptions): Tensor {
   samePair("mseLoss", x, target);
-  const r = reductionOf("mseLoss", options);
+  const r = reductionOf("mseLoss", options, TERMS);
   return compose(() => {
     const [a, b] = mode.autocast?.("mseLoss", [x, target]) ?? [x, target];
     const d = sub(a!, b!);

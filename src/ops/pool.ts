@@ -39,10 +39,10 @@ function geometry(
   x: Tensor,
   size: Pair,
   options: PoolOptions & { dilation?: Pair } = {},
-  names = "",
+  names: string,
 ): Geometry & { dilation: [number, number] } {
   expectDtype(name, x, "float32");
-  expectOptions(name, options, `stride padding ceilMode${names}`);
+  expectOptions(name, options, names);
   const { ceilMode = false } = options;
   expectFlag(name, "ceilMode", ceilMode);
   if (x.ndim !== 3 && x.ndim !== 4) fail(name, `input ${show(x.shape)}: [n,c,h,w] or [c,h,w] is expected`);
@@ -131,7 +131,7 @@ export function maxPool2d(
   },
 ): Tensor {
   bring(pooling);
-  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, " dilation"));
+  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, "stride padding dilation ceilMode"));
 }
 
 interface AvgGeometry extends Geometry {
@@ -172,7 +172,7 @@ export function avgPool2d(
     divisorOverride?: number;
   },
 ): Tensor {
-  const g = geometry("avgPool2d", x, kernelSize, options, " countIncludePad divisorOverride");
+  const g = geometry("avgPool2d", x, kernelSize, options, "stride padding ceilMode countIncludePad divisorOverride");
   const { countIncludePad = true, divisorOverride } = options ?? {};
   expectFlag("avgPool2d", "countIncludePad", countIncludePad);
   if (divisorOverride !== undefined)

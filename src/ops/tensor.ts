@@ -64,7 +64,7 @@ export function tensor(
     shape?: Shape;
   },
 ): Tensor {
-  const { device = defaultDevice(), shape: wanted } = making("tensor", options, " shape") as {
+  const { device = defaultDevice(), shape: wanted } = making("tensor", options, "dtype device requiresGrad shape") as {
     shape?: Shape;
   } & TensorOptions;
   const shape: number[] = [];

@@ -4,10 +4,10 @@
 
 import type { Device } from "../core/device.ts";
 import { checkNumber, expectOptions, fail, given, kindOf } from "../core/error.ts";
-import { contiguous, launch, mixed } from "../core/op.ts";
+import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { alive, Tensor } from "../core/tensor.ts";
+import { alive, mixed, Tensor } from "../core/tensor.ts";
 import { expectFlag } from "../ops/expect.ts";
 import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
@@ -171,7 +171,7 @@ export abstract class Optimizer<H extends object = object> {
     /** False: gradients that are there become zeros; true by default. */
     setToNone?: boolean;
   }): void {
-    expectOptions(`${this.#name}.zeroGrad`, options, "setToNone");
+    expectOptions(this.#name, options, "setToNone");
     const setToNone = options?.setToNone ?? true;
     for (const { params } of this.paramGroups) {
       for (const p of params) {
