@@ -13,11 +13,11 @@ import {
 import { bracket, crossoverOf, type Times, timeAt } from "./calibrate/fit.ts";
 import { type Sample, Trial, tensorsOf } from "./calibrate/trial.ts";
 import { type Device, defaultDevice, setDefaultDevice } from "./core/device.ts";
-import { fail } from "./core/error.ts";
+import { checkNumber, expectOptions, fail, given } from "./core/error.ts";
 import { show } from "./core/shape.ts";
 import { Tensor } from "./core/tensor.ts";
 import { note } from "./init.ts";
-import { known, positive } from "./nn/check.ts";
+import { positive } from "./nn/check.ts";
 import { Module } from "./nn/module.ts";
 import { deviceOf } from "./ops/follow.ts";
 import { data } from "./read.ts";
@@ -63,7 +63,7 @@ export interface CalibrateOptions<R = Tensor> {
 
 type Options<R> = CalibrateOptions<R> & { batches: readonly number[]; batch: number; budget: number };
 
-const OPTIONS = ["batches", "batch", "loss", "devices", "budget", "cache", "force", "onProgress"];
+const OPTIONS = "batches batch loss devices budget cache force onProgress";
 const BUDGET = 3000;
 /** Steps before a point's figure is there. A point that would take longer than what is left is left out. */
 const STEPS_AT_LEAST = 6;
@@ -81,7 +81,7 @@ export async function calibrate<A extends unknown[], R>(
   sampleInput: Tensor | readonly Tensor[],
   options: CalibrateOptions<R> = {},
 ): Promise<Calibration> {
-  if (!(model instanceof Module)) fail("calibrate", `model ${typeof model}: a module is expected`);
+  if (!(model instanceof Module)) fail("calibrate", `model ${given(model)}: a module is expected`);
   const inputs = checkInputs(sampleInput);
   const all = checkOptions(options, inputs[0]!.shape[0]!);
   const [first, second] = await find(options.devices);
@@ -130,7 +130,7 @@ function checkInputs(sampleInput: Tensor | readonly Tensor[]): readonly Tensor[]
   const inputs = Array.isArray(sampleInput) ? (sampleInput as readonly Tensor[]) : [sampleInput as Tensor];
   if (inputs.length === 0) fail("calibrate", "sampleInput []: at least one tensor is expected");
   for (const x of inputs) {
-    if (!(x instanceof Tensor)) fail("calibrate", `sampleInput ${typeof x}: a tensor is expected`);
+    if (!(x instanceof Tensor)) fail("calibrate", `sampleInput ${given(x)}: a tensor is expected`);
     if (!(x.ndim > 0 && x.numel > 0))
       fail("calibrate", `sampleInput ${show(x.shape)}: rows are expected, the first dim is the batch`);
     if (x.shape[0] !== inputs[0]!.shape[0]) {
@@ -142,15 +142,15 @@ function checkInputs(sampleInput: Tensor | readonly Tensor[]): readonly Tensor[]
 }
 
 function checkOptions<R>(options: CalibrateOptions<R>, rows: number): Options<R> {
-  known("calibrate", options, OPTIONS);
+  expectOptions("calibrate", options, OPTIONS);
   const { batch = rows, budget = BUDGET, devices, loss, onProgress } = options;
   positive("calibrate", "batch", batch);
   const batches = options.batches ?? usual(batch);
   const good = Array.isArray(batches) && batches.length > 0 && batches.every((n) => Number.isInteger(n) && n > 0);
-  if (!good) fail("calibrate", `batches ${JSON.stringify(batches)}: positive integers are expected`);
-  if (!(budget > 0)) fail("calibrate", `budget ${budget}: a positive number of milliseconds is expected`);
+  if (!good) fail("calibrate", `batches ${given(batches)}: positive integers are expected`);
+  checkNumber("calibrate", "budget", budget, (ms) => ms > 0, "a positive number of milliseconds");
   for (const [name, f] of Object.entries({ loss, onProgress })) {
-    if (f !== undefined && typeof f !== "function") fail("calibrate", `${name} ${f}: a function is expected`);
+    if (f !== undefined && typeof f !== "function") fail("calibrate", `${name} ${given(f)}: a function is expected`);
   }
   if (devices !== undefined && devices.length !== 2) fail("calibrate", `devices (${devices.length}): two are expected`);
   return { ...options, batch, budget, batches: [...new Set([...batches, batch])].sort((a, b) => a - b) };

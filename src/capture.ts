@@ -4,13 +4,13 @@
 // called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
 
 import { type Device, defaultDevice, type Program, type Row, type Storage } from "./core/device.ts";
-import { fail, type WasmgradError } from "./core/error.ts";
+import { fail, given, type WasmgradError } from "./core/error.ts";
 import { maybeYield, mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { type Guard, Recording } from "./core/recording.ts";
 import { replacing, tensorsIn } from "./core/results.ts";
-import { alive, Tensor } from "./core/tensor.ts";
+import { alive, mixed, Tensor } from "./core/tensor.ts";
 import { outsideStorages, sameInputs, sameRows } from "./program/compare.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
@@ -55,6 +55,7 @@ export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
  * (`data()`, `item()`), inputs that require gradients.
  */
 export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured<A, R> {
+  if (typeof f !== "function") fail("capture", `${given(f)} was given: a function is expected`);
   let variants: Variant[] = [];
   let clock = 0;
   const stats = { programs: 0, calls: 0, replays: 0 };
@@ -63,7 +64,7 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     if (mode.recording !== null)
       fail("capture", "a captured function was called inside another: call its plain function");
     const device = inputs[0]?.device ?? defaultDevice();
-    const dense = inputs.map((x, i) => input(x, i, device));
+    const dense = inputs.map((x, i) => input(x, i, inputs[0]!));
     const variant = choose(dense);
     variant.used = ++clock;
     if (variant.stage === "new") {
@@ -154,11 +155,10 @@ function holds({ guards }: Variant): boolean {
   return true;
 }
 
-function input(x: Tensor, i: number, device: Device): Tensor {
-  if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${typeof x}: the inputs are tensors`);
+function input(x: Tensor, i: number, first: Tensor): Tensor {
+  if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${given(x)}: a tensor is expected`);
   alive("capture", x);
-  if (x.device !== device)
-    fail("capture", `argument ${i + 1} (${x.describe()}) is on ${x.device.type}: the first is on ${device.type}`);
+  if (x.device !== first.device) mixed("capture", first, x);
   if (x.requiresGrad)
     fail(
       "capture",

@@ -1,7 +1,14 @@
 // init: makes a device and the default one; what it is and what its memory holds. The WebGPU device is loaded when it is first asked for.
 
-import { type Device, type DeviceInfo, defaultDevice, type MemoryUse, setDefaultDevice } from "./core/device.ts";
-import { WasmgradError } from "./core/error.ts";
+import {
+  type Device,
+  type DeviceInfo,
+  defaultDevice,
+  expectDevice,
+  type MemoryUse,
+  setDefaultDevice,
+} from "./core/device.ts";
+import { expectOptions, fail, given } from "./core/error.ts";
 import { count } from "./core/lifetime.ts";
 import { part } from "./host/part.ts";
 import { clock, collector } from "./host/probe.ts";
@@ -44,34 +51,17 @@ let lazily: Omit<InitOptions, "device"> = {};
  * tensors.
  */
 export async function init(options: InitOptions = {}): Promise<Device> {
-  if (typeof options !== "object" || options === null) {
-    throw new WasmgradError(
-      `init: ${JSON.stringify(options)}: an object of options is expected, such as { device: "webgpu" }`,
-    );
-  }
-  const { device: wanted = "wasm", ...rest } = options;
-  const all = [...COMMON, ...Object.values(OWN).flat()];
-  for (const name of Object.keys(options)) {
-    if (!all.includes(name)) throw new WasmgradError(`init: unknown option ${name}: known are ${all.join(", ")}`);
-  }
-  if (typeof wanted !== "string") {
-    if (typeof (wanted as Device | null)?.launch !== "function") {
-      throw new WasmgradError(
-        `init: device ${wanted === null ? "null" : typeof wanted}: "wasm", "webgpu", "auto" or a device is expected`,
-      );
-    }
-    setDefaultDevice(wanted);
-    return wanted;
-  }
+  const { device: wanted = "wasm", ...rest } = options ?? {};
   const auto = wanted === "auto";
-  const own = auto ? Object.values(OWN).flat() : Object.hasOwn(OWN, wanted) ? OWN[wanted] : undefined;
-  if (own === undefined)
-    throw new WasmgradError(`init: device ${String(wanted)}: "wasm", "webgpu" or "auto" is expected`);
-  const misplaced = Object.keys(rest).find((name) => !COMMON.includes(name) && !own.includes(name));
-  if (misplaced !== undefined) {
-    const whose = Object.keys(OWN).find((name) => OWN[name]!.includes(misplaced));
-    throw new WasmgradError(`init: ${misplaced} is an option of the ${whose} device: the device is ${wanted}`);
+  if (typeof (wanted as Device | null)?.launch === "function") {
+    expectOptions("init", options, "device");
+    setDefaultDevice(wanted as Device);
+    return wanted as Device;
   }
+  if (!auto && (typeof wanted !== "string" || !Object.hasOwn(OWN, wanted)))
+    fail("init", `device ${given(wanted)}: "wasm", "webgpu", "auto" or a device is expected`);
+  const own = auto ? Object.values(OWN).flat() : OWN[wanted]!;
+  expectOptions(`init (${wanted})`, options, [...COMMON, ...own].join(" "));
   const device = await make(auto ? "wasm" : wanted, auto ? only(rest, OWN.wasm!) : rest);
   if (auto) {
     lazily = only(rest, OWN.webgpu!);
@@ -92,7 +82,7 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
     made = await WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
   } else {
     if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
-      throw new WasmgradError(`init: simd ${String(options.simd)}: "simd", "relaxed" or "256" is expected`);
+      fail("init", `simd ${given(options.simd)}: "simd", "relaxed" or "256" is expected`);
     }
     made = await WasmDevice.create(options);
   }
@@ -104,7 +94,7 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
 setMover(() => part("to", () => import("./ops/move.ts")));
 
 setFinder(async (name) => {
-  if (!Object.hasOwn(OWN, name)) throw new WasmgradError(`to: device ${name}: "wasm" or "webgpu" is expected`);
+  if (!Object.hasOwn(OWN, name)) fail("to", `device ${given(name)}: "wasm" or "webgpu" is expected`);
   const there = latest.get(name);
   if (there !== undefined && there.failed === null) return there;
   let found = making.get(name);
@@ -117,6 +107,7 @@ setFinder(async (name) => {
 
 /** What the default device is: build, threads, and why. */
 export function info(device: Device = defaultDevice()): DeviceInfo {
+  expectDevice("info", device);
   const said = notes.get(device);
   return said === undefined ? device.info : { ...device.info, why: `${device.info.why}; ${said}` };
 }
@@ -131,8 +122,12 @@ export function note(device: Device, text: string): void {
  * the live tensors of all devices.
  */
 export function memory(device: Device = defaultDevice()): MemoryUse & Record<"tensors", number> {
+  expectDevice("memory", device);
   return { ...device.memory(), tensors: count.tensors };
 }
 
 /** Waits until everything launched so far has run; throws the fault of a kernel. */
-export const flush = (device: Device = defaultDevice()): Promise<void> => device.flush();
+export async function flush(device: Device = defaultDevice()): Promise<void> {
+  expectDevice("flush", device);
+  await device.flush();
+}

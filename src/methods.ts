@@ -2,6 +2,7 @@
 
 import { type Device, defaultDevice, type TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
+import { fail } from "./core/error.ts";
 import { contiguous } from "./core/op.ts";
 import { recordingNow } from "./core/recording.ts";
 import type { Shape } from "./core/shape.ts";
@@ -76,12 +77,12 @@ declare module "./core/tensor.ts" {
     /** Another tensor over the same storage, off the tape: no gradients flow through it. */
     detach(): Tensor;
     /**
-     * Sum over `dim`, or over all: `[2, 3]` gives `[]`, with dim 1 `[2]`, with keepdim `[2, 1]`. That of int32 and bool
+     * Sum over `dim`, or over all: `[2, 3]` gives `[]`, with 1 or `{ dim: 1 }` `[2]`, with keepdim `[2, 1]`. That of int32 and bool
      * is int32.
      */
-    sum(options?: ops.ReduceOptions): Tensor;
+    sum(dim?: ops.Over, keepdim?: boolean): Tensor;
     /** Mean over `dim`, or over all; shapes as in `sum`. NaN over nothing. */
-    mean(options?: ops.ReduceOptions): Tensor;
+    mean(dim?: ops.Over, keepdim?: boolean): Tensor;
     /** The largest element, as `[]`; equal ones share the gradient evenly. NaN wins. */
     max(): Tensor;
     /**
@@ -97,9 +98,9 @@ declare module "./core/tensor.ts" {
      */
     min(dim: number, keepdim?: boolean): ops.Extremes;
     /** The largest over `dim`, or over all; shapes as in `sum`. Equal ones share the gradient evenly. */
-    amax(options?: ops.ReduceOptions): Tensor;
+    amax(dim?: ops.Over, keepdim?: boolean): Tensor;
     /** The smallest over `dim`, or over all; shapes as in `sum`. Equal ones share the gradient evenly. */
-    amin(options?: ops.ReduceOptions): Tensor;
+    amin(dim?: ops.Over, keepdim?: boolean): Tensor;
     /**
      * Index of the largest, int32: along `dim` (`[2, 3]` with dim 1 gives `[2]`), or in the flat order, as `[]`. The
      * first of a tie.
@@ -196,7 +197,7 @@ declare module "./core/tensor.ts" {
      * Accumulates d(this)/d(leaf) into `leaf.grad` for every leaf that requires it. With one element it needs no `gradient`;
      * otherwise that has this shape.
      */
-    backward(gradient?: Tensor | null, options?: BackwardOptions): void;
+    backward(gradient?: Tensor | BackwardOptions | null, options?: BackwardOptions): void;
     /** The values, row by row, when what was launched before has run: a fresh copy. bool is 0 or 1 in an Int32Array. */
     data(): Promise<TypedData>;
     /**
@@ -217,6 +218,10 @@ declare module "./core/tensor.ts" {
     to(device: Device | "wasm" | "webgpu"): Promise<Tensor>;
     /** As PyTorch prints it, where this thread may wait for the values; else what it is. */
     toString(): string;
+    /** For JSON: the values as nested arrays, or, of more than a thousand or where this thread may not wait, what it is. */
+    toJSON(): unknown;
+    /** Its rows: views along the first dim, as `unbind(0)`. */
+    [Symbol.iterator](): IterableIterator<Tensor>;
   }
 }
 
@@ -272,18 +277,56 @@ for (const [name, f] of Object.entries(shaped)) {
   };
 }
 
+/** What it is, where its values cannot be read, or are too many; else null. */
+function unread(x: Tensor, most = x.numel): string | null {
+  if (x.gone !== null) return `Tensor(${x.storage.label} [${x.shape}], released by ${x.gone})`;
+  const readable = recordingNow() === null && x.device.canBlock && x.numel <= most;
+  return readable ? null : `Tensor(${x.describe()}, ${x.dtype})`;
+}
+
 function print(this: Tensor): string {
-  if (this.gone !== null) return `Tensor(${this.storage.label} [${this.shape}], released by ${this.gone})`;
-  if (recordingNow() !== null || !this.device.canBlock) return `Tensor(${this.describe()}, ${this.dtype})`;
+  const said = unread(this);
+  if (said !== null) return said;
   const device = this.device === defaultDevice() ? null : this.device.type;
   const gradFn = this.requiresGrad ? (this.entry?.op.name ?? null) : null;
   return formatTensor(this.shape, this.dtype, dataSync(this), { gradFn, requiresGrad: this.requiresGrad, device });
 }
+
+/** More would fill a file, or a log, with what nobody asked for. */
+const MOST_IN_JSON = 1000;
+
+function toJSON(this: Tensor): unknown {
+  const said = unread(this, MOST_IN_JSON);
+  if (said !== null) return said;
+  const flat = Array.from(dataSync(this), (v) => (this.dtype === "bool" ? v !== 0 : v));
+  let at = 0;
+  const nested = (depth: number): unknown =>
+    depth === this.ndim ? flat[at++] : Array.from({ length: this.shape[depth]! }, () => nested(depth + 1));
+  return nested(0);
+}
+
+/** `x * x` would be NaN, `x > 0.5` false, `loss += l` a string. */
+function primitive(this: Tensor, hint: string): string {
+  if (hint === "string") return this.toString();
+  return fail(
+    "Tensor",
+    `${this.describe()} stands where JavaScript takes a number: mul(), add(), neg() or gt() is expected, item() to read it, \`\${x}\` to print it`,
+  );
+}
+
 // Not by assignment: that fails where Object.prototype is frozen, whose own toString it would hide.
-Object.defineProperty(Tensor.prototype, "toString", { value: print, writable: true, configurable: true });
-/** console.log shows in Node, Deno and Bun what toString says. */
-Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom"), {
-  value(this: Tensor) {
-    return this.toString();
-  },
-});
+for (const [key, value] of [
+  ["toString", print],
+  ["toJSON", toJSON],
+  [Symbol.toPrimitive, primitive],
+  [Symbol.toStringTag, "Tensor"],
+  [
+    Symbol.iterator,
+    function (this: Tensor) {
+      return ops.unbind(this)[Symbol.iterator]();
+    },
+  ],
+  // console.log shows in Node, Deno and Bun what toString says.
+  [Symbol.for("nodejs.util.inspect.custom"), print],
+] as const)
+  Object.defineProperty(Tensor.prototype, key, { value, writable: true, configurable: true });

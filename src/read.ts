@@ -19,6 +19,7 @@ function readable(op: string, x: Tensor): Tensor {
 }
 
 function blocking(op: string, x: Tensor): void {
+  alive(op, x);
   if (!x.device.canBlock) fail(op, `${show(x.shape)}: this thread may not wait; use await ${op.replace("Sync", "")}()`);
 }
 

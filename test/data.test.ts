@@ -79,7 +79,11 @@ test("IDX: every error names the file, what was found and what was expected", as
     await of(cut, images),
     await of(header, images),
     await of(formatIdx(new Uint8Array(5), [5]), images),
-    await of(formatIdx(new Uint8Array(5), [4]), { name: "MNIST: labels", dims: 1, items: "labels" }),
+    await of(Uint8Array.of(...formatIdx(new Uint8Array(4), [4]), 0), {
+      name: "MNIST: labels",
+      dims: 1,
+      items: "labels",
+    }),
     await of(bytesOf(0x1f8b0800, 1), images),
     await of(bytesOf(0x00000d03, 1, 1, 1, 1), images),
     await of(bytesOf(0x00000805, 1, 1, 1, 1, 1)),
@@ -291,7 +295,7 @@ test("MNIST: a folder given is the folder used, and its files are checked", asyn
 test("MNIST: an unknown option, and nothing anywhere", async () => {
   assert.is(
     await refusal(() => MNIST.load({ folder: "x" } as MnistOptions)),
-    "MNIST.load: unknown option folder: known are " +
+    "MNIST.load: unknown option folder: it takes " +
       "train, dir, cacheDir, mirrors, download, verify, stallSeconds, onProgress, onWarning",
   );
   const cacheDir = folder();
@@ -500,9 +504,9 @@ test("drawn digits: seeded, labelled, and never called MNIST", async () => {
       await refusal(() => drawDigits({ size: 3 } as never)),
     ],
     [
-      "drawDigits: count 0: an integer of at least 1 is expected",
+      "drawDigits: count 0: a positive integer is expected",
       "drawDigits: seed -1: an integer of at least 0 is expected",
-      "drawDigits: unknown option size: known are train, count, seed",
+      "drawDigits: unknown option size: it takes train, count, seed",
     ],
   );
 });

@@ -116,5 +116,4 @@ export const files: Cases = {
     }),
   "files: gzip cut short": () => gunzip(gzipSync(new Uint8Array(1000)).subarray(0, 20), "labels.gz"),
   "files: gzip too long": () => gunzip(gzipSync(new Uint8Array(1000)), "labels.gz", 10),
-  "print: number of values": () => formatTensor([2, 2], "float32", [1, 2, 3]),
 };

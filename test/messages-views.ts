@@ -134,10 +134,10 @@ export const views: Cases = {
     x.dispose();
     x.narrow(0, 0, 1);
   },
-  "backward: options in the place of the gradient": () =>
+  "backward: a number for the gradient": () =>
     leaf(2)
-      .sum()
-      .backward({ createGraph: true } as Any),
+      .mul(2)
+      .backward(2 as Any),
 };
 
 export const selecting: Cases = {
@@ -165,16 +165,20 @@ export const options: Cases = {
   "randint: the shape in the place of high": () => w.randint(10, [2, 3] as Any, []),
   "noGrad: no function": () => w.noGrad(undefined as Any),
   "scope: no function": () => w.scope(1 as Any),
-  "grad: one tensor": () => {
+  "grad: no inputs": () => {
     const x = leaf(1);
-    w.grad(x.mul(2), x as Any);
+    w.grad(x.mul(2), 5 as Any);
+  },
+  "grad: two roots": () => {
+    const x = leaf(1);
+    w.grad([x.mul(2), x] as Any, x);
   },
   "copy_: a number": () => ones([2]).copy_(3 as Any),
   "mm: a number": () => ones([2, 2]).mm(2 as Any),
   "layerNorm: options in the place of the weight": () => w.layerNorm(ones([2, 3]), 3, { eps: 1 } as Any),
   "clamp: numbers": () => ones([2]).clamp(0 as Any),
-  "sum: a number": () => ones([2, 3]).sum(0 as Any),
-  "mean: an array": () => ones([2, 3]).mean([0, 1] as Any),
+  "sum: another name of an option": () => ones([2, 3]).sum({ axis: 0 } as Any),
+  "mean: two dims as two numbers": () => ones([2, 3]).mean(0, 1 as Any),
   "add: options that are a number": () => ones([2]).add(ones([2]), 2 as Any),
   "Adam: a number": () => new w.optim.Adam([leaf(2)], 0.1 as Any),
   "loadStateDict: a promise": () => new w.nn.Linear(2, 2).loadStateDict(Promise.resolve({}) as Any),

@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as w from "../src/index.ts";
 import { cases as bare, ops as shapes } from "./messages.ts";
+import { badArguments } from "./messages-arguments.ts";
 import { files } from "./messages-files.ts";
 import { options, selecting, views } from "./messages-views.ts";
 import { wasmFiles } from "./messages-wasm.ts";
@@ -15,7 +16,7 @@ import { blanked, read, sources } from "./source.ts";
 // Messages about sources of MNIST that are not there.
 delete process.env.MNIST_DIR;
 
-const cases = { ...bare, ...views, ...selecting, ...options, ...wasmFiles, ...files };
+const cases = { ...bare, ...views, ...selecting, ...options, ...badArguments, ...wasmFiles, ...files };
 const snapshot = fileURLToPath(new URL("messages.snap.json", import.meta.url));
 const expected: Record<string, string> = existsSync(snapshot) ? JSON.parse(readFileSync(snapshot, "utf8")) : {};
 const found: Record<string, string> = {};

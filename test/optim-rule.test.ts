@@ -2,11 +2,12 @@
 // make another program; what composed steps compute is held against loops over numbers.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { checkNumber } from "../src/core/error.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import { add_, eq, mul_, sub_ } from "../src/ops/index.ts";
 import { Optimizer, type Params } from "../src/optim/optimizer.ts";
-import { checkNumber, composed, type Rule } from "../src/optim/rule.ts";
+import { composed, type Rule } from "../src/optim/rule.ts";
 import { ready } from "./waiting.ts";
 
 interface RMSpropHyperparameters {
@@ -174,6 +175,7 @@ for (const threads of [1, 2]) {
 /** Each hyperparameter of them matters, but for those in IDLE. */
 const OPTIMIZERS: [name: string, make: (p: w.Tensor[]) => Optimizer<object>][] = [
   ["SGD", (p) => new optim.SGD(p, { lr: 0.1, momentum: 0.6, dampening: 0.1, weightDecay: 0.1 })],
+  ["SGD with Nesterov's momentum", (p) => new optim.SGD(p, { lr: 0.1, momentum: 0.6, nesterov: true })],
   ["SGD without momentum", (p) => new optim.SGD(p, { lr: 0.1, weightDecay: 0.1 })],
   ["Adam", (p) => new optim.Adam(p, { lr: 0.1, betas: [0.8, 0.7], eps: 0.1, weightDecay: 0.1 })],
   ["AdamW", (p) => new optim.AdamW(p, { lr: 0.1, betas: [0.8, 0.7], eps: 0.1, weightDecay: 0.1, amsgrad: true })],
@@ -181,7 +183,9 @@ const OPTIMIZERS: [name: string, make: (p: w.Tensor[]) => Optimizer<object>][] =
   ["Adagrad", (p) => new Adagrad(p, { lr: 0.1, lrDecay: 0.1, initial: 0.25 })],
 ];
 /** Without effect: there is no momentum that they would change, and the state has begun. */
-const IDLE = ["SGD without momentum: dampening", "SGD without momentum: nesterov", "Adagrad: initial"];
+const IDLE = ["SGD without momentum: dampening", "Adagrad: initial"];
+/** Against the rule, which is told at the next step. */
+const REFUSED = ["SGD: nesterov", "SGD with Nesterov's momentum: dampening", "SGD without momentum: nesterov"];
 const GROWS = ["Adam: amsgrad", "RMSprop: centered"];
 
 const changed = (v: unknown): unknown => (typeof v === "boolean" ? !v : v === 0 ? 0.5 : (v as number) / 2);
@@ -250,6 +254,16 @@ for (const threads of [1, 2]) {
       for (const [key, { change, back }] of all) {
         const what = `${name}: ${key}`;
         const turns = [none, change, back];
+        if (REFUSED.includes(what)) {
+          for (const captured of [false, true]) {
+            const error = await trace(captured, turns).then(
+              () => null,
+              (e: Error) => e,
+            );
+            assert.match(error?.message ?? "nothing was thrown", /SGD: momentum .* requires/, what);
+          }
+          continue;
+        }
         const eager = await trace(false, turns);
         if (!IDLE.includes(what)) assert.not.equal(eager.seen, untouched.seen, `${what} has an effect`);
         const replayed = await trace(true, turns);

@@ -134,8 +134,8 @@ test("the header", () => {
 test("entries", () => {
   refuses(file({ x: 1 }), /x: an object with dtype/);
   refuses(file({ x: null }), /x: an object with dtype/);
-  refuses(file(one({ dtype: "F13" }), 8), /x: dtype F13: F32, /);
-  refuses(file(one({ dtype: "toString" }), 8), /x: dtype toString/);
+  refuses(file(one({ dtype: "F13" }), 8), /x: dtype "F13": F32, /);
+  refuses(file(one({ dtype: "toString" }), 8), /x: dtype "toString"/);
   refuses(file(one({ dtype: 3 }), 8), /x: dtype 3/);
   for (const shape of [2, null, [-2], [1.5], ["2"], [1e300], [null]]) refuses(file(one({ shape }), 8), /x: shape/);
   for (const offsets of [0, [0], [0, 8, 8], [-8, 0], [0, 7.5], ["0", 8], null]) {
@@ -147,7 +147,7 @@ test("entries", () => {
   refuses(file(one({ shape: [3] }), 8), /F32 \[3\] takes 12 bytes/);
   refuses(file(one({ shape: [2 ** 40, 2 ** 40] }), 8), /takes/);
   refuses(file(one({ extra: 1 }), 8), /x: unknown field extra/);
-  refuses(file({ x: { dtype: "F32", shape: [2] } }, 8), /x: data_offsets undefined/);
+  refuses(file({ x: { dtype: "F32", shape: [2] } }, 8), /x: data_offsets nothing/);
   refuses(file({ x: { dtype: "BOOL", shape: [1], data_offsets: [0, 1] } }, Uint8Array.of(2)), /0 or 1 is expected/);
 });
 
@@ -172,8 +172,8 @@ test("what the writer refuses", () => {
   const x = some.scalar!;
   assert.throws(() => encodeSafetensors({ __metadata__: x }), /name __metadata__/);
   assert.throws(() => encodeSafetensors({ x: { ...x, shape: [2] } }), /x: 1 values for shape \[2\]/);
-  assert.throws(() => encodeSafetensors({ x }, { a: 1 as unknown as string }), /metadata a is number/);
-  assert.throws(() => encodeSafetensors({ x: { ...x, dtype: "f64" as "float32" } }), /x is f64/);
+  assert.throws(() => encodeSafetensors({ x }, { a: 1 as unknown as string }), /metadata a is 1/);
+  assert.throws(() => encodeSafetensors({ x: { ...x, dtype: "f64" as "float32" } }), /x is "f64"/);
 });
 
 test("state dicts to a file and back, whole or not at all", async () => {

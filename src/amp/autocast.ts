@@ -1,11 +1,12 @@
 // Autocast: inside it products run in float16, and what loses too much there in float32. Core asks before every op.
 
 import { type DType, isFloat } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { expectOptions, fail, given } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { cast } from "../core/op.ts";
 import { recordingNow } from "../core/recording.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { expectFunction } from "../ops/modes.ts";
 
 /** https://pytorch.org/docs/stable/amp.html#cuda-ops-that-can-autocast-to-float16 */
 const HALF = ["matmul", "linear", "conv2d"];
@@ -82,8 +83,11 @@ export interface AutocastOptions {
  * their forward. float16 takes a WebGPU device with `shader-f16`: `device.float16` says whether one has it.
  * https://pytorch.org/docs/stable/amp.html#torch.autocast
  */
-export function autocast<T>(f: () => T, { dtype = "float16", enabled = true }: AutocastOptions = {}): T {
-  if (dtype !== "float16") fail("autocast", `dtype ${String(dtype)}: float16 is expected`);
+export function autocast<T>(f: () => T, options?: AutocastOptions): T {
+  expectFunction("autocast", f);
+  expectOptions("autocast", options, "enabled dtype");
+  const { dtype = "float16", enabled = true } = options ?? {};
+  if (dtype !== "float16") fail("autocast", `dtype ${given(dtype)}: float16 is expected`);
   const outer = mode.autocast;
   mode.autocast = enabled ? casting : null;
   depth++;

@@ -4,7 +4,7 @@
 // back, so a captured step scales too. Other devices, which have no float16, wait for the answer.
 
 import type { Device } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -69,7 +69,7 @@ const RULES: Record<string, Rule> = {
 function checked(subject: string, values: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(values)) {
     const [ok, rule] = RULES[name]!;
-    if (!(typeof value === "number" && ok(value))) fail(subject, `${name} ${String(value)}: ${rule} is expected`);
+    checkNumber(subject, name, value, ok, rule);
   }
 }
 
@@ -94,8 +94,7 @@ export class GradScaler {
   readonly #stages = new Map<Stepping, "unscaled" | "stepped">();
 
   constructor(options: GradScalerOptions = {}) {
-    const unknown = Object.keys(options).find((key) => !(key in DEFAULTS));
-    if (unknown !== undefined) say(`unknown option ${unknown}: it takes ${Object.keys(DEFAULTS).join(", ")}`);
+    expectOptions("GradScaler", options, Object.keys(DEFAULTS).join(" "));
     this.#options = { ...DEFAULTS, ...options };
     const { enabled: _, ...numbers } = this.#options;
     checked("GradScaler", numbers);
@@ -118,8 +117,11 @@ export class GradScaler {
   scale(losses: readonly Tensor[]): Tensor[];
   scale(loss: Tensor | readonly Tensor[]): Tensor | Tensor[] {
     if (!this.isEnabled()) return loss as Tensor;
-    if (Array.isArray(loss)) return loss.map((x) => this.scale(x as Tensor));
-    if (!(loss instanceof Tensor)) say(`scale(${typeof loss}): a tensor or an array of tensors is expected`);
+    if (Array.isArray(loss))
+      return loss.map((x) =>
+        Array.isArray(x) ? say("scale([[...]]): losses in one array are expected") : this.scale(x),
+      );
+    if (!(loss instanceof Tensor)) say(`scale(${given(loss)}): a tensor or an array of tensors is expected`);
     // As the root of a backward, it stays readable behind the next forward.
     return mul(loss.keep(), this.#stateOn(loss.device));
   }
@@ -217,7 +219,7 @@ export class GradScaler {
   /** Takes over what `stateDict()` gave; does nothing where the scaler is not enabled. */
   loadStateDict(dict: GradScalerState): void {
     if (!this.isEnabled()) return;
-    const { scale, growthFactor, backoffFactor, growthInterval, growthTracker } = dict;
+    const { scale, growthFactor, backoffFactor, growthInterval, growthTracker } = dict ?? {};
     checked("GradScaler.loadStateDict", { scale, growthFactor, backoffFactor, growthInterval, growthTracker });
     refuseInCapture("GradScaler.loadStateDict", "replaces state: load outside the captured function");
     this.#options = { ...this.#options, initScale: scale, growthFactor, backoffFactor, growthInterval };
@@ -248,7 +250,7 @@ export class GradScaler {
 }
 
 function gradientsOf(optimizer: Stepping): Tensor[] {
-  if (!Array.isArray(optimizer?.paramGroups)) say(`${typeof optimizer} was given: an optimizer is expected`);
+  if (!Array.isArray(optimizer?.paramGroups)) say(`${given(optimizer)} was given: an optimizer is expected`);
   const grads: Tensor[] = [];
   for (const p of optimizer.paramGroups.flatMap((g) => g.params)) {
     noteGrad(p);

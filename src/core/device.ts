@@ -1,6 +1,6 @@
 // The door behind which a device stands: storages, launches, waits. Core and ops know no device but this interface.
 import type { DType, HostArray } from "./dtype.ts";
-import { fail, type WasmgradError } from "./error.ts";
+import { fail, given, type WasmgradError } from "./error.ts";
 
 /**
  * Memory that tensors share. `holders` counts the live tensors on it; at zero the device takes the block back.
@@ -168,6 +168,12 @@ export interface Device {
 
 let current: Device | null = null;
 
+/** @internal */
+export function expectDevice(op: string, device: unknown): asserts device is Device {
+  if (typeof (device as Device | null)?.launch !== "function")
+    fail(op, `device ${given(device)}: a device is expected, as init() gives`);
+}
+
 /** The device that new tensors go to: the latest of `init()` or `setDefaultDevice()`. Throws where there is none yet. */
 export function defaultDevice(): Device {
   return current ?? fail("wasmgrad", "no device yet: `await init()` comes first");
@@ -175,5 +181,6 @@ export function defaultDevice(): Device {
 
 /** Lets new tensors go to `device`. Tensors that are there stay where they are. */
 export function setDefaultDevice(device: Device): void {
+  expectDevice("setDefaultDevice", device);
   current = device;
 }

@@ -1,4 +1,4 @@
-// The one error class. A message reads `op: what was given: the rule that was broken`.
+// The one error class, whose messages read `op: what was given: the rule that was broken`; and how arguments are shown and held to a rule.
 
 /** What every function here throws. The message reads `op: what was given: the rule that was broken`, with shapes and values. */
 export class WasmgradError extends Error {
@@ -9,4 +9,64 @@ export class WasmgradError extends Error {
 /** Throws `subject: detail`. @internal */
 export function fail(subject: string, detail: string): never {
   throw new WasmgradError(`${subject}: ${detail}`);
+}
+
+/** What an object is, of whichever realm: `Int32Array`, `Object`, `Promise`, `Tensor`. @internal */
+export const kindOf = (v: unknown): string => Object.prototype.toString.call(v).slice(8, -1);
+
+/** An argument in a few words: neither a tensor nor another large thing is written out. @internal */
+export function given(v: unknown, depth = 2): string {
+  if (v === undefined) return "nothing";
+  if (typeof v === "string") return `"${v.length > 40 ? `${v.slice(0, 40)}...` : v}"`;
+  if (typeof v === "bigint") return "a bigint";
+  if (v === null || (typeof v !== "object" && typeof v !== "function")) return String(v);
+  if (Array.isArray(v)) {
+    const some = depth > 0 ? v.slice(0, 8).map((x) => given(x, depth - 1)) : [];
+    return `[${some}${some.length < v.length ? "..." : ""}]`;
+  }
+  const kind = kindOf(v);
+  return kind === "Tensor"
+    ? `a tensor [${(v as { shape: unknown }).shape}]`
+    : kind === "Object"
+      ? "{...}"
+      : `a ${kind}`;
+}
+
+/** Names that PyTorch or NumPy has, or had, for ours. */
+const OTHERS = "axi dim sizeaverage reduction reduce reduction learningrate lr gradoutput gradient".split(" ");
+const plain = (name: string): string => name.toLowerCase().replace(/_|s$/g, "");
+
+/** On what holds options that were checked when it was made: layers hand themselves on. @internal */
+export const CHECKED = Symbol("checked");
+
+/**
+ * Throws where options are no object, or have a name that is not among `names`, which blanks part. Nothing given is nothing to check.
+ * @internal
+ */
+export function expectOptions(op: string, options: unknown, names: string): void {
+  if (options === undefined || (options as { [CHECKED]?: true } | null)?.[CHECKED]) return;
+  const known = (): string[] => names.split(" "); // most often nothing is wrong
+  if (options?.constructor !== Object && kindOf(options) !== "Object") {
+    const value = typeof options === "object" ? "..." : given(options);
+    fail(op, `options ${given(options)}: an object is expected, such as { ${known()[0]}: ${value} }`);
+  }
+  for (const name in options as object) {
+    if (` ${names} `.includes(` ${name} `)) continue;
+    const other = OTHERS[OTHERS.indexOf(plain(name)) + 1];
+    const ours = known().find((k) => k === other || plain(k) === plain(name));
+    fail(op, `unknown option ${name.slice(0, 40)}${ours ? `, here ${ours}` : ""}: it takes ${known().join(", ")}`);
+  }
+}
+
+const NONNEGATIVE = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY;
+
+/** Throws unless `value` is a number that obeys `rule`. @internal */
+export function checkNumber(
+  op: string,
+  name: string,
+  value: unknown,
+  ok = NONNEGATIVE,
+  rule = "a number of at least 0",
+): asserts value is number {
+  if (!(typeof value === "number" && ok(value))) fail(op, `${name} ${given(value)}: ${rule} is expected`);
 }

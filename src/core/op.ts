@@ -5,11 +5,11 @@ import { shifted, walk } from "../row/nest.ts";
 import type { Buffer } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import { type Entry, nextSerial, releaseSpent, seen, versionsOf } from "./entry.ts";
-import { fail } from "./error.ts";
+import { fail, given as shown } from "./error.ts";
 import { mode } from "./lifetime.ts";
 import { alias, empty } from "./make.ts";
-import { type Shape, show } from "./shape.ts";
-import { alive, Tensor, turned } from "./tensor.ts";
+import type { Shape } from "./shape.ts";
+import { alive, mixed, Tensor, turned } from "./tensor.ts";
 
 /** What a forward gives: a tensor, or several. @internal */
 export type Out = Tensor | readonly Tensor[];
@@ -55,12 +55,12 @@ export function save(...values: readonly (Tensor | null)[]): void {
 /** @internal */
 export function apply<P, O extends Out>(op: Op<P, O>, given: readonly Tensor[], params: P): O {
   const inputs = mode.autocast?.(op.name, given) ?? given;
-  const device = inputs.length > 0 ? inputs[0]!.device : null;
+  const device = inputs[0]?.device;
   let dense: Tensor[] | null = null;
   let wants = 0;
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i]!;
-    if (!(x instanceof Tensor)) fail(op.name, `argument ${i + 1} is ${typeof x}: a tensor is expected`);
+    if (!(x instanceof Tensor)) fail(op.name, `argument ${i + 1} is ${shown(x)}: a tensor is expected`);
     if (x.gone !== null) alive(op.name, x);
     if (x.device !== device) mixed(op.name, inputs[0]!, x);
     if (mode.recording !== null) mode.recording.reads(x);
@@ -129,12 +129,6 @@ function mark(out: Tensor, entry: Entry, slot: number): void {
   out.requiresGrad = true;
   out.entry = entry;
   out.slot = slot;
-}
-
-/** @internal */
-export function mixed(op: string, a: Tensor, b: Tensor): never {
-  const [x, y] = [a, b].map((t) => `${show(t.shape)} on ${t.device.type}`);
-  return fail(op, `${x} and ${y}: the devices must be the same, move one with to(device)`);
 }
 
 /** Appends a row. Outputs come first in `buffers`; their versions are bumped. @internal */

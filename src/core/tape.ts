@@ -7,12 +7,12 @@
 import { accumulate, addUp } from "./accumulate.ts";
 import { isFloat } from "./dtype.ts";
 import { consume, type Entry, type Leads, reached } from "./entry.ts";
-import { fail } from "./error.ts";
+import { expectOptions, fail, given, kindOf } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
 import { alias, empty } from "./make.ts";
-import { apply, cast, contiguous, current, launch, mixed, NO_GRADS, type Op } from "./op.ts";
+import { apply, cast, contiguous, current, launch, NO_GRADS, type Op } from "./op.ts";
 import { sameShape, show } from "./shape.ts";
-import { alive, Tensor } from "./tensor.ts";
+import { alive, mixed, Tensor } from "./tensor.ts";
 
 /** Options of `backward()` and `grad()`. */
 export interface BackwardOptions {
@@ -24,20 +24,32 @@ export interface BackwardOptions {
 
 /**
  * Accumulates d(root)/d(leaf) into `leaf.grad` for every leaf that requires it. A `root` of one element needs no `gradient`;
- * for others it has the root's shape. What the graph held is consumed unless `retainGraph`.
+ * for others it has the root's shape (options may stand in its place). What the graph held is consumed unless `retainGraph`.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.backward.html
  */
-export function backward(root: Tensor, gradient: Tensor | null = null, options: BackwardOptions = {}): void {
-  const found = differentiate(root, gradient, options, null);
+export function backward(
+  root: Tensor,
+  gradient: Tensor | BackwardOptions | null = null,
+  options?: BackwardOptions,
+): void {
+  let own = options;
+  let g = gradient as Tensor | null;
+  if (own === undefined && g !== null && kindOf(g) === "Object") [g, own] = [null, gradient as BackwardOptions];
+  expectOptions("backward", own, NAMES);
+  own ??= NONE;
+  const found = differentiate(root, g, own, null);
   const { device } = root;
   const { under } = device;
   device.under = root.storage.serial;
   try {
-    for (const [leaf, g] of found) accumulate(leaf, g, options.createGraph ?? false);
+    for (const [leaf, by] of found) accumulate(leaf, by, own.createGraph ?? false);
   } finally {
     device.under = under;
   }
 }
+const NAMES = "retainGraph createGraph";
+const NAMES_OF_GRAD = `gradient ${NAMES}`;
+const NONE: GradOptions = {};
 
 /** Options of `grad()`. */
 export interface GradOptions extends BackwardOptions {
@@ -50,10 +62,19 @@ export interface GradOptions extends BackwardOptions {
  * root does not depend on it (where PyTorch throws). Only what leads to them is walked, and consumed.
  * https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
  */
-export function grad(root: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | null)[] {
-  if (!Array.isArray(inputs)) fail("grad", `inputs of type ${typeof inputs}: an array of tensors is expected`);
-  const found = differentiate(root, options.gradient ?? null, options, new Set(inputs));
-  return inputs.map((x) => (found.has(x) ? contiguous(found.get(x)!) : null));
+export function grad(
+  root: Tensor | readonly [Tensor],
+  inputs: Tensor | readonly Tensor[],
+  options: GradOptions = NONE,
+): (Tensor | null)[] {
+  expectOptions("grad", options, NAMES_OF_GRAD);
+  const list: readonly Tensor[] = inputs instanceof Tensor ? [inputs] : (inputs as readonly Tensor[]);
+  if (!Array.isArray(list)) fail("grad", `inputs ${given(inputs)}: an array of tensors is expected`);
+  const roots: readonly Tensor[] = Array.isArray(root) ? root : [root as Tensor];
+  if (roots.length !== 1) fail("grad", `roots ${given(root)}: one is expected, add() them`);
+  for (const x of list) alive("grad", x);
+  const found = differentiate(roots[0]!, options.gradient ?? null, options, new Set(list));
+  return list.map((x: Tensor) => (found.has(x) ? contiguous(found.get(x)!) : null));
 }
 
 /** Walks back from `root`; returns the gradients of the leaves, or of `wanted` where that is given. */
@@ -73,7 +94,7 @@ function differentiate(
   if (gradient !== null && !(gradient instanceof Tensor))
     fail(
       "backward",
-      `gradient (${typeof gradient}) for ${show(root.shape)}: a tensor or null is expected before options`,
+      `gradient ${given(gradient)} for ${show(root.shape)}: a tensor or null is expected before options`,
     );
   if (gradient !== null) {
     alive("backward", gradient);

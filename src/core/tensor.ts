@@ -5,7 +5,7 @@
 import type { Device, Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import type { Entry } from "./entry.ts";
-import { fail } from "./error.ts";
+import { fail, given } from "./error.ts";
 import { faultOf } from "./fault.ts";
 import { denseStrides, isTurned, type Strides } from "./layout.ts";
 import { born, count, gone, type Hold, mode, unhold, watch } from "./lifetime.ts";
@@ -17,6 +17,8 @@ export interface Leaf {
   grad: Tensor | null;
   /** User code has seen the gradient, so dropping it does not release it. */
   seen: boolean;
+  /** The gradient was set by user code, which kept it itself: it stays so when it is dropped. */
+  lent: boolean;
   /** Where a captured program writes the gradient. */
   home: Tensor | null;
   /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. */
@@ -92,7 +94,7 @@ export abstract class Tensor {
 
   /** @internal */
   get leaf(): Leaf {
-    this.own ??= { grad: null, seen: false, home: null, spent: null };
+    this.own ??= { grad: null, seen: false, lent: false, home: null, spent: null };
     return this.own;
   }
 
@@ -148,13 +150,15 @@ export abstract class Tensor {
   }
 
   set grad(value: Tensor | null) {
+    if (value !== null) alive("grad", value);
     if (value !== null && (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype))
       fail("grad", `${show(value.shape)} of ${value.dtype} for ${this.describe()}: shape and dtype must be the same`);
-    if (value !== null && value.device !== this.device)
-      fail("grad", `on ${value.device.type} for ${this.describe()} on ${this.device.type}: one device is expected`);
+    if (value !== null && value.device !== this.device) mixed("grad", value, this);
     mode.recording?.touches(this, true);
+    const lent = value === this.ownGrad ? this.leaf.lent : value?.kept === true;
     this.setGrad(value);
     this.leaf.seen = value !== null;
+    this.leaf.lent = lent;
   }
 
   /** Puts a gradient in place; the one before is released unless user code has seen it. @internal */
@@ -165,7 +169,7 @@ export abstract class Tensor {
     if (value !== null) value.kept = true;
     leaf.grad = value;
     if (old !== null) {
-      old.kept = false;
+      old.kept = leaf.lent;
       if (home !== null && old.storage === home.storage && !mode.recording?.holds(this, old)) {
         old.release("a captured step, which writes this gradient in place (clone() keeps it)");
       } else if (!leaf.seen) {
@@ -173,6 +177,7 @@ export abstract class Tensor {
       }
     }
     leaf.seen = false;
+    leaf.lent = false;
   }
 
   /** Lets go of the storage at once. `reason` completes "it was released by ...". @internal */
@@ -230,9 +235,15 @@ export abstract class Tensor {
 /** Throws when `x` was released, or is no tensor. @internal */
 export function alive(op: string, x: Tensor): void {
   if (x?.gone === null) return;
-  if (!(x instanceof Tensor)) fail(op, `${typeof x} was given: a tensor is expected`);
+  if (!(x instanceof Tensor)) fail(op, `${given(x)} was given: a tensor is expected`);
   const cure = /clone\(\)|return it/.test(x.gone) ? "" : "; keep() or clone() would have kept it";
   fail(op, `the tensor ${x.storage.label} ${show(x.shape)} was released by ${x.gone}${cure}`);
+}
+
+/** @internal */
+export function mixed(op: string, a: Tensor, b: Tensor): never {
+  const [x, y] = [a, b].map((t) => `${show(t.shape)} on ${t.device.type}`);
+  return fail(op, `${x} and ${y}: the devices must be the same, move one with to(device)`);
 }
 
 /** The last two dims are swapped, everything else is dense. @internal */

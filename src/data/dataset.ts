@@ -1,13 +1,12 @@
 // Samples by number. A dataset writes the samples that it is asked for, one after another, into plain arrays; the loader
 // makes tensors of them.
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, kindOf } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { checkShape } from "../ops/expect.ts";
 import { noGrad } from "../ops/modes.ts";
-import { checkNames } from "./options.ts";
 
 export type { HostArray };
 
@@ -90,6 +89,16 @@ export class TensorDataset<const S extends readonly Source[]> implements Dataset
 
   /** Writes the samples `indices` into `out`, an array a source; a promise while a tensor's values are on their way. */
   gather(indices: Int32Array, out: readonly HostArray[]): void | Promise<void> {
+    if (
+      kindOf(indices) !== "Int32Array" ||
+      !Array.isArray(out) ||
+      !(out as readonly unknown[]).every(isArray) ||
+      out.length !== this.columns.length
+    )
+      fail(
+        `${NAME}.gather`,
+        `(${given(indices)}, ${given(out)}): an Int32Array and an array for each field are expected`,
+      );
     if (this.reading === null) return this.copy(indices, out);
     return this.reading.then(() => {
       this.reading = null;
@@ -113,26 +122,29 @@ export class TensorDataset<const S extends readonly Source[]> implements Dataset
 
 function column(source: Source, i: number, reads: Promise<void>[]): Column {
   if (source instanceof Tensor) return tensorColumn(source, i, reads);
-  const given: ArraySource = isArray(source) ? { data: source } : source;
-  if (!isArray(given?.data)) {
+  const whole: ArraySource = isArray(source) ? { data: source } : source;
+  if (!isArray(whole?.data)) {
     fail(
       NAME,
-      `source ${i + 1} is ${typeof source}: a tensor, Float32Array, Int32Array, Uint8Array or { data, shape } is expected`,
+      `source ${i + 1} is ${given(source)}: a tensor, Float32Array, Int32Array, Uint8Array or { data, shape } is expected`,
     );
   }
-  checkNames(NAME, given, ["data", "shape", "scale", "shift"]);
-  const { data, shape = [data.length], scale, shift } = given;
+  expectOptions(NAME, whole, "data shape scale shift");
+  const { data, shape = [data.length], scale, shift } = whole;
   checkShape(NAME, shape);
   if (shape.length === 0) fail(NAME, `source ${i + 1} has shape []: the first dim counts the samples`);
   if (numel(shape) !== data.length) {
     fail(NAME, `${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
   }
   const scaled = scale !== undefined || shift !== undefined;
-  if (scaled && !(data instanceof Uint8Array))
-    fail(NAME, `scale and shift with ${data.constructor.name}: they are for bytes`);
+  const kind = kindOf(data);
+  const bytes = kind === "Uint8Array";
+  if (scaled && !bytes) fail(NAME, `scale and shift with ${given(data)}: they are for bytes`);
+  for (const v of [scale, shift])
+    if (v !== undefined) checkNumber(NAME, "scale or shift", v, Number.isFinite, "a finite number");
   const size = numel(shape.slice(1));
-  if (!(data instanceof Uint8Array)) {
-    return { data, size, table: null, shape, dtype: data instanceof Float32Array ? "float32" : "int32" };
+  if (!bytes) {
+    return { data: data as HostArray, size, table: null, shape, dtype: kind === "Float32Array" ? "float32" : "int32" };
   }
   const values = Array.from({ length: 256 }, (_, byte) => byte * (scale ?? 1) + (shift ?? 0));
   const table = scaled ? Float32Array.from(values) : Int32Array.from(values);
@@ -155,7 +167,7 @@ function tensorColumn(x: Tensor, i: number, reads: Promise<void>[]): Column {
 }
 
 const isArray = (x: unknown): x is Float32Array | Int32Array | Uint8Array =>
-  x instanceof Float32Array || x instanceof Int32Array || x instanceof Uint8Array;
+  /^(Float32|Int32|Uint8)Array$/.test(kindOf(x));
 
 /** out[i] = data[indices[i]]; a run of neighbouring rows goes in one piece. */
 function copyRows(data: HostArray, size: number, indices: Int32Array, out: HostArray): void {

@@ -4,8 +4,8 @@
 // A glyph is a list of strokes in a box about 1 high, y downwards; one of several ways of writing a digit is picked,
 // its points jittered, the strokes bent, slanted, turned, scaled and shifted, then drawn with a round pen: a pixel's
 // value is how far the pen's edge lies beyond it, from the distance to the nearest segment.
+import { checkNumber, expectOptions } from "../core/error.ts";
 import type { Images } from "./mnist.ts";
-import { checkInteger, checkNames } from "./options.ts";
 import { Random } from "./random.ts";
 
 /** Options of `drawDigits`. */
@@ -97,11 +97,11 @@ const GLYPHS: readonly (readonly (readonly Stroke[])[])[] = [
 
 /** Labelled 28x28 images of digits that the program draws, as bytes, for machines without MNIST. */
 export function drawDigits(options: DigitsOptions = {}): Images {
-  checkNames(NAME, options, ["train", "count", "seed"]);
+  expectOptions(NAME, options, "train count seed");
   const { train = true, seed = 0 } = options;
   const { count = train ? 12_000 : 2_000 } = options;
-  checkInteger(NAME, "count", count, 1);
-  checkInteger(NAME, "seed", seed, 0);
+  checkNumber(NAME, "count", count, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");
+  checkNumber(NAME, "seed", seed, (v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0");
   const random = new Random(seed, train ? 1 : 2);
   const images = new Uint8Array(count * SIDE * SIDE);
   const labels = new Uint8Array(count);

@@ -1,6 +1,6 @@
 // IDX, the format of the MNIST files: two zero bytes, a type byte, the number of dimensions, their sizes as big-endian
 // 32-bit words, then the values, the last dimension fastest. Read here: unsigned bytes (type 0x08).
-import { WasmgradError } from "../core/error.ts";
+import { expectOptions, fail, given, kindOf, WasmgradError } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 
 /** What an IDX file holds. */
@@ -31,6 +31,8 @@ const hex = (word: number): string => `0x${word.toString(16).padStart(8, "0")}`;
  * not what they should be.
  */
 export function parseIdx(bytes: Uint8Array, options: IdxOptions = {}): Idx {
+  expectOptions("parseIdx", options, "name dims items");
+  if (kindOf(bytes) !== "Uint8Array") fail("parseIdx", `${given(bytes)} was given: a Uint8Array is expected`);
   const { name = "IDX", dims, items = "items" } = options;
   const refuse = (what: string): never => {
     throw new WasmgradError(`${name}: ${what}`);
@@ -67,6 +69,10 @@ function describe(shape: readonly number[], items: string): string {
 
 /** The bytes of an IDX file with these values of `shape`. */
 export function formatIdx(data: Uint8Array, shape: readonly number[]): Uint8Array {
+  if (kindOf(data) !== "Uint8Array") fail("formatIdx", `${given(data)} was given: a Uint8Array is expected`);
+  const fits = Array.isArray(shape) && shape.length <= MOST_DIMS && shape.every((n) => n === n >>> 0);
+  if (!fits || shape.reduce((n, size) => n * size, 1) !== data.length)
+    fail("formatIdx", `shape ${given(shape)} for ${data.length} values: sizes whose product is that are expected`);
   const header = 4 + 4 * shape.length;
   const bytes = new Uint8Array(header + data.length);
   const view = new DataView(bytes.buffer);

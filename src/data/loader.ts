@@ -3,14 +3,13 @@
 // While the device works on one batch the next one is gathered on the host: asking for batch k hands over what was
 // launched, gathers k+1 into the other set of arrays, and makes tensors of k. Batches belong to the loader: asking for the
 // next releases the one before, in program order; `keep()` or `clone()` keeps one.
-import { type Device, defaultDevice } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { type Device, defaultDevice, expectDevice } from "../core/device.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
 import { maybeYield } from "../core/lifetime.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fromData } from "../ops/data.ts";
 import { type Dataset, type HostArray, hostArray } from "./dataset.ts";
-import { checkInteger, checkNames } from "./options.ts";
 import { Random } from "./random.ts";
 
 /** Options of `DataLoader`. */
@@ -58,12 +57,12 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
   private readonly device: Device | undefined;
 
   constructor(dataset: Dataset<B>, options: LoaderOptions = {}) {
-    checkNames(NAME, options, ["batchSize", "shuffle", "dropLast", "seed", "device"]);
+    expectOptions(NAME, options, "batchSize shuffle dropLast seed device");
     const { batchSize = 1, shuffle = false, dropLast = false, seed = 0, device } = options;
-    checkInteger(NAME, "batchSize", batchSize, 1);
-    checkInteger(NAME, "seed", seed, 0);
-    if (typeof dataset?.gather !== "function")
-      fail(NAME, `the dataset is ${typeof dataset} without gather(): see Dataset`);
+    checkNumber(NAME, "batchSize", batchSize, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");
+    checkNumber(NAME, "seed", seed, (v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0");
+    if (typeof dataset?.gather !== "function") fail(NAME, `${given(dataset)} without gather(): a Dataset is expected`);
+    if (device !== undefined) expectDevice(NAME, device);
     this.dataset = dataset;
     this.batchSize = batchSize;
     this.shuffle = shuffle;

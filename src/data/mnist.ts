@@ -2,7 +2,7 @@
 //
 // Files are looked for in `dir`, else in the folder that MNIST_DIR names, else in the cache folder, else downloaded from
 // the first mirror that gives the right bytes. Every length is checked against the header, every content against its hash.
-import { fail, WasmgradError } from "../core/error.ts";
+import { expectOptions, fail, WasmgradError } from "../core/error.ts";
 import { download, type Progress } from "../host/fetch.ts";
 import {
   cacheFolder,
@@ -16,7 +16,6 @@ import {
   writeFile,
 } from "../host/files.ts";
 import { type Idx, parseIdx } from "./idx.ts";
-import { checkNames } from "./options.ts";
 
 /** Labelled images as bytes. */
 export interface Images {
@@ -102,7 +101,7 @@ const HASHES: Hashes = {
 /** More than any of the files, packed or not: a mirror that sends more is not one. */
 const LIMIT = 64 << 20;
 
-const OPTIONS = "train dir cacheDir mirrors download verify stallSeconds onProgress onWarning".split(" ");
+const OPTIONS = "train dir cacheDir mirrors download verify stallSeconds onProgress onWarning";
 
 /**
  * MNIST: 28x28 images of handwritten digits with their labels, 60,000 to train on and 10,000 to test with. Files are looked for in
@@ -122,7 +121,7 @@ export const MNIST = {
 
 /** `MNIST.load`, with the hashes that the files must have: tests have small files of their own. @internal */
 export async function load(options: MnistOptions, hashes: Hashes): Promise<Images> {
-  checkNames("MNIST.load", options, OPTIONS);
+  expectOptions("MNIST.load", options, OPTIONS);
   const part = (options.train ?? true) ? "train" : "t10k";
   const images = await find({ file: `${part}-images-idx3-ubyte`, dims: 3, items: "images", hashes }, options);
   const labels = await find({ file: `${part}-labels-idx1-ubyte`, dims: 1, items: "labels", hashes }, options);

@@ -1,5 +1,5 @@
 // Integrity metadata as HTML has it (W3C Subresource Integrity): base64 digests, of which the strongest kind counts.
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 
 const KINDS = ["sha256", "sha384", "sha512"];
 
@@ -8,7 +8,7 @@ export async function checkIntegrity(bytes: Uint8Array<ArrayBuffer>, integrity: 
   if (typeof integrity !== "string") {
     fail(
       "init",
-      `integrity ${typeof integrity}: a string is expected, such as those in wasmgrad/integrity.json with blanks between them`,
+      `integrity ${given(integrity)}: a string is expected, such as those in wasmgrad/integrity.json with blanks between them`,
     );
   }
   // Of what it does not know HTML takes no notice; without anything that is known, nothing would be checked.
@@ -17,10 +17,7 @@ export async function checkIntegrity(bytes: Uint8Array<ArrayBuffer>, integrity: 
     .map((text) => /^(sha256|sha384|sha512)-([A-Za-z\d+/]+={0,2})(\?.*)?$/.exec(text));
   const parsed = known.filter((f) => f !== null).map((f) => ({ kind: f[1]!, digest: f[2]! }));
   if (parsed.length === 0) {
-    fail(
-      "init",
-      `integrity ${JSON.stringify(integrity)}: sha256-, sha384- or sha512- and a digest in base64 is expected`,
-    );
+    fail("init", `integrity ${given(integrity)}: sha256-, sha384- or sha512- and a digest in base64 is expected`);
   }
   const kind = KINDS.findLast((k) => parsed.some((p) => p.kind === k))!;
   const subtle = globalThis.crypto?.subtle;

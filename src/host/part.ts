@@ -9,8 +9,11 @@ export async function part<T>(op: string, load: () => Promise<T>): Promise<T> {
     const why = (error as Error).message ?? String(error);
     return fail(
       op,
-      `a part of the package could not be loaded (${why}): it must be served beside the rest; a service worker cannot load it, there ` +
-        'safetensors are read and written by the entry "wasmgrad/io"',
+      `a part of the package could not be loaded (${why}): it must be served beside the rest; service workers, which ` +
+        'load nothing, read safetensors by the entry "wasmgrad/io"',
     );
   }
 }
+
+/** What is done with modules of Node: pages do not load it. */
+export const side = () => part("init", () => import("./side.ts"));

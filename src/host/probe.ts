@@ -1,5 +1,6 @@
 // What the host can do: probes by validating the smallest module that uses a feature.
-import { builtin, hasBuiltins, isNode, isWorkerd, nodeProcess } from "./node.ts";
+import { hasBuiltins, isNode, isWorkerd, nodeProcess } from "./node.ts";
+import { side } from "./part.ts";
 
 const validates = (...body: number[]): boolean => {
   try {
@@ -25,8 +26,7 @@ export async function enableRelaxedSimd(): Promise<boolean> {
   if (hasRelaxedSimd()) return true;
   const major = Number.parseInt(nodeProcess()?.versions?.node ?? "", 10);
   if (!isNode() || !(major <= 20)) return false;
-  const v8 = await builtin("node:v8");
-  v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
+  await (await side()).setFlag("--experimental-wasm-relaxed-simd");
   return hasRelaxedSimd();
 }
 
@@ -54,9 +54,7 @@ export function canShare(): boolean {
 }
 
 export async function availableParallelism(): Promise<number> {
-  if (isNode()) {
-    return (await builtin("node:os")).availableParallelism();
-  }
+  if (isNode()) return (await side()).parallelism();
   return globalThis.navigator?.hardwareConcurrency ?? 1;
 }
 
@@ -127,14 +125,6 @@ export async function collector(): Promise<() => boolean> {
   if (own !== undefined) return certain(own);
   if (Bun !== undefined) return certain(() => Bun.gc(true));
   if (!hasBuiltins()) return nudge;
-  try {
-    const v8 = await builtin("node:v8");
-    const vm = await builtin("node:vm");
-    v8.setFlagsFromString("--expose-gc");
-    const gc = vm.runInNewContext("globalThis.gc") as (() => void) | undefined;
-    v8.setFlagsFromString("--no-expose-gc");
-    return typeof gc === "function" ? certain(gc) : nudge;
-  } catch {
-    return nudge; // hosts that have the modules and refuse what they do
-  }
+  const gc = await (await side()).exposed();
+  return gc === null ? nudge : certain(gc);
 }

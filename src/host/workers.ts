@@ -1,5 +1,6 @@
 // Workers of any host behind one face, and the ways to start one. The source is a string, so that one file carries everything.
-import { builtin, hasBuiltins } from "./node.ts";
+import { hasBuiltins } from "./node.ts";
+import { side } from "./part.ts";
 
 export interface HostWorker {
   post(message: unknown): void;
@@ -19,13 +20,6 @@ export interface Way {
   start(name: string, events: WorkerEvents): HostWorker;
 }
 
-/** There `self` is made of the port; elsewhere it is there. */
-const NODE_SELF = `
-import { parentPort } from "node:worker_threads";
-const self = { postMessage: (m) => parentPort.postMessage(m) };
-parentPort.on("message", (data) => self.onmessage({ data }));
-`;
-
 /** True where a worker that ended raises an event, whatever ended it; web workers have none for that. */
 export const tellsOfDeath = hasBuiltins;
 
@@ -38,17 +32,7 @@ export const hasWorkers = (): boolean => hasBuiltins() || typeof Worker !== "und
  */
 export async function waysToStart(source: string, address: URL | null, given: boolean): Promise<Way[]> {
   if (hasBuiltins()) {
-    // worker_threads, which Deno and Bun have too: they let the program end, and tell of every death.
-    const { Worker } = await builtin("node:worker_threads");
-    const start = (name: string, events: WorkerEvents): HostWorker => {
-      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(NODE_SELF + source)}`), { name });
-      worker.on("message", (data) => events.message(data));
-      worker.on("error", (error) => events.exit(String((error as Error)?.message ?? error)));
-      worker.on("exit", (code) => events.exit(`it exited with code ${code}`));
-      worker.unref();
-      return { post: (m) => worker.postMessage(m), terminate: () => void worker.terminate() };
-    };
-    return [{ from: "a thread of Node's", start }];
+    return [{ from: "a thread of Node's", start: await (await side()).starter(source) }];
   }
   const fromFile: Way = {
     from: address?.protocol === "data:" ? "a data: URL" : String(address ?? "a file beside the script"),

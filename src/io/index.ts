@@ -1,7 +1,7 @@
 // Tensors to files and back. The format itself is loaded when it is first needed.
 
-import type { Device } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { type Device, expectDevice } from "../core/device.ts";
+import { expectOptions, fail, given, kindOf } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
@@ -21,9 +21,13 @@ export async function saveSafetensors(
   tensors: Readonly<Record<string, Tensor | HostTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array> {
+  if (kindOf(tensors) !== "Object")
+    fail("saveSafetensors", `${given(tensors)}: tensors by name are expected, such as model.stateDict()`);
+  if (metadata !== undefined && kindOf(metadata) !== "Object")
+    fail("saveSafetensors", `metadata ${given(metadata)}: strings by name are expected`);
   const reads = Object.entries(tensors).map(async ([name, x]): Promise<[string, HostTensor]> => {
     if (!(x instanceof Tensor) && !(typeof x === "object" && x !== null && "dtype" in x))
-      fail(`saveSafetensors (${name})`, `a value of type ${typeof x}: a tensor is expected, as in model.stateDict()`);
+      fail(`saveSafetensors (${name})`, `${given(x)}: a tensor is expected, as in model.stateDict()`);
     return [name, x instanceof Tensor ? await fetched(name, x) : x];
   });
   const values = Object.fromEntries(await Promise.all(reads));
@@ -50,6 +54,8 @@ export async function save(
   tensors: Readonly<Record<string, Tensor | HostTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  if (typeof file !== "string")
+    fail("save", `file ${given(file)}: a path is expected, as save("model.safetensors", model.stateDict())`);
   const bytes = await saveSafetensors(tensors, metadata);
   await (await files("save")).writeFile(file, bytes);
 }
@@ -61,11 +67,16 @@ export async function save(
  */
 export async function load(
   file: string | Uint8Array,
-  options: {
+  options?: {
     /** Where the tensors go; the default device by default. */
     device?: Device;
-  } = {},
+  },
 ): Promise<Record<string, Tensor>> {
+  expectOptions("load", options, "device");
+  const { device } = options ?? {};
+  if (device !== undefined) expectDevice("load", device);
+  if (typeof file !== "string" && kindOf(file) !== "Uint8Array")
+    fail("load", `file ${given(file)}: a path or the bytes, a Uint8Array, is expected`);
   const { parseSafetensors } = await format();
   const { tensors } =
     typeof file === "string"
@@ -73,7 +84,7 @@ export async function load(
       : parseSafetensors(file);
   return Object.fromEntries(
     Object.entries(tensors).map(([key, { data, shape, dtype }]) => {
-      return [key, fromData(data, shape, dtype, { device: options.device, label: key })];
+      return [key, fromData(data, shape, dtype, { device, label: key })];
     }),
   );
 }

@@ -1,7 +1,7 @@
 // The safetensors format (https://huggingface.co/docs/safetensors): an 8-byte length, a JSON header that gives each tensor's
 // dtype, shape and place, and the bytes. Reading checks every length and offset before anything is used.
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { fail, given, kindOf } from "../core/error.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 
 /** A tensor's values on the host. */
@@ -70,19 +70,25 @@ export function encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   const subject = "saveSafetensors";
+  for (const x of [tensors, metadata])
+    if (kindOf(x) !== "Object") fail(subject, `${given(x)} was given: tensors, and strings, by name are expected`);
   for (const [key, text] of Object.entries(metadata)) {
-    if (typeof text !== "string") fail(subject, `metadata ${key} is ${typeof text}: the format takes strings only`);
+    if (typeof text !== "string") fail(subject, `metadata ${key} is ${given(text)}: the format takes strings only`);
   }
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[METADATA, metadata]] : [];
   // Small elements last, so that the others lie aligned.
-  const size = ([, x]: [string, HostTensor]): number => FORMATS[NAMES[x.dtype]!]?.bytes ?? 4;
+  const size = ([, x]: [string, HostTensor]): number => FORMATS[NAMES[x?.dtype]!]?.bytes ?? 4;
   const list = Object.entries(tensors).sort((a, b) => size(b) - size(a));
   let end = 0;
-  for (const [name, { dtype, shape, data }] of list) {
+  for (const [name, x] of list) {
+    const { dtype, shape, data } = x ?? {};
     if (name === METADATA) fail(subject, `name ${METADATA}: the format keeps it for metadata`);
-    const type = NAMES[dtype] ?? fail(subject, `${name} is ${String(dtype)}: float32, int32 or bool is expected`);
-    if (data.length !== numel(shape)) {
-      fail(subject, `${name}: ${data.length} values for shape ${show(shape)}: it holds ${numel(shape)}`);
+    const type = NAMES[dtype] ?? fail(subject, `${name} is ${given(dtype)}: float32, int32 or bool is expected`);
+    if (!Array.isArray(shape) || data?.length !== numel(shape)) {
+      fail(
+        subject,
+        `${name}: ${data?.length ?? "no"} values for shape ${given(shape)}: the data of a shape is expected`,
+      );
     }
     const begin = end;
     end += data.length * FORMATS[type]!.bytes;
@@ -108,6 +114,7 @@ export function encodeSafetensors(
  * every value fits. `name` stands in messages. Errors: a length, offset, dtype or header that breaks the format.
  */
 export function parseSafetensors(bytes: Uint8Array, name = "safetensors"): Safetensors {
+  if (kindOf(bytes) !== "Uint8Array") fail("safetensors", `${given(bytes)} was given: a Uint8Array is expected`);
   const { header, data } = split(bytes, name);
   const { [METADATA]: extra = {}, ...rest } = header;
   if (!isObject(extra) || !Object.values(extra).every((v) => typeof v === "string")) {
@@ -195,13 +202,13 @@ function describe(name: string, key: string, info: unknown, available: number): 
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) say(`unknown field ${unknown}: dtype, shape and data_offsets are expected`);
   if (typeof dtype !== "string" || !Object.hasOwn(FORMATS, dtype)) {
-    return say(`dtype ${String(dtype)}: ${Object.keys(FORMATS).join(", ")} can be read`);
+    return say(`dtype ${given(dtype)}: ${Object.keys(FORMATS).join(", ")} can be read`);
   }
   if (!Array.isArray(shape) || !shape.every(isSize)) {
-    return say(`shape ${JSON.stringify(shape)}: an array of non-negative integers is expected`);
+    return say(`shape ${given(shape)}: an array of non-negative integers is expected`);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
-    return say(`data_offsets ${JSON.stringify(offsets)}: two non-negative integers are expected`);
+    return say(`data_offsets ${given(offsets)}: two non-negative integers are expected`);
   }
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > available) say(`data_offsets [${begin},${end}] are outside the ${available} bytes of data`);

@@ -1,26 +1,23 @@
 // Checks of constructor arguments. Messages read `Linear: inFeatures -3: the rule`.
 
-import { fail } from "../core/error.ts";
+import { checkNumber, fail, given } from "../core/error.ts";
 import type { Pair } from "../ops/conv.ts";
 
 /** A positive integer. @internal */
 export function positive(layer: string, name: string, value: unknown): number {
-  if (!(Number.isInteger(value) && (value as number) > 0))
-    fail(layer, `${name} ${given(value)}: a positive integer is expected`);
-  return value as number;
+  checkNumber(layer, name, value, (v) => Number.isInteger(v) && v > 0, "a positive integer");
+  return value;
 }
 
 /** @internal */
 export function integer(layer: string, name: string, value: unknown): number {
-  if (!Number.isInteger(value)) fail(layer, `${name} ${given(value)}: an integer is expected`);
-  return value as number;
+  checkNumber(layer, name, value, Number.isInteger, "an integer");
+  return value;
 }
 
 /** A number from 0 to 1. @internal */
 export function fraction(layer: string, name: string, value: unknown): number {
-  if (!(typeof value === "number" && value >= 0 && value <= 1)) {
-    fail(layer, `${name} ${given(value)}: a number from 0 to 1 is expected`);
-  }
+  checkNumber(layer, name, value, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
   return value;
 }
 
@@ -41,20 +38,3 @@ export function pairOf(layer: string, name: string, value: unknown, least: numbe
 
 /** @internal */
 export const both = (value: Pair): readonly [number, number] => (typeof value === "number" ? [value, value] : value);
-
-/** Options that the layer does not know are errors: a misspelt one would be ignored. @internal */
-export function known(layer: string, options: object, names: readonly string[]): void {
-  if (options === null || typeof options !== "object" || Array.isArray(options)) {
-    fail(layer, `options ${given(options)}: an object is expected`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) {
-      fail(layer, `unknown option ${name}: ${names.length > 0 ? `it takes ${names.join(", ")}` : "it takes none"}`);
-    }
-  }
-}
-
-function given(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.join(",")}]`;
-  return typeof value === "object" && value !== null ? "{...}" : String(value);
-}

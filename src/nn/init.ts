@@ -1,7 +1,7 @@
 // Initialisers: they fill a tensor in place, unrecorded, and return it. https://pytorch.org/docs/stable/nn.init.html
-import { fail, WasmgradError } from "../core/error.ts";
-import { type Shape, show } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { show } from "../core/shape.ts";
+import { alive, type Tensor } from "../core/tensor.ts";
 import { normal_ as drawNormal, uniform_ as drawUniform, fill_ } from "../ops/index.ts";
 import { noGrad } from "../ops/modes.ts";
 
@@ -57,38 +57,47 @@ export const ones_ = (x: Tensor): Tensor => constant_(x, 1);
  * Fills a weight `[out, in, ...]` from U(-b, b), b = gain sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio 2010). Fans are the sizes
  * of the first two dims (out, in) times those of the others.
  */
-export function xavierUniform_(x: Tensor, { gain = 1 }: XavierOptions = {}): Tensor {
-  const { fanIn, fanOut } = fans("xavierUniform_", x.shape);
-  const bound = gain * Math.sqrt(6 / (fanIn + fanOut));
+export function xavierUniform_(x: Tensor, options?: XavierOptions): Tensor {
+  const bound = xavier("xavierUniform_", x, 6, options);
   return uniform_(x, -bound, bound);
 }
 
 /** Fills a weight `[out, in, ...]` from N(0, s²), s = gain sqrt(2 / (fanIn + fanOut)). */
-export function xavierNormal_(x: Tensor, { gain = 1 }: XavierOptions = {}): Tensor {
-  const { fanIn, fanOut } = fans("xavierNormal_", x.shape);
-  return normal_(x, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
+export function xavierNormal_(x: Tensor, options?: XavierOptions): Tensor {
+  return normal_(x, 0, xavier("xavierNormal_", x, 2, options));
+}
+
+function xavier(op: string, x: Tensor, by: number, options?: XavierOptions): number {
+  expectOptions(op, options, "gain");
+  const { gain = 1 } = options ?? {};
+  checkNumber(op, "gain", gain);
+  const { fanIn, fanOut } = fans(op, x);
+  return gain * Math.sqrt(by / (fanIn + fanOut));
 }
 
 /** Fills a weight `[out, in, ...]` from U(-b, b), b = gain sqrt(3 / fan) (He et al. 2015), with the gain of `calculateGain`. */
-export function kaimingUniform_(x: Tensor, options: KaimingOptions = {}): Tensor {
-  const bound = Math.sqrt(3) * kaimingStd("kaimingUniform_", x.shape, options);
+export function kaimingUniform_(x: Tensor, options?: KaimingOptions): Tensor {
+  const bound = Math.sqrt(3) * kaimingStd("kaimingUniform_", x, options);
   return uniform_(x, -bound, bound);
 }
 
 /** Fills a weight `[out, in, ...]` from N(0, s²), s = gain / sqrt(fan), with the gain of `calculateGain`. */
-export function kaimingNormal_(x: Tensor, options: KaimingOptions = {}): Tensor {
-  return normal_(x, 0, kaimingStd("kaimingNormal_", x.shape, options));
+export function kaimingNormal_(x: Tensor, options?: KaimingOptions): Tensor {
+  return normal_(x, 0, kaimingStd("kaimingNormal_", x, options));
 }
 
-function kaimingStd(op: string, shape: Shape, options: KaimingOptions): number {
-  const { a = 0, mode = "fanIn", nonlinearity = "leakyRelu" } = options;
-  if (mode !== "fanIn" && mode !== "fanOut") fail(op, `mode ${String(mode)}: fanIn or fanOut is expected`);
-  if (shape.includes(0)) return 0;
-  return calculateGain(nonlinearity, a) / Math.sqrt(fans(op, shape)[mode]);
+function kaimingStd(op: string, x: Tensor, options?: KaimingOptions): number {
+  expectOptions(op, options, "a mode nonlinearity");
+  alive(op, x);
+  const { a = 0, mode = "fanIn", nonlinearity = "leakyRelu" } = options ?? {};
+  if (mode !== "fanIn" && mode !== "fanOut") fail(op, `mode ${given(mode)}: fanIn or fanOut is expected`);
+  if (x.shape.includes(0)) return 0;
+  return calculateGain(nonlinearity, a) / Math.sqrt(fans(op, x)[mode]);
 }
 
 /** The recommended factor for a nonlinearity; `param` is the slope of leakyRelu, 0.01 by default. */
 export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number {
+  checkNumber("calculateGain", "param", param, Number.isFinite, "a finite number");
   switch (nonlinearity) {
     case "linear":
     case "conv1d":
@@ -105,12 +114,14 @@ export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number 
     case "selu":
       return 3 / 4;
     default:
-      throw new WasmgradError(`calculateGain: nonlinearity ${String(nonlinearity)}: it is not one of PyTorch's`);
+      return fail("calculateGain", `nonlinearity ${given(nonlinearity)}: it is not one of PyTorch's`);
   }
 }
 
 /** Inputs and outputs of one unit: weight [out, in, ...receptive field]. @internal */
-export function fans(op: string, shape: Shape): { fanIn: number; fanOut: number } {
+export function fans(op: string, x: Tensor): { fanIn: number; fanOut: number } {
+  alive(op, x);
+  const { shape } = x;
   if (shape.length < 2) fail(op, `${show(shape)}: fan in and fan out need at least 2 dims`);
   const field = shape.slice(2).reduce((a, b) => a * b, 1);
   return { fanIn: shape[1]! * field, fanOut: shape[0]! * field };

@@ -1,11 +1,11 @@
 // Layers with weights, and what shapes: thin objects over the ops.
 // Static names: printing must not depend on what a bundler does to class names.
 import type { Device } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Pair } from "../ops/conv.ts";
 import { conv2d, dropout, flatten, layerNorm, linear } from "../ops/index.ts";
-import { both, fraction, integer, known, pairOf, positive } from "./check.ts";
+import { both, fraction, integer, pairOf, positive } from "./check.ts";
 import { layerDefault, ones_, zeros_ } from "./init.ts";
 import { type AnyModule, Module } from "./module.ts";
 import { made, type Parameter } from "./parameter.ts";
@@ -37,7 +37,7 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
-    known("Linear", options, ["bias", "device"]);
+    expectOptions("Linear", options, "bias device");
     this.inFeatures = positive("Linear", "inFeatures", inFeatures);
     this.outFeatures = positive("Linear", "outFeatures", outFeatures);
     const fill = layerDefault(inFeatures);
@@ -102,7 +102,7 @@ export class Conv2d extends Module {
 
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
     super();
-    known("Conv2d", options, ["stride", "padding", "dilation", "groups", "bias", "device"]);
+    expectOptions("Conv2d", options, "stride padding dilation groups bias device");
     this.inChannels = positive("Conv2d", "inChannels", inChannels);
     this.outChannels = positive("Conv2d", "outChannels", outChannels);
     this.kernelSize = both(pairOf("Conv2d", "kernelSize", kernelSize, 1));
@@ -169,13 +169,13 @@ export class LayerNorm extends Module {
 
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
     super();
-    known("LayerNorm", options, ["eps", "elementwiseAffine", "bias", "device"]);
-    const sizes = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];
+    expectOptions("LayerNorm", options, "eps elementwiseAffine bias device");
+    const sizes = Array.isArray(normalizedShape) ? [...normalizedShape] : [normalizedShape];
     if (sizes.length === 0) fail("LayerNorm", "normalizedShape []: at least one size is expected");
     for (const n of sizes) positive("LayerNorm", "normalizedShape", n);
     this.normalizedShape = sizes;
     this.eps = options.eps ?? 1e-5;
-    if (!(this.eps >= 0)) fail("LayerNorm", `eps ${this.eps}: a number of at least 0 is expected`);
+    checkNumber("LayerNorm", "eps", this.eps);
     const affine = options.elementwiseAffine ?? true;
     this.weight = affine ? made("weight", sizes, options.device, ones_) : null;
     this.bias = affine && (options.bias ?? true) ? made("bias", sizes, options.device, zeros_) : null;
@@ -243,7 +243,7 @@ export class Flatten extends Module {
 
   constructor(options: FlattenOptions = {}) {
     super();
-    known("Flatten", options, ["startDim", "endDim"]);
+    expectOptions("Flatten", options, "startDim endDim");
     this.startDim = integer("Flatten", "startDim", options.startDim ?? 1);
     this.endDim = integer("Flatten", "endDim", options.endDim ?? -1);
   }
@@ -290,7 +290,7 @@ export class Sequential extends Module {
   /** Adds a module at the end; returns this one. */
   append(module: Stage): this {
     const count = this.length;
-    if (!(module instanceof Module)) fail("Sequential", `item ${count} is ${typeof module}: a module is expected`);
+    if (!(module instanceof Module)) fail("Sequential", `item ${count} is ${given(module)}: a module is expected`);
     this[count] = module;
     return this;
   }
@@ -304,6 +304,7 @@ export class Sequential extends Module {
 
   /** The module at `index`; negative ones count from the end. */
   at(index: number): AnyModule | undefined {
+    integer("Sequential", "index", index);
     return this[index < 0 ? this.length + index : index];
   }
 

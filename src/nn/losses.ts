@@ -1,4 +1,5 @@
 // Losses as modules: forward(input, target).
+import { expectOptions } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import {
   binaryCrossEntropy,
@@ -9,7 +10,7 @@ import {
   nllLoss,
 } from "../ops/index.ts";
 import type { Reduction } from "../ops/loss.ts";
-import { fraction, integer, known, oneOf } from "./check.ts";
+import { fraction, integer, oneOf } from "./check.ts";
 import { Module } from "./module.ts";
 
 export type { Reduction };
@@ -22,8 +23,9 @@ abstract class Loss extends Module<[Tensor, Tensor]> {
   readonly reduction: Reduction;
 
   /** @internal */
-  constructor(layer: string, options: LossOptions) {
+  constructor(layer: string, options: LossOptions, names = "") {
     super();
+    expectOptions(layer, options, `reduction${names}`);
     this.reduction = oneOf(layer, "reduction", options.reduction ?? "mean", REDUCTIONS);
   }
 }
@@ -50,8 +52,7 @@ export class CrossEntropyLoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: CrossEntropyLossOptions = {}) {
-    super("CrossEntropyLoss", options);
-    known("CrossEntropyLoss", options, ["weight", "ignoreIndex", "reduction", "labelSmoothing"]);
+    super("CrossEntropyLoss", options, " weight ignoreIndex labelSmoothing");
     this.ignoreIndex = integer("CrossEntropyLoss", "ignoreIndex", options.ignoreIndex ?? -100);
     this.labelSmoothing = fraction("CrossEntropyLoss", "labelSmoothing", options.labelSmoothing ?? 0);
     this.registerBuffer("weight", options.weight ?? null);
@@ -76,8 +77,7 @@ export class NLLLoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: ClassLossOptions = {}) {
-    super("NLLLoss", options);
-    known("NLLLoss", options, ["weight", "ignoreIndex", "reduction"]);
+    super("NLLLoss", options, " weight ignoreIndex");
     this.ignoreIndex = integer("NLLLoss", "ignoreIndex", options.ignoreIndex ?? -100);
     this.registerBuffer("weight", options.weight ?? null);
   }
@@ -94,7 +94,6 @@ export class MSELoss extends Loss {
   static override readonly name: string = "MSELoss";
   constructor(options: LossOptions = {}) {
     super("MSELoss", options);
-    known("MSELoss", options, ["reduction"]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -120,8 +119,7 @@ export class BCELoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: BCELossOptions = {}) {
-    super("BCELoss", options);
-    known("BCELoss", options, ["weight", "reduction"]);
+    super("BCELoss", options, " weight");
     this.registerBuffer("weight", options.weight ?? null);
   }
 

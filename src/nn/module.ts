@@ -2,15 +2,14 @@
 // there is no registration: parameters, modules, and arrays of both count, in order of definition.
 
 import type { Device } from "../core/device.ts";
-import { fail, WasmgradError } from "../core/error.ts";
+import { CHECKED, expectOptions, fail, given, kindOf, WasmgradError } from "../core/error.ts";
 import { alias } from "../core/make.ts";
 import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { moveAll } from "../ops/follow.ts";
 import { copy_ } from "../ops/index.ts";
-import { noGrad } from "../ops/modes.ts";
-import { known } from "./check.ts";
+import { expectFunction, noGrad } from "../ops/modes.ts";
 import { Parameter } from "./parameter.ts";
 
 /** Any module, whatever it takes and returns. */
@@ -103,13 +102,14 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
       persistent?: boolean;
     } = {},
   ): void {
-    known("registerBuffer", options, ["persistent"]);
+    expectOptions("registerBuffer", options, "persistent");
     const own = this as unknown as Record<string, unknown>;
-    if (name === "" || name.includes(".")) fail("registerBuffer", `name "${name}": a name without dots is expected`);
+    if (typeof name !== "string" || name === "" || name.includes("."))
+      fail("registerBuffer", `name ${given(name)}: a name without dots is expected`);
     if (name in this && own[name] != null)
-      fail("registerBuffer", `name "${name}": the module already has such a property`);
+      fail("registerBuffer", `name ${given(name)}: the module already has such a property`);
     if (tensor !== null && !(tensor instanceof Tensor))
-      fail("registerBuffer", `${name} is ${typeof tensor}: a tensor or null is expected`);
+      fail("registerBuffer", `${given(name)} is ${given(tensor)}: a tensor or null is expected`);
     tensor?.keep();
     own[name] = tensor;
     this.#buffers.set(name, { persistent: options.persistent ?? true });
@@ -122,7 +122,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
 
   /** Sets the training flag (true by default) of this module and all below, which dropout reads. Returns this module. */
   train(on = true): this {
-    if (typeof on !== "boolean") fail("train", `${String(on)}: the training mode is a boolean`);
+    if (typeof on !== "boolean") fail("train", `${given(on)}: the training mode is a boolean`);
     for (const m of this.modules()) m.training = on;
     return this;
   }
@@ -134,6 +134,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
 
   /** Calls `f` for all modules below and then this one, which it returns. */
   apply(f: (module: AnyModule) => void): this {
+    expectFunction("apply", f);
     for (const child of this.children()) child.apply(f);
     f(this);
     return this;
@@ -176,12 +177,9 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     /** Keys of `dict` that the module does not have. */
     unexpectedKeys: string[];
   } {
-    known("loadStateDict", options, ["strict"]);
-    if (dict === null || typeof dict !== "object" || dict instanceof Promise)
-      fail(
-        "loadStateDict",
-        `${dict instanceof Promise ? "a promise" : String(dict)} was given: a state dict is expected, as await load() gives`,
-      );
+    expectOptions("loadStateDict", options, "strict");
+    if (kindOf(dict) !== "Object")
+      fail("loadStateDict", `${given(dict)} was given: a state dict is expected, as await load() gives`);
     const state = this.namedState();
     const keys = new Set(state.map(([key]) => key));
     const missingKeys = [...keys].filter((key) => !Object.hasOwn(dict, key));
@@ -282,6 +280,8 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   }
 }
 
+Object.defineProperty(Module.prototype, CHECKED, { value: true });
+
 const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`);
 
 const prefixed = <T>(path: string, list: readonly [string, T][]): [string, T][] =>
@@ -310,15 +310,15 @@ function nodeOf(holder: AnyModule | readonly unknown[]): Node {
 const holds = (value: unknown): boolean =>
   value instanceof Parameter || value instanceof Module || (Array.isArray(value) && value.some(holds));
 
-/** What keeps `given` from being copied into `x`, or null. */
-function misfit(key: string, given: unknown, x: Tensor): string | null {
-  if (!(given instanceof Tensor)) return `${key} is ${typeof given}: a tensor is expected.`;
-  alive("loadStateDict", given);
-  if (!sameShape(given.shape, x.shape)) {
-    return `size mismatch for ${key}: copying a tensor of shape ${show(given.shape)}, the shape in the current model is ${show(x.shape)}.`;
+/** What keeps `value` from being copied into `x`, or null. */
+function misfit(key: string, value: unknown, x: Tensor): string | null {
+  if (!(value instanceof Tensor)) return `${key} is ${given(value)}: a tensor is expected.`;
+  alive("loadStateDict", value);
+  if (!sameShape(value.shape, x.shape)) {
+    return `size mismatch for ${key}: copying a tensor of shape ${show(value.shape)}, the shape in the current model is ${show(x.shape)}.`;
   }
-  if (given.device !== x.device)
-    return `device mismatch for ${key}: the tensor is on ${given.device.type}, the model on ${x.device.type}.`;
+  if (value.device !== x.device)
+    return `device mismatch for ${key}: the tensor is on ${value.device.type}, the model on ${x.device.type}.`;
   return null;
 }
 

@@ -1,7 +1,6 @@
 // A parameter: a tensor that modules list and optimizers change.
 
-import type { Device } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { type Device, expectDevice } from "../core/device.ts";
 import { empty } from "../core/make.ts";
 import { contiguous } from "../core/op.ts";
 import type { Shape } from "../core/shape.ts";
@@ -15,7 +14,6 @@ import { noGrad } from "../ops/modes.ts";
 export class Parameter extends Tensor {
   /** Requires gradients unless `requiresGrad` is false. */
   constructor(data: Tensor, requiresGrad = true) {
-    if (!(data instanceof Tensor)) fail("Parameter", `${typeof data} was given: a tensor is expected`);
     alive("Parameter", data);
     const dense = noGrad(() => contiguous(data));
     super(dense.storage, dense.offset, dense.shape, dense.dtype);
@@ -27,6 +25,7 @@ export class Parameter extends Tensor {
 
 /** A new parameter filled by `fill`. @internal */
 export function made(name: string, shape: Shape, device: Device | undefined, fill: (x: Tensor) => void): Parameter {
+  if (device !== undefined) expectDevice(name, device);
   const x = empty(shape, "float32", name, device);
   fill(x);
   const p = new Parameter(x);

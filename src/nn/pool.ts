@@ -1,9 +1,9 @@
 // Pooling as modules: thin objects over the ops.
-import { fail } from "../core/error.ts";
+import { expectOptions, fail } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Pair } from "../ops/conv.ts";
 import { avgPool2d, maxPool2d } from "../ops/index.ts";
-import { both, known, pairOf, positive } from "./check.ts";
+import { both, pairOf, positive } from "./check.ts";
 import { Module } from "./module.ts";
 import { pyBool, pyPair } from "./repr.ts";
 
@@ -40,7 +40,7 @@ export class MaxPool2d extends Module {
 
   constructor(kernelSize: Pair, options: MaxPool2dOptions = {}) {
     super();
-    known("MaxPool2d", options, ["stride", "padding", "dilation", "ceilMode"]);
+    expectOptions("MaxPool2d", options, "stride padding dilation ceilMode");
     this.kernelSize = pairOf("MaxPool2d", "kernelSize", kernelSize, 1);
     this.stride = pairOf("MaxPool2d", "stride", options.stride ?? kernelSize, 1);
     this.padding = halfOf("MaxPool2d", options.padding ?? 0, this.kernelSize);
@@ -99,7 +99,7 @@ export class AvgPool2d extends Module {
 
   constructor(kernelSize: Pair, options: AvgPool2dOptions = {}) {
     super();
-    known("AvgPool2d", options, ["stride", "padding", "ceilMode", "countIncludePad", "divisorOverride"]);
+    expectOptions("AvgPool2d", options, "stride padding ceilMode countIncludePad divisorOverride");
     this.kernelSize = pairOf("AvgPool2d", "kernelSize", kernelSize, 1);
     this.stride = pairOf("AvgPool2d", "stride", options.stride ?? kernelSize, 1);
     this.padding = halfOf("AvgPool2d", options.padding ?? 0, this.kernelSize);

@@ -1,17 +1,17 @@
 // Arithmetic of two tensors with broadcasting, and of a tensor and a number. https://pytorch.org/docs/stable/notes/broadcasting.html
 
 import { type DType, isFloat } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { checkNumber, expectOptions } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias } from "../core/make.ts";
 import { apply, type Op, save } from "../core/op.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { alive, type Tensor } from "../core/tensor.ts";
 import { compose, like } from "./compose.ts";
 import { toFloat } from "./copy.ts";
 import { constant } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { B, binary, scalarOp, unary } from "./elementwise.ts";
-import { expectFit, expectNumber, expectOptions, isTensor } from "./expect.ts";
+import { expectFit, expectNumber, isTensor } from "./expect.ts";
 
 const keep = (dtype: DType): DType => dtype;
 
@@ -39,7 +39,7 @@ const DIVIDE = binary("div", keep);
 
 const negFloat = unary("neg", "", (g) => neg(g));
 /** -x, element by element, for floats and int32: the shape and dtype of `x`. */
-export const neg = (x: Tensor): Tensor => (x.dtype === "int32" ? negWhole(x) : negFloat(x));
+export const neg = (x: Tensor): Tensor => (x?.dtype === "int32" ? negWhole(x) : negFloat(x));
 /** 0 - x */
 const negWhole = (x: Tensor): Tensor => compose(() => sub(constant(0, x), x));
 
@@ -102,31 +102,37 @@ export interface AlphaOptions {
 
 /** The second operand of a sum, times alpha. @internal */
 export function scaled(op: string, b: Tensor | number, options: AlphaOptions): Tensor | number {
-  expectOptions(op, options, "{ alpha: 2 }");
-  const { alpha = 1, ...rest } = options;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) fail(op, `unknown option ${unknown}: known is alpha`);
-  if (typeof alpha !== "number") fail(op, `alpha ${String(alpha)}: a number is expected`);
+  expectOptions(op, options, "alpha");
+  const { alpha = 1 } = options;
+  checkNumber(op, "alpha", alpha, () => true, "a number");
   return alpha === 1 ? b : typeof b === "number" ? b * alpha : mul(b, alpha);
 }
 
 /**
  * a + b, element by element; a + alpha b with that option. Shapes broadcast: `[2, 3]` and `[3]` give `[2, 3]`. Two tensors must have one dtype (float16 and
- * float32 give float32, where PyTorch promotes the others too); int32 takes integers only; bool is refused.
+ * float32 give float32, where PyTorch promotes the others too); int32 takes integers only; bool is refused. One of the two may be a number.
  */
-export function add(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor {
-  if (options !== undefined) return compose(() => add(a, scaled("add", b, options)));
-  if (isTensor(b)) return apply(Add, [a, b], null);
+export function add(a: Tensor | number, b: Tensor, options?: AlphaOptions): Tensor;
+/** The same, of a tensor and what may be a number. */
+export function add(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor;
+export function add(a: Tensor | number, b: Tensor | number, options?: AlphaOptions): Tensor {
+  if (options !== undefined) return compose(() => add(a as Tensor, scaled("add", b, options)));
+  if (isTensor(b)) return typeof a === "number" ? add(b, a) : apply(Add, [a, b], null);
   expectNumber("add", b, a);
-  return a.dtype === "int32" ? withInteger(Add, a, b) : addScalar(a, b);
+  const x = a as Tensor;
+  return x.dtype === "int32" ? withInteger(Add, x, b) : addScalar(x, b);
 }
 
 /** a - b, element by element, or a - alpha b; shapes and dtypes as in `add`. */
-export function sub(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor {
-  if (options !== undefined) return compose(() => sub(a, scaled("sub", b, options)));
-  if (isTensor(b)) return apply(Sub, [a, b], null);
+export function sub(a: Tensor | number, b: Tensor, options?: AlphaOptions): Tensor;
+/** The same, of a tensor and what may be a number. */
+export function sub(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor;
+export function sub(a: Tensor | number, b: Tensor | number, options?: AlphaOptions): Tensor {
+  if (options !== undefined) return compose(() => sub(a as Tensor, scaled("sub", b, options)));
+  if (isTensor(b)) return typeof a === "number" ? compose(() => add(neg(b), a)) : apply(Sub, [a, b], null);
   expectNumber("sub", b, a);
-  return a.dtype === "int32" ? withInteger(Sub, a, b) : addScalar(a, -b);
+  const x = a as Tensor;
+  return x.dtype === "int32" ? withInteger(Sub, x, b) : addScalar(x, -b);
 }
 
 /** b - a @internal */
@@ -135,20 +141,30 @@ export function rsub(a: Tensor, b: Tensor | number): Tensor {
 }
 
 /** a b, element by element; shapes and dtypes as in `add`. For products of matrices see `matmul`. */
-export function mul(a: Tensor, b: Tensor | number): Tensor {
-  if (isTensor(b)) return apply(Mul, [a, b], null);
+export function mul(a: Tensor | number, b: Tensor): Tensor;
+/** The same, of a tensor and what may be a number. */
+export function mul(a: Tensor, b: Tensor | number): Tensor;
+export function mul(a: Tensor | number, b: Tensor | number): Tensor {
+  if (isTensor(b)) return typeof a === "number" ? mul(b, a) : apply(Mul, [a, b], null);
   expectNumber("mul", b, a);
-  return a.dtype === "int32" ? withInteger(Mul, a, b) : mulScalar(a, b);
+  const x = a as Tensor;
+  return x.dtype === "int32" ? withInteger(Mul, x, b) : mulScalar(x, b);
 }
 
 /** a / b, element by element; shapes as in `add`. The result is float: an int32 or bool `a` is divided as float32. */
-export function div(a: Tensor, b: Tensor | number): Tensor {
+export function div(a: Tensor | number, b: Tensor): Tensor;
+/** The same, of a tensor and what may be a number. */
+export function div(a: Tensor, b: Tensor | number): Tensor;
+export function div(a: Tensor | number, b: Tensor | number): Tensor {
   if (isTensor(b)) {
+    if (typeof a === "number") return isFloat(b.dtype) ? rdivScalar(b, a) : compose(() => rdivScalar(toFloat(b), a));
+    alive("div", a);
     if (!isFloat(a.dtype)) return compose(() => div(toFloat(a), toFloat(b)));
     return apply(Div, [a, b], null);
   }
   expectNumber("div", b, a);
-  return isFloat(a.dtype) ? divScalar(a, b) : compose(() => divScalar(toFloat(a), b));
+  const x = a as Tensor;
+  return isFloat(x.dtype) ? divScalar(x, b) : compose(() => divScalar(toFloat(x), b));
 }
 
 /** b / a @internal */

@@ -1,5 +1,5 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
-import { fail } from "../core/error.ts";
+import { expectOptions, fail, given } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
@@ -30,11 +30,10 @@ const MOST = 2 ** 30;
 
 /** Both entries of a pair, checked to be integers not below `least`. @internal */
 export function pair(op: string, what: string, value: Pair, least: number): [number, number] {
-  const both: [number, number] = typeof value === "number" ? [value, value] : [value[0], value[1]];
-  if (!both.every((v) => Number.isInteger(v) && v >= least && v < MOST)) {
-    fail(op, `${what} ${JSON.stringify(value)}: integers of at least ${least}, below 2^30, are expected`);
-  }
-  return both;
+  const both = Array.isArray(value) ? value : [value, value];
+  if (both.length !== 2 || !both.every((v) => Number.isInteger(v) && v >= least && v < MOST))
+    fail(op, `${what} ${given(value)}: an integer of at least ${least}, below 2^30, or two of them, is expected`);
+  return both as [number, number];
 }
 
 interface Geometry {
@@ -57,7 +56,7 @@ interface Geometry {
 const IMAGES = 8;
 const MOST_CHUNKS = 16;
 
-function geometry(x: Tensor, w: Tensor, options: ConvOptions): Geometry {
+function geometry(x: Tensor, w: Tensor, options: ConvOptions = {}): Geometry {
   const name = "conv2d";
   if (x.ndim !== 4 || w.ndim !== 4) {
     fail(name, `input ${show(x.shape)} and weight ${show(w.shape)}: [n,c,h,w] and [out,in/groups,kh,kw] are expected`);
@@ -69,7 +68,7 @@ function geometry(x: Tensor, w: Tensor, options: ConvOptions): Geometry {
   const [, c, h, wide] = x.shape as [number, number, number, number];
   const [co, ci, kh, kw] = w.shape as [number, number, number, number];
   if (!Number.isInteger(groups) || groups < 1 || co % groups !== 0) {
-    fail(name, `groups ${groups} for weight ${show(w.shape)}: a positive divisor of ${co} is expected`);
+    fail(name, `groups ${given(groups)} for weight ${show(w.shape)}: a positive divisor of ${co} is expected`);
   }
   if (c !== ci * groups) {
     fail(
@@ -165,9 +164,11 @@ const VjpW: Op<Geometry> = {
  * tiles of two outputs side by side. `init({ deterministic: true })` keeps to sums term by term.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
  */
-export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options?: ConvOptions): Tensor {
   expectDtype("conv2d", x, "float32");
   expectDtype("conv2d", weight, "float32", "weight");
+  if (bias !== null) expectDtype("conv2d", bias, "float32", "bias");
+  expectOptions("conv2d", options, "stride padding dilation groups");
   const g = geometry(x, weight, options);
   bringConvolutions();
   if (bias !== null && !sameShape(bias.shape, [g.w[0]!])) {

@@ -1,36 +1,38 @@
 // What ops expect of what they are given.
 import { type DType, isFloat, TYPES } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { type Shape, show } from "../core/shape.ts";
-import { Tensor } from "../core/tensor.ts";
+import { alive, Tensor } from "../core/tensor.ts";
 
 /** Checks a dtype and names the rule. Where float32 is expected, float16 will do. @internal */
 export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input"): void {
-  if (!(x instanceof Tensor)) fail(op, `${what} is ${typeof x}: a tensor is expected`);
+  if (!(x instanceof Tensor)) fail(op, `${what} ${given(x)}: a tensor is expected`);
   if (x.dtype !== dtype && !(dtype === "float32" && isFloat(x.dtype)))
     fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);
 }
 
-/** Throws where options are no object, as a number in their place. @internal */
-export function expectOptions(op: string, options: unknown, example: string): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
-    fail(
-      op,
-      `options ${Array.isArray(options) ? `[${options}]` : String(options)}: an object is expected, as ${example}`,
-    );
+/** Throws unless it is true or false: a number there is most often another argument. @internal */
+export function expectFlag(op: string, name: string, on: unknown): void {
+  if (typeof on !== "boolean") fail(op, `${name} ${given(on)}: true or false is expected`);
+}
+
+/** Throws unless it is an array; what stands in it is another matter. @internal */
+export function expectList(op: string, what: string, list: unknown): void {
+  if (!Array.isArray(list)) fail(op, `${what} ${given(list)}: an array of integers is expected`);
 }
 
 /** Throws unless every size is a non-negative integer. @internal */
 export function checkShape(op: string, shape: Shape): void {
-  if (!Array.isArray(shape)) fail(op, `shape ${String(shape)}: an array of sizes is expected`);
+  if (!Array.isArray(shape)) fail(op, `shape ${given(shape)}: an array of sizes is expected`);
   for (const size of shape) {
-    if (!Number.isInteger(size) || size < 0) fail(op, `shape ${show(shape)}: sizes must be non-negative integers`);
+    if (!Number.isInteger(size) || size < 0) fail(op, `shape ${given(shape)}: sizes must be non-negative integers`);
   }
 }
 
 /** Throws unless `s` is a number, be it finite or not. @internal */
-export function expectNumber(op: string, s: unknown, x: Tensor): asserts s is number {
-  if (typeof s !== "number") fail(op, `${show(x.shape)} and ${String(s)}: a tensor or a number is expected`);
+export function expectNumber(op: string, s: unknown, x: unknown): asserts s is number {
+  alive(op, x as Tensor);
+  if (typeof s !== "number") fail(op, `${show((x as Tensor).shape)} and ${given(s)}: a tensor or a number is expected`);
 }
 
 /** Throws where a dtype is not that of the first. @internal */
@@ -38,7 +40,7 @@ export function sameDtypes(op: string, inputs: readonly Tensor[]): void {
   for (let i = 1; i < inputs.length; i++) {
     const [a, b] = [inputs[0]!, inputs[i]!];
     if (b?.dtype === a.dtype) continue;
-    if (!(b instanceof Tensor)) fail(op, `${show(a.shape)} and ${String(b)}: a tensor is expected`);
+    if (!(b instanceof Tensor)) fail(op, `${show(a.shape)} and ${given(b)}: a tensor is expected`);
     fail(
       op,
       `${show(a.shape)} of ${a.dtype} and ${show(b.shape)} of ${b.dtype}: the dtypes must be the same, use float(), half() or int()`,

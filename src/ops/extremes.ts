@@ -5,12 +5,13 @@ import { fail } from "../core/error.ts";
 import { alias, empty } from "../core/make.ts";
 import { apply, launch, type Op, readStrided, save } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { alive, type Tensor } from "../core/tensor.ts";
 import { div, mul } from "./binary.ts";
 import { eq, ne } from "./compare.ts";
 import { done, like } from "./compose.ts";
 import { toFloat } from "./copy.ts";
-import { product, type ReduceOptions, type Reducing, reducedShape, reducing, sum } from "./reduce.ts";
+import { expectFlag } from "./expect.ts";
+import { type Over, product, type Reducing, reducedShape, reducing, sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 import { dimension } from "./strides.ts";
 import { where } from "./where.ts";
@@ -51,7 +52,9 @@ const along = (name: Extreme): Op<Along, readonly Tensor[]> => ({
 const ALONG = { max: along("max"), min: along("min") };
 
 function extremes(name: Extreme, x: Tensor, dim: number, keepdim: boolean): Extremes {
-  const [values, indices] = apply(ALONG[name], [x], { dim: dimension(name, dim, x.shape), keepdim });
+  alive(name, x);
+  expectFlag(name, "keepdim", keepdim);
+  const [values, indices] = apply(ALONG[name], [x], { dim: dimension(name, dim, x), keepdim });
   return { values: values!, indices: indices! };
 }
 
@@ -83,8 +86,8 @@ function oneHotLike(index: Tensor, shape: Shape, dim: number): Tensor {
 }
 
 /** The largest of the dims; equal ones share the gradient evenly, as torch.amax. */
-function over(name: Extreme, label: string, x: Tensor, options: ReduceOptions): Tensor {
-  const r = reducing(label, x, options);
+function over(name: Extreme, label: string, x: Tensor, dim?: Over, keepdim?: boolean): Tensor {
+  const r = reducing(label, x, dim, keepdim);
   const op: Op<Reducing> = {
     name: label,
     forward([t], { dims, keepdim }) {
@@ -143,7 +146,7 @@ export function max(x: Tensor): Tensor;
  */
 export function max(x: Tensor, dim: number, keepdim?: boolean): Extremes;
 export function max(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes {
-  if (dim === undefined) return over("max", "max", x, {});
+  if (dim === undefined) return over("max", "max", x);
   return extremes("max", x, dim, keepdim);
 }
 
@@ -152,18 +155,20 @@ export function min(x: Tensor): Tensor;
 /** Values and indices of the smallest along `dim`; otherwise as `max(x, dim)`. */
 export function min(x: Tensor, dim: number, keepdim?: boolean): Extremes;
 export function min(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes {
-  if (dim === undefined) return over("min", "min", x, {});
+  if (dim === undefined) return over("min", "min", x);
   return extremes("min", x, dim, keepdim);
 }
 
 /** The largest of floats over `dim`, or over all; shapes as in `sum`. Equal ones share the gradient evenly. NaN wins. */
-export const amax = (x: Tensor, options: ReduceOptions = {}): Tensor => over("max", "amax", x, options);
+export const amax = (x: Tensor, dim?: Over, keepdim?: boolean): Tensor => over("max", "amax", x, dim, keepdim);
 /** The smallest of floats over `dim`, or over all; otherwise as `amax`. */
-export const amin = (x: Tensor, options: ReduceOptions = {}): Tensor => over("min", "amin", x, options);
+export const amin = (x: Tensor, dim?: Over, keepdim?: boolean): Tensor => over("min", "amin", x, dim, keepdim);
 
 function arg(name: "argmax" | "argmin", x: Tensor, dim: number | undefined, keepdim: boolean): Tensor {
+  alive(name, x);
+  expectFlag(name, "keepdim", keepdim);
   if (x.dtype === "bool") fail(name, `${show(x.shape)} of bool: int() or float() is expected first`);
-  const d = dim === undefined ? null : dimension(name, dim, x.shape);
+  const d = dim === undefined ? null : dimension(name, dim, x);
   const op: Op = {
     name,
     forward([t]) {

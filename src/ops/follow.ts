@@ -1,5 +1,5 @@
 // Where tensors go when a module moves: how a device is found, and who follows whom. What moves them (move.ts) is loaded when first asked for.
-import type { Device } from "../core/device.ts";
+import { type Device, expectDevice } from "../core/device.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { moveTensors } from "./move.ts";
@@ -12,7 +12,11 @@ export function setFinder(f: typeof find): void {
 }
 
 /** The device itself, or the one of that name: "wasm", "webgpu". @internal */
-export const deviceOf = async (d: Device | string): Promise<Device> => (typeof d === "string" ? find(d) : d);
+export async function deviceOf(d: Device | string): Promise<Device> {
+  if (typeof d === "string") return find(d);
+  expectDevice("to", d);
+  return d;
+}
 
 /** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
 const followers = new WeakMap<Tensor, WeakRef<Tensor>[]>();

@@ -9,11 +9,9 @@ export {
   emptyLike,
   full,
   fullLike,
-  type Nested,
   ones,
   onesLike,
   type TensorOptions,
-  tensor,
   zeros,
   zerosLike,
 } from "./create.ts";
@@ -36,10 +34,11 @@ export {
   randnLike,
   uniform_,
 } from "./random.ts";
-export { expand, type ReduceOptions, sum } from "./reduce.ts";
+export { expand, type Over, type ReduceOptions, sum } from "./reduce.ts";
 export { flatten, movedim, permute, reshape, squeeze, t, transpose, unsqueeze, view } from "./shape.ts";
 export * from "./slice.ts";
 export { logSoftmax, softmax } from "./softmax.ts";
+export * from "./tensor.ts";
 export * from "./unary.ts";
 export { type ClampOptions, clamp, heaviside, maskedFill, where } from "./where.ts";
 export { copy_, fill_, zero_ } from "./write.ts";

@@ -1,22 +1,22 @@
 // Arithmetic in place, and what else writes over its input: how a write is recorded stands in write.ts.
 
 import { isFloat } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { denseCopy, launch, type Op, readStrided } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { Tensor } from "../core/tensor.ts";
+import { alive, Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { type AlphaOptions, div, divScalar, mul, mulScalar, neg, scaled } from "./binary.ts";
 import { compose } from "./compose.ts";
-import { constant } from "./create.ts";
+import { constant, cut } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { launchBinary } from "./elementwise.ts";
 import { expectFit, expectNumber, sameDtypes } from "./expect.ts";
 import { noGrad } from "./modes.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
-import { cut, expectMask, where } from "./where.ts";
+import { expectMask, where } from "./where.ts";
 import { copied, inPlace, NOTHING, sameLayout, settle, target } from "./write.ts";
 
 type Name = "add" | "sub" | "mul" | "div";
@@ -33,8 +33,9 @@ function binaryInPlace(
     vjp: (g, { params }) => [name === "mul" ? mulScalar(g, params) : name === "div" ? divScalar(g, params) : g],
   };
   const kernel = name === "mul" || name === "div" ? `${name}_scalar_f32` : "add_scalar_f32";
-  const write = (x: Tensor, given: Tensor | number, options?: AlphaOptions): Tensor => {
-    const other = options === undefined ? given : scaled(op.name, given, options);
+  const write = (x: Tensor, by: Tensor | number, options?: AlphaOptions): Tensor => {
+    alive(op.name, x);
+    const other = options === undefined ? by : scaled(op.name, by, options);
     if (x.dtype === "bool")
       fail(op.name, `${show(x.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
     if (name === "div" && !isFloat(x.dtype)) {
@@ -118,7 +119,7 @@ const MaskedFill: Op = {
 export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
   const name = "maskedFill_";
   expectMask(name, x, mask);
-  if (typeof value !== "number") fail(name, `${show(x.shape)} and ${String(value)}: a number is expected`);
+  if (typeof value !== "number") fail(name, `${show(x.shape)} and ${given(value)}: a number is expected`);
   const whole = cut(name, value, x);
   if (!sameShape(broadcast(name, x.shape, mask.shape), x.shape))
     fail(name, `${show(x.shape)} and mask ${show(mask.shape)}: the mask does not fit into the first`);

@@ -1,5 +1,5 @@
 // Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
-import { fail } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
@@ -35,11 +35,17 @@ export interface ClassLossOptions extends LossOptions {
   ignoreIndex?: number;
 }
 
-function reductionOf(op: string, options: LossOptions): Reduction {
-  const r = options.reduction ?? "mean";
-  if (r !== "mean" && r !== "sum" && r !== "none") fail(op, `reduction ${String(r)}: mean, sum or none is expected`);
+/** Options that are objects and of these names, and what the loss makes of its terms. */
+function reductionOf(op: string, options: LossOptions | undefined, names: string): Reduction {
+  expectOptions(op, options, names);
+  const r = options?.reduction ?? "mean";
+  if (r !== "mean" && r !== "sum" && r !== "none") fail(op, `reduction ${given(r)}: mean, sum or none is expected`);
   return r;
 }
+const TERMS = "reduction";
+const WEIGHT = `${TERMS} weight`;
+const CLASSES = `${WEIGHT} ignoreIndex`;
+const SMOOTHED = `${CLASSES} labelSmoothing`;
 
 const reduce = (x: Tensor, r: Reduction): Tensor => (r === "none" ? x : r === "sum" ? sum(x) : mean(x));
 
@@ -144,44 +150,18 @@ function asRows(op: string, x: Tensor, target: Tensor): { rows: Tensor; labels: 
   return { rows: reshape(permute(x, order), [-1, classes]), labels: reshape(target, [-1]) };
 }
 
-function classLoss(
-  op: string,
-  kernel: ClassLoss["kernel"],
-  x: Tensor,
-  target: Tensor,
-  options: ClassLossOptions,
-): Tensor {
-  const reduction = reductionOf(op, options);
-  const ignore = options.ignoreIndex ?? -100;
-  const params = { kernel, name: op, reduction, ignore };
-  if (x.ndim === 2) {
-    asRows(op, x, target);
-    return apply({ ...RowLoss, name: op }, [x, target], params);
-  }
-  return compose(() => {
-    const { rows, labels } = asRows(op, x, target);
-    const y = apply({ ...RowLoss, name: op }, [rows, labels], params);
-    return reduction === "none" ? reshape(y, target.shape) : y;
-  });
-}
-
 /** Weighted or smoothed loss of log-probabilities, by plain ops over one-hot labels. */
-function weighted(op: string, logp: Tensor, labels: Tensor, options: ClassLossOptions & { smoothing: number }): Tensor {
-  const { weight = null, smoothing } = options;
-  const reduction = reductionOf(op, options);
+function weighted(logp: Tensor, labels: Tensor, p: ClassLoss, weight: Tensor | null, smoothing: number): Tensor {
+  const { name: op, ignore, reduction } = p;
   const classes = logp.shape[1]!;
+  if (weight !== null) expectDtype(op, weight, "float32", "weight");
   if (weight !== null && !sameShape(weight.shape, [classes])) {
     fail(op, `weight ${show(weight.shape)} and input ${show(logp.shape)}: a weight of [${classes}] is expected`);
   }
-  const counting = counts(labels, options.ignoreIndex ?? -100);
+  const counting = counts(labels, ignore);
   const hot = oneHot(labels, logp);
   // The kernel checks the labels: a fault names row and value.
-  const checked = apply({ ...RowLoss, name: op }, [logp, labels], {
-    kernel: "nll",
-    name: op,
-    reduction: "none",
-    ignore: options.ignoreIndex ?? -100,
-  });
+  const checked = apply({ ...RowLoss, name: op }, [logp, labels], { ...p, kernel: "nll", reduction: "none" });
   const w = weight === null ? null : sum(where(hot, weight, 0), { dim: 1 });
   const rowWeight = w === null ? toFloat(counting) : where(counting, w, 0);
   let loss = w === null ? checked : mul(checked, rowWeight);
@@ -209,20 +189,12 @@ function counts(labels: Tensor, ignore: number): Tensor {
 export function crossEntropy(
   x: Tensor,
   target: Tensor,
-  options: ClassLossOptions & {
+  options?: ClassLossOptions & {
     /** Share of the target that is spread over all classes, 0 to 1; 0 by default. */
     labelSmoothing?: number;
-  } = {},
+  },
 ): Tensor {
-  const smoothing = options.labelSmoothing ?? 0;
-  if (!(smoothing >= 0 && smoothing <= 1))
-    fail("crossEntropy", `labelSmoothing ${smoothing}: a number from 0 to 1 is expected`);
-  if (!options.weight && smoothing === 0) return classLoss("crossEntropy", "cross_entropy", x, target, options);
-  return compose(() => {
-    const { rows, labels } = asRows("crossEntropy", x, target);
-    const y = weighted("crossEntropy", logSoftmax(rows, 1), labels, { ...options, smoothing });
-    return options.reduction === "none" ? reshape(y, target.shape) : y;
-  });
+  return labelLoss("crossEntropy", x, target, options, SMOOTHED);
 }
 
 /**
@@ -230,13 +202,31 @@ export function crossEntropy(
  * result and its errors are as in `crossEntropy`.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
  */
-export function nllLoss(x: Tensor, target: Tensor, options: ClassLossOptions = {}): Tensor {
-  if (!options.weight) return classLoss("nllLoss", "nll", x, target, options);
-  return compose(() => {
-    const { rows, labels } = asRows("nllLoss", x, target);
-    const y = weighted("nllLoss", rows, labels, { ...options, smoothing: 0 });
-    return options.reduction === "none" ? reshape(y, target.shape) : y;
-  });
+export const nllLoss = (x: Tensor, target: Tensor, options?: ClassLossOptions): Tensor =>
+  labelLoss("nllLoss", x, target, options, CLASSES);
+
+function labelLoss(
+  op: "crossEntropy" | "nllLoss",
+  x: Tensor,
+  target: Tensor,
+  options: Parameters<typeof crossEntropy>[2] | undefined,
+  names: string,
+): Tensor {
+  const reduction = reductionOf(op, options, names);
+  const { weight, ignoreIndex = -100, labelSmoothing = 0 } = options ?? {};
+  checkNumber(op, "labelSmoothing", labelSmoothing, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
+  checkNumber(op, "ignoreIndex", ignoreIndex, (v) => v === (v | 0), "an int32");
+  const logits = op === "crossEntropy";
+  const params: ClassLoss = { kernel: logits ? "cross_entropy" : "nll", name: op, reduction, ignore: ignoreIndex };
+  const plain = weight == null && labelSmoothing === 0;
+  const made = (): Tensor => {
+    const { rows, labels } = asRows(op, x, target);
+    const y = plain
+      ? apply({ ...RowLoss, name: op }, [rows, labels], params)
+      : weighted(logits ? logSoftmax(rows, 1) : rows, labels, params, weight ?? null, labelSmoothing);
+    return reduction === "none" && rows !== x ? reshape(y, target.shape) : y;
+  };
+  return plain && x?.ndim === 2 ? made() : compose(made);
 }
 
 function samePair(op: string, x: Tensor, y: Tensor): void {
@@ -250,9 +240,9 @@ function samePair(op: string, x: Tensor, y: Tensor): void {
  * Squared error (x - target)² of two float tensors of one shape, as `[]`, or of that shape with reduction `"none"`.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
  */
-export function mseLoss(x: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+export function mseLoss(x: Tensor, target: Tensor, options?: LossOptions): Tensor {
   samePair("mseLoss", x, target);
-  const r = reductionOf("mseLoss", options);
+  const r = reductionOf("mseLoss", options, TERMS);
   return compose(() => {
     const [a, b] = mode.autocast?.("mseLoss", [x, target]) ?? [x, target];
     const d = sub(a!, b!);
@@ -298,15 +288,17 @@ const BceVjp: Op = {
 export function binaryCrossEntropy(
   x: Tensor,
   target: Tensor,
-  options: LossOptions & {
+  options?: LossOptions & {
     /** A factor for each element's loss, of a shape that broadcasts to the input's. */
     weight?: Tensor | null;
-  } = {},
+  },
 ): Tensor {
   samePair("binaryCrossEntropy", x, target);
-  const r = reductionOf("binaryCrossEntropy", options);
+  const r = reductionOf("binaryCrossEntropy", options, WEIGHT);
+  const { weight } = options ?? {};
+  if (weight != null) expectDtype("binaryCrossEntropy", weight, "float32", "weight");
   return compose(() => {
     const loss = apply(Bce, [x, target], null);
-    return reduce(options.weight ? mul(loss, options.weight) : loss, r);
+    return reduce(weight == null ? loss : mul(loss, weight), r);
   });
 }

@@ -237,6 +237,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 
 /** The product of two matrices, `[m, k]` and `[k, n]` to `[m, n]`: floats of one dtype. https://pytorch.org/docs/stable/generated/torch.mm.html */
 export function mm(a: Tensor, b: Tensor): Tensor {
+  alive("mm", a);
   alive("mm", b);
   if (a.ndim !== 2 || b.ndim !== 2) fail("mm", `${show(a.shape)} and ${show(b.shape)}: two matrices are expected`);
   return matmul(a, b);

@@ -5,7 +5,7 @@ import { word } from "../row/words.ts";
 import { divScalar } from "./binary.ts";
 import { compose } from "./compose.ts";
 import { expectDtype } from "./expect.ts";
-import { type ReduceOptions, type Reducing, reducing, Sum } from "./reduce.ts";
+import { type Over, type Reducing, reducing, Sum } from "./reduce.ts";
 
 /** The sum in float32, divided in place. */
 const Mean: Op<Reducing> = {
@@ -26,8 +26,8 @@ function countOf(x: Tensor, { dims }: Reducing): number {
 }
 
 /** Mean of floats over `dim`, or over all; shapes as in `sum`, the dtype of `x`. NaN over nothing. https://pytorch.org/docs/stable/generated/torch.mean.html */
-export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+export function mean(x: Tensor, dim?: Over, keepdim?: boolean): Tensor {
   expectDtype("mean", x, "float32");
-  const r = reducing("mean", x, options, true);
+  const r = reducing("mean", x, dim, keepdim, true);
   return x.dtype === "float32" ? apply(Mean, [x], r) : compose(() => cast(apply(Mean, [x], r), x.dtype));
 }

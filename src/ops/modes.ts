@@ -1,7 +1,7 @@
 // Modes that a function runs in: without gradients, with them again, or as a scope that releases what it made.
 
 import { type Entry, nextSerial } from "../core/entry.ts";
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { mode, owning } from "../core/lifetime.ts";
 import { tensorsIn } from "../core/results.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -10,9 +10,9 @@ function refuseSync(what: string, result: unknown): void {
   if (result instanceof Promise) fail(what, "the function returned a promise: it must be synchronous");
 }
 
-function expectFunction(what: string, f: unknown): void {
-  if (typeof f !== "function")
-    fail(what, `${f === undefined ? "nothing" : `a value of type ${typeof f}`} was given: a function is expected`);
+/** @internal */
+export function expectFunction(what: string, f: unknown): void {
+  if (typeof f !== "function") fail(what, `${given(f)} was given: a function is expected, which ${what}() calls`);
 }
 
 /**

@@ -1,6 +1,6 @@
 // Layer normalisation: each row, over the last dims, to mean 0 and variance 1, then times a weight, plus a bias.
 
-import { fail } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
@@ -9,7 +9,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { words64 } from "../row/words.ts";
 import { add, addScalar, div, mul, sub } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
-import { expectDtype } from "./expect.ts";
+import { expectDtype, expectList } from "./expect.ts";
 import { besides } from "./gradient.ts";
 import { mean } from "./mean.ts";
 import { launchSum, sum } from "./reduce.ts";
@@ -131,15 +131,18 @@ export function layerNorm(
   normalizedShape: number | readonly number[],
   weight: Tensor | null = null,
   bias: Tensor | null = null,
-  { eps = 1e-5 }: LayerNormOptions = {},
+  options?: LayerNormOptions,
 ): Tensor {
   expectDtype("layerNorm", x, "float32");
+  expectOptions("layerNorm", options, "eps");
+  const { eps = 1e-5 } = options ?? {};
   const shape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
+  expectList("layerNorm", "normalizedShape", shape);
   const lead = x.ndim - shape.length;
   if (shape.length === 0 || lead < 0 || !sameShape(x.shape.slice(lead), shape)) {
     fail(
       "layerNorm",
-      `input ${show(x.shape)} and normalizedShape ${show(shape)}: one or more of the input's last dims are expected`,
+      `input ${show(x.shape)} and normalizedShape ${given(shape)}: one or more of the input's last dims are expected`,
     );
   }
   for (const [what, v] of [["weight", weight] as const, ["bias", bias] as const]) {
@@ -152,7 +155,7 @@ export function layerNorm(
       );
     }
   }
-  if (!(eps >= 0)) fail("layerNorm", `eps ${eps} for input ${show(x.shape)}: a number of at least 0 is expected`);
+  checkNumber("layerNorm", "eps", eps);
   const params = { rows: numel(x.shape.slice(0, lead)), n: numel(shape), eps };
   if (weight !== null && bias !== null) return apply(AffineLayerNorm, [x, weight, bias], params);
   if (weight === null && bias === null) return apply(LayerNorm, [x], params);

@@ -1,5 +1,5 @@
 // Max and average pooling over windows of [n, c, h, w].
-import { fail } from "../core/error.ts";
+import { checkNumber, expectOptions, fail } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
@@ -9,7 +9,7 @@ import { pooling } from "../program/passes/pool.ts";
 import { eq } from "./compare.ts";
 import { like } from "./compose.ts";
 import { type Pair, pair } from "./conv.ts";
-import { expectDtype } from "./expect.ts";
+import { expectDtype, expectFlag } from "./expect.ts";
 import { besides } from "./gradient.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
@@ -38,24 +38,27 @@ function geometry(
   name: string,
   x: Tensor,
   size: Pair,
-  options: PoolOptions,
-  dilation: Pair,
+  options: PoolOptions & { dilation?: Pair } = {},
+  names: string,
 ): Geometry & { dilation: [number, number] } {
   expectDtype(name, x, "float32");
+  expectOptions(name, options, names);
+  const { ceilMode = false } = options;
+  expectFlag(name, "ceilMode", ceilMode);
   if (x.ndim !== 3 && x.ndim !== 4) fail(name, `input ${show(x.shape)}: [n,c,h,w] or [c,h,w] is expected`);
   const k = pair(name, "kernelSize", size, 1);
   const stride = pair(name, "stride", options.stride ?? size, 1);
   const padding = pair(name, "padding", options.padding ?? 0, 0);
-  const dilated = pair(name, "dilation", dilation, 1);
+  const dilated = pair(name, "dilation", options.dilation ?? 1, 1);
   const [h, w] = x.shape.slice(-2) as [number, number];
   const out = [h, w].map((n, i) => {
     if (padding[i]! * 2 > k[i]!) {
       fail(name, `kernelSize [${k}], padding [${padding}]: the padding should be at most half of the kernel size`);
     }
     const span = n + 2 * padding[i]! - dilated[i]! * (k[i]! - 1) - 1;
-    let o = (options.ceilMode ? Math.ceil(span / stride[i]!) : Math.floor(span / stride[i]!)) + 1;
+    let o = (ceilMode ? Math.ceil(span / stride[i]!) : Math.floor(span / stride[i]!)) + 1;
     // The last window must start inside the input or the left padding.
-    if (options.ceilMode && (o - 1) * stride[i]! >= n + padding[i]!) o--;
+    if (ceilMode && (o - 1) * stride[i]! >= n + padding[i]!) o--;
     if (o < 1) fail(name, `input ${show(x.shape)}, kernelSize [${k}]: the window is larger than the padded input`);
     return o;
   }) as [number, number];
@@ -122,13 +125,13 @@ function gathered(h: Tensor, index: Tensor, g: MaxGeometry): Tensor {
 export function maxPool2d(
   x: Tensor,
   kernelSize: Pair,
-  options: PoolOptions & {
+  options?: PoolOptions & {
     /** Pixels from one of the window's elements to the next; 1 by default. */
     dilation?: Pair;
-  } = {},
+  },
 ): Tensor {
   bring(pooling);
-  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, options.dilation ?? 1));
+  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, "stride padding dilation ceilMode"));
 }
 
 interface AvgGeometry extends Geometry {
@@ -162,17 +165,23 @@ const AvgPoolVjp: Op<AvgGeometry> = {
 export function avgPool2d(
   x: Tensor,
   kernelSize: Pair,
-  options: PoolOptions & {
+  options?: PoolOptions & {
     /** Padding counts in the mean; true by default. */
     countIncludePad?: boolean;
     /** Sums are divided by this integer instead of the window's size. */
     divisorOverride?: number;
-  } = {},
+  },
 ): Tensor {
-  const divisor = options.divisorOverride ?? 0;
-  if (options.divisorOverride !== undefined && !(Number.isInteger(divisor) && divisor !== 0)) {
-    fail("avgPool2d", `divisorOverride ${divisor}: an integer other than 0 is expected`);
-  }
-  const counting = [Number(options.countIncludePad ?? true), divisor] as const;
-  return apply(AvgPool, [x], { ...geometry("avgPool2d", x, kernelSize, options, 1), counting });
+  const g = geometry("avgPool2d", x, kernelSize, options, "stride padding ceilMode countIncludePad divisorOverride");
+  const { countIncludePad = true, divisorOverride } = options ?? {};
+  expectFlag("avgPool2d", "countIncludePad", countIncludePad);
+  if (divisorOverride !== undefined)
+    checkNumber(
+      "avgPool2d",
+      "divisorOverride",
+      divisorOverride,
+      (v) => Number.isInteger(v) && v !== 0,
+      "an integer other than 0",
+    );
+  return apply(AvgPool, [x], { ...g, counting: [Number(countIncludePad), divisorOverride ?? 0] as const });
 }

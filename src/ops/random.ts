@@ -1,8 +1,8 @@
 // Random tensors. The generator's state lies on the device and every draw reads it there, so a captured step draws anew.
 
-import { type Device, defaultDevice } from "../core/device.ts";
-import { isFloat } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { type Device, defaultDevice, expectDevice } from "../core/device.ts";
+import { DTYPES, isFloat } from "../core/dtype.ts";
+import { checkNumber, fail, given } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op } from "../core/op.ts";
@@ -12,8 +12,9 @@ import { alive, type Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
-import { finish, type TensorOptions } from "./create.ts";
-import { checkShape, expectDtype } from "./expect.ts";
+import { toDtype } from "./copy.ts";
+import { as, dtypeOf, finish, making, type TensorOptions } from "./create.ts";
+import { checkShape, expectDtype, expectFlag } from "./expect.ts";
 import { expectSingle } from "./strides.ts";
 
 /** State [4]: key and counter, each of two words. */
@@ -42,7 +43,8 @@ function seeded(device: Device, seed: number): Tensor {
  */
 export function manualSeed(seed: number, device: Device = defaultDevice()): void {
   if (!Number.isSafeInteger(seed) || seed < 0)
-    fail("manualSeed", `seed ${seed}: an integer from 0 to 2^53 - 1 is expected`);
+    fail("manualSeed", `seed ${given(seed)}: an integer from 0 to 2^53 - 1 is expected`);
+  expectDevice("manualSeed", device);
   refuseInCapture("manualSeed", "writes to the generator from the host: seed it outside");
   const state = states.get(device);
   const words = Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0);
@@ -60,42 +62,56 @@ function draw(kernel: string, out: Tensor, scalars: readonly number[], op: strin
   return out;
 }
 
-function fresh(op: string, shape: Shape, { device, dtype }: TensorOptions): Tensor {
+const FLOATS = DTYPES.filter(isFloat);
+
+/** Drawn floats of [0, 1), or normal ones. */
+function floats(op: string, kernel: string, shape: Shape, options: TensorOptions | undefined): Tensor {
+  const { device } = making(op, options);
   checkShape(op, shape);
-  return empty(shape, op === "randint" ? "int32" : dtype && isFloat(dtype) ? dtype : "float32", op, device);
+  const y = empty(shape, dtypeOf(op, options, "float32", FLOATS), op, device);
+  return finish(draw(kernel, y, [word(0), word(1)], op), options);
 }
 
 /** Numbers drawn uniformly from [0, 1), of `shape`; float32, or float16 where `dtype` says so. https://pytorch.org/docs/stable/generated/torch.rand.html */
-export const rand = (shape: Shape, options: TensorOptions = {}): Tensor =>
-  finish(draw("uniform_f32", fresh("rand", shape, options), [word(0), word(1)], "rand"), options);
+export const rand = (shape: Shape, options?: TensorOptions): Tensor => floats("rand", "uniform_f32", shape, options);
 
 /**
  * Numbers drawn from the standard normal distribution, of `shape`; float32, or float16 where `dtype` says so.
  * https://pytorch.org/docs/stable/generated/torch.randn.html
  */
-export const randn = (shape: Shape, options: TensorOptions = {}): Tensor =>
-  finish(draw("normal_f32", fresh("randn", shape, options), [word(0), word(1)], "randn"), options);
+export const randn = (shape: Shape, options?: TensorOptions): Tensor => floats("randn", "normal_f32", shape, options);
 
-/** Integers drawn uniformly from [low, high), of `shape`, always int32. https://pytorch.org/docs/stable/generated/torch.randint.html */
-export function randint(low: number, high: number, shape: Shape, options: TensorOptions = {}): Tensor {
+/** Integers drawn uniformly from [low, high), of `shape`; int32 unless `dtype` says otherwise. https://pytorch.org/docs/stable/generated/torch.randint.html */
+export function randint(low: number, high: number, shape: Shape, options?: TensorOptions): Tensor {
+  const { device } = making("randint", options);
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low) {
-    const given = Array.isArray(high) ? show(high) : high;
-    fail("randint", `low ${low}, high ${given}: integers with low < high are expected, the shape behind them`);
+    const range = `low ${given(low)}, high ${given(high)}`;
+    fail("randint", `${range}: integers with low < high are expected, the shape behind them`);
   }
   if (low < -(2 ** 31) || high > 2 ** 31 || high - low > 2 ** 31)
     fail("randint", `low ${low}, high ${high}: a range of int32, at most 2^31 long, is expected`);
-  return draw("randint_i32", fresh("randint", shape, options), [low, high], "randint");
+  checkShape("randint", shape);
+  const dtype = dtypeOf("randint", options, "int32");
+  const drawn = (): Tensor =>
+    toDtype(draw("randint_i32", empty(shape, "int32", "randint", device), [low, high], "randint"), dtype);
+  return finish(dtype === "int32" ? drawn() : compose(drawn), options);
 }
 
 /** As `rand`, in the shape of `x` and on its device; float32 unless `dtype` says float16. */
-export const randLike = (x: Tensor, options: TensorOptions = {}): Tensor =>
-  rand(x.shape, { device: x.device, ...options });
+export const randLike = (x: Tensor, options?: TensorOptions): Tensor => {
+  const own = as("randLike", x, options);
+  return rand(x.shape, own);
+};
 /** As `randn`, in the shape of `x` and on its device; float32 unless `dtype` says float16. */
-export const randnLike = (x: Tensor, options: TensorOptions = {}): Tensor =>
-  randn(x.shape, { device: x.device, ...options });
+export const randnLike = (x: Tensor, options?: TensorOptions): Tensor => {
+  const own = as("randnLike", x, options);
+  return randn(x.shape, own);
+};
 /** As `randint`, in the shape of `x` and on its device. */
-export const randintLike = (x: Tensor, low: number, high: number, options: TensorOptions = {}): Tensor =>
-  randint(low, high, x.shape, { device: x.device, ...options });
+export const randintLike = (x: Tensor, low: number, high: number, options?: TensorOptions): Tensor => {
+  const own = as("randintLike", x, options);
+  return randint(low, high, x.shape, own);
+};
 
 function writable(op: string, x: Tensor): void {
   expectDtype(op, x, "float32");
@@ -109,6 +125,8 @@ function writable(op: string, x: Tensor): void {
 /** Fills the float tensor `x` in place with numbers of [low, high), and returns it. On what requires grad only inside `noGrad`. */
 export function uniform_(x: Tensor, low = 0, high = 1): Tensor {
   writable("uniform_", x);
+  checkNumber("uniform_", "low", low, Number.isFinite, "a finite number");
+  checkNumber("uniform_", "high", high, Number.isFinite, "a finite number");
   return draw("uniform_f32", x, [word(low), word(high)], "uniform_");
 }
 
@@ -118,7 +136,8 @@ export function uniform_(x: Tensor, low = 0, high = 1): Tensor {
  */
 export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
   writable("normal_", x);
-  if (!(std >= 0)) fail("normal_", `std ${std}: a number of at least 0 is expected`);
+  checkNumber("normal_", "mean", mean, Number.isFinite, "a finite number");
+  checkNumber("normal_", "std", std);
   return draw("normal_f32", x, [word(mean), word(std)], "normal_");
 }
 
@@ -136,8 +155,9 @@ const Mask: Op<number> = {
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
  */
 export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
-  if (!(p >= 0 && p <= 1)) fail("dropout", `p ${p}: a probability from 0 to 1 is expected`);
+  checkNumber("dropout", "p", p, (v) => v >= 0 && v <= 1, "a probability from 0 to 1");
   alive("dropout", x);
+  if (training !== true) expectFlag("dropout", "training", training);
   if (!training || p === 0) return x;
   return compose(() => mul(x, apply(Mask, [x], p)));
 }

@@ -1,14 +1,14 @@
 // Sums over all, one or several dims, and expand: each is the gradient of the other. A dim is seen as [outer, n, inner].
 
 import { isFloat, suffix } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { expectOptions, fail, given } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, readStrided } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
 import { FLOATS } from "../row/movers.ts";
 import { done } from "./compose.ts";
-import { expectOptions } from "./expect.ts";
+import { expectFlag, expectList } from "./expect.ts";
 import { reshape, viewOf } from "./shape.ts";
 import { dimension } from "./strides.ts";
 
@@ -32,14 +32,23 @@ export interface Reducing {
   readonly wide: boolean;
 }
 
-/** Checks the options of a reduction. @internal */
-export function reducing(op: string, x: Tensor, options: ReduceOptions, wide = false): Reducing {
-  expectOptions(op, options, "{ dim: 0 }");
-  const { dim: given, keepdim = false } = options;
-  if (given === undefined || (Array.isArray(given) && given.length === 0)) {
-    return { dims: x.shape.map((_, i) => i), keepdim, wide };
+/** The dim or dims to reduce, negative ones from the end, or options; all dims when left out or empty. */
+export type Over = number | readonly number[] | ReduceOptions;
+
+/** Checks the arguments of a reduction: `(1, true)`, as in PyTorch, or options. @internal */
+export function reducing(op: string, x: Tensor, over?: Over, keep?: boolean, wide = false): Reducing {
+  alive(op, x);
+  let dim = over as ReduceOptions["dim"];
+  let keepdim = keep;
+  if (over !== undefined && typeof over !== "number" && !Array.isArray(over)) {
+    expectOptions(op, over, "dim keepdim");
+    ({ dim, keepdim = keep } = over as ReduceOptions);
   }
-  const dims = (typeof given === "number" ? [given] : [...given]).map((d) => dimension(op, d, x.shape));
+  keepdim ??= false;
+  expectFlag(op, "keepdim", keepdim);
+  if (dim === undefined || (Array.isArray(dim) && dim.length === 0))
+    return { dims: x.shape.map((_, i) => i), keepdim, wide };
+  const dims = (Array.isArray(dim) ? dim : [dim]).map((d) => dimension(op, d, x));
   if (new Set(dims).size !== dims.length) fail(op, `${show(x.shape)}, dim [${dims}]: a dim appears twice`);
   return { dims: dims.sort((a, b) => a - b), keepdim, wide };
 }
@@ -108,10 +117,11 @@ export const Sum: Op<Reducing> = {
 };
 
 /**
- * Sum over `dim`, or over all: `[2, 3]` gives `[]`, with dim 1 `[2]`, with keepdim `[2, 1]`. Floats keep their dtype; the sum of
+ * Sum over `dim`, or over all: `[2, 3]` gives `[]`, with 1 or `{ dim: 1 }` `[2]`, with keepdim `[2, 1]`. Floats keep their dtype; the sum of
  * int32 and bool is int32. https://pytorch.org/docs/stable/generated/torch.sum.html
  */
-export const sum = (x: Tensor, options: ReduceOptions = {}): Tensor => apply(Sum, [x], reducing("sum", x, options));
+export const sum = (x: Tensor, dim?: Over, keepdim?: boolean): Tensor =>
+  apply(Sum, [x], reducing("sum", x, dim, keepdim));
 
 /** Sums a gradient over the dims in which `shape` was broadcast. @internal */
 export function sumTo(g: Tensor, shape: Shape): Tensor {
@@ -141,6 +151,7 @@ const Expand: Op<Shape> = {
  */
 export function expand(x: Tensor, shape: Shape): Tensor {
   alive("expand", x);
+  expectList("expand", "shape", shape);
   const lead = shape.length - x.ndim;
   const full = shape.map((n, i) => (n === -1 && i >= lead ? x.shape[i - lead]! : n));
   let fits = lead >= 0;
@@ -148,6 +159,6 @@ export function expand(x: Tensor, shape: Shape): Tensor {
     const from = i < lead ? 1 : x.shape[i - lead]!;
     fits = Number.isInteger(full[i]) && full[i]! >= 0 && (from === 1 || from === full[i]);
   }
-  if (!fits) fail("expand", `${show(x.shape)} to ${show(shape)}: sizes must be equal, or 1 in the source`);
+  if (!fits) fail("expand", `${show(x.shape)} to ${given(shape)}: sizes must be equal, or 1 in the source`);
   return apply(Expand, [x], full);
 }

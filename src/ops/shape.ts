@@ -1,6 +1,6 @@
 // Views of other shapes and orders: they share storage, as in PyTorch. reshape and flatten copy where no view can.
 
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { asStrides, denseStrides } from "../core/layout.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias } from "../core/make.ts";
@@ -8,6 +8,7 @@ import { apply, contiguous, type Op } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
+import { expectList } from "./expect.ts";
 import { dimension, viewedStrides } from "./strides.ts";
 
 const UNDER_NO_GRAD =
@@ -30,13 +31,14 @@ export function viewOf(
 
 /** `shape` with its one -1 worked out. */
 function resolve(op: string, x: Tensor, shape: Shape): Shape {
+  expectList(op, "shape", shape);
   const unknown = shape.indexOf(-1);
   let known = 1;
   for (let i = 0; i < shape.length; i++) {
     const n = shape[i]!;
     if (i === unknown) continue;
     if (!Number.isInteger(n) || n < 0)
-      fail(op, `${show(x.shape)} as ${show(shape)}: sizes are non-negative integers, one may be -1`);
+      fail(op, `${show(x.shape)} as ${given(shape)}: sizes are non-negative integers, one may be -1`);
     known *= n;
   }
   const size = unknown < 0 ? 1 : known === 0 ? 0 : x.numel / known;
@@ -88,7 +90,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
  */
 export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
   alive("flatten", x);
-  const [from, to] = [dimension("flatten", startDim, x.shape), dimension("flatten", endDim, x.shape)];
+  const [from, to] = [dimension("flatten", startDim, x), dimension("flatten", endDim, x)];
   if (from > to) fail("flatten", `${show(x.shape)}: startDim ${startDim} lies behind endDim ${endDim}`);
   if (from === to && x.ndim > 0) return x;
   return reshape(x, [...x.shape.slice(0, from), numel(x.shape.slice(from, to + 1)), ...x.shape.slice(to + 1)]);
@@ -99,7 +101,7 @@ export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
  */
 export function squeeze(x: Tensor, dim?: number): Tensor {
   alive("squeeze", x);
-  const d = dim === undefined ? null : dimension("squeeze", dim, x.shape);
+  const d = dim === undefined ? null : dimension("squeeze", dim, x);
   const stays = (i: number): boolean => !(x.shape[i] === 1 && (d === null || i === d));
   const strides = stridesOf(x).filter((_, i) => stays(i));
   return apply(View, [x], { shape: x.shape.filter((_, i) => stays(i)), strides });
@@ -110,10 +112,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
   alive("unsqueeze", x);
   const rank = x.ndim + 1;
   if (!Number.isInteger(dim) || dim < -rank || dim >= rank)
-    fail(
-      "unsqueeze",
-      `${show(x.shape)}, dim ${typeof dim === "number" ? dim : `of type ${typeof dim}`}: an integer from ${-rank} to ${rank - 1} is expected`,
-    );
+    fail("unsqueeze", `${show(x.shape)}, dim ${given(dim)}: an integer from ${-rank} to ${rank - 1} is expected`);
   const d = dim < 0 ? dim + rank : dim;
   const all = stridesOf(x);
   const strides = [...all.slice(0, d), (x.shape[d] ?? 1) * (all[d] ?? 1), ...all.slice(d)];
@@ -150,7 +149,7 @@ export function t(x: Tensor): Tensor {
 /** Swaps two dims: `[2, 3, 4]` with 0 and 2 gives `[4, 3, 2]`. A view. https://pytorch.org/docs/stable/generated/torch.transpose.html */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
   alive("transpose", x);
-  const [a, b] = [dimension("transpose", dim0, x.shape), dimension("transpose", dim1, x.shape)];
+  const [a, b] = [dimension("transpose", dim0, x), dimension("transpose", dim1, x)];
   return apply(
     Permute,
     [x],
@@ -164,7 +163,9 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
  */
 export function permute(x: Tensor, dims: readonly number[]): Tensor {
   alive("permute", x);
-  const order = dims.map((d) => dimension("permute", d, x.shape));
+  alive("permute", x);
+  expectList("permute", "dims", dims);
+  const order = dims.map((d) => dimension("permute", d, x));
   if (order.length !== x.ndim || new Set(order).size !== order.length) {
     fail("permute", `${show(x.shape)}, dims [${dims}]: each dim must appear once`);
   }
@@ -182,7 +183,7 @@ export function movedim(
 ): Tensor {
   alive("movedim", x);
   const list = (v: number | readonly number[]): number[] =>
-    (Array.isArray(v) ? v : [v]).map((d) => dimension("movedim", d, x.shape));
+    (Array.isArray(v) ? v : [v]).map((d) => dimension("movedim", d, x));
   const [from, to] = [list(source), list(destination)];
   if (from.length !== to.length || new Set(from).size !== from.length || new Set(to).size !== to.length) {
     fail("movedim", `${show(x.shape)}, source [${from}], destination [${to}]: as many different dims are expected`);
@@ -205,7 +206,7 @@ export function stride(x: Tensor, dim: number): number;
 export function stride(x: Tensor, dim?: number): number | number[] {
   alive("stride", x);
   const all = stridesOf(x);
-  return dim === undefined ? [...all] : all[dimension("stride", dim, x.shape)]!;
+  return dim === undefined ? [...all] : all[dimension("stride", dim, x)]!;
 }
 
 /** Where its first element lies in the storage, in elements. @internal */

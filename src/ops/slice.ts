@@ -1,6 +1,6 @@
 // Views of parts: some elements, at equal steps. They share storage, as in PyTorch.
 
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { denseStrides } from "../core/layout.ts";
 import { apply, type Op } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
@@ -44,11 +44,13 @@ function narrowed(x: Tensor, d: number, start: number, length: number, fixed: st
  */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
   alive("narrow", x);
-  const d = dimension("narrow", dim, x.shape);
+  const d = dimension("narrow", dim, x);
   const size = x.shape[d] ?? 1;
-  const from = start < 0 ? start + size : start;
-  if (!Number.isInteger(start) || !Number.isInteger(length) || from < 0 || length < 0 || from + length > size) {
-    fail("narrow", `${show(x.shape)}, dim ${dim}: start ${start} and length ${length} lie outside [0, ${size}]`);
+  const whole = Number.isInteger(start) && Number.isInteger(length);
+  const from = whole && start < 0 ? start + size : start;
+  if (!whole || from < 0 || length < 0 || from + length > size) {
+    const range = `start ${given(start)} and length ${given(length)}`;
+    fail("narrow", `${show(x.shape)}, dim ${dim}: ${range} lie outside [0, ${size}]`);
   }
   return narrowed(x, d, from, length);
 }
@@ -66,14 +68,14 @@ export function slice(
   step = 1,
 ): Tensor {
   alive("slice", x);
-  const d = dimension("slice", dim, x.shape);
+  const d = dimension("slice", dim, x);
   const size = x.shape[d];
   if (size === undefined) fail("slice", `${show(x.shape)}: at least one dim is expected`);
   if (!Number.isInteger(step) || step < 1)
-    fail("slice", `${show(x.shape)}, step ${step}: a positive integer is expected`);
+    fail("slice", `${show(x.shape)}, step ${given(step)}: a positive integer is expected`);
   const bound = (v: number | null, absent: number): number => {
     if (v !== null && !Number.isInteger(v))
-      fail("slice", `${show(x.shape)}, bound ${v}: an integer or null is expected`);
+      fail("slice", `${show(x.shape)}, bound ${given(v)}: an integer or null is expected`);
     const at = v ?? absent;
     return Math.min(size, Math.max(0, at < 0 ? at + size : at));
   };
@@ -85,10 +87,10 @@ export function slice(
 /** Item `index` of `dim`, without that dim: `[4, 3]` with dim 0 gives `[3]`. A negative index counts from the end. A view. */
 export function select(x: Tensor, dim: number, index: number): Tensor {
   alive("select", x);
-  const d = dimension("select", dim, x.shape);
+  const d = dimension("select", dim, x);
   const size = x.shape[d] ?? 0;
   if (!Number.isInteger(index) || index < -size || index >= size) {
-    fail("select", `${show(x.shape)}, dim ${dim}: index ${index} is outside [${-size}, ${size})`);
+    fail("select", `${show(x.shape)}, dim ${dim}: index ${given(index)} is outside [${-size}, ${size})`);
   }
   return selected(x, d, index < 0 ? index + size : index, null);
 }
@@ -111,10 +113,10 @@ const selected = (x: Tensor, d: number, index: number, fixed: string | null): Te
  */
 export function diagonal(x: Tensor, offset = 0, dim1 = 0, dim2 = 1): Tensor {
   alive("diagonal", x);
-  const [a, b] = [dimension("diagonal", dim1, x.shape), dimension("diagonal", dim2, x.shape)];
+  const [a, b] = [dimension("diagonal", dim1, x), dimension("diagonal", dim2, x)];
   if (a === b || x.ndim < 2)
     fail("diagonal", `${show(x.shape)}, dims ${dim1} and ${dim2}: two different dims are expected`);
-  if (!Number.isInteger(offset)) fail("diagonal", `${show(x.shape)}, offset ${offset}: an integer is expected`);
+  if (!Number.isInteger(offset)) fail("diagonal", `${show(x.shape)}, offset ${given(offset)}: an integer is expected`);
   const [m, n] = [x.shape[a]!, x.shape[b]!];
   const length = Math.max(0, offset >= 0 ? Math.min(m, n - offset) : Math.min(m + offset, n));
   return slicing(x, (strides) => ({
@@ -131,7 +133,7 @@ const ONE_OF_SEVERAL =
 /** Its items along `dim` (0 by default), without that dim: `[2, 3]` gives two of `[3]`. Views, which may not be written where gradients are recorded. */
 export function unbind(x: Tensor, dim = 0): Tensor[] {
   alive("unbind", x);
-  const d = dimension("unbind", dim, x.shape);
+  const d = dimension("unbind", dim, x);
   if (x.ndim === 0) fail("unbind", `${show(x.shape)}: at least one dim is expected`);
   return Array.from({ length: x.shape[d]! }, (_, i) => selected(x, d, i, ONE_OF_SEVERAL));
 }
@@ -143,7 +145,7 @@ export function unbind(x: Tensor, dim = 0): Tensor[] {
  */
 export function split(x: Tensor, size: number | readonly number[], dim = 0): Tensor[] {
   alive("split", x);
-  const d = dimension("split", dim, x.shape);
+  const d = dimension("split", dim, x);
   const n = x.shape[d];
   if (n === undefined) fail("split", `${show(x.shape)}: at least one dim is expected`);
   let sizes: readonly number[];
@@ -154,15 +156,11 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
     sizes = n === 0 ? [0] : Array.from({ length: Math.ceil(n / size) }, (_, i) => Math.min(size, n - i * size));
   } else {
     if (!Array.isArray(size))
-      fail(
-        "split",
-        `${show(x.shape)}, size of type ${typeof size}: a positive integer or an array of sizes is expected`,
-      );
+      fail("split", `${show(x.shape)}, size ${given(size)}: a positive integer or an array of sizes is expected`);
     sizes = size;
   }
-  const total = sizes.reduce((a, b) => a + b, 0);
-  if (total !== n || !sizes.every((s) => Number.isInteger(s) && s >= 0)) {
-    fail("split", `${show(x.shape)}, sizes [${sizes}]: sizes whose sum is ${n} are expected`);
+  if (!sizes.every((s) => Number.isInteger(s) && s >= 0) || sizes.reduce((a, b) => a + b, 0) !== n) {
+    fail("split", `${show(x.shape)}, sizes ${given(sizes)}: sizes whose sum is ${n} are expected`);
   }
   let from = 0;
   return sizes.map((length) => {
@@ -178,10 +176,12 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
  */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
   alive("chunk", x);
-  const d = dimension("chunk", dim, x.shape);
+  const d = dimension("chunk", dim, x);
   if (!Number.isInteger(chunks) || chunks < 1)
-    fail("chunk", `${show(x.shape)}, chunks ${chunks}: a positive integer is expected`);
+    fail("chunk", `${show(x.shape)}, chunks ${given(chunks)}: a positive integer is expected`);
   const n = x.shape[d];
   if (n === undefined) fail("chunk", `${show(x.shape)}: at least one dim is expected`);
+  if (n === 0 && chunks > 1 << 16)
+    fail("chunk", `${show(x.shape)}, chunks ${chunks}: at most 65536 of nothing are expected`);
   return split(x, n === 0 ? Array.from({ length: chunks }, () => 0) : Math.ceil(n / chunks), d);
 }

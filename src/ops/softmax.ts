@@ -68,11 +68,10 @@ const Softmax = along("softmax", "softmax", softmaxVjp);
 const LogSoftmax = along("logSoftmax", "log_softmax", logSoftmaxVjp);
 
 /** e^x / Σ e^x along `dim`, for floats: the shape of `x`. https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html */
-export const softmax = (x: Tensor, dim: number): Tensor => apply(Softmax, [x], dimension("softmax", dim, x.shape));
+export const softmax = (x: Tensor, dim: number): Tensor => apply(Softmax, [x], dimension("softmax", dim, x));
 
 /**
  * x - log Σ e^x along `dim`, for floats: the shape of `x`.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
  */
-export const logSoftmax = (x: Tensor, dim: number): Tensor =>
-  apply(LogSoftmax, [x], dimension("logSoftmax", dim, x.shape));
+export const logSoftmax = (x: Tensor, dim: number): Tensor => apply(LogSoftmax, [x], dimension("logSoftmax", dim, x));

@@ -1,15 +1,16 @@
 // Dims, and strides: of what broadcasts, and of views in other shapes.
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { denseStrides, type Strides } from "../core/layout.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
-import { stridesOf, type Tensor } from "../core/tensor.ts";
+import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
 
 /** `dim` counted from the front; negative ones count from the end, as in PyTorch. @internal */
-export function dimension(op: string, dim: number, shape: Shape): number {
+export function dimension(op: string, dim: number, x: Tensor): number {
+  alive(op, x);
+  const { shape } = x;
   const rank = Math.max(1, shape.length);
   if (!Number.isInteger(dim)) {
-    const given = typeof dim === "number" ? dim : Array.isArray(dim) ? `[${dim}]` : `of type ${typeof dim}`;
-    fail(op, `${show(shape)}, dim ${given}: an integer from ${-rank} to ${rank - 1} is expected`);
+    fail(op, `${show(shape)}, dim ${given(dim)}: an integer from ${-rank} to ${rank - 1} is expected`);
   }
   if (dim < -rank || dim >= rank) {
     fail(op, `${show(shape)}: dim ${dim} is out of range, expected ${-rank} to ${rank - 1}`);

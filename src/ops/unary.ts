@@ -24,10 +24,10 @@ export const tanh = unary("tanh", "y", (g, y) => tanhVjp(g, y));
 export const sigmoid = unary("sigmoid", "y", (g, y) => sigmoidVjp(g, y));
 /** max(x, 0), element by element, for floats and int32; the gradient at 0 is 0, NaN stays NaN. */
 export const relu = (x: Tensor): Tensor =>
-  x.dtype === "int32" ? compose(() => maximum(x, constant(0, x))) : reluFloat(x);
+  x?.dtype === "int32" ? compose(() => maximum(x, constant(0, x))) : reluFloat(x);
 const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y));
 /** |x|, element by element, for floats and int32; the gradient at 0 is 0. */
-export const abs = (x: Tensor): Tensor => (x.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x));
+export const abs = (x: Tensor): Tensor => (x?.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x));
 const absFloat = unary("abs", "x", (g, x) => mul(g, sign(x)));
 /** Sine of angles in radians, element by element, for floats. */
 export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
@@ -50,8 +50,8 @@ const Sign: Op = {
 };
 /** -1, 0 or 1 by each element's sign, 0 for NaN, in the dtype of `x`: float, int32, or bool, which stays as it is. Its gradient is 0. */
 export function sign(x: Tensor): Tensor {
-  if (x.dtype === "bool") return clone(x);
-  if (x.dtype !== "int32") return apply(Sign, [x], null);
+  if (x?.dtype === "bool") return clone(x);
+  if (x?.dtype !== "int32") return apply(Sign, [x], null);
   return compose(() => sub(toInt(compareScalar("gt", x, 0)), toInt(compareScalar("lt", x, 0))));
 }
 

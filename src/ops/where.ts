@@ -1,16 +1,15 @@
 // Selecting: one value or the other, whole. A gradient that selects, instead of multiplying by 0 and 1, keeps infinities and NaN
 // of what was not taken out of the result.
-import { TYPES } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { expectOptions, fail, given } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { eq, ge, gt, le, lt } from "./compare.ts";
 import { compose, like } from "./compose.ts";
 import { clone, toFloat } from "./copy.ts";
-import { constant } from "./create.ts";
+import { constant, cut } from "./create.ts";
 import { launchEach } from "./each.ts";
-import { expectFit, expectNumber, expectOptions, sameDtypes } from "./expect.ts";
+import { expectFit, expectNumber, sameDtypes } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
 
@@ -31,28 +30,18 @@ const Where: Op = {
   vjp: (g, { saved: [c] }) => [null, () => where(c!, g, 0), () => where(c!, 0, g)],
 };
 
-/** A number that is to stand in the place of elements: among int32 it is cut towards zero, as in PyTorch. @internal */
-export function cut(op: string, value: number, like: Tensor): number {
-  const { range, array } = TYPES[like.dtype];
-  if (!range) return value;
-  const below = Math.floor(value);
-  if (new array([below])[0] !== below)
-    fail(op, `${show(like.shape)} of ${like.dtype} and ${value}: a number that ${like.dtype} holds is expected`);
-  return Math.trunc(value);
-}
-
 /**
  * The elements of `a` where `condition` is true, else those of `b`; the three broadcast. Two tensors must have one dtype; a number
  * takes that of the other. What is not taken has no gradient, not even of an infinity.
  * https://pytorch.org/docs/stable/generated/torch.where.html
  */
 export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
-  if (!(condition instanceof Tensor)) fail("where", `condition ${String(condition)}: a tensor is expected`);
+  if (!(condition instanceof Tensor)) fail("where", `condition ${given(condition)}: a tensor is expected`);
   if (condition.dtype !== "bool")
     fail("where", `condition ${show(condition.shape)} is ${condition.dtype}: bool is expected`);
   for (const v of [a, b]) {
     if (!(v instanceof Tensor) && typeof v !== "number")
-      fail("where", `${show(condition.shape)} and ${String(v)}: a tensor or a number is expected`);
+      fail("where", `${show(condition.shape)} and ${given(v)}: a tensor or a number is expected`);
   }
   if (a instanceof Tensor && b instanceof Tensor) return apply(Where, [condition, a, b], null);
   return compose(() => {
@@ -79,7 +68,7 @@ export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
 /** @internal */
 export function expectMask(op: string, x: Tensor, mask: Tensor): void {
   alive(op, x);
-  if (!(mask instanceof Tensor)) fail(op, `mask ${String(mask)} for ${show(x.shape)}: a tensor is expected`);
+  if (!(mask instanceof Tensor)) fail(op, `mask ${given(mask)} for ${show(x.shape)}: a tensor is expected`);
   if (mask.dtype !== "bool") fail(op, `mask ${show(mask.shape)} is ${mask.dtype}: bool is expected`);
 }
 
@@ -112,10 +101,9 @@ export interface ClampOptions {
  * https://pytorch.org/docs/stable/generated/torch.clamp.html
  */
 export function clamp(x: Tensor, bounds: ClampOptions): Tensor {
-  expectOptions("clamp", bounds, "{ min: 0, max: 1 }");
-  const { min = null, max = null, ...rest } = bounds;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) fail("clamp", `unknown option ${unknown}: known are min, max`);
+  alive("clamp", x);
+  expectOptions("clamp", bounds ?? null, "min max");
+  const { min = null, max = null } = bounds;
   if (min === null && max === null) fail("clamp", `${show(x.shape)}: at least one of min and max is expected`);
   for (const [v, none] of [[min, Number.NEGATIVE_INFINITY] as const, [max, Number.POSITIVE_INFINITY] as const]) {
     if (v === null || v === none || v instanceof Tensor) continue;
@@ -139,6 +127,7 @@ export function clamp(x: Tensor, bounds: ClampOptions): Tensor {
  * https://pytorch.org/docs/stable/generated/torch.heaviside.html
  */
 export function heaviside(x: Tensor, values: Tensor): Tensor {
+  alive("heaviside", x);
   sameDtypes("heaviside", [x, values]);
   return compose(() => where(gt(x, 0), 1, where(eq(x, 0), values, 0))).detach();
 }

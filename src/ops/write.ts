@@ -4,17 +4,17 @@
 
 import { suffix } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { TIED } from "../core/fault.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
-import { apply, current, launch, mixed, type Op, readStrided, record } from "../core/op.ts";
+import { apply, current, launch, type Op, readStrided, record } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
+import { alive, mixed, stridesOf, type Tensor } from "../core/tensor.ts";
 import { like } from "./compose.ts";
 import { clone, toDtype } from "./copy.ts";
-import { wordOf } from "./create.ts";
+import { cut, wordOf } from "./create.ts";
 import { zerosAs } from "./gradient.ts";
 import { noGrad } from "./modes.ts";
 import { expand, sumTo } from "./reduce.ts";
@@ -174,13 +174,12 @@ const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [() => zeros
 
 /** Every element of `x` becomes `value`, in place; returns `x`. */
 export function fill_(x: Tensor, value: number): Tensor {
-  if (typeof value !== "number") {
-    alive("fill_", x);
-    fail("fill_", `${show(x.shape)} and a value of type ${typeof value}: a number is expected`);
-  }
+  alive("fill_", x);
+  if (typeof value !== "number") fail("fill_", `${show(x.shape)} and ${given(value)}: a number is expected`);
+  const whole = cut("fill_", value, x);
   const write = (): readonly Tensor[] => {
     const y = target(x);
-    launch(`fill_${suffix(x.dtype)}`, [y], [], [y.numel], [wordOf(value, x.dtype)], "fill_");
+    launch(`fill_${suffix(x.dtype)}`, [y], [], [y.numel], [wordOf(whole, x.dtype)], "fill_");
     settle("fill_", x, y);
     return NOTHING;
   };

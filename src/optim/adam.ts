@@ -1,9 +1,9 @@
 // Adam and AdamW.
 
-import { fail } from "../core/error.ts";
+import { checkNumber, fail, given } from "../core/error.ts";
 import { words64 } from "../row/words.ts";
 import { Optimizer, type Params } from "./optimizer.ts";
-import { checkNumber, type Rule } from "./rule.ts";
+import type { Rule } from "./rule.ts";
 
 /** Hyperparameters of `Adam` and `AdamW` besides the learning rate. */
 export interface AdamHyperparameters {
@@ -30,10 +30,9 @@ const adam = (name: string, weightDecay: number, decoupled: boolean): Rule<AdamH
   name,
   defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay, amsgrad: false, maximize: false },
   check({ betas, eps, weightDecay }) {
-    if (!Array.isArray(betas) || betas.length !== 2) fail(name, `betas ${String(betas)}: two numbers are expected`);
-    betas.forEach((beta, i) => {
-      checkNumber(name, `betas[${i}]`, beta, (v) => v >= 0 && v < 1, "a number of at least 0 and below 1");
-    });
+    if (betas?.length !== 2) fail(name, `betas ${given(betas)}: two numbers are expected`);
+    for (let i = 0; i < 2; i++)
+      checkNumber(name, `betas[${i}]`, betas[i], (v) => v >= 0 && v < 1, "a number of at least 0 and below 1");
     checkNumber(name, "eps", eps);
     checkNumber(name, "weightDecay", weightDecay);
   },

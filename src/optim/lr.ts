@@ -1,6 +1,6 @@
 // Learning-rate schedules: they set `group.lr` when they are made and at each `step()`, outside of captured functions.
-import { fail } from "../core/error.ts";
-import type { Group } from "./optimizer.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { Group } from "./optimizer.ts";
 
 /** What a schedule needs of an optimizer. */
 export interface Scheduled {
@@ -30,6 +30,8 @@ export abstract class LRScheduler {
 
   /** Notes each group's learning rate as the one before the schedule, unless another schedule did. */
   constructor(optimizer: Scheduled) {
+    if (!Array.isArray(optimizer?.paramGroups) || !optimizer.paramGroups.every((g) => g instanceof Group))
+      fail("LRScheduler", `${given(optimizer)} was given: an optimizer is expected`);
     this.groups = optimizer.paramGroups;
     for (const group of this.groups) group.initialLr ??= group.lr;
     this.baseLrs = this.groups.map((group) => group.initialLr!);
@@ -68,12 +70,12 @@ export abstract class LRScheduler {
   /** Takes over what `stateDict()` gave. Throws when the number of groups differs. */
   loadStateDict(state: SchedulerState): void {
     if (!(Number.isInteger(state?.lastEpoch) && state.lastEpoch >= 0)) {
-      fail("LRScheduler.loadStateDict", `lastEpoch ${String(state?.lastEpoch)}: an integer of at least 0 is expected`);
+      fail("LRScheduler.loadStateDict", `lastEpoch ${given(state?.lastEpoch)}: an integer of at least 0 is expected`);
     }
     if (!Array.isArray(state.baseLrs) || state.baseLrs.length !== this.groups.length) {
       fail(
         "LRScheduler.loadStateDict",
-        `${state.baseLrs?.length} baseLrs: the optimizer has ${this.groups.length} groups`,
+        `baseLrs ${given(state.baseLrs)}: the optimizer has ${this.groups.length} groups`,
       );
     }
     this.lastEpoch = state.lastEpoch;
@@ -106,18 +108,12 @@ export class LinearLR extends LRScheduler {
 
   /** Multiplies the learning rates by `startFactor` at once. */
   constructor(optimizer: Scheduled, options: LinearLROptions = {}) {
+    const name = "LinearLR";
+    expectOptions(name, options, "startFactor endFactor totalIters");
     const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = options;
-    for (const key of Object.keys(options)) {
-      if (!["startFactor", "endFactor", "totalIters"].includes(key)) {
-        fail("LinearLR", `unknown option ${key}: it takes startFactor, endFactor, totalIters`);
-      }
-    }
-    if (!(startFactor > 0 && startFactor <= 1))
-      fail("LinearLR", `startFactor ${startFactor}: a number above 0 and up to 1 is expected`);
-    if (!(endFactor >= 0 && endFactor <= 1))
-      fail("LinearLR", `endFactor ${endFactor}: a number from 0 to 1 is expected`);
-    if (!(Number.isInteger(totalIters) && totalIters > 0))
-      fail("LinearLR", `totalIters ${totalIters}: a positive integer is expected`);
+    checkNumber(name, "startFactor", startFactor, (v) => v > 0 && v <= 1, "a number above 0 and up to 1");
+    checkNumber(name, "endFactor", endFactor, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
+    checkNumber(name, "totalIters", totalIters, (v) => Number.isInteger(v) && v > 0, "a positive integer");
     super(optimizer);
     this.startFactor = startFactor;
     this.endFactor = endFactor;
@@ -161,9 +157,9 @@ export class LambdaLR extends LRScheduler {
   /** Sets the learning rates for step 0 at once. */
   constructor(optimizer: Scheduled, f: ((epoch: number) => number) | readonly ((epoch: number) => number)[]) {
     super(optimizer);
-    this.#factors = typeof f === "function" ? this.groups.map(() => f) : [...f];
+    this.#factors = Array.isArray(f) ? [...f] : this.groups.map(() => f as (epoch: number) => number);
     if (this.#factors.length !== this.groups.length || !this.#factors.every((g) => typeof g === "function")) {
-      fail("LambdaLR", `${this.#factors.length} functions: the optimizer has ${this.groups.length} groups`);
+      fail("LambdaLR", `functions ${given(f)}: the optimizer has ${this.groups.length} groups`);
     }
     this.write();
   }

@@ -3,16 +3,17 @@
 // needs nothing from here.
 
 import type { Device } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, kindOf } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
-import { alive, Tensor } from "../core/tensor.ts";
+import { alive, mixed, Tensor } from "../core/tensor.ts";
+import { expectFlag } from "../ops/expect.ts";
 import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
-import { noGrad } from "../ops/modes.ts";
+import { enableGrad, expectFunction, noGrad } from "../ops/modes.ts";
 import { word } from "../row/words.ts";
-import { checkNumber, type Rule, type Step, withDefaults } from "./rule.ts";
+import { type Rule, type Step, withDefaults } from "./rule.ts";
 
 /** Most parameters in one row. */
 const SEGMENTS = 64;
@@ -66,7 +67,10 @@ export class Group {
 export type ParamGroup<H extends object> = Group & H;
 
 /** What a constructor takes: parameters, or groups of them with hyperparameters of their own. */
-export type Params<H extends object> = Iterable<Tensor> | Iterable<GroupSpec<H>>;
+export type Params<H extends object> = (Iterable<Tensor> | Iterable<GroupSpec<H>>) & {
+  /** A tensor lists its rows: one parameter stands in an array. */
+  readonly shape?: undefined;
+};
 
 /** A group as it is given: what it leaves out of the hyperparameters is as in the constructor's options. */
 export type GroupSpec<H extends object> = {
@@ -132,13 +136,7 @@ export abstract class Optimizer<H extends object = object> {
     this.#rule = rule;
     this.#defaults = withDefaults(name, rule.defaults, options);
     this.#keys = Object.keys(this.#defaults).filter((key) => key !== "lr");
-    if (params instanceof Tensor || typeof params?.[Symbol.iterator] !== "function") {
-      fail(
-        name,
-        `params is ${params instanceof Tensor ? "one tensor" : typeof params}: an array of tensors or of groups is expected`,
-      );
-    }
-    const list = [...params];
+    const list: unknown[] = listOf(name, params as Iterable<unknown>);
     if (list.length === 0)
       fail(name, "params []: optimizer got an empty parameter list, at least one parameter is expected");
     if (list[0] instanceof Tensor) this.addParamGroup({ params: list as Tensor[] } as unknown as GroupSpec<H>);
@@ -147,15 +145,14 @@ export abstract class Optimizer<H extends object = object> {
 
   /** Adds parameters, for example of a layer that is thawed later. What the group leaves out is as in the constructor. */
   addParamGroup(spec: GroupSpec<H>): void {
-    if (spec === null || typeof spec !== "object" || !("params" in spec)) {
-      fail(this.#name, `group ${this.paramGroups.length} is ${typeof spec}: an object with params is expected`);
-    }
+    if (kindOf(spec) !== "Object" || !("params" in spec))
+      fail(this.#name, `group ${this.paramGroups.length} is ${given(spec)}: an object with params is expected`);
     const { params, ...own } = spec as { params: Tensor | Iterable<Tensor> } & Record<string, unknown>;
     const { lr, ...rest } = withDefaults(this.#name, this.#defaults, own as Partial<H & { lr: number }>);
-    const list = params instanceof Tensor ? [params] : [...params];
+    const list = params instanceof Tensor ? [params] : listOf(this.#name, params);
     const seen = new Set<Tensor>(this.paramGroups.flatMap((g) => g.params));
     list.forEach((p, i) => {
-      if (!(p instanceof Tensor)) fail(this.#name, `parameter ${i} is ${typeof p}: a tensor is expected`);
+      if (!(p instanceof Tensor)) fail(this.#name, `parameter ${i} is ${given(p)}: a tensor is expected`);
       if (p.dtype !== "float32")
         fail(this.#name, `parameter ${i} (${p.describe()}) is ${p.dtype}: float32 is expected`);
       if (!p.isLeaf)
@@ -165,17 +162,17 @@ export abstract class Optimizer<H extends object = object> {
         fail(this.#name, `parameter ${i} (${p.describe()}) is listed twice: each parameter stands in one group, once`);
       seen.add(p);
     });
-    this.#rule.check(rest as unknown as H);
+    this.#check(rest as unknown as H);
     this.paramGroups.push(Object.assign(new Group(this.#name, list, lr), rest as unknown as H));
   }
 
   /** Drops the gradients of all parameters: they become null, or zeros with `setToNone: false`. */
-  zeroGrad({
-    setToNone = true,
-  }: {
+  zeroGrad(options?: {
     /** False: gradients that are there become zeros; true by default. */
     setToNone?: boolean;
-  } = {}): void {
+  }): void {
+    expectOptions(this.#name, options, "setToNone");
+    const setToNone = options?.setToNone ?? true;
     for (const { params } of this.paramGroups) {
       for (const p of params) {
         if (setToNone) p.grad = null;
@@ -189,7 +186,16 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   /** Changes every parameter that has a gradient. Unrecorded; the parameters' versions go up. */
-  step(): void {
+  step(): void;
+  /** Calls `closure` before, with gradients on, which makes the loss and its gradients; promises what it returned. */
+  step<R>(closure: () => R): Promise<R>;
+  step<R>(closure?: () => R): Promise<R> | undefined {
+    if (closure !== undefined) {
+      expectFunction(`${this.#name}.step`, closure);
+      const loss = enableGrad(closure);
+      this.step();
+      return Promise.resolve(loss);
+    }
     const groups = guard(() => this.paramGroups.length);
     for (let i = 0; i < groups; i++) {
       const group = this.paramGroups[i]!;
@@ -209,12 +215,21 @@ export abstract class Optimizer<H extends object = object> {
     }
   }
 
+  /** Throws when a hyperparameter breaks its rule. */
+  #check(h: H): void {
+    for (const key of this.#keys)
+      if (typeof this.#defaults[key as keyof H] === "boolean") expectFlag(this.#name, key, h[key as keyof H]);
+    this.#rule.check(h);
+  }
+
   /** What the rule makes of the hyperparameters as they are. A captured program holds for these: one guard for all. */
   #stepOf(group: ParamGroup<H>, i: number): Step {
     let [values, step] = this.#ready[i] ?? [];
     const keys = this.#keys;
     if (values === undefined || !same(keys, values, group)) {
-      const h = copied(Object.fromEntries(keys.map((key) => [key, group[key as keyof H]])));
+      const own = Object.fromEntries(keys.map((key) => [key, group[key as keyof H]]));
+      this.#check(own as H);
+      const h = copied(own);
       values = keys.map((key) => h[key]);
       step = this.#rule.step(h as H);
       this.#ready[i] = [values, step];
@@ -239,9 +254,8 @@ export abstract class Optimizer<H extends object = object> {
       const grads: Tensor[] = [];
       const extents: number[] = [some.length];
       for (const { p, g } of some) {
-        if (p.device !== device || g.device !== device) {
-          fail(this.#name, `${p.describe()} is on ${p.device.type}: the group's first is on ${device.type}`);
-        }
+        if (p.device !== device) mixed(this.#name, segments[0]!.p, p);
+        if (g.device !== device) mixed(this.#name, p, g);
         outputs.push(p);
         inputs.push(g);
         extents.push(p.numel);
@@ -272,12 +286,7 @@ export abstract class Optimizer<H extends object = object> {
       for (const x of Object.values(state!)) follow(p, x);
       this.#state.set(p, state);
     }
-    if (state!.step!.device !== p.device) {
-      fail(
-        this.#name,
-        `${p.describe()} is on ${p.device.type}, its state on ${state!.step!.device.type}: to() of a module moves both`,
-      );
-    }
+    if (state!.step!.device !== p.device) mixed(this.#name, p, state!.step!);
     return guard(() => this.#state.get(p))!;
   }
 
@@ -323,7 +332,7 @@ export abstract class Optimizer<H extends object = object> {
       const unknown = Object.keys(own).find((key) => key !== "initialLr" && !(key in this.#defaults));
       if (unknown !== undefined)
         say(`group ${i} has an unknown option ${unknown}: it takes ${Object.keys(this.#defaults).join(", ")}`);
-      this.#rule.check({ ...group, ...own } as unknown as H);
+      this.#check({ ...group, ...own } as unknown as H);
       params.forEach((number, j) => {
         target.set(number, group.params[j]!);
       });
@@ -351,14 +360,13 @@ export abstract class Optimizer<H extends object = object> {
 
   #fits(p: Tensor, key: string, name: string, x: unknown): void {
     const subject = `${this.#name}.loadStateDict`;
-    if (!(x instanceof Tensor)) fail(subject, `state ${key}.${name} is ${typeof x}: a tensor is expected`);
+    if (!(x instanceof Tensor)) fail(subject, `state ${key}.${name} is ${given(x)}: a tensor is expected`);
     alive(subject, x);
     const shape = name === "step" ? [1] : p.shape;
     if (!sameShape(x.shape, shape) || x.dtype !== "float32") {
       fail(subject, `state ${key}.${name} is ${show(x.shape)} of ${x.dtype}: ${show(shape)} of float32 is expected`);
     }
-    if (x.device !== p.device)
-      fail(subject, `state ${key}.${name} is on ${x.device.type}: its parameter is on ${p.device.type}`);
+    if (x.device !== p.device) mixed(subject, x, p);
   }
 
   /** Copies in place where there is state, so that captured programs stay valid. */
@@ -381,6 +389,13 @@ export abstract class Optimizer<H extends object = object> {
     for (const x of Object.values(fresh)) follow(p, x);
     this.#state.set(p, fresh);
   }
+}
+
+/** What is listed, one by one: a tensor, which lists its rows, is most often a mistake. */
+function listOf<T>(name: string, params: Iterable<T>): T[] {
+  if (params instanceof Tensor || typeof params?.[Symbol.iterator] !== "function")
+    fail(name, `params is ${given(params)}: an array of tensors or of groups is expected`);
+  return [...params];
 }
 
 /** Whether all of `h`, numbers, booleans and lists of them, stands in `own` too. */

@@ -1,9 +1,8 @@
 // A rule: what tells one optimizer from another, and what hyperparameters are expected to be. The rest is in optimizer.ts.
-import { fail } from "../core/error.ts";
+import { expectOptions } from "../core/error.ts";
 import { alias } from "../core/make.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { compose } from "../ops/compose.ts";
-import { expectOptions } from "../ops/expect.ts";
 import { noGrad } from "../ops/modes.ts";
 
 /** A step by ops, for a table of parameters as a kernel takes it: made by `composed`. */
@@ -66,20 +65,6 @@ export const composed = <S extends string>(
 
 /** `defaults` changed by `options`; unknown options are errors. */
 export function withDefaults<T extends object>(optimizer: string, defaults: T, options: Partial<T>): T {
-  expectOptions(optimizer, options, "{ lr: 0.01 }");
-  for (const key of Object.keys(options)) {
-    if (!(key in defaults)) fail(optimizer, `unknown option ${key}: it takes ${Object.keys(defaults).join(", ")}`);
-  }
+  expectOptions(optimizer, options, Object.keys(defaults).join(" "));
   return { ...defaults, ...Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) };
-}
-
-/** A number that obeys `rule`. */
-export function checkNumber(
-  optimizer: string,
-  name: string,
-  value: unknown,
-  ok = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY,
-  rule = "a number of at least 0",
-): void {
-  if (!(typeof value === "number" && ok(value))) fail(optimizer, `${name} ${String(value)}: ${rule} is expected`);
 }

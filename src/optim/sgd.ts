@@ -1,9 +1,9 @@
 // Stochastic gradient descent.
 
-import { fail } from "../core/error.ts";
+import { checkNumber, fail } from "../core/error.ts";
 import { words64 } from "../row/words.ts";
 import { Optimizer, type Params } from "./optimizer.ts";
-import { checkNumber, type Rule } from "./rule.ts";
+import type { Rule } from "./rule.ts";
 
 /** Hyperparameters of `SGD` besides the learning rate. */
 export interface SGDHyperparameters {

@@ -1,5 +1,6 @@
 // Builds that a bundle carries inside, for pages that load no further file: the entry `wasmgrad/inline`.
-import { builtin, hasBuiltins } from "../host/node.ts";
+import { hasBuiltins } from "../host/node.ts";
+import { side } from "../host/part.ts";
 import { FILES } from "./address.ts";
 import type { Build } from "./options.ts";
 
@@ -20,7 +21,7 @@ export async function carriedBytes(file: string): Promise<Uint8Array<ArrayBuffer
   if (text === undefined) return null;
   const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   // Test runners that play a page in Node lack the streams of one.
-  if (hasBuiltins()) return new Uint8Array((await builtin("node:zlib")).gunzipSync(packed));
+  if (hasBuiltins()) return (await side()).gunzip(packed);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -13,7 +13,7 @@ import type {
   TypedData,
 } from "../core/device.ts";
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
-import { fail, WasmgradError } from "../core/error.ts";
+import { fail, given, WasmgradError } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
 import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../memory/arenas.ts";
@@ -103,7 +103,7 @@ export class WasmDevice implements Device {
   static async create(options: WasmOptions = {}): Promise<WasmDevice> {
     const { threads: wanted } = options;
     if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS)) {
-      fail("init", `threads ${JSON.stringify(wanted)}: an integer from 1 to ${MAX_THREADS} is expected`);
+      fail("init", `threads ${given(wanted)}: an integer from 1 to ${MAX_THREADS} is expected`);
     }
     const most = chooseMaximum(options.maximumMemory);
     const { threads, why: whyThreads } = await chooseThreads(wanted);

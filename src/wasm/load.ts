@@ -1,5 +1,5 @@
 // Chooses a build, and instantiates it for thread 0.
-import { fail } from "../core/error.ts";
+import { fail, given, kindOf } from "../core/error.ts";
 import { part } from "../host/part.ts";
 import { enableRelaxedSimd, hasSimd } from "../host/probe.ts";
 import { carriedBuilds } from "./carried.ts";
@@ -27,10 +27,7 @@ export const FIRST_KERNEL = 16;
  */
 async function choose(wanted: Build | undefined, offered: readonly Build[]): Promise<{ build: Build; why: string }> {
   if (wanted !== undefined && !offered.includes(wanted)) {
-    fail(
-      "init",
-      `simd ${JSON.stringify(wanted)} was asked for: it must be among what wasm gives: ${offered.join(", ")}`,
-    );
+    fail("init", `simd ${given(wanted)} was asked for: it must be among what wasm gives: ${offered.join(", ")}`);
   }
   if (wanted === "simd") return { build: "simd", why: "asked for" };
   if (wanted === "256") {
@@ -55,7 +52,7 @@ function once(build: Build, source: WasmSource | undefined, integrity: string | 
   if (source !== undefined && typeof source !== "string" && !(source instanceof URL)) {
     return moduleOf(build, source, integrity);
   }
-  const key = JSON.stringify([build, source, integrity]);
+  const key = JSON.stringify([build, source, typeof integrity === "string" ? integrity : null]);
   let loaded = modules.get(key);
   if (loaded === undefined) {
     loaded = moduleOf(build, source, integrity);
@@ -73,7 +70,7 @@ export async function load({ simd, wasm, integrity }: WasmOptions): Promise<Load
     else await enableRelaxedSimd();
     const loaded = await once(simd ?? "simd", wasm, integrity);
     if (simd !== undefined && simd !== loaded.build) {
-      fail("init", `simd ${JSON.stringify(simd)} was asked for: the wasm file given is the build "${loaded.build}"`);
+      fail("init", `simd ${given(simd)} was asked for: the wasm file given is the build "${loaded.build}"`);
     }
     return { ...loaded, why: "the wasm file given is this one" };
   }
@@ -81,22 +78,20 @@ export async function load({ simd, wasm, integrity }: WasmOptions): Promise<Load
   const names = entries.filter(([, v]) => v !== undefined).map(([n]) => n);
   const odd = entries.some(([n, v]) => !(BUILDS as readonly string[]).includes(n) || !(v === undefined || isSource(v)));
   if (wasm !== undefined && (names.length === 0 || odd)) {
-    const kind = Object.prototype.toString.call(wasm).slice(8, -1);
-    const what =
-      kind === "Object" ? JSON.stringify(names) : typeof wasm === "object" && wasm !== null ? kind : String(wasm);
+    const what = given(kindOf(wasm) === "Object" ? names : wasm);
     fail("init", `wasm ${what}: an address, bytes, a WebAssembly.Module, or { simd, relaxed } of these is expected`);
   }
-  const given = wasm as Partial<Record<Build, WasmSource>> | undefined;
+  const files = wasm as Partial<Record<Build, WasmSource>> | undefined;
   const carried = carriedBuilds();
   const asked = simd === undefined ? [] : [simd];
   const offered =
-    given !== undefined
-      ? BUILDS.filter((b) => given[b] !== undefined)
+    files !== undefined
+      ? BUILDS.filter((b) => files[b] !== undefined)
       : carried.length > 0
         ? [...carried, ...asked]
         : BUILDS;
   const { build, why } = await choose(simd, offered);
-  const loaded = await once(build, given?.[build], integrity);
+  const loaded = await once(build, files?.[build], integrity);
   if (loaded.build !== build) {
     fail("init", `wasm: the file given for the build "${build}" is the build "${loaded.build}"`);
   }

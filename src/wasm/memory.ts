@@ -4,7 +4,7 @@
 // bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
 
 import type { Device, Storage } from "../core/device.ts";
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { nextSerial } from "../core/fault.ts";
 import { isPhone } from "../host/probe.ts";
 import { type Held, Usage } from "../memory/usage.ts";
@@ -20,7 +20,7 @@ const GIB = 2 ** 30;
 export function chooseMaximum(wanted: number | undefined): { bytes: number; why: string | null } {
   if (wanted !== undefined) {
     if (typeof wanted !== "number" || !(wanted > 0))
-      fail("init", `maximumMemory ${String(wanted)}: a positive number of bytes is expected`);
+      fail("init", `maximumMemory ${given(wanted)}: a positive number of bytes is expected`);
     return { bytes: Math.min(wanted, 4 * GIB), why: null };
   }
   return isPhone() ? { bytes: GIB, why: "memory: at most 1 GiB on a phone" } : { bytes: 4 * GIB, why: null };

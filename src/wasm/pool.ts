@@ -1,5 +1,5 @@
 // The worker pool: starts workers, counts those that are ready, and learns of those that died or never came.
-import { fail } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { availableParallelism, canBlock, canShare } from "../host/probe.ts";
 import { type HostWorker, hasWorkers, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
 import { urlOf } from "./address.ts";
@@ -134,7 +134,7 @@ function addressGiven(file: string | URL): URL | null {
   try {
     return new URL(file, document?.baseURI ?? location?.href);
   } catch {
-    return fail("init", `worker ${String(file)}: the address of a script is expected`);
+    return fail("init", `worker ${given(file)}: the address of a script is expected`);
   }
 }
 

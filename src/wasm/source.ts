@@ -1,8 +1,9 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
-import { fail } from "../core/error.ts";
+import { fail, given, kindOf } from "../core/error.ts";
 import { reason } from "../host/fetch.ts";
-import { checkIntegrity } from "../host/integrity.ts";
-import { builtin, hasBuiltins } from "../host/node.ts";
+import { hasBuiltins } from "../host/node.ts";
+
+import { part, side } from "../host/part.ts";
 import { version } from "../version.ts";
 import { FILES, fromSources, urlOf } from "./address.ts";
 import { carriedBytes } from "./carried.ts";
@@ -14,34 +15,29 @@ const remedy = (file: string): string =>
     ? "`npm run build` makes it"
     : `let the server give the package's dist/${file} there, name its address by init({ wasm: address }), or import "wasmgrad/inline", which carries it`;
 
-const tag = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
-
 /** ASCII: TextDecoder is not there in every test runner's page. */
 const ascii = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
-const isModule = (source: unknown): boolean => tag(source) === "WebAssembly.Module";
+const isModule = (source: unknown): boolean => kindOf(source) === "WebAssembly.Module";
 
 /** An address, bytes or a module; anything else that is an object holds one for each build. */
 export const isSource = (value: unknown): value is WasmSource =>
   typeof value === "string" ||
-  ["URL", "ArrayBuffer", "SharedArrayBuffer"].includes(tag(value)) ||
+  ["URL", "ArrayBuffer", "SharedArrayBuffer"].includes(kindOf(value)) ||
   ArrayBuffer.isView(value) ||
   isModule(value);
 
 /** An address as the user gave it: relative to the page, or to the working folder. */
-async function given(address: string | URL): Promise<URL> {
+async function resolved(address: string | URL): Promise<URL> {
   // A single letter in front of the colon is a drive of Windows.
   if (typeof address !== "string" || /^[a-z][a-z\d+.-]+:/i.test(address)) {
     try {
       return new URL(address);
     } catch {
-      fail("init", `wasm ${String(address)}: an address is expected`);
+      fail("init", `wasm ${given(address)}: an address is expected`);
     }
   }
-  if (hasBuiltins()) {
-    const [path, url] = [await builtin("node:path"), await builtin("node:url")];
-    return url.pathToFileURL(path.resolve(address));
-  }
+  if (hasBuiltins()) return (await side()).addressOf(address);
   const { document, location } = globalThis as { document?: { baseURI: string }; location?: { href: string } };
   return new URL(address, document?.baseURI ?? location?.href);
 }
@@ -84,8 +80,8 @@ export async function moduleOf(
       `this script does not know its own address, so ${file} cannot be found: give the file by init({ wasm }), or import "wasmgrad/inline", which carries it`,
     );
   }
-  if (typeof source === "string" || tag(source) === "URL")
-    return fromAddress(await given(source as string | URL), file, integrity);
+  if (typeof source === "string" || kindOf(source) === "URL")
+    return fromAddress(await resolved(source as string | URL), file, integrity);
   const bytes = ArrayBuffer.isView(source)
     ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
     : new Uint8Array(source as ArrayBuffer);
@@ -94,11 +90,11 @@ export async function moduleOf(
 
 async function fromAddress(url: URL, file: string, integrity: string | undefined): Promise<Loaded> {
   if (url.protocol === "file:" && hasBuiltins()) {
-    const { readFile } = await builtin("node:fs/promises");
+    const { readFile } = await side();
     const bytes = await readFile(url).catch((error: Error) =>
       fail("init", `${url}: the wasm file cannot be read (${error.message}): ${remedy(file)}`),
     );
-    return fromBytes(new Uint8Array(bytes), String(url), integrity, file);
+    return fromBytes(bytes, String(url), integrity, file);
   }
   let response: Response;
   try {
@@ -143,7 +139,10 @@ async function fromBytes(
   integrity: string | undefined,
   file: string,
 ): Promise<Loaded> {
-  if (integrity !== undefined) await checkIntegrity(bytes, integrity, name);
+  if (integrity !== undefined) {
+    const { checkIntegrity } = await part("init", () => import("../host/integrity.ts"));
+    await checkIntegrity(bytes, integrity, name);
+  }
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d)
     fail("init", `${name}: a wasm file is expected, ${looks(bytes)}: ${remedy(file)}`);
   const module = await WebAssembly.compile(bytes).catch((error: Error) => {
