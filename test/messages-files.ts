@@ -8,7 +8,6 @@ import { MNIST } from "../src/data/index.ts";
 import { load as loadMnist } from "../src/data/mnist.ts";
 import { download } from "../src/host/fetch.ts";
 import { gunzip, readFile, writeFile } from "../src/host/files.ts";
-import { formatTensor } from "../src/print.ts";
 import { Clock } from "./clock.ts";
 import type { Cases } from "./messages.ts";
 import { until } from "./waiting.ts";
