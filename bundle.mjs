@@ -35,7 +35,7 @@ const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:facts|index|matmul|name
  * Modules lie in the order in which they are first imported. What comes to lie within 32 kB, as far as gzip looks back, decides over
  * 1 % of a page: these first is the best of a dozen orders.
  */
-const FIRST = ["host/workers", "wasm/device", "init", "print", "capture"];
+const FIRST = ["host/workers", "wasm/device", "init", "capture"];
 const order = {
   name: "order",
   transform: {

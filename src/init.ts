@@ -13,6 +13,7 @@ import { count } from "./core/lifetime.ts";
 import { part } from "./host/part.ts";
 import { clock, collector } from "./host/probe.ts";
 import { setHost } from "./memory/upkeep.ts";
+import { setText } from "./methods.ts";
 import { setFinder, setMover } from "./ops/follow.ts";
 import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
@@ -86,6 +87,7 @@ async function make(name: string, options: Omit<InitOptions, "device">): Promise
     }
     made = await WasmDevice.create(options);
   }
+  if (made.canBlock) setText(await part("init", () => import("./text.ts")));
   setHost({ collect: await collector(), now: clock() });
   latest.set(name, made);
   return made;

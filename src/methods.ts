@@ -1,6 +1,6 @@
 // The one place that gives tensors their methods: each is the function of the same name with the tensor in front.
 
-import { type Device, defaultDevice, type TypedData } from "./core/device.ts";
+import type { Device, TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
 import { contiguous } from "./core/op.ts";
@@ -11,7 +11,6 @@ import { alive, Tensor } from "./core/tensor.ts";
 import { toBool, toFloat, toHalf, toInt } from "./ops/copy.ts";
 import * as ops from "./ops/index.ts";
 import { isContiguous, storageOffset, stride } from "./ops/shape.ts";
-import { formatTensor } from "./print.ts";
 import { data, dataSync, item, itemSync, to } from "./read.ts";
 
 type Other = Tensor | number;
@@ -277,32 +276,31 @@ for (const [name, f] of Object.entries(shaped)) {
   };
 }
 
-/** What it is, where its values cannot be read, or are too many; else null. */
-function unread(x: Tensor, most = x.numel): string | null {
-  if (x.gone !== null) return `Tensor(${x.storage.label} [${x.shape}], released by ${x.gone})`;
-  const readable = recordingNow() === null && x.device.canBlock && x.numel <= most;
-  return readable ? null : `Tensor(${x.describe()}, ${x.dtype})`;
+/** What shows values, once there is a device for which this thread may wait: text.ts. */
+let text: { print(x: Tensor): string; json(x: Tensor): unknown } | null = null;
+
+export function setText(loaded: typeof text): void {
+  text = loaded;
 }
 
+/** Whether its values can be shown now. */
+const shown = (x: Tensor): boolean => text !== null && x.gone === null && recordingNow() === null && x.device.canBlock;
+
+/** What it is, without its values. */
+const told = (x: Tensor): string =>
+  x.gone === null
+    ? `Tensor(${x.describe()}, ${x.dtype})`
+    : `Tensor(${x.storage.label} [${x.shape}], released by ${x.gone})`;
+
 function print(this: Tensor): string {
-  const said = unread(this);
-  if (said !== null) return said;
-  const device = this.device === defaultDevice() ? null : this.device.type;
-  const gradFn = this.requiresGrad ? (this.entry?.op.name ?? null) : null;
-  return formatTensor(this.shape, this.dtype, dataSync(this), { gradFn, requiresGrad: this.requiresGrad, device });
+  return shown(this) ? text!.print(this) : told(this);
 }
 
 /** More would fill a file, or a log, with what nobody asked for. */
 const MOST_IN_JSON = 1000;
 
 function toJSON(this: Tensor): unknown {
-  const said = unread(this, MOST_IN_JSON);
-  if (said !== null) return said;
-  const flat = Array.from(dataSync(this), (v) => (this.dtype === "bool" ? v !== 0 : v));
-  let at = 0;
-  const nested = (depth: number): unknown =>
-    depth === this.ndim ? flat[at++] : Array.from({ length: this.shape[depth]! }, () => nested(depth + 1));
-  return nested(0);
+  return shown(this) && this.numel <= MOST_IN_JSON ? text!.json(this) : told(this);
 }
 
 /** `x * x` would be NaN, `x > 0.5` false, `loss += l` a string. */
