@@ -283,7 +283,7 @@ test("bad input names the option, the value and the rule", () => {
       "TensorDataset: source 1 has shape []: the first dim counts the samples",
       "TensorDataset: scale and shift with Float32Array: they are for bytes",
       "TensorDataset: unknown option shapes: known are data, shape, scale, shift",
-      "TensorDataset: source 1 is object: a tensor, Float32Array, Int32Array, Uint8Array or { data, shape } is expected",
+      "TensorDataset: source 1 is a value of type Array: a tensor, a typed array or { data, shape } with one is expected",
       "TensorDataset: source 1 has shape []: the first dim counts the samples",
       "TensorDataset: index 4: there are 4 samples",
     ],
