@@ -85,28 +85,42 @@ export function reserved<T>(subject: string, bytes: number, make: () => T): T {
   }
 }
 
+/** What tensors without values share: a file may have many of them. */
+const empty: Partial<Record<DType, HostArray>> = {};
+
 /** The values of a tensor, from its bytes. @internal */
-export function decode(subject: string, { key, type, shape }: Entry, bytes: Uint8Array): HostTensor {
+export function decode(subject: string, entry: Entry, bytes: Uint8Array): HostTensor {
+  const { type, shape } = entry;
   const { bytes: size, dtype, same, get } = FORMATS[type]!;
   const count = numel(shape);
+  if (count === 0) {
+    empty[dtype] ??= new TYPES[dtype].array(0);
+    return { dtype, shape, data: empty[dtype] };
+  }
   const data = reserved(subject, count * 4, () => new TYPES[dtype].array(count));
   if (same) {
     new Uint8Array(data.buffer).set(bytes);
     return { dtype, shape, data };
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const refuse = (value: number | bigint, i: number, rule: string): never =>
-    fail(subject, `${shown(key)}: value ${value} at ${i} of ${type} ${shown(show(shape))} ${rule}`);
   const whole = dtype === "int32";
   const most = dtype === "bool" ? 1 : Number.POSITIVE_INFINITY;
   for (let i = 0; i < count; i++) {
     const value = get(view, i * size);
-    if (typeof value === "bigint") refuse(value, i, "does not fit into int32: from -2^31 to 2^31 - 1 are expected");
-    data[i] = value as number;
-    if (whole && data[i] !== value) refuse(value, i, "does not fit into int32: from -2^31 to 2^31 - 1 are expected");
-    if (value > most) refuse(value, i, "is no bool: 0 or 1 is expected");
+    if (typeof value === "bigint") return refuse(subject, entry, value, i);
+    data[i] = value;
+    if ((whole && data[i] !== value) || value > most) refuse(subject, entry, value, i);
   }
   return { dtype, shape, data };
+}
+
+function refuse(subject: string, { key, type, shape }: Entry, value: number | bigint, i: number): never {
+  const what = `${shown(key)}: value ${value} at ${i} of ${type} ${shown(show(shape))}`;
+  const { range } = TYPES.int32;
+  return fail(
+    subject,
+    `${what} ${type === "BOOL" ? "is no bool: 0 or 1 is" : `does not fit into int32: ${range} is`} expected`,
+  );
 }
 
 function int64(view: DataView, at: number): number | bigint {

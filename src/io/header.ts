@@ -122,55 +122,63 @@ class Reader {
   }
 
   private entry(key: string): Entry {
-    const say = (detail: string): never => fail(this.subject, `${shown(key)}: ${detail}`);
     const found: { type?: string; shape?: readonly number[]; offsets?: readonly number[] } = {};
     let shapeAt = 0;
     const whole = this.members((field) => {
       const at = this.at;
       if (field === "dtype") {
         if (found.type !== undefined) this.twice(field);
-        found.type = this.type(say);
+        found.type = this.type(key);
       } else if (field === "shape") {
         if (found.shape !== undefined) this.twice(field);
         shapeAt = at;
-        const rule = `an array of integers from 0 to ${LARGEST_SIZE} is expected`;
-        found.shape = this.sizes(LARGEST_SIZE) ?? say(`shape ${this.excerpt(at)}: ${rule}`);
+        found.shape =
+          this.sizes(LARGEST_SIZE) ??
+          this.wrong(key, `shape ${this.excerpt(at)}: an array of integers from 0 to ${LARGEST_SIZE} is expected`);
         if (found.shape.length > MOST_DIMS)
-          say(`shape of ${found.shape.length} dims: at most ${MOST_DIMS} are expected`);
+          this.wrong(key, `shape of ${found.shape.length} dims: at most ${MOST_DIMS} are expected`);
       } else if (field === "data_offsets") {
         if (found.offsets !== undefined) this.twice(field);
         found.offsets = this.sizes(Number.MAX_SAFE_INTEGER) ?? [];
         if (found.offsets.length !== 2) {
-          say(`data_offsets ${this.excerpt(at)}: two non-negative integers are expected`);
+          this.wrong(key, `data_offsets ${this.excerpt(at)}: two non-negative integers are expected`);
         }
       } else {
-        say(`unknown field ${shown(field)}: dtype, shape and data_offsets are expected`);
+        this.wrong(key, `unknown field ${shown(field)}: dtype, shape and data_offsets are expected`);
       }
     });
-    if (!whole) say("an object with dtype, shape and data_offsets is expected");
+    if (!whole) this.wrong(key, "an object with dtype, shape and data_offsets is expected");
     const { type, shape, offsets } = found;
     if (type === undefined || shape === undefined || offsets === undefined) {
       const missing = type === undefined ? "dtype" : shape === undefined ? "shape" : "data_offsets";
-      return say(`${missing} is missing: dtype, shape and data_offsets are expected`);
+      return this.wrong(key, `${missing} is missing: dtype, shape and data_offsets are expected`);
     }
     const [begin, end] = offsets as readonly [number, number];
-    const given = `data_offsets [${begin},${end}]`;
-    if (begin > end || end > this.available) say(`${given} are outside the ${this.available} bytes of data`);
+    if (begin > end || end > this.available)
+      this.wrong(key, `data_offsets [${begin},${end}] are outside the ${this.available} bytes of data`);
     // Beside a size of 0 as well: no product of sizes may be inexact anywhere.
     let size = this.types[type]!.bytes;
     for (const n of shape) if (n > 0) size *= n;
-    const takes = (): string => `${type} ${this.excerpt(shapeAt)} takes`;
-    if (!Number.isSafeInteger(size)) say(`${takes()} ${size} bytes but for sizes of 0: at most 2^53 - 1 are expected`);
+    if (!Number.isSafeInteger(size))
+      this.wrong(
+        key,
+        `${type} ${this.excerpt(shapeAt)} takes ${size} bytes but for sizes of 0: at most 2^53 - 1 are expected`,
+      );
     if (shape.includes(0)) size = 0;
-    if (size !== end - begin) say(`${takes()} ${size} bytes, ${given} give ${end - begin}: they must be equal`);
+    if (size !== end - begin)
+      this.wrong(
+        key,
+        `${type} ${this.excerpt(shapeAt)} takes ${size} bytes, data_offsets [${begin},${end}] give ${end - begin}: they must be equal`,
+      );
     return { key, type, shape, begin, end };
   }
 
-  private type(say: (detail: string) => never): string {
+  private type(key: string): string {
     const at = this.at;
     const type = this.text();
     if (type !== null && Object.hasOwn(this.types, type)) return type;
-    return say(
+    return this.wrong(
+      key,
       `dtype ${type === null ? this.excerpt(at) : shown(type)}: ${Object.keys(this.types).join(", ")} can be read`,
     );
   }
@@ -259,6 +267,10 @@ class Reader {
 
   private space(): void {
     while (isSpace(this.bytes[this.at]!)) this.at++;
+  }
+
+  private wrong(key: string, detail: string): never {
+    return fail(this.subject, `${shown(key)}: ${detail}`);
   }
 
   private twice(key: string): never {
