@@ -53,7 +53,8 @@ async function bytesOf(file: unknown): Promise<{ bytes: unknown; name: string }>
     try {
       bytes = await (file as Blob).arrayBuffer();
     } catch (error) {
-      return fail("load", `${describeKind(file)} cannot be read (${shown(String(error))}): its bytes are expected`);
+      const why = shown(String((error as Error | null)?.message));
+      return fail("load", `${describeKind(file)} gives no bytes: ${why}: they are expected`);
     }
     return { bytes, name: "safetensors" };
   }
