@@ -5,7 +5,7 @@ import { fail } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
-import { describeKind, kindOf } from "../host/bytes.ts";
+import { describeKind, kindOf } from "../host/kinds.ts";
 import { checkShape } from "../ops/expect.ts";
 import { noGrad } from "../ops/modes.ts";
 import { checkNames } from "./options.ts";

@@ -2,7 +2,7 @@
 // 32-bit words, then the values, the last dimension fastest. Read here: unsigned bytes (type 0x08).
 import { fail, WasmgradError } from "../core/error.ts";
 import { numel, show } from "../core/shape.ts";
-import { asBytes, describeKind } from "../host/bytes.ts";
+import { asBytes, describeKind } from "../host/kinds.ts";
 import { checkNames } from "./options.ts";
 
 /** What an IDX file holds. */

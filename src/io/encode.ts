@@ -3,7 +3,7 @@
 import { type DType, TYPES } from "../core/dtype.ts";
 import { fail } from "../core/error.ts";
 import { numel } from "../core/shape.ts";
-import { describeKind, kindOf } from "../host/bytes.ts";
+import { describeKind, kindOf } from "../host/kinds.ts";
 import { FORMATS, LONGEST_HEADER, NAMES, reserved } from "./formats.ts";
 import { isText, LARGEST_SIZE, METADATA, MOST_DIMS, shown } from "./header.ts";
 

@@ -2,7 +2,7 @@
 // by byte, by the few forms that the format knows: nothing is made of a part that is not right, nothing can be nested, a size is
 // a size as it is written, a name that comes twice is seen, and a header of 100 MB costs what it holds.
 import { fail } from "../core/error.ts";
-import { kindOf } from "../host/bytes.ts";
+import { kindOf } from "../host/kinds.ts";
 
 /** What the header says of a tensor. */
 export interface Entry {

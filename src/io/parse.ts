@@ -1,6 +1,6 @@
 // Bytes of a safetensors file, opened: its header checked, its tensors decoded when asked for.
 import { fail } from "../core/error.ts";
-import { asBytes, describeKind } from "../host/bytes.ts";
+import { asBytes, describeKind } from "../host/kinds.ts";
 import { decode, FORMATS, type HostTensor, LONGEST_HEADER } from "./formats.ts";
 import { type Entry, type Header, readHeader, shown } from "./header.ts";
 
