@@ -658,6 +658,22 @@ test("symbolic links are written through; mode and owner stay", () =>
       const { uid, gid, mode } = statSync(real);
       assert.equal([uid, gid, mode & 0o7777], [1234, 2345, 0o4640]);
     }
+    // What may not be written is not replaced: as somebody who may not, where this process may become one.
+    const asNobody = process.getuid?.() === 0 && !("Deno" in globalThis || "Bun" in globalThis);
+    if (asNobody || process.getuid?.() !== 0) {
+      chmodSync(real, 0o444);
+      if (asNobody) {
+        chmodSync(dir, 0o777);
+        chmodSync(join(dir, "real"), 0o777);
+        process.seteuid!(65534);
+      }
+      try {
+        await refuses(() => save(real, { w: host([7, 7]) }), /net\.safetensors: cannot be written: EACCES/);
+      } finally {
+        if (asNobody) process.seteuid!(0);
+      }
+      assert.equal(values(real), [1, 2]);
+    }
     assert.ok(lstatSync(link).isSymbolicLink() && lstatSync(linked).isSymbolicLink());
     assert.equal([...(await (await load(link)).w!.data())], [1, 2]);
     symlinkSync("round", join(dir, "round"));

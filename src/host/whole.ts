@@ -110,10 +110,11 @@ export async function writeFile(path: string, bytes: Uint8Array): Promise<void> 
       if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return null;
       throw error;
     });
-    if (before !== null) await m.fs.access(target, m.fs.constants.W_OK);
     // A device or a pipe takes what comes; a folder refuses.
-    if (before !== null && !before.isFile()) await m.fs.writeFile(target, bytes);
-    else await replace(m, target, bytes, before);
+    if (before !== null && !before.isFile()) return await m.fs.writeFile(target, bytes);
+    // What may not be written is not replaced either.
+    if (before !== null) await (await m.fs.open(target, "r+")).close();
+    await replace(m, target, bytes, before);
   } catch (error) {
     fail(path, `cannot be written: ${(error as Error).message}`);
   }

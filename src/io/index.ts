@@ -46,7 +46,12 @@ async function fetched(op: string, name: string, x: Tensor): Promise<HostTensor>
  * https://pytorch.org/docs/stable/generated/torch.save.html
  */
 export async function save(
-  file: string | { readonly href: string },
+  file:
+    | string
+    | {
+        /** An address that begins with `file:`. */
+        readonly href: string;
+      },
   tensors: Readonly<Record<string, Tensor | HostTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
@@ -66,10 +71,16 @@ export async function save(
 export async function load(
   file:
     | string
-    | { readonly href: string }
     | ArrayBufferLike
     | ArrayBufferView
-    | { arrayBuffer(): Promise<ArrayBuffer> },
+    | {
+        /** The address of a file or on a server. */
+        readonly href: string;
+      }
+    | {
+        /** The bytes, as a Blob and an answer of `fetch` give them. */
+        arrayBuffer(): Promise<ArrayBuffer>;
+      },
   options: {
     /** Where the tensors go; the default device by default. */
     device?: Device;
