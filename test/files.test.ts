@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -397,6 +398,24 @@ test("whatever holds bytes is loaded: of this realm and another, files of addres
       /^safetensors: a zip archive, such as torch.save/,
     );
   }));
+
+test("a file at an address", async () => {
+  const server = createServer((request, response) => {
+    if (request.url === "/net") response.end(encodeSafetensors({ w: host([1, 2, 3]) }));
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const home = `http://127.0.0.1:${(server.address() as { port: number }).port}/`;
+    for (const source of [new URL("net", home), await fetch(`${home}net`)])
+      assert.equal([...(await (await load(source)).w!.data())], [1, 2, 3]);
+    await refuses(() => load(new URL("none", home)), /^download: http:.*none: HTTP status 404/);
+    await refuses(async () => load(await fetch(`${home}none`)), /^load: an answer with HTTP status 404/);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
 
 test("IDX files in whatever holds bytes; packed ones are told how to unpack", async () => {
   const bytes = formatIdx(Uint8Array.of(1, 2, 3), [3]);
