@@ -77,6 +77,9 @@ async function folder(f: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
+/** What only says that it is something. */
+const tagged = (kind: string): object => ({ [Symbol.toStringTag]: kind, byteLength: 9 });
+
 const host = (values: number[], over: object = {}): HostTensor => ({
   dtype: "float32",
   shape: [values.length],
@@ -375,7 +378,18 @@ test("whatever holds bytes is loaded: of this realm and another, files of addres
       assert.equal([...parseSafetensors(bytesOf).tensors.w!.data], [1, 2, 3]);
     }
     const forms = /^load: .*: a path, a URL, an ArrayBuffer or a view of one, or a Blob is expected$/;
-    for (const wrong of [undefined, null, 3, {}, [1, 2], Promise.resolve(bytes), { arrayBuffer: 3 }, () => {}])
+    for (const wrong of [
+      undefined,
+      null,
+      3,
+      {},
+      [1, 2],
+      Promise.resolve(bytes),
+      { arrayBuffer: 3 },
+      () => {},
+      { href: 3 },
+      tagged("URL"),
+    ])
       await refuses(() => load(wrong as never), forms);
     for (const wrong of [undefined, null, 3, "net.safetensors", {}, new Blob([])])
       await refuses(
@@ -392,6 +406,9 @@ test("whatever holds bytes is loaded: of this realm and another, files of addres
       () => load(new URL("file://elsewhere.example/net")),
       /^load: file:\/\/elsewhere.example\/net: .*: the address of a file/,
     );
+    for (const kind of ["ArrayBuffer", "SharedArrayBuffer"]) {
+      await refuses(() => load(tagged(kind) as ArrayBuffer), /^safetensors: 0 bytes/);
+    }
     await refuses(() => load(gzipSync(bytes)), /^safetensors: gzip data: unpacked bytes are expected/);
     await refuses(
       () => load(new TextEncoder().encode("PK\u0003\u0004 and more")),

@@ -5,7 +5,7 @@ import { fail } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { download } from "../host/fetch.ts";
 import { clearLeftovers, hasFiles, readFile } from "../host/files.ts";
-import { asBytes, describeKind, kindOf } from "../host/kinds.ts";
+import { asBytes, describeKind } from "../host/kinds.ts";
 import { builtin } from "../host/node.ts";
 import { fromData } from "../ops/data.ts";
 import { checkRecord, encode } from "./encode.ts";
@@ -20,11 +20,17 @@ export function encoded(op: string, given: unknown, tensors: unknown, metadata: 
   return encode(op, tensors, metadata);
 }
 
+/** The address of a URL, whatever realm made it. */
+function hrefOf(file: unknown): string | null {
+  const href = typeof file === "object" ? (file as { href?: unknown } | null)?.href : null;
+  return typeof href === "string" ? href : null;
+}
+
 /** The path that a string or a `file:` address names; null for another address. */
 async function pathOf(op: string, file: unknown): Promise<string | null> {
   if (typeof file === "string") return file;
-  if (kindOf(file) !== "URL") return fail(op, `${describeKind(file)}: the file comes first, as in save(file, tensors)`);
-  const { href } = file as URL;
+  const href = hrefOf(file);
+  if (href === null) return fail(op, `${describeKind(file)}: the file comes first, as in save(file, tensors)`);
   if (!href.startsWith("file:")) return null;
   if (!hasFiles()) fail(op, `${shown(href)}: this host has no files: pass bytes or the address of a server`);
   const url = await builtin("node:url");
@@ -58,12 +64,13 @@ async function bytesOf(file: unknown): Promise<{ bytes: unknown; name: string }>
     }
     return { bytes, name: "safetensors" };
   }
-  if (typeof file !== "string" && kindOf(file) !== "URL") {
+  const href = hrefOf(file);
+  if (typeof file !== "string" && href === null) {
     const forms = "a path, a URL, an ArrayBuffer or a view of one, or a Blob is expected";
     return fail("load", `${describeKind(file)}: ${forms}`);
   }
   const path = await pathOf("load", file);
-  if (path === null) return { bytes: await download((file as URL).href), name: shown((file as URL).href) };
+  if (path === null) return { bytes: await download(href!), name: shown(href!) };
   if (!hasFiles()) {
     const form = "pass new URL(path, location.href), or bytes";
     return fail("load", `${shown(path)}: this host has no files: ${form}`);
