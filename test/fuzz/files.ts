@@ -355,7 +355,7 @@ export function fuzzFiles(options: { inputs: number; seed: number; tell?: (done:
       let took = performance.now() - begin;
       const asked = taken();
       // Something else may have run meanwhile.
-      for (let again = 0; took > SLOWEST_MS && again < 2; again++) {
+      for (let again = 0; took > done.slowest && again < 2; again++) {
         const from = performance.now();
         read();
         took = Math.min(took, performance.now() - from);
