@@ -79,11 +79,7 @@ test("IDX: every error names the file, what was found and what was expected", as
     await of(cut, images),
     await of(header, images),
     await of(formatIdx(new Uint8Array(5), [5]), images),
-    await of(Uint8Array.of(...formatIdx(new Uint8Array(4), [4]), 0), {
-      name: "MNIST: labels",
-      dims: 1,
-      items: "labels",
-    }),
+    await of(Uint8Array.of(...bytesOf(0x801, 4), 0, 0, 0, 0, 0), { name: "MNIST: labels", dims: 1, items: "labels" }),
     await of(bytesOf(0x1f8b0800, 1), images),
     await of(bytesOf(0x00000d03, 1, 1, 1, 1), images),
     await of(bytesOf(0x00000805, 1, 1, 1, 1, 1)),
@@ -99,7 +95,7 @@ test("IDX: every error names the file, what was found and what was expected", as
     `${mnist} header says 60000 images of 28x28 (47040016 bytes), the file has 16: it is cut short`,
     `${mnist} magic number 0x00000801, expected 0x00000803 (unsigned bytes, 3 dimensions): it has 1 dimension`,
     "MNIST: labels: header says 4 labels (12 bytes), the file has 13: it is too long",
-    `${mnist} magic number 0x1f8b0800, expected 0x00000803 (unsigned bytes, 3 dimensions): it is not an IDX file`,
+    `${mnist} 8 bytes of gzip data: unpacked bytes are expected, as await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer()`,
     `${mnist} magic number 0x00000d03, expected 0x00000803 (unsigned bytes, 3 dimensions): its values have another type`,
     "IDX: magic number 0x00000805, expected 0x00000800 + dimensions (unsigned bytes): it has 5 dimensions, from 1 to 4 are read",
     "IDX: magic number 0x00000800, expected 0x00000800 + dimensions (unsigned bytes): it has 0 dimensions, from 1 to 4 are read",
@@ -295,7 +291,7 @@ test("MNIST: a folder given is the folder used, and its files are checked", asyn
 test("MNIST: an unknown option, and nothing anywhere", async () => {
   assert.is(
     await refusal(() => MNIST.load({ folder: "x" } as MnistOptions)),
-    "MNIST.load: unknown option folder: it takes " +
+    "MNIST.load: unknown option folder: known are " +
       "train, dir, cacheDir, mirrors, download, verify, stallSeconds, onProgress, onWarning",
   );
   const cacheDir = folder();
@@ -504,9 +500,9 @@ test("drawn digits: seeded, labelled, and never called MNIST", async () => {
       await refusal(() => drawDigits({ size: 3 } as never)),
     ],
     [
-      "drawDigits: count 0: a positive integer is expected",
+      "drawDigits: count 0: an integer of at least 1 is expected",
       "drawDigits: seed -1: an integer of at least 0 is expected",
-      "drawDigits: unknown option size: it takes train, count, seed",
+      "drawDigits: unknown option size: known are train, count, seed",
     ],
   );
 });

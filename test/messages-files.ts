@@ -1,5 +1,5 @@
 // Messages about files, folders, mirrors and what no public name reaches: what brings them about.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { MNIST } from "../src/data/index.ts";
 import { load as loadMnist } from "../src/data/mnist.ts";
 import { download } from "../src/host/fetch.ts";
 import { gunzip, readFile, writeFile } from "../src/host/files.ts";
+import { load } from "../src/io/index.ts";
 import { Clock } from "./clock.ts";
 import type { Cases } from "./messages.ts";
 import { until } from "./waiting.ts";
@@ -115,4 +116,10 @@ export const files: Cases = {
     }),
   "files: gzip cut short": () => gunzip(gzipSync(new Uint8Array(1000)).subarray(0, 20), "labels.gz"),
   "files: gzip too long": () => gunzip(gzipSync(new Uint8Array(1000)), "labels.gz", 10),
+  "files: an address of no file": () => load(new URL("file://elsewhere/net")),
+  "files: links in a circle": () =>
+    folder(async (dir) => {
+      symlinkSync("circle", join(dir, "circle"));
+      return writeFile(join(dir, "circle"), bytes(1));
+    }),
 };

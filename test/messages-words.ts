@@ -8,7 +8,7 @@ export const hostWords = (message: string): string =>
       /(do not compile \(|whole wasm file \(|broke off \(|no answer \().*?(\): the|\): `npm)/,
       "$1<the host's reason>$2",
     )
-    .replace(/(not JSON: ).*/, "$1<the host's reason>")
+    .replace(/(net: ).*(: the address of a file)/, "$1<the host's reason>$2")
     .replace(/(no answer: ).*/, "$1<the host's reason>")
     .replace(/(bytes came, then ).*(: it is cut short)/, "$1<the host's reason>$2")
     .replace(/( unpacked \().*\):/, "$1<the host's reason>):")

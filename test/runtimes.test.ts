@@ -20,7 +20,7 @@ const RUNTIMES: Record<string, readonly [string, ...string[]]> = {
 };
 const all = process.env.WEBGPU_CASES === "all";
 /** What leans most on a host: workers and their deaths, captured runs over the event loop's turns, files. */
-const SAMPLE = ["threads", "capture", "safetensors"];
+const SAMPLE = ["threads", "capture", "safetensors", "files"];
 const FILES = all ? [...SAMPLE, "memory", "data", "optim", "cases", "goldens"] : SAMPLE;
 /**
  * Bun's collector scans the stack by guesswork, so what lives is bounded there but not the same to the byte. Broken

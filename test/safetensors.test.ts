@@ -118,7 +118,7 @@ test("the header", () => {
   refuses(file(" {}"), /a \{ is expected/);
   refuses(file("[]"), /a \{ is expected/);
   refuses(file("{]"), /not JSON/);
-  refuses(file('{"x": 1} x'), /not JSON/);
+  refuses(file("{} x"), /not JSON: x at byte 3: nothing may stand behind/);
   const bytes = file('{"a":0}');
   bytes[10] = 0xff;
   refuses(bytes, /not UTF-8/);
@@ -134,10 +134,11 @@ test("the header", () => {
 test("entries", () => {
   refuses(file({ x: 1 }), /x: an object with dtype/);
   refuses(file({ x: null }), /x: an object with dtype/);
-  refuses(file(one({ dtype: "F13" }), 8), /x: dtype "F13": F32, /);
-  refuses(file(one({ dtype: "toString" }), 8), /x: dtype "toString"/);
+  refuses(file(one({ dtype: "F13" }), 8), /x: dtype F13: F32, /);
+  refuses(file(one({ dtype: "toString" }), 8), /x: dtype toString/);
   refuses(file(one({ dtype: 3 }), 8), /x: dtype 3/);
-  for (const shape of [2, null, [-2], [1.5], ["2"], [1e300], [null]]) refuses(file(one({ shape }), 8), /x: shape/);
+  for (const shape of [2, null, [-2], [1.5], ["2"], [1e300], [null], [2 ** 40, 2 ** 40]])
+    refuses(file(one({ shape }), 8), /x: shape/);
   for (const offsets of [0, [0], [0, 8, 8], [-8, 0], [0, 7.5], ["0", 8], null]) {
     refuses(file(one({ data_offsets: offsets }), 8), /x: data_offsets/);
   }
@@ -145,9 +146,9 @@ test("entries", () => {
   refuses(file(one({ data_offsets: [0, 16] }), 8), /outside the 8 bytes/);
   refuses(file(one({ data_offsets: [0, 4] }), 8), /takes 8 bytes, data_offsets \[0,4\] give 4/);
   refuses(file(one({ shape: [3] }), 8), /F32 \[3\] takes 12 bytes/);
-  refuses(file(one({ shape: [2 ** 40, 2 ** 40] }), 8), /takes/);
+  refuses(file(one({ shape: [2 ** 30, 2 ** 30] }), 8), /takes 4611686018427388000 bytes/);
   refuses(file(one({ extra: 1 }), 8), /x: unknown field extra/);
-  refuses(file({ x: { dtype: "F32", shape: [2] } }, 8), /x: data_offsets nothing/);
+  refuses(file({ x: { dtype: "F32", shape: [2] } }, 8), /x: data_offsets is missing/);
   refuses(file({ x: { dtype: "BOOL", shape: [1], data_offsets: [0, 1] } }, Uint8Array.of(2)), /0 or 1 is expected/);
 });
 
@@ -172,8 +173,8 @@ test("what the writer refuses", () => {
   const x = some.scalar!;
   assert.throws(() => encodeSafetensors({ __metadata__: x }), /name __metadata__/);
   assert.throws(() => encodeSafetensors({ x: { ...x, shape: [2] } }), /x: 1 values for shape \[2\]/);
-  assert.throws(() => encodeSafetensors({ x }, { a: 1 as unknown as string }), /metadata a is 1/);
-  assert.throws(() => encodeSafetensors({ x: { ...x, dtype: "f64" as "float32" } }), /x is "f64"/);
+  assert.throws(() => encodeSafetensors({ x }, { a: 1 as unknown as string }), /metadata a is number/);
+  assert.throws(() => encodeSafetensors({ x: { ...x, dtype: "f64" as "float32" } }), /x is f64/);
 });
 
 test("state dicts to a file and back, whole or not at all", async () => {

@@ -1,10 +1,11 @@
 // Samples by number. A dataset writes the samples that it is asked for, one after another, into plain arrays; the loader
 // makes tensors of them.
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
-import { checkNumber, expectOptions, fail, given, kindOf } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
+import { describeKind, kindOf } from "../host/kinds.ts";
 import { checkShape } from "../ops/expect.ts";
 import { noGrad } from "../ops/modes.ts";
 
@@ -28,10 +29,20 @@ export interface Dataset<B extends readonly Tensor[] = Tensor[]> {
   gather(indices: Int32Array, out: readonly HostArray[]): void | Promise<void>;
 }
 
+/** Values that are copied once: floats to float32, integers to int32, where every one fits. */
+export type CopiedArray =
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Uint16Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
 /** Host data with a shape whose first dim counts samples. Bytes may be scaled: they become float32 when gathered. */
 export interface ArraySource {
-  /** The values, row by row: float32, int32, or bytes. The array is used where it is. */
-  readonly data: Float32Array | Int32Array | Uint8Array;
+  /** The values, row by row. Arrays of float32, int32 and bytes are used where they are, others are copied. */
+  readonly data: Float32Array | Int32Array | Uint8Array | Uint8ClampedArray | CopiedArray;
   /** `[data.length]` by default; the first dim counts samples. */
   readonly shape?: Shape;
   /** For bytes: the value is byte * scale + shift, 1 and 0 by default. With either the dtype is float32, with none int32. */
@@ -41,12 +52,14 @@ export interface ArraySource {
 }
 
 /** What a `TensorDataset` takes. */
-export type Source = Tensor | Float32Array | Int32Array | Uint8Array | ArraySource;
+export type Source = Tensor | ArraySource["data"] | ArraySource;
+
+type Bytes = Uint8Array | Uint8ClampedArray;
 
 /** A source made ready: rows of `size` values, and how bytes become numbers. */
 interface Column {
   /** Null while a tensor's values are on their way. */
-  data: HostArray | Uint8Array | null;
+  data: HostArray | Bytes | null;
   readonly size: number;
   readonly table: HostArray | null;
   readonly shape: Shape;
@@ -114,20 +127,35 @@ export class TensorDataset<const S extends readonly Source[]> implements Dataset
     }
     for (let c = 0; c < this.columns.length; c++) {
       const { data, size, table } = this.columns[c]!;
-      if (table !== null) translate(data as Uint8Array, size, table, indices, out[c]!);
+      if (table !== null) translate(data as Bytes, size, table, indices, out[c]!);
       else copyRows(data as HostArray, size, indices, out[c]!);
     }
   }
 }
 
+/** Arrays by what they are called in every realm, and what they are used as. */
+const ARRAYS: Readonly<Record<string, "float32" | "int32" | "bytes">> = {
+  Float32Array: "float32",
+  Float64Array: "float32",
+  Int8Array: "int32",
+  Int16Array: "int32",
+  Int32Array: "int32",
+  BigInt64Array: "int32",
+  Uint16Array: "int32",
+  Uint32Array: "int32",
+  BigUint64Array: "int32",
+  Uint8Array: "bytes",
+  Uint8ClampedArray: "bytes",
+};
+
+const isArray = (x: unknown): x is ArraySource["data"] => ArrayBuffer.isView(x) && Object.hasOwn(ARRAYS, kindOf(x));
+
 function column(source: Source, i: number, reads: Promise<void>[]): Column {
   if (source instanceof Tensor) return tensorColumn(source, i, reads);
   const whole: ArraySource = isArray(source) ? { data: source } : source;
   if (!isArray(whole?.data)) {
-    fail(
-      NAME,
-      `source ${i + 1} is ${given(source)}: a tensor, Float32Array, Int32Array, Uint8Array or { data, shape } is expected`,
-    );
+    const what = describeKind(typeof whole?.data === "object" ? whole.data : source);
+    fail(NAME, `source ${i + 1} is ${what}: a tensor, a typed array or { data, shape } with one is expected`);
   }
   expectOptions(NAME, whole, "data shape scale shift");
   const { data, shape = [data.length], scale, shift } = whole;
@@ -138,17 +166,32 @@ function column(source: Source, i: number, reads: Promise<void>[]): Column {
   }
   const scaled = scale !== undefined || shift !== undefined;
   const kind = kindOf(data);
-  const bytes = kind === "Uint8Array";
-  if (scaled && !bytes) fail(NAME, `scale and shift with ${given(data)}: they are for bytes`);
+  if (scaled && ARRAYS[kind] !== "bytes") fail(NAME, `scale and shift with ${kind}: they are for bytes`);
   for (const v of [scale, shift])
     if (v !== undefined) checkNumber(NAME, "scale or shift", v, Number.isFinite, "a finite number");
   const size = numel(shape.slice(1));
-  if (!bytes) {
-    return { data: data as HostArray, size, table: null, shape, dtype: kind === "Float32Array" ? "float32" : "int32" };
+  const dtype = ARRAYS[kind]!;
+  if (dtype !== "bytes") {
+    const used = kind === TYPES[dtype].array.name ? (data as HostArray) : copied(data, dtype, i);
+    return { data: used, size, table: null, shape, dtype };
   }
   const values = Array.from({ length: 256 }, (_, byte) => byte * (scale ?? 1) + (shift ?? 0));
   const table = scaled ? Float32Array.from(values) : Int32Array.from(values);
-  return { data, size, table, shape, dtype: scaled ? "float32" : "int32" };
+  return { data: data as Bytes, size, table, shape, dtype: scaled ? "float32" : "int32" };
+}
+
+/** Values as the engine has them. */
+function copied(data: ArraySource["data"], dtype: DType, source: number): HostArray {
+  const values = new TYPES[dtype].array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!;
+    values[i] = Number(value);
+    // The remainder of one that does not fit is another number.
+    if (dtype === "int32" && values[i] !== Number(value)) {
+      fail(NAME, `source ${source + 1}: value ${value} at ${i}: int32, ${TYPES.int32.range}, is expected`);
+    }
+  }
+  return values;
 }
 
 function tensorColumn(x: Tensor, i: number, reads: Promise<void>[]): Column {
@@ -166,9 +209,6 @@ function tensorColumn(x: Tensor, i: number, reads: Promise<void>[]): Column {
   return column;
 }
 
-const isArray = (x: unknown): x is Float32Array | Int32Array | Uint8Array =>
-  /^(Float32|Int32|Uint8)Array$/.test(kindOf(x));
-
 /** out[i] = data[indices[i]]; a run of neighbouring rows goes in one piece. */
 function copyRows(data: HostArray, size: number, indices: Int32Array, out: HostArray): void {
   for (let i = 0; i < indices.length; ) {
@@ -185,7 +225,7 @@ function copyRows(data: HostArray, size: number, indices: Int32Array, out: HostA
 }
 
 /** out[i] = table[data[indices[i]]], for bytes. */
-function translate(data: Uint8Array, size: number, table: HostArray, indices: Int32Array, out: HostArray): void {
+function translate(data: Bytes, size: number, table: HostArray, indices: Int32Array, out: HostArray): void {
   let to = 0;
   for (let i = 0; i < indices.length; i++) {
     const from = indices[i]! * size;

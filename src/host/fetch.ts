@@ -1,6 +1,7 @@
 // Downloads that end: every wait has a limit, every length is checked, and an error names the address.
 import { WasmgradError } from "../core/error.ts";
 import { concat } from "./bytes.ts";
+import { reason } from "./reason.ts";
 
 /** A download that did not work out. */
 export class DownloadError extends WasmgradError {
@@ -92,11 +93,4 @@ export async function download(url: string, options: DownloadOptions = {}): Prom
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Node says "fetch failed" and keeps the reason in a cause. */
-export function reason(error: unknown): string {
-  const { message, cause } = error as { message?: string; cause?: { message?: string; code?: string } };
-  const inner = cause?.message || cause?.code;
-  return inner ? `${message} (${inner})` : (message ?? String(error));
 }

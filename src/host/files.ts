@@ -1,8 +1,11 @@
 // Files, the cache folder, gzip and SHA-256 on any host. Node's modules are imported when first asked for, so that this
-// loads in browsers; there `hasFiles()` is false, nothing exists, and reading or writing is an error.
+// loads in browsers; there `hasFiles()` is false, nothing exists, and reading or writing is an error. Writing: whole.ts.
 import { fail } from "../core/error.ts";
 import { concat } from "./bytes.ts";
-import { builtin, hasBuiltins, nodeProcess } from "./node.ts";
+import { hasBuiltins, nodeProcess } from "./node.ts";
+import { codeOf, modules } from "./whole.ts";
+
+export { clearLeftovers, writeFile } from "./whole.ts";
 
 /** True where there is a file system: Node, Deno, Bun. */
 export const hasFiles = hasBuiltins;
@@ -15,14 +18,6 @@ export function environment(name: string): string | undefined {
     return undefined; // Deno without permission
   }
 }
-
-async function modules() {
-  if (!hasFiles()) fail("files", "this host has no file system");
-  const [fs, path, os] = await Promise.all([builtin("node:fs/promises"), builtin("node:path"), builtin("node:os")]);
-  return { fs, path, os };
-}
-
-const codeOf = (error: unknown): string | undefined => (error as { code?: string }).code;
 
 /** True when there is such a file or folder. */
 export async function exists(path: string): Promise<boolean> {
@@ -44,31 +39,6 @@ export async function readFile(path: string): Promise<Uint8Array> {
   } catch (error) {
     const what = codeOf(error) === "ENOENT" ? "there is no such file" : (error as Error).message;
     return fail(path, `cannot be read: ${what}`);
-  }
-}
-
-/**
- * Writes a file whole or not at all: into a temporary one in the same folder, to the disk, then renamed. Missing folders
- * are made; what was there before stays until the rename; nothing is left behind when it fails.
- */
-export async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
-  const { fs, path: paths } = await modules();
-  const folder = paths.dirname(path);
-  const mark = `${nodeProcess()?.pid ?? 0}-${Math.random().toString(36).slice(2, 10)}`;
-  const temporary = paths.join(folder, `.${paths.basename(path)}.${mark}.tmp`);
-  try {
-    await fs.mkdir(folder, { recursive: true });
-    const file = await fs.open(temporary, "wx");
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await fs.rename(temporary, path);
-  } catch (error) {
-    await fs.rm(temporary, { force: true }).catch(() => {});
-    fail(path, `cannot be written: ${(error as Error).message}`);
   }
 }
 

@@ -8,6 +8,8 @@ interface NodeProcess {
   readonly platform?: string;
   readonly env?: Record<string, string | undefined>;
   readonly versions?: { readonly node?: string };
+  kill?(pid: number, signal: number): unknown;
+  uptime?(): number;
   getBuiltinModule?(name: string): unknown;
 }
 

@@ -1,9 +1,8 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
 import { fail, given, kindOf } from "../core/error.ts";
-import { reason } from "../host/fetch.ts";
 import { hasBuiltins } from "../host/node.ts";
-
 import { part, side } from "../host/part.ts";
+import { reason } from "../host/reason.ts";
 import { version } from "../version.ts";
 import { FILES, fromSources, urlOf } from "./address.ts";
 import { carriedBytes } from "./carried.ts";

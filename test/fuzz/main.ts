@@ -1,5 +1,6 @@
 // npm run fuzz -- --programs N --seed S: random programs run here and in PyTorch, and are compared. `--captured`: each as a
 // captured function against plain calls, without PyTorch. `--only NAME`: of one family, or with one op. `--replay FILE`.
+// `--files --inputs N --seed S`: mutated files instead of programs (files.ts).
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -10,6 +11,7 @@ import { allowed } from "./allowed.ts";
 import { capturable, compareCaptured } from "./captured.ts";
 import { compare, type Mismatch } from "./compare.ts";
 import { draw, FAMILIES } from "./families.ts";
+import { mainFiles } from "./files.ts";
 import { type Answer, type Outcome, type Program, printed, printedValue } from "./program.ts";
 import { run } from "./run.ts";
 import { addSeeds, review, type Seed } from "./seeds.ts";
@@ -32,6 +34,9 @@ const { values: given } = parseArgs({
     record: { type: "boolean", default: false },
     /** Runs the seeds and takes `known` from those that pass. */
     review: { type: "boolean", default: false },
+    /** Files instead of programs, and how many. */
+    files: { type: "boolean", default: false },
+    inputs: { type: "string", default: "1000000" },
     /** Draws ops that are not here too. */
     all: { type: "boolean", default: false },
   },
@@ -227,5 +232,8 @@ async function replay(torch: Torch, file: string): Promise<void> {
   }
 }
 
-await main();
-await wasm!.dispose();
+if (given.files) mainFiles(Number(given.inputs), Number(given.seed));
+else {
+  await main();
+  await wasm!.dispose();
+}
