@@ -427,6 +427,45 @@ test("the user's tensors are the user's", async () => {
   });
   for (let i = 0; i < 5; i++) await captured(ones([2]));
   assert.equal(values(own), [1, 1], "a captured step neither releases nor writes it");
+  const kept = ones([2]);
+  q.grad = kept;
+  let throws = false;
+  const failing = w.capture((x: Tensor) => {
+    q.grad = null;
+    q.mul(x).sum().backward();
+    if (throws) throw new Error("the user's");
+  });
+  await failing(ones([2]));
+  q.grad = kept;
+  throws = true;
+  for (let i = 0; i < 3; i++) await failing(ones([2])).catch(() => {});
+  q.grad = null;
+  assert.equal(values(kept), [1, 1], "nor one that throws");
+  const sum = ones([2]);
+  const r = leaf(2);
+  r.grad = sum;
+  const adding = w.capture((x: Tensor) => {
+    r.mul(x).sum().backward();
+  });
+  for (let i = 0; i < 6; i++) await adding(ones([2]));
+  assert.equal(values(r.grad), [7, 7]);
+  const before = values(sum);
+  r.grad = null;
+  for (let i = 0; i < 4; i++) await adding(ones([2]));
+  assert.equal(values(r.grad!), [4, 4]);
+  assert.equal(values(sum), before, "what was accumulated into it is the user's");
+  for (let i = 0; i < 5; i++) {
+    r.grad = sum.fill_(i);
+    await adding(ones([2]));
+    assert.equal(
+      [values(r.grad!), values(sum)],
+      [
+        [i + 1, i + 1],
+        [i + 1, i + 1],
+      ],
+      `set before call ${i}`,
+    );
+  }
 });
 
 test("calls that others read differently work, or say what to write", async () => {

@@ -3,7 +3,7 @@ import type { Device, Recorder, Storage } from "./device.ts";
 import { fail } from "./error.ts";
 import { mode, unhold } from "./lifetime.ts";
 import { alias, empty, lasting } from "./make.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Leaf, Tensor } from "./tensor.ts";
 
 /** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. @internal */
 export function guard<T>(read: () => T): T {
@@ -15,12 +15,15 @@ export function guard<T>(read: () => T): T {
 /** @internal */
 export type Guard = { readonly read: () => unknown; readonly value: unknown };
 
+/** A gradient as it was before, and what happened to it. */
+type Touched = { before: Tensor | null; written: boolean; held: boolean } & Pick<Leaf, "seen" | "users">;
+
 /** What one run of the function did, besides launching. @internal */
 export class Recording {
   readonly made: Tensor[] = [];
   readonly guards: Guard[] = [];
   /** Leaves whose gradient the function read or set, with what was there before. */
-  readonly grads = new Map<Tensor, { before: Tensor | null; written: boolean; held: boolean }>();
+  readonly grads = new Map<Tensor, Touched>();
   /** Gradients that the function has seen. */
   private readonly shown = new Set<Tensor>();
   private readonly seen = new Set<Tensor>();
@@ -52,7 +55,7 @@ export class Recording {
     if (this.grads.get(x)?.written) return;
     this.touches(x, false);
     const plain = before?.offset === 0 && before.strides === null && !before.storage.virtual;
-    if (plain) x.leaf.home ??= lasting(before.storage, x);
+    if (plain && x.leaf.users === 0) x.leaf.home ??= lasting(before.storage, x);
     guard(() => x.ownGrad?.storage ?? null);
   }
 
@@ -63,7 +66,8 @@ export class Recording {
   touches(leaf: Tensor, written: boolean): void {
     const before = leaf.ownGrad;
     if (!this.grads.has(leaf)) {
-      this.grads.set(leaf, { before, written, held: false });
+      const { seen, users } = leaf.leaf;
+      this.grads.set(leaf, { before, seen, users, written, held: false });
       if (before !== null) before.storage.holders++;
     } else if (written) this.grads.get(leaf)!.written = true;
   }
@@ -94,7 +98,10 @@ export class Recording {
   /** After a throw nothing has run: versions and gradients are those of before. */
   undo(): void {
     for (const [storage, version] of this.versions) storage.version = version;
-    for (const [leaf, { before }] of this.grads) leaf.setGrad(before?.gone ? alias(before).keep() : before);
+    for (const [x, { before, seen, users }] of this.grads) {
+      x.setGrad(before?.gone ? alias(before).keep() : before);
+      Object.assign(x.leaf, { seen, users });
+    }
   }
 
   /** Runs `f` outside the recording: what it makes lasts, what it launches runs before the program. */

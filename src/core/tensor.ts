@@ -11,14 +11,17 @@ import { denseStrides, isTurned, type Strides } from "./layout.ts";
 import { born, count, gone, type Hold, mode, unhold, watch } from "./lifetime.ts";
 import { numel, type Shape, sameShape, show } from "./shape.ts";
 
+/** Of a gradient that user code has set. */
+const KEPT = 2;
+
 /** What only a leaf has. @internal */
 export interface Leaf {
   /** Its gradient. */
   grad: Tensor | null;
   /** User code has seen the gradient, so dropping it does not release it. */
   seen: boolean;
-  /** The gradient was set by user code, which kept it itself: it stays so when it is dropped. */
-  lent: boolean;
+  /** The gradient was set by user code, whose it stays when it is dropped; KEPT where that had kept it. */
+  users: 0 | 1 | typeof KEPT;
   /** Where a captured program writes the gradient. */
   home: Tensor | null;
   /** What a backward consumed that reached this leaf: released when a recorded op next reads the leaf. */
@@ -94,7 +97,7 @@ export abstract class Tensor {
 
   /** @internal */
   get leaf(): Leaf {
-    this.own ??= { grad: null, seen: false, lent: false, home: null, spent: null };
+    this.own ??= { grad: null, seen: false, users: 0, home: null, spent: null };
     return this.own;
   }
 
@@ -155,10 +158,11 @@ export abstract class Tensor {
       fail("grad", `${show(value.shape)} of ${value.dtype} for ${this.describe()}: shape and dtype must be the same`);
     if (value !== null && value.device !== this.device) mixed("grad", value, this);
     mode.recording?.touches(this, true);
-    const lent = value === this.ownGrad ? this.leaf.lent : value?.kept === true;
+    const { leaf } = this;
+    const users = value === leaf.grad && leaf.users ? leaf.users : value === null ? 0 : value.kept ? KEPT : 1;
     this.setGrad(value);
-    this.leaf.seen = value !== null;
-    this.leaf.lent = lent;
+    leaf.seen = value !== null;
+    leaf.users = users;
   }
 
   /** Puts a gradient in place; the one before is released unless user code has seen it. @internal */
@@ -169,15 +173,17 @@ export abstract class Tensor {
     if (value !== null) value.kept = true;
     leaf.grad = value;
     if (old !== null) {
-      old.kept = leaf.lent;
-      if (home !== null && old.storage === home.storage && !mode.recording?.holds(this, old)) {
+      old.kept = leaf.users === KEPT;
+      if (leaf.users > 0) {
+        // Neither released nor written from here on.
+      } else if (home !== null && old.storage === home.storage && !mode.recording?.holds(this, old)) {
         old.release("a captured step, which writes this gradient in place (clone() keeps it)");
       } else if (!leaf.seen) {
         old.release("zeroGrad()");
       }
     }
     leaf.seen = false;
-    leaf.lent = false;
+    leaf.users = 0;
   }
 
   /** Lets go of the storage at once. `reason` completes "it was released by ...". @internal */
