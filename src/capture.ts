@@ -4,7 +4,7 @@
 // called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
 
 import { type Device, defaultDevice, type Program, type Storage } from "./core/device.ts";
-import { fail } from "./core/error.ts";
+import { fail, type WasmgradError } from "./core/error.ts";
 import { maybeYield, mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
@@ -58,6 +58,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   let variants: Variant[] = [];
   let clock = 0;
   const stats = { programs: 0, calls: 0, replays: 0 };
+  /** A replay that found no room, for the collection that makes some: it asks before anything runs. */
+  let again: (() => R) | null = null;
 
   const call = (inputs: A): R => {
     if (mode.recording !== null)
@@ -83,7 +85,18 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       stats.programs = variants.filter((v) => v.stage === "kept").length;
     }
     for (const i of variant.written) if (dense[i] !== inputs[i]) writesCopy(inputs[i]!, i);
-    return replay(variant, device, dense) as R;
+    try {
+      return replay(variant, device, dense) as R;
+    } catch (error) {
+      if ((error as WasmgradError).full) {
+        again = () => {
+          for (const x of dense) alive("capture", x);
+          if (variant.program === null || !holds(variant)) throw error;
+          return replay(variant, device, dense) as R;
+        };
+      }
+      throw error;
+    }
   };
 
   const choose = (dense: readonly Tensor[]): Variant => {
@@ -108,7 +121,16 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   };
 
   const captured = async (...inputs: A): Promise<R> => {
-    const result = call(inputs);
+    let result: R;
+    try {
+      result = call(inputs);
+    } catch (error) {
+      const retry = again;
+      again = null;
+      if (retry === null) throw error;
+      await maybeYield(inputs[0]?.device ?? defaultDevice());
+      result = retry();
+    }
     const pause = maybeYield(inputs[0]?.device ?? defaultDevice());
     if (pause !== null) await pause;
     return result;

@@ -1,7 +1,8 @@
 // Tensors to files and back. The format itself is loaded when it is first needed.
 
-import type { Device } from "../core/device.ts";
+import { type Device, defaultDevice } from "../core/device.ts";
 import { fail } from "../core/error.ts";
+import { maybeYield, withRoom } from "../core/lifetime.ts";
 import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
@@ -71,9 +72,10 @@ export async function load(
     typeof file === "string"
       ? parseSafetensors(await (await files("load")).readFile(file), file)
       : parseSafetensors(file);
-  return Object.fromEntries(
-    Object.entries(tensors).map(([key, { data, shape, dtype }]) => {
-      return [key, fromData(data, shape, dtype, { device: options.device, label: key })];
-    }),
-  );
+  const { device = defaultDevice() } = options;
+  const made: Record<string, Tensor> = {};
+  for (const [key, { data, shape, dtype }] of Object.entries(tensors))
+    made[key] = await withRoom(device, () => fromData(data, shape, dtype, { device, label: key }));
+  await maybeYield(device);
+  return made;
 }

@@ -61,7 +61,7 @@ export class WasmStorage implements Storage {
 
 export class Memory extends Usage {
   protected readonly what = "memory";
-  readonly memory: WebAssembly.Memory;
+  memory: WebAssembly.Memory;
   readonly maximum: number;
   /** Views over the whole memory; made anew after growth. */
   i32: Int32Array;
@@ -196,6 +196,15 @@ export class Memory extends Usage {
     this.u32 = new Uint32Array(this.memory.buffer);
     this.f32 = new Float32Array(this.memory.buffer);
     return true;
+  }
+
+  /** Of the host's memory: the device is disposed of. */
+  letGo(): void {
+    this.memory = null!;
+    this.i32 = new Int32Array(0);
+    this.u32 = new Uint32Array(0);
+    this.f32 = new Float32Array(0);
+    this.reservedBytes = 0;
   }
 
   /** Takes a block back. */

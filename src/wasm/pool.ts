@@ -23,11 +23,14 @@ interface PoolEvents {
   fewer(threads: number, why: string, remedy: string): void;
 }
 
+/** Pools whose device nobody holds any more. */
+const unheld = new FinalizationRegistry<Pool>((pool) => pool.end());
+
 export class Pool {
   readonly threads: number;
   /** Every death comes in as an event. */
   readonly tellsOfDeath = tellsOfDeath();
-  private readonly words: Int32Array;
+  private words: Int32Array;
   private readonly events: PoolEvents;
   private workers: HostWorker[] = [];
   private readyCount = 1;
@@ -115,7 +118,19 @@ export class Pool {
     return this.readyCount;
   }
 
+  /** The workers end when nobody holds the device. */
+  endsWith(device: object): void {
+    unheld.register(device, this);
+  }
+
+  /** Of the shared memory. */
+  letGo(): void {
+    this.most = this.readyCount;
+    this.words = new Int32Array(0);
+  }
+
   end(): void {
+    if (this.ended) return;
     this.ended = true;
     clearTimeout(this.late);
     // Those that wait come back from wasm, where Deno's would sleep on: a program for no threads.

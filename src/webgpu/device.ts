@@ -22,6 +22,7 @@ import { factsOf } from "../program/kernels/facts.ts";
 import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { Batch, EAGER } from "./batch.ts";
+import { listen } from "./events.ts";
 import { FAULT_BYTES, Faults } from "./faults.ts";
 import { readHalf, writeHalf } from "./half.ts";
 import { isHalf, type Limits } from "./kernel.ts";
@@ -99,10 +100,7 @@ export class WebGpuDevice implements Device {
     this.faults = new Faults(this.memoryOf, (buffer) => this.upload({ buffer } as Block, new Int32Array(4)));
     this.eagerUniforms = this.uniforms(MOST_ROWS);
     this.batch = new Batch(this.pipelines, this.faults.word, MOST_ROWS);
-    gpu.onuncapturederror = (event) => this.report(event.error);
-    void gpu.lost.then(({ reason, message }) =>
-      this.fail(`the GPU device was lost (${reason === "destroyed" ? "destroyed" : message || reason})`),
-    );
+    listen(gpu, options.gpu === undefined, this);
   }
 
   static async create(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
@@ -314,7 +312,11 @@ export class WebGpuDevice implements Device {
     const { block, width } = buffer.storage as GpuStorage;
     if (isHalf(buffer.storage)) return readHalf(this, buffer, count);
     this.submit();
-    return new TYPES[dtype].array(await this.take(block!.buffer, buffer.offset * width, count * width), 0, count);
+    try {
+      return new TYPES[dtype].array(await this.take(block!.buffer, buffer.offset * width, count * width), 0, count);
+    } finally {
+      await this.upkeep();
+    }
   }
 
   /** A copy of a range and, with it, of the fault word, which throws. */
@@ -360,7 +362,11 @@ export class WebGpuDevice implements Device {
   async flush(): Promise<void> {
     this.check();
     this.submit();
-    await this.take(this.faults.word.buffer, 0, 0);
+    try {
+      await this.take(this.faults.word.buffer, 0, 0);
+    } finally {
+      await this.upkeep();
+    }
   }
 
   flushSync(): void {
@@ -368,8 +374,8 @@ export class WebGpuDevice implements Device {
     this.submit();
   }
 
-  upkeep(before: () => void): Promise<void> | null {
-    return keepUp(this.memoryOf, before) ?? this.pace();
+  upkeep(): Promise<void> | null {
+    return keepUp(this.memoryOf) ?? this.pace();
   }
 
   /** When the GPU is far behind: a promise for when it has caught up. */
@@ -388,7 +394,7 @@ export class WebGpuDevice implements Device {
   }
 
   /** An error of the GPU's own: after it what was computed is not to be trusted. */
-  private report(error: GPUError): void {
+  report(error: GPUError): void {
     const what = error.constructor.name === "GPUOutOfMemoryError" ? "GPU memory has run out" : "the GPU refused work";
     this.fail(`${what}: ${error.message}`);
   }
@@ -418,7 +424,7 @@ export class WebGpuDevice implements Device {
     this.gpu.destroy();
   }
 
-  private fail(reason: string): void {
+  fail(reason: string): void {
     if (this.failed !== null) return;
     this.failed = reason;
     this.queue.clear();
