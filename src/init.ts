@@ -100,13 +100,12 @@ export async function init(options: InitOptions = {}): Promise<Device> {
 const only = (options: Omit<InitOptions, "device">, own: readonly string[]): Omit<InitOptions, "device"> =>
   Object.fromEntries(Object.entries(options).filter(([name]) => COMMON.includes(name) || own.includes(name)));
 
+const plain = (x: unknown): x is Record<string, unknown> => x?.constructor === Object;
 /** Equal by value where they are plain objects or addresses; what is undefined counts as missing. */
-function equal(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (a instanceof URL && b instanceof URL) return a.href === b.href;
-  const plain = (x: unknown): x is Record<string, unknown> => x instanceof Object && x.constructor === Object;
-  return plain(a) && plain(b) && Object.keys({ ...a, ...b }).every((name) => equal(a[name], b[name]));
-}
+const equal = (a: unknown, b: unknown): boolean =>
+  plain(a) && plain(b)
+    ? Object.keys({ ...a, ...b }).every((name) => equal(a[name], b[name]))
+    : a === b || (a instanceof URL && b instanceof URL && a.href === b.href);
 
 const lives = ({ device }: Made): boolean => device === null || device.deref()?.failed === null;
 

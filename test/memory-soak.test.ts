@@ -7,7 +7,7 @@ import { nn, optim } from "../src/index.ts";
 import { collect, used } from "./heap.ts";
 import { variable } from "./place.ts";
 
-const STEPS = Number(variable("SOAK_STEPS") ?? 150_000);
+const STEPS = Number(variable("SOAK_STEPS") ?? 600_000);
 const MINUTES = Number(variable("SOAK_MINUTES") ?? 0);
 /** Where levels are taken: parts of the run. */
 const PARTS = [0.02, 0.1, 0.5, 1];
@@ -122,16 +122,16 @@ async function soak(): Promise<void> {
   console.log(`${steps} steps, ${run.thrown} throws, ${run.faults} faults\n${table(levels)}`);
   assert.is(run.thrown, rounds);
   assert.is(run.faults, rounds);
-  const [first, early, ...late] = levels as [Level, Level, Level, Level];
+  const [first, early] = levels as [Level, Level, Level, Level];
   const flat = (what: keyof Level, from: Level, most = 1.1): void => {
     for (const l of levels.slice(levels.indexOf(from) + 1))
       assert.ok(l[what] <= most * from[what], `${what} at ${l.part * 100} %:\n${table(levels)}`);
   };
-  for (const what of ["mostTensors", "mostLive", "reserved", "tensors", "live"] as const) flat(what, first);
-  // At two per cent of a short run code is still being compiled.
-  flat("heap", MINUTES >= 5 ? first : early);
+  // Two per cent of a short run are too few steps for tensors to level off, and code is still being compiled.
+  const from = Math.max(STEPS, 1e6 * MINUTES) >= 1_500_000 ? first : early;
+  for (const what of ["mostTensors", "mostLive", "reserved", "heap"] as const) flat(what, from);
+  for (const what of ["tensors", "live"] as const) flat(what, first);
   flat("rss", early, 1.5);
-  assert.is(late.length, 2);
   await device.dispose();
 }
 

@@ -70,8 +70,8 @@ export function press(memory: Held): void {
 }
 
 /** Collects what nobody holds, and lets the event loop turn for the finalizers. */
-export async function collectNow(): Promise<void> {
+export function collectNow(): Promise<void> {
   host.handOver();
   host.collect();
-  await yieldOnce();
+  return yieldOnce();
 }

@@ -50,7 +50,7 @@ export class WasmDevice implements Device {
   failed: string | null = null;
   private readonly names: readonly string[];
   private readonly pool: Pool;
-  private readonly runner: Runner;
+  private runner: Runner;
   /** Place in the function table of each export. */
   private readonly indices: ReadonlyMap<string, number>;
   /** Made when first asked for. */
@@ -404,7 +404,8 @@ export class WasmDevice implements Device {
   async dispose(): Promise<void> {
     if (this.failed === null) this.fail("it was disposed of");
     this.torn = null;
-    for (const part of [this.memoryOf, this.runner, this.pool]) part.letGo();
+    this.memoryOf.letGo();
+    this.runner = null!;
   }
 
   /** Workers that never came are no failure: what they would have done is done by those that are there. */

@@ -201,9 +201,9 @@ export class Memory extends Usage {
   /** Of the host's memory: the device is disposed of. */
   letGo(): void {
     this.memory = null!;
-    this.i32 = new Int32Array(0);
-    this.u32 = new Uint32Array(0);
-    this.f32 = new Float32Array(0);
+    this.i32 = new Int32Array();
+    this.u32 = new Uint32Array();
+    this.f32 = new Float32Array();
     this.reservedBytes = 0;
   }
 

@@ -123,12 +123,6 @@ export class Pool {
     unheld.register(device, this);
   }
 
-  /** Of the shared memory. */
-  letGo(): void {
-    this.most = this.readyCount;
-    this.words = new Int32Array(0);
-  }
-
   end(): void {
     if (this.ended) return;
     this.ended = true;
@@ -139,6 +133,9 @@ export class Pool {
     Atomics.notify(this.words, epoch);
     for (const w of this.workers) w.terminate();
     this.workers = [];
+    // The memory goes with them.
+    this.most = this.readyCount;
+    this.words = new Int32Array();
   }
 }
 

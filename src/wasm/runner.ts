@@ -45,7 +45,7 @@ export class Runner {
   /** What a kernel reported and nobody has thrown yet. */
   fault: WasmgradError | null = null;
   private run: Run | null = null;
-  private exports: Exports;
+  private readonly exports: Exports;
   private readonly memory: Memory;
   private readonly pool: Pool;
   private readonly names: readonly string[];
@@ -57,12 +57,6 @@ export class Runner {
     this.pool = pool;
     this.names = names;
     this.state = state;
-  }
-
-  /** Of the instance, which holds the memory. */
-  letGo(): void {
-    this.run = null;
-    this.exports = null!;
   }
 
   /** True while thread 0 is away from a barrier that others have not reached. */

@@ -1,8 +1,8 @@
 // From a wasm file to a compiled module: reads, checks what came, and says in words what is wrong with it.
 import { fail } from "../core/error.ts";
 import { reason } from "../host/fetch.ts";
-import { checkIntegrity } from "../host/integrity.ts";
 import { builtin, hasBuiltins } from "../host/node.ts";
+import { part } from "../host/part.ts";
 import { version } from "../version.ts";
 import { FILES, fromSources, urlOf } from "./address.ts";
 import { carriedBytes } from "./carried.ts";
@@ -143,7 +143,10 @@ async function fromBytes(
   integrity: string | undefined,
   file: string,
 ): Promise<Loaded> {
-  if (integrity !== undefined) await checkIntegrity(bytes, integrity, name);
+  if (integrity !== undefined) {
+    const { checkIntegrity } = await part("init", () => import("../host/integrity.ts"));
+    await checkIntegrity(bytes, integrity, name);
+  }
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d)
     fail("init", `${name}: a wasm file is expected, ${looks(bytes)}: ${remedy(file)}`);
   const module = await WebAssembly.compile(bytes).catch((error: Error) => {
