@@ -33,20 +33,11 @@ const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:facts|index|matmul|name
 
 /**
  * Modules lie in the order in which they are first imported. What comes to lie within 32 kB, as far as gzip looks back, decides over
- * 1 % of a page: these first is the best of a dozen orders.
+ * 1 % of a page: these first is the best of some hundred orders.
  */
 const FIRST = [
-  ...[
-    "wasm/load",
-    "program/passes/index",
-    "wasm/program",
-    "wasm/device",
-    "capture",
-    "host/workers",
-    "print",
-    "init",
-    "ops/write",
-  ],
+  ...["host/workers", "wasm/load", "wasm/pool", "program/passes/index", "wasm/device", "wasm/program"],
+  ...["init", "host/probe", "print", "capture", "ops/write"],
 ];
 const order = {
   name: "order",
