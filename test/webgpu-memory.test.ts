@@ -11,7 +11,7 @@ const turn = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
 
 gpuTest("every wait on WebGPU", async () => {
   const other = await w.init({ threads: 1 });
-  const device = await w.init({ device: "webgpu" });
+  const device = await w.init({ device: "webgpu", maximumMemory: 160 * MB });
   await flat(device, other);
   for (const d of [device, other]) await d.dispose();
 });

@@ -1,6 +1,6 @@
 // When a device's memory is worth a garbage collection, and when it had better grow ahead. Plain numbers: no device.
 
-/** What is held that is never worth a collection; a quarter of the memory where that is less. */
+/** What is held that is never worth a collection, where the device does not say; a quarter of the memory where that is less. */
 const LEAST = 40 << 20;
 
 /** Bytes that a live storage costs besides its own: its block is a multiple of 64, and the host has some 250 of objects for it. */
@@ -36,8 +36,8 @@ export class Growth {
   private most = 0;
   private stride = 0;
 
-  constructor(maximumBytes = Number.POSITIVE_INFINITY) {
-    this.least = Math.min(LEAST, maximumBytes / 4);
+  constructor(maximumBytes = Number.POSITIVE_INFINITY, least = LEAST) {
+    this.least = Math.min(least, maximumBytes / 4);
   }
 
   /** A collection that leaves no more than this has found all there is to find. */

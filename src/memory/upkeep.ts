@@ -12,6 +12,8 @@ export interface Held {
   readonly heldBytes: number;
   readonly reservedBytes: number;
   readonly maximum: number;
+  /** Bytes that are never worth a collection. */
+  readonly least?: number;
   /** Takes so many bytes from the host in advance, if it gives them. */
   reserve?(bytes: number): void;
   growth?: Growth;
@@ -43,7 +45,7 @@ const yieldOnce = (): Promise<void> => new Promise((resolve) => host.turn(resolv
 /** As a device's `upkeep`: yields at least every 50 ms, and collects when that is worth it; null where there is no need. */
 export function keepUp(memory: Held): Promise<void> | null {
   if (memory.turning !== null) return memory.turning;
-  memory.growth ??= new Growth(memory.maximum);
+  memory.growth ??= new Growth(memory.maximum, memory.least);
   const { growth } = memory;
   // On its own line: where there is no `reserve`, its arguments would not be looked at either.
   const ahead = growth.observe(memory.liveBytes, memory.reservedBytes, memory.heldBytes, host.tensors());

@@ -58,6 +58,8 @@ export class Memory extends Usage {
   reservedBytes = 0;
   /** Most bytes of all buffers together. */
   readonly maximum: number;
+  /** A GPU fills as much in the time that a collection takes. */
+  readonly least = 256 << 20;
   /** For tests: buffers made. */
   made = 0;
   private readonly gpu: GPUDevice;
