@@ -11,7 +11,16 @@ import { environment } from "./environment.ts";
 import { built } from "./published/pack.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const FILES = ["threads", "capture", "captured", "messages-public", "memory", "memory-loop", "memory-soak"];
+const FILES = [
+  "threads",
+  "capture",
+  "captured",
+  "messages-public",
+  "memory",
+  "memory-loop",
+  "memory-soak",
+  "memory-devices",
+];
 const variables: Record<string, string> =
   process.env.WEBGPU_CASES === "all" ? {} : { MEMORY_STEPS: "5000", SOAK_STEPS: "200000" };
 
