@@ -33,9 +33,12 @@ const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:facts|index|matmul|name
 
 /**
  * Modules lie in the order in which they are first imported. What comes to lie within 32 kB, as far as gzip looks back, decides over
- * 1 % of a page: these first is the best of a dozen orders.
+ * 1 % of a page: these first is the best of some hundred orders.
  */
-const FIRST = ["host/workers", "wasm/device", "init", "capture"];
+const FIRST = [
+  ...["host/workers", "wasm/load", "wasm/pool", "program/passes/index", "wasm/device", "wasm/program"],
+  ...["init", "host/probe", "capture", "ops/write"],
+];
 const order = {
   name: "order",
   transform: {

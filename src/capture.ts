@@ -59,6 +59,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   let variants: Variant[] = [];
   let clock = 0;
   const stats = { programs: 0, calls: 0, replays: 0 };
+  /** A replay that found no room, for the collection that makes some: it asks before anything runs. */
+  let again: (() => R) | null = null;
 
   const call = (inputs: A): R => {
     if (mode.recording !== null)
@@ -84,7 +86,18 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
       stats.programs = variants.filter((v) => v.stage === "kept").length;
     }
     for (const i of variant.written) if (dense[i] !== inputs[i]) writesCopy(inputs[i]!, i);
-    return replay(variant, device, dense) as R;
+    try {
+      return replay(variant, device, dense) as R;
+    } catch (error) {
+      if ((error as WasmgradError).full) {
+        again = () => {
+          for (const x of dense) alive("capture", x);
+          if (variant.program === null) throw error;
+          return replay(variant, device, dense) as R;
+        };
+      }
+      throw error;
+    }
   };
 
   const choose = (dense: readonly Tensor[]): Variant => {
@@ -113,7 +126,12 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     try {
       result = call(inputs);
     } catch (error) {
-      throw error instanceof Differing ? await error.told() : error;
+      const retry = again;
+      again = null;
+      if (error instanceof Differing) throw await error.told();
+      if (retry === null) throw error;
+      await maybeYield(inputs[0]?.device ?? defaultDevice());
+      result = retry();
     }
     const pause = maybeYield(inputs[0]?.device ?? defaultDevice());
     if (pause !== null) await pause;

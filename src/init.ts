@@ -9,10 +9,10 @@ import {
   setDefaultDevice,
 } from "./core/device.ts";
 import { expectOptions, fail, given } from "./core/error.ts";
-import { count } from "./core/lifetime.ts";
+import { count, handToNet } from "./core/lifetime.ts";
 import { part } from "./host/part.ts";
-import { clock, collector } from "./host/probe.ts";
-import { setHost } from "./memory/upkeep.ts";
+import { clock, collector, turn } from "./host/probe.ts";
+import { collectNow, setHost } from "./memory/upkeep.ts";
 import { setText } from "./methods.ts";
 import { setFinder, setMover } from "./ops/follow.ts";
 import { WasmDevice } from "./wasm/device.ts";
@@ -30,29 +30,41 @@ export interface InitOptions extends WasmOptions {
   powerPreference?: "high-performance" | "low-power";
   /** WebGPU: a GPUDevice that is there already. */
   gpu?: unknown;
+  /** True: another device, although one that was made with the same options lives. False by default. */
+  fresh?: boolean;
 }
 
-const COMMON = ["device", "debug", "deterministic", "maximumMemory"];
+const COMMON = ["device", "fresh", "debug", "deterministic", "maximumMemory"];
 const OWN: Record<string, readonly string[]> = {
   wasm: ["simd", "threads", "wasm", "integrity", "worker"],
   webgpu: ["powerPreference", "gpu"],
 };
 const AUTO = "auto: wasm until calibrate(model, sample) has measured both and chosen";
 
-/** The latest device of each name, and the options that it was made with. */
-const latest = new Map<string, Device>();
-const making = new Map<string, Promise<Device>>();
+/** A device that was made, or is being made. It is not kept alive by standing here. */
+interface Made {
+  readonly name: string;
+  /** What was asked for. */
+  readonly options: object;
+  /** Settles when it is made, or cannot be. */
+  making: Promise<void> | null;
+  device: WeakRef<Device> | null;
+}
+/** The latest last. */
+let made: Made[] = [];
+/** So many devices that live are worth a look whether somebody holds them. */
+const MANY = 4;
 /** What else there is to say about a device. */
 const notes = new WeakMap<Device, string>();
 /** Options of `init` for the WebGPU device that is made when it is first asked for. */
 let lazily: Omit<InitOptions, "device"> = {};
 
 /**
- * Makes a device and lets new tensors go to it. A second call makes another one; earlier devices live on with their
- * tensors.
+ * Makes a device and lets new tensors go to it. Where one lives that was made with the same options, that one is given again,
+ * unless `fresh` asks for another. Devices live for as long as somebody holds them or a tensor on them, and until `dispose()`.
  */
 export async function init(options: InitOptions = {}): Promise<Device> {
-  const { device: wanted = "wasm", ...rest } = options ?? {};
+  const { device: wanted = "wasm", fresh = false, ...rest } = options ?? {};
   const auto = wanted === "auto";
   if (typeof (wanted as Device | null)?.launch === "function") {
     expectOptions("init", options, "device");
@@ -61,9 +73,12 @@ export async function init(options: InitOptions = {}): Promise<Device> {
   }
   if (!auto && (typeof wanted !== "string" || !Object.hasOwn(OWN, wanted)))
     fail("init", `device ${given(wanted)}: "wasm", "webgpu", "auto" or a device is expected`);
-  const own = auto ? Object.values(OWN).flat() : OWN[wanted]!;
+  const own = auto ? Object.values(OWN).flat() : OWN[wanted as string]!;
   expectOptions(`init (${wanted})`, options, [...COMMON, ...own].join(" "));
-  const device = await make(auto ? "wasm" : wanted, auto ? only(rest, OWN.wasm!) : rest);
+  const name = auto ? "wasm" : (wanted as string);
+  const key = { ...rest, device: wanted };
+  const same = (one: Made): boolean => !fresh && equal(one.options, key);
+  const device = await shared(same, name, auto ? only(rest, OWN.wasm!) : rest, key);
   if (auto) {
     lazily = only(rest, OWN.webgpu!);
     note(device, AUTO);
@@ -76,35 +91,65 @@ export async function init(options: InitOptions = {}): Promise<Device> {
 const only = (options: Omit<InitOptions, "device">, own: readonly string[]): Omit<InitOptions, "device"> =>
   Object.fromEntries(Object.entries(options).filter(([name]) => COMMON.includes(name) || own.includes(name)));
 
-async function make(name: string, options: Omit<InitOptions, "device">): Promise<Device> {
-  let made: Device;
+const plain = (x: unknown): x is Record<string, unknown> => x?.constructor === Object;
+/** Equal by value where they are plain objects or addresses; what is undefined counts as missing. */
+const equal = (a: unknown, b: unknown): boolean =>
+  plain(a) && plain(b)
+    ? Object.keys({ ...a, ...b }).every((name) => equal(a[name], b[name]))
+    : a === b || (a instanceof URL && b instanceof URL && a.href === b.href);
+
+const lives = ({ device }: Made): boolean => device === null || device.deref()?.failed === null;
+
+/** The latest device that fits and lives, also one that is being made; else another one. What is asked for twice at once is made once. */
+async function shared(fits: (one: Made) => boolean, ...asked: Parameters<typeof make>): Promise<Device> {
+  for (;;) {
+    const one = made.filter((other) => fits(other) && lives(other)).at(-1);
+    if (one === undefined) return make(...asked);
+    await one.making;
+    const device = one.device?.deref();
+    if (device?.failed === null) return device;
+  }
+}
+
+/** Makes a device, for which `key` was asked. */
+function make(name: string, options: InitOptions, key: object): Promise<Device> {
+  const device = create(name, options).then(async (d) => {
+    if (d.canBlock) setText(await part("init", () => import("./text.ts")));
+    return d;
+  });
+  const one: Made = { name, options: key, making: null, device: null };
+  one.making = device.then(
+    (d) => {
+      one.device = new WeakRef(d);
+    },
+    () => {
+      made = made.filter((other) => other !== one);
+    },
+  );
+  made.push(one);
+  return device;
+}
+
+async function create(name: string, options: InitOptions): Promise<Device> {
+  setHost({ collect: await collector(), now: clock(), handOver: handToNet, tensors: () => count.tensors, turn });
+  if (made.length > MANY) await collectNow();
+  made = made.filter(lives);
   if (name === "webgpu") {
     const { WebGpuDevice } = await part("init", () => import("./webgpu/device.ts"));
-    made = await WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
-  } else {
-    if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
-      fail("init", `simd ${given(options.simd)}: "simd", "relaxed" or "256" is expected`);
-    }
-    made = await WasmDevice.create(options);
+    return WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
   }
-  if (made.canBlock) setText(await part("init", () => import("./text.ts")));
-  setHost({ collect: await collector(), now: clock() });
-  latest.set(name, made);
-  return made;
+  if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
+    fail("init", `simd ${given(options.simd)}: "simd", "relaxed" or "256" is expected`);
+  }
+  return WasmDevice.create(options);
 }
 
 setMover(() => part("to", () => import("./ops/move.ts")));
 
 setFinder(async (name) => {
   if (!Object.hasOwn(OWN, name)) fail("to", `device ${given(name)}: "wasm" or "webgpu" is expected`);
-  const there = latest.get(name);
-  if (there !== undefined && there.failed === null) return there;
-  let found = making.get(name);
-  if (found === undefined) {
-    found = make(name, name === "webgpu" ? lazily : {}).finally(() => making.delete(name));
-    making.set(name, found);
-  }
-  return found;
+  const options = name === "webgpu" ? lazily : {};
+  return shared((one) => one.name === name, name, options, { ...options, device: name });
 });
 
 /** What the default device is: build, threads, and why. */

@@ -3,7 +3,7 @@
 import type { Device, TypedData } from "./core/device.ts";
 import { DTYPES, type DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
-import { maybeYield } from "./core/lifetime.ts";
+import { maybeYield, withRoom } from "./core/lifetime.ts";
 import { valuesOf } from "./core/op.ts";
 import { refuseInCapture } from "./core/recording.ts";
 import { show } from "./core/shape.ts";
@@ -32,9 +32,7 @@ export async function data(x: Tensor): Promise<TypedData> {
   const dense = readable("data", x);
   const values = dense.device.read(dense, dense.numel, dense.dtype);
   if (dense !== x) dense.release("data()");
-  const result = await values;
-  await maybeYield(x.device);
-  return result;
+  return values;
 }
 
 /** As `data()`, without a promise, where this thread may wait. @internal */
@@ -74,9 +72,12 @@ export function to(x: Tensor, target: Device | string): Tensor | Promise<Tensor>
 async function move(x: Tensor, target: Device | string): Promise<Tensor> {
   alive("to", x);
   const device = await deviceOf(target);
-  if (x.device === device) return x;
-  const values = await data(x);
-  const moved = fromData(values, x.shape, x.dtype, { device, label: x.storage.label });
-  moved.requiresGrad = x.requiresGrad;
-  return moved;
+  if (x.device !== device) {
+    const values = await data(x);
+    const moved = await withRoom(device, () => fromData(values, x.shape, x.dtype, { device, label: x.storage.label }));
+    moved.requiresGrad = x.requiresGrad;
+    x = moved;
+  }
+  await maybeYield(device);
+  return x;
 }

@@ -32,7 +32,7 @@ interface Simulated {
 }
 
 async function simulated(): Promise<Simulated> {
-  const device = (await w.init({ threads: 1 })) as WasmDevice;
+  const device = (await w.init({ threads: 1, fresh: true })) as WasmDevice;
   const sim: Simulated = { device, cost: () => 0, runs: 0 };
   let owed = 0;
   const made = device.program.bind(device);

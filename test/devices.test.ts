@@ -67,7 +67,7 @@ test("pages can load it: there is no module of a host in it", async () => {
 });
 
 test("a small run: every point, the same losses, sizes that end where a device does", async () => {
-  const [one, two] = [await w.init({ threads: 1 }), await w.init({ threads: 1 })];
+  const [one, two] = [await w.init({ threads: 1 }), await w.init({ threads: 1, fresh: true })];
   const list = [
     { name: "wasm, 1 thread", device: one, software: false },
     { name: "WebGPU, software adapter", device: two, software: true },

@@ -11,8 +11,18 @@ import { environment } from "./environment.ts";
 import { built } from "./published/pack.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const FILES = ["threads", "capture", "captured", "messages-public", "memory", "memory-loop"];
-const variables: Record<string, string> = process.env.WEBGPU_CASES === "all" ? {} : { MEMORY_STEPS: "5000" };
+const FILES = [
+  "threads",
+  "capture",
+  "captured",
+  "messages-public",
+  "memory",
+  "memory-loop",
+  "memory-soak",
+  "memory-devices",
+];
+const variables: Record<string, string> =
+  process.env.WEBGPU_CASES === "all" ? {} : { MEMORY_STEPS: "5000", SOAK_STEPS: "200000" };
 
 /** A test file on dist/, in Node. */
 function inNode(file: string): Promise<string> {

@@ -31,6 +31,73 @@ test("memory grows ahead for what is seen twice, and a collection comes before i
   assert.ok(early <= 100 * MB, `${early / MB} MB`);
 });
 
+test("tensors are collected by their number, at twice of what a collection leaves, and behind a request that failed", async () => {
+  const growth = new Growth();
+  const [few, bytes] = [24576, 1 << 20];
+  const collected = async (left: { held: number; tensors: number }): Promise<number> => {
+    let turns = 0;
+    const turn = async (): Promise<void> => void turns++;
+    await growth.collect(
+      () => true,
+      turn,
+      () => left.held,
+      () => left.tensors,
+    );
+    growth.settle(left.held, left.held, left.tensors);
+    return turns;
+  };
+  const crowded = (tensors: number): boolean => {
+    growth.observe(bytes, 8 * bytes, bytes, tensors);
+    return growth.crowded;
+  };
+  assert.not.ok(crowded(few));
+  assert.ok(crowded(few + 1));
+  assert.is(await collected({ held: bytes, tensors: 20 }), 1, "all that there is to find went at once");
+  assert.not.ok(crowded(few));
+  assert.ok(crowded(few + 1));
+  assert.is(await collected({ held: bytes, tensors: 20_000 }), 6, "it waits for the finalizers of what somebody holds");
+  assert.not.ok(crowded(40_000));
+  assert.ok(crowded(40_001));
+  await collected({ held: bytes, tensors: 20 });
+  assert.ok(crowded(few + 1), "what went lets it settle lower");
+  // A request that failed: whatever is held, and however much it was before.
+  growth.settle(400 * bytes, 400 * bytes, 5);
+  growth.observe(400 * bytes, 512 * bytes);
+  await collected({ held: 400 * bytes, tensors: 5 });
+  growth.observe(400 * bytes, 512 * bytes);
+  assert.not.ok(growth.crowded);
+  growth.press();
+  assert.ok(growth.crowded);
+  assert.is(await collected({ held: 400 * bytes, tensors: 5 }), 6);
+});
+
+test("of a plain step the loss alone is left to the collector", async () => {
+  const device = await w.init({ threads: 1 });
+  const net = new nn.Sequential(new nn.Linear(8, 16), new nn.ReLU(), new nn.Linear(16, 4));
+  const optimizer = new optim.Adam(net.parameters(), { lr: 1e-3 });
+  const [x, t] = [w.randn([16, 8]), w.randn([16, 4])];
+  const y = w.zeros([16], { dtype: "int32" });
+  const losses: Record<string, () => w.Tensor> = {
+    "a loss": () => w.crossEntropy(net.forward(x), y),
+    ops: () => net.forward(x).sub(t).abs().mean(),
+    "a penalty": () => w.mseLoss(net.forward(x), t).add(net.parameters()[0]!.abs().sum().mul(0.1)),
+    views: () => net.forward(x).t().reshape([64]).view([8, 8]).sum(),
+  };
+  for (const [name, loss] of Object.entries(losses)) {
+    const step = (): void => {
+      optimizer.zeroGrad();
+      const l = loss();
+      l.backward();
+      optimizer.step();
+    };
+    for (let i = 0; i < 3; i++) step();
+    const before = count.tensors;
+    for (let i = 0; i < 10; i++) step();
+    assert.is(count.tensors - before, 10, name);
+  }
+  await device.dispose();
+});
+
 test("where a collection can only be asked for, it is asked for again until nothing more comes", async () => {
   /** Turns and requests until it ends, with `falls` saying at which turns something is released. */
   const collected = async (falls: (turn: number) => boolean): Promise<[number, number]> => {

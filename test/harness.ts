@@ -434,7 +434,7 @@ export function guard(device: WasmDevice): () => void {
   };
   device.free = (storage) => {
     const words = guarded.get(storage);
-    if (words !== undefined) look(storage, words);
+    if (words !== undefined && device.failed === null) look(storage, words);
     guarded.delete(storage);
     free(storage);
   };

@@ -14,7 +14,8 @@ const module = (name: string, text: string): Uint8Array => {
   const content = [name.length, ...new TextEncoder().encode(name + text)];
   return Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 0, content.length, ...content);
 };
-const given = (wasm: unknown, more: w.InitOptions = {}) => w.init({ threads: 1, wasm: wasm as Any, ...more });
+const given = (wasm: unknown, more: w.InitOptions = {}) =>
+  w.init({ threads: 1, wasm: wasm as Any, fresh: true, ...more });
 
 /** Asks for a wasm file at an address on the loopback, where `answer` answers. */
 async function served(answer: (response: ServerResponse) => unknown, close = false): Promise<unknown> {
@@ -95,6 +96,6 @@ export const wasmFiles: Record<string, () => unknown> = {
   "memory: refused": () =>
     withMemory(
       () => true,
-      () => w.init({ threads: 1 }),
+      () => w.init({ threads: 1, fresh: true }),
     ),
 };

@@ -118,7 +118,7 @@ const core: Cases = {
   },
   "memory: it runs out": async () => {
     const before = w.defaultDevice();
-    const device = await w.init({ threads: 1, simd: "simd", maximumMemory: 2 ** 23 });
+    const device = await w.init({ threads: 1, fresh: true, simd: "simd", maximumMemory: 2 ** 23 });
     try {
       const held = [w.full([1 << 19], 1), w.rand([1 << 18])];
       for (;;) held.push(ones([1 << 18]));
@@ -144,7 +144,7 @@ const core: Cases = {
   "fault: a probability out of range": () => w.binaryCrossEntropy(tensor([0.5, 1.5]), tensor([1, 0])).item(),
   "device: disposed of": async () => {
     const before = w.defaultDevice();
-    const device = await w.init({ threads: 1 });
+    const device = await w.init({ threads: 1, fresh: true });
     w.setDefaultDevice(before);
     await device.dispose();
     return ones([2], { device });

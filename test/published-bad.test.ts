@@ -107,7 +107,7 @@ const says = (message: string, words: RegExp): void => assert.ok(words.test(mess
 /** What `init` says no with; of ours, and nothing about how the package is built. */
 async function refusal(options: Package.InitOptions, from = w): Promise<string> {
   try {
-    await from.init({ threads: 1, ...options });
+    await from.init({ threads: 1, fresh: true, ...options });
   } catch (error) {
     const { message, stack } = error as Error;
     assert.instance(error, from.WasmgradError, stack);
@@ -286,7 +286,7 @@ async function withMost(pages: number, use: () => Promise<void>): Promise<void> 
 test("what the host does not reserve is halved, and info names the outcome", async () => {
   for (const threads of [1, 2]) {
     await withMost(20_000, async () => {
-      await w.init({ threads });
+      await w.init({ threads, fresh: true });
       const info = w.info() as Package.DeviceInfo & { maximumMemory?: number };
       assert.is(info.maximumMemory, 16_384 * 65_536);
       assert.is(info.threads, threads);

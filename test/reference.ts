@@ -106,7 +106,9 @@ export class ReferenceDevice implements Device {
   }
 
   async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
-    return this.readSync(buffer, count, dtype);
+    const data = this.readSync(buffer, count, dtype);
+    await this.upkeep();
+    return data;
   }
 
   readSync({ storage, offset }: Buffer, count: number, dtype: DType): TypedData {

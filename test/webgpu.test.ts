@@ -18,7 +18,7 @@ import { gpuTest } from "./webgpu-adapter.ts";
 
 /** A device with a GPUDevice of its own. */
 const make = async (options: w.InitOptions = {}): Promise<WebGpuDevice> =>
-  (await w.init({ ...options, device: "webgpu" })) as WebGpuDevice;
+  (await w.init({ fresh: true, ...options, device: "webgpu" })) as WebGpuDevice;
 
 /** A device on the GPUDevice that the tests with the CNN share, which keeps pipelines: compiling is most of their time. */
 let shared: ReturnType<typeof counted> | undefined;

@@ -4,7 +4,7 @@ import { type Captured, capture } from "../capture.ts";
 import type { Device, Storage, TypedData } from "../core/device.ts";
 import { releaseSpent } from "../core/entry.ts";
 import { fail } from "../core/error.ts";
-import { handToNet, unhold } from "../core/lifetime.ts";
+import { handToNet, unhold, withRoom } from "../core/lifetime.ts";
 import { storageFor } from "../core/make.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { backward } from "../core/tape.ts";
@@ -64,7 +64,7 @@ export class Trial<A extends unknown[], R> {
     try {
       for (const x of tensorsOf(model)) {
         const data = await x.device.read(x, x.numel, x.dtype);
-        const storage = storageFor(x.offset + x.numel, x.dtype, x.storage.label, device);
+        const storage = await withRoom(device, () => storageFor(x.offset + x.numel, x.dtype, x.storage.label, device));
         storage.holders++;
         copies.set(x, storage);
         device.write({ storage, offset: x.offset }, data, x.dtype);

@@ -154,10 +154,10 @@ export interface Device {
   /** As `flush()`, without a promise, where this thread may wait (`canBlock`). */
   flushSync(): void;
   /**
-   * Between steps: a promise where the event loop had better turn, a collection is worth it, which `before` precedes, or the
-   * device has fallen behind. @internal
+   * At the end of every wait, those above included: a promise where the event loop had better turn, a collection is worth it, or
+   * the device has fallen behind. @internal
    */
-  upkeep(before: () => void): Promise<void> | null;
+  upkeep(): Promise<void> | null;
   /** Launches go into a recording from here on, and `alloc` gives virtual storages. @internal */
   record(): Recorder;
   /** Live bytes, and which ops asked for them. */

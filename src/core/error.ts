@@ -4,6 +4,8 @@
 export class WasmgradError extends Error {
   /** The class's name. */
   override name = "WasmgradError";
+  /** Memory has run out: after a wait the same request may succeed. @internal */
+  declare full?: true;
 }
 
 /** Throws `subject: detail`. @internal */

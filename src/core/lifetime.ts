@@ -4,6 +4,7 @@
 // a scope, the loader, `dispose()`, or, when none of these knew of it, by the FinalizationRegistry.
 
 import type { Device, Storage } from "./device.ts";
+import type { WasmgradError } from "./error.ts";
 import type { Recording } from "./recording.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -82,8 +83,19 @@ export function handToNet(): void {
   young = [];
 }
 
-/** Between steps: see `Device.upkeep`. @internal */
-export const maybeYield = (device: Device): Promise<void> | null => device.upkeep(handToNet);
+/** At the end of a wait that is none of the device's: see `Device.upkeep`. @internal */
+export const maybeYield = (device: Device): Promise<void> | null => device.upkeep();
+
+/** `make()`; where it finds no room, once more behind a collection. It does nothing but make. @internal */
+export async function withRoom<T>(device: Device, make: () => T): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error as WasmgradError).full) throw error;
+    await maybeYield(device);
+    return make();
+  }
+}
 
 /** What open scopes own: one list for all, the part of each behind that of the one around it. */
 const owned: Tensor[] = [];

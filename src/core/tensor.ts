@@ -201,6 +201,14 @@ export abstract class Tensor {
     this.hold = watch(this);
   }
 
+  /** It goes with its device and is no one else's: not counted, nor watched by the net, which would keep the device alive. @internal */
+  unwatched(): this {
+    gone(this, this.place);
+    count.tensors--;
+    this.hold = { storage: null };
+    return this;
+  }
+
   /** Releases, but not before the graphs that read it are consumed: for batches, which belong to the loader. @internal */
   releaseUnread(reason: string): void {
     if (this.readers === 0) this.release(reason);

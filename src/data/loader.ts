@@ -5,7 +5,7 @@
 // next releases the one before, in program order; `keep()` or `clone()` keeps one.
 import { type Device, defaultDevice, expectDevice } from "../core/device.ts";
 import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
-import { maybeYield } from "../core/lifetime.ts";
+import { withRoom } from "../core/lifetime.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fromData } from "../ops/data.ts";
@@ -111,10 +111,9 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
       const handedOver = device.handOver();
       next = start(k + 1);
       await handedOver;
-      await maybeYield(device);
       await now.ready;
-      const batch = fields.map((f, i) =>
-        fromData(now.arrays[i]!, [now.count, ...f.shape], f.dtype, { device, label: "batch" }),
+      const batch = await withRoom(device, () =>
+        fields.map((f, i) => fromData(now.arrays[i]!, [now.count, ...f.shape], f.dtype, { device, label: "batch" })),
       );
       yield batch as readonly Tensor[] as B;
       for (const x of batch) if (!x.kept) x.releaseUnread("the loader, which was asked for the next batch");

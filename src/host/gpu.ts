@@ -29,8 +29,11 @@ interface Package {
   globals: object;
 }
 
-/** Held for as long as the process lives: in Node, `navigator` must not hold it, or the process would not end. */
-let packaged: { module: Package; gpu: GPU } | null = null;
+/**
+ * Held for as long as the process lives: in Node, `navigator` must not hold it, or the process would not end. One that is collected
+ * takes what its devices use with it.
+ */
+let packaged: { module: Package; gpu: GPU; first: GPU } | null = null;
 /** SwiftShader unrolls the clearing of workgroup memory that this extension asks for: seconds a pipeline. A loop clears it too. */
 const SOFTWARE_FLAGS = ["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"];
 
@@ -50,7 +53,8 @@ async function entry(): Promise<{ gpu: GPU; from: string }> {
       );
     }
     Object.assign(globalThis, module.globals);
-    packaged = { module, gpu: module.create([]) };
+    const gpu = module.create([]);
+    packaged = { module, gpu, first: gpu };
   }
   return { gpu: packaged.gpu, from: 'the package "webgpu"' };
 }
@@ -69,7 +73,7 @@ export async function findGpu(given: GPUDevice | undefined, powerPreference: GPU
   }
   const { gpu, from } = await entry();
   let adapter = await gpu.requestAdapter({ powerPreference });
-  if (adapter !== null && packaged !== null && isSoftware(adapter.info)) {
+  if (adapter !== null && packaged !== null && packaged.gpu === packaged.first && isSoftware(adapter.info)) {
     packaged.gpu = packaged.module.create(SOFTWARE_FLAGS);
     adapter = await packaged.gpu.requestAdapter({ powerPreference });
   }

@@ -75,6 +75,10 @@ export function clock(): () => number {
   return () => ++looks * LOOK_MS;
 }
 
+/** Calls back when the event loop has turned: at once in Node, whose timers take a millisecond. Some test runners take it away. */
+export const turn: (f: () => void) => unknown =
+  (isNode() && globalThis.setImmediate) || ((f: () => void): unknown => setTimeout(f, 0));
+
 /** Bytes that are taken at a time to nudge the collector: phones refuse, or end the page, for more. They are never touched. */
 const NUDGE_BYTES = 16 << 20;
 /** Blocks that are held until they count as old, and blocks that are dropped at once, whose scavenges make the others old. */

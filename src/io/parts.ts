@@ -1,7 +1,8 @@
 // What `save` and `load` do besides reading and writing tensors of a device: loaded when first used.
-import type { Device } from "../core/device.ts";
+import { type Device, defaultDevice, expectDevice } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { expectOptions, fail } from "../core/error.ts";
+import { maybeYield, withRoom } from "../core/lifetime.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { download } from "../host/fetch.ts";
 import { clearLeftovers, hasFiles, readFile } from "../host/files.ts";
@@ -84,12 +85,9 @@ export async function loaded(
   file: unknown,
   options: { device?: Device; dtype?: DType },
 ): Promise<Record<string, Tensor>> {
-  if (typeof options !== "object" || options === null)
-    fail("load", `options: ${describeKind(options)}: an object is expected, as { device }`);
-  for (const name of Object.keys(options)) {
-    if (name !== "device" && name !== "dtype") fail("load", `unknown option ${shown(name)}: known are device, dtype`);
-  }
-  const { device, dtype: floats = "float32" } = options;
+  expectOptions("load", options, "device dtype");
+  const { device = defaultDevice(), dtype: floats = "float32" } = options;
+  expectDevice("load", device);
   if (floats !== "float32" && floats !== "float16") {
     const given = typeof floats === "string" ? shown(floats) : describeKind(floats);
     fail("load", `dtype ${given}: float32 or float16 is expected, for floats alone`);
@@ -101,8 +99,10 @@ export async function loaded(
     for (const entry of entries) {
       const { data, shape, dtype } = read(entry);
       const type = dtype === "float32" ? floats : dtype;
-      made.push([entry.key, fromData(data, shape, type, { device, label: shown(entry.key) })]);
+      const make = (): Tensor => fromData(data, shape, type, { device, label: shown(entry.key) });
+      made.push([entry.key, await withRoom(device, make)]);
     }
+    await maybeYield(device);
   } catch (error) {
     for (const [, x] of made) x.dispose();
     throw error;

@@ -1,10 +1,16 @@
 // When a device's memory is worth a garbage collection, and when it had better grow ahead. Plain numbers: no device.
 
-/** What is held that is never worth a collection; a quarter of the memory where that is less. */
+/** What is held that is never worth a collection, where the device does not say; a quarter of the memory where that is less. */
 const LEAST = 40 << 20;
 
 /** Bytes that a live storage costs besides its own: its block is a multiple of 64, and the host has some 250 of objects for it. */
 export const STORAGE_COST = 320;
+
+/**
+ * Live tensors that are never worth a collection. A tensor that nobody holds costs the host about 1 kB until it is collected, which
+ * no device's memory shows: it is a scalar most often, or a view. A collection takes 8 ms, tiny steps leave so many in some 300.
+ */
+const FEW_TENSORS = 3 << 13;
 
 /** Yields to the event loop to wait for finalizers behind a collection. */
 const MOST_YIELDS = 6;
@@ -18,23 +24,30 @@ const ASK_AGAIN = 4;
  * are held and two more strides do not fit, it is crowded: what a collection leaves then, say 6 MiB, is what it settles at.
  */
 export class Growth {
-  /** Collect now: what is held has doubled since it settled, or grown by a quarter and the next strides might not fit. */
+  /** Collect now: bytes or tensors have doubled since they settled, or bytes grown by a quarter and the next strides might not fit. */
   crowded = false;
   private readonly least: number;
   /** What was held behind the last collection. */
   private settled = 0;
+  private settledTensors = 0;
   private last = Number.POSITIVE_INFINITY;
   /** The most live bytes that came between two observations, and the second most: a model or data set is loaded once. */
   private most = 0;
   private stride = 0;
 
-  constructor(maximumBytes = Number.POSITIVE_INFINITY) {
-    this.least = Math.min(LEAST, maximumBytes / 4);
+  constructor(maximumBytes = Number.POSITIVE_INFINITY, least = LEAST) {
+    this.least = Math.min(least, maximumBytes / 4);
   }
 
   /** A collection that leaves no more than this has found all there is to find. */
-  get enough(): number {
-    return Math.max(this.least, this.settled);
+  private enough(heldBytes: number, tensors: number): boolean {
+    return heldBytes <= Math.max(this.least, this.settled) && tensors <= Math.max(FEW_TENSORS / 2, this.settledTensors);
+  }
+
+  /** Collect now, and wait for all that can go. */
+  press(): void {
+    this.crowded = true;
+    this.settled = 0;
   }
 
   /**
@@ -43,14 +56,16 @@ export class Growth {
    * later, by the chance of when the collector ran and where it left holes. `heldBytes` counts what storages cost besides
    * their bytes: a loop that keeps a million losses holds much more than four million bytes.
    */
-  observe(liveBytes: number, reservedBytes: number, heldBytes = liveBytes): number {
+  observe(liveBytes: number, reservedBytes: number, heldBytes = liveBytes, tensors = 0): number {
     const grown = liveBytes - this.last;
     this.last = liveBytes;
     this.stride = Math.max(this.stride, Math.min(this.most, grown));
     this.most = Math.max(this.most, grown);
     const worth = Math.max(this.least, 1.25 * this.settled);
     const tight = liveBytes + 2 * this.stride > reservedBytes;
-    this.crowded = heldBytes > (tight ? worth : Math.max(2 * this.least, 2 * this.settled));
+    this.crowded =
+      heldBytes > (tight ? worth : Math.max(2 * this.least, 2 * this.settled)) ||
+      tensors > Math.max(FEW_TENSORS, 2 * this.settledTensors);
     return tight && !this.crowded ? worth + 2 * this.stride : 0;
   }
 
@@ -59,11 +74,16 @@ export class Growth {
    * behind. Where `collect` is false it has only asked for a collection, which may itself take a while: a loop must not run
    * ahead of it.
    */
-  async collect(collect: () => boolean, yieldOnce: () => Promise<void>, held: () => number): Promise<void> {
+  async collect(
+    collect: () => boolean,
+    yieldOnce: () => Promise<void>,
+    held: () => number,
+    tensors: () => number = () => 0,
+  ): Promise<void> {
     const collected = !this.crowded || collect();
     let before = held();
     let most = collected ? MOST_YIELDS : IDLE_YIELDS;
-    for (let i = 0; i === 0 || (this.crowded && i < most && held() > this.enough); i++) {
+    for (let i = 0; i === 0 || (this.crowded && i < most && !this.enough(held(), tensors())); i++) {
       if (!collected && i % ASK_AGAIN === ASK_AGAIN - 1) collect();
       await yieldOnce();
       if (!collected && held() < before) most = i + IDLE_YIELDS;
@@ -72,8 +92,9 @@ export class Growth {
   }
 
   /** The event loop had its turn, behind a collection or not. */
-  settle(liveBytes: number, heldBytes = liveBytes): void {
+  settle(liveBytes: number, heldBytes = liveBytes, tensors = 0): void {
     this.last = liveBytes;
     if (this.crowded || heldBytes < this.settled) this.settled = heldBytes;
+    if (this.crowded || tensors < this.settledTensors) this.settledTensors = tensors;
   }
 }

@@ -2,7 +2,7 @@
 
 import { type Device, elementsOf, type Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { count } from "../core/lifetime.ts";
+import { count, maybeYield, withRoom } from "../core/lifetime.ts";
 import { lasting, storageFor } from "../core/make.ts";
 import { valuesOf } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
@@ -49,24 +49,28 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
     device.write({ storage, offset: 0 }, data, dtype);
     return storage;
   };
-  const placed: { storage: ReturnType<typeof place>; gradient: ReturnType<typeof place> | null }[] = [];
-  try {
-    for (const { x, data, gradient } of read) {
-      const storage = place(data, x, x.storage.label);
-      placed.push({ storage, gradient: null });
-      if (gradient !== null) placed[placed.length - 1]!.gradient = place(gradient, x, "gradient");
+  const placed = await withRoom(device, () => {
+    const made: { storage: ReturnType<typeof place>; gradient: ReturnType<typeof place> | null }[] = [];
+    try {
+      for (const { x, data, gradient } of read) {
+        const storage = place(data, x, x.storage.label);
+        made.push({ storage, gradient: null });
+        if (gradient !== null) made[made.length - 1]!.gradient = place(gradient, x, "gradient");
+      }
+      return made;
+    } catch (error) {
+      for (const { storage, gradient } of made) {
+        device.free(storage);
+        if (gradient !== null) device.free(gradient);
+      }
+      throw error;
     }
-  } catch (error) {
-    for (const { storage, gradient } of placed) {
-      device.free(storage);
-      if (gradient !== null) device.free(gradient);
-    }
-    throw error;
-  }
+  });
   read.forEach(({ x }, i) => {
     const { storage, gradient } = placed[i]!;
     moveTo(x, storage);
     x.setGrad(gradient === null ? null : lasting(gradient, x));
     x.leaf.home = null;
   });
+  await maybeYield(device);
 }

@@ -32,7 +32,7 @@ export function randomState(device: Device = defaultDevice()): Tensor {
 }
 
 function seeded(device: Device, seed: number): Tensor {
-  const state = empty([4], "int32", "random state", device).keep();
+  const state = empty([4], "int32", "random state", device).keep().unwatched();
   device.write(state, Int32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0), "int32");
   return state;
 }

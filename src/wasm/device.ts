@@ -53,7 +53,7 @@ export class WasmDevice implements Device {
   failed: string | null = null;
   private readonly names: readonly string[];
   private readonly pool: Pool;
-  private readonly runner: Runner;
+  private runner: Runner;
   /** Place in the function table of each export. */
   private readonly indices: ReadonlyMap<string, number>;
   /** Made when first asked for. */
@@ -118,15 +118,19 @@ export class WasmDevice implements Device {
     const scripts: [Script, Script] = [new Script(), new Script()];
     for (const s of scripts) s.place(place(SCRIPT_BYTES), SCRIPT_BYTES);
     memory.i32[SCRATCH_BASE >> 2] = place(threads * SCRATCH_BYTES);
+    // Workers keep what they report to: no closure here may hold the device itself.
+    let me: WeakRef<WasmDevice> | undefined;
     const pool = new Pool(memory.i32, threads, {
-      lost: (reason) => device.fail(reason),
-      fewer: (...said) => device.goOnWith(...said),
+      lost: (reason) => me?.deref()?.fail(reason),
+      fewer: (...said) => me?.deref()?.goOnWith(...said),
     });
     const whyMemory =
       memory.maximum < most.bytes ? `memory: the host reserves no more than ${memory.maximum} bytes` : most.why;
     const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
     const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
     const device = new WasmDevice(exports, memory, names, pool, info, options, scripts);
+    me = new WeakRef(device);
+    pool.endsWith(device);
     await pool.start(module, memory.memory, names, options.worker);
     return device;
   }
@@ -291,6 +295,7 @@ export class WasmDevice implements Device {
       return data!;
     } finally {
       if (--storage.holders === 0) this.free(storage);
+      await this.upkeep();
     }
   }
 
@@ -322,17 +327,22 @@ export class WasmDevice implements Device {
   async flush(): Promise<void> {
     this.check();
     this.submit();
-    await this.settled();
+    try {
+      await this.settled();
+    } finally {
+      await this.upkeep();
+    }
   }
 
   async handOver(): Promise<void> {
     this.check();
     this.submit();
     if (this.runner.stalled) await this.runner.drain();
+    await this.upkeep();
   }
 
-  upkeep(before: () => void): Promise<void> | null {
-    return keepUp(this.memoryOf, before);
+  upkeep(): Promise<void> | null {
+    return keepUp(this.memoryOf);
   }
 
   flushSync(): void {
@@ -436,6 +446,9 @@ export class WasmDevice implements Device {
 
   async dispose(): Promise<void> {
     if (this.failed === null) this.fail("it was disposed of");
+    this.torn = null;
+    this.memoryOf.letGo();
+    this.runner = null!;
   }
 
   /** Workers that never came are no failure: what they would have done is done by those that are there. */

@@ -7,7 +7,7 @@ import type { Device, Storage } from "../core/device.ts";
 import { fail, given } from "../core/error.ts";
 import { nextSerial } from "../core/fault.ts";
 import { isPhone } from "../host/probe.ts";
-import { type Held, Usage } from "../memory/usage.ts";
+import { type Live, Usage } from "../memory/usage.ts";
 
 const ALIGN = 64;
 const PAGE = 65536;
@@ -71,7 +71,7 @@ export class WasmStorage implements Storage {
 
 export class Memory extends Usage {
   protected readonly what = "memory";
-  readonly memory: WebAssembly.Memory;
+  memory: WebAssembly.Memory;
   readonly maximum: number;
   /** Views over the whole memory; made anew after growth. */
   i32: Int32Array;
@@ -172,7 +172,7 @@ export class Memory extends Usage {
     return block;
   }
 
-  protected held(): Iterable<Held> {
+  protected held(): Iterable<Live> {
     return [...this.blocks].filter(({ serial }) => serial !== 0);
   }
 
@@ -225,6 +225,15 @@ export class Memory extends Usage {
     this.u32 = new Uint32Array(this.memory.buffer);
     this.f32 = new Float32Array(this.memory.buffer);
     return true;
+  }
+
+  /** Of the host's memory: the device is disposed of. */
+  letGo(): void {
+    this.memory = null!;
+    this.i32 = new Int32Array();
+    this.u32 = new Uint32Array();
+    this.f32 = new Float32Array();
+    this.reservedBytes = 0;
   }
 
   /** Takes a block back. */

@@ -23,11 +23,14 @@ interface PoolEvents {
   fewer(threads: number, why: string, remedy: string): void;
 }
 
+/** Pools whose device nobody holds any more. */
+const unheld = new FinalizationRegistry<Pool>((pool) => pool.end());
+
 export class Pool {
   readonly threads: number;
   /** Every death comes in as an event. */
   readonly tellsOfDeath = tellsOfDeath();
-  private readonly words: Int32Array;
+  private words: Int32Array;
   private readonly events: PoolEvents;
   private workers: HostWorker[] = [];
   private readyCount = 1;
@@ -115,7 +118,13 @@ export class Pool {
     return this.readyCount;
   }
 
+  /** The workers end when nobody holds the device. */
+  endsWith(device: object): void {
+    unheld.register(device, this);
+  }
+
   end(): void {
+    if (this.ended) return;
     this.ended = true;
     clearTimeout(this.late);
     // Those that wait come back from wasm, where Deno's would sleep on: a program for no threads.
@@ -124,6 +133,9 @@ export class Pool {
     Atomics.notify(this.words, epoch);
     for (const w of this.workers) w.terminate();
     this.workers = [];
+    // The memory goes with them.
+    this.most = this.readyCount;
+    this.words = new Int32Array();
   }
 }
 

@@ -23,6 +23,7 @@ import { type Losses, lasts } from "../program/behind.ts";
 import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { Batch, EAGER } from "./batch.ts";
+import { listen } from "./events.ts";
 import { FAULT_BYTES, Faults } from "./faults.ts";
 import { readHalf, writeHalf } from "./half.ts";
 import { isHalf, type Limits } from "./kernel.ts";
@@ -112,10 +113,7 @@ export class WebGpuDevice implements Device {
     });
     this.eagerUniforms = this.uniforms(MOST_ROWS);
     this.batch = new Batch(this.pipelines, this.faults.word, MOST_ROWS);
-    gpu.onuncapturederror = (event) => this.report(event.error);
-    void gpu.lost.then(({ reason, message }) =>
-      this.fail(`the GPU device was lost (${reason === "destroyed" ? "destroyed" : message || reason})`),
-    );
+    listen(gpu, options.gpu === undefined, this);
   }
 
   static async create(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
@@ -339,9 +337,13 @@ export class WebGpuDevice implements Device {
     const { block, width } = storage as GpuStorage;
     if (isHalf(storage)) return readHalf(this, buffer, count);
     this.submit();
-    const bytes = await this.reads.take(block!.buffer, buffer.offset * width, count * width);
-    readable(storage);
-    return new TYPES[dtype].array(bytes, 0, count);
+    try {
+      const bytes = await this.reads.take(block!.buffer, buffer.offset * width, count * width);
+      readable(storage);
+      return new TYPES[dtype].array(bytes, 0, count);
+    } finally {
+      await this.upkeep();
+    }
   }
 
   readSync(): TypedData {
@@ -351,7 +353,11 @@ export class WebGpuDevice implements Device {
   async flush(): Promise<void> {
     this.check();
     this.submit();
-    await this.reads.take(this.faults.word.buffer, 0, 0);
+    try {
+      await this.reads.take(this.faults.word.buffer, 0, 0);
+    } finally {
+      await this.upkeep();
+    }
   }
 
   flushSync(): void {
@@ -361,11 +367,11 @@ export class WebGpuDevice implements Device {
 
   async handOver(): Promise<void> {
     this.flushSync();
-    await this.pace();
+    await this.upkeep();
   }
 
-  upkeep(before: () => void): Promise<void> | null {
-    return keepUp(this.memoryOf, before) ?? this.pace();
+  upkeep(): Promise<void> | null {
+    return keepUp(this.memoryOf) ?? this.pace();
   }
 
   /** When the GPU is far behind: a promise for when it has caught up. */
@@ -384,7 +390,7 @@ export class WebGpuDevice implements Device {
   }
 
   /** An error of the GPU's own: after it what was computed is not to be trusted. */
-  private report(error: GPUError): void {
+  report(error: GPUError): void {
     const what = error.constructor.name === "GPUOutOfMemoryError" ? "GPU memory has run out" : "the GPU refused work";
     this.fail(`${what}: ${error.message}`);
   }
@@ -414,7 +420,7 @@ export class WebGpuDevice implements Device {
     this.gpu.destroy();
   }
 
-  private fail(reason: string): void {
+  fail(reason: string): void {
     if (this.failed !== null) return;
     this.failed = reason;
     this.queue.clear();

@@ -6,7 +6,7 @@
 import type { Device, Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
 import { nextSerial } from "../core/fault.ts";
-import { type Held, mib, Usage } from "../memory/usage.ts";
+import { type Live, mib, Usage } from "../memory/usage.ts";
 
 const LEAST = 256;
 
@@ -61,6 +61,8 @@ export class Memory extends Usage {
   reservedBytes = 0;
   /** Most bytes of all buffers together. */
   readonly maximum: number;
+  /** A GPU fills as much in the time that a collection takes. */
+  readonly least = 256 << 20;
   /** For tests: buffers made. */
   made = 0;
   private readonly gpu: GPUDevice;
@@ -98,7 +100,7 @@ export class Memory extends Usage {
     return { buffer, size, id: ++this.ids, last: 0 };
   }
 
-  protected held(): Iterable<Held> {
+  protected held(): Iterable<Live> {
     return this.live;
   }
 
