@@ -36,7 +36,7 @@ const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:facts|index|matmul|name
  * 1 % of a page: these first is the best of some hundred orders.
  */
 const FIRST = [
-  ...["host/workers", "wasm/load", "wasm/pool", "program/passes/index", "wasm/device", "wasm/program"],
+  ...["wasm/load", "program/passes/index", "wasm/device", "wasm/program"],
   ...["init", "host/probe", "capture", "ops/write"],
 ];
 const order = {

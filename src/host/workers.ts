@@ -23,9 +23,6 @@ export interface Way {
 /** True where a worker that ended raises an event, whatever ended it; web workers have none for that. */
 export const tellsOfDeath = hasBuiltins;
 
-/** True where workers can be made. */
-export const hasWorkers = (): boolean => hasBuiltins() || typeof Worker !== "undefined";
-
 /**
  * The ways to start a worker here, in the order in which they should be tried: from the source, or from a file with it, which alone
  * counts where the user has `given` its address.

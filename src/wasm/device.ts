@@ -15,6 +15,7 @@ import type {
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { fail, given, WasmgradError } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
+import { part } from "../host/part.ts";
 import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
@@ -28,10 +29,10 @@ import { Launched, type Recorded } from "./launched.ts";
 import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
 import { chooseMaximum, Memory, WasmStorage } from "./memory.ts";
 import type { WasmOptions } from "./options.ts";
-import { chooseThreads, Pool } from "./pool.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
 import { addressOf, decode, kernel, nameOf, Script, type WasmKernel } from "./script.ts";
+import { ALONE, chooseThreads, type Threads } from "./threads.ts";
 
 /** Rows after which a script is handed over without anyone reading. */
 const MOST_ROWS = 512;
@@ -52,7 +53,7 @@ export class WasmDevice implements Device {
   );
   failed: string | null = null;
   private readonly names: readonly string[];
-  private readonly pool: Pool;
+  private readonly pool: Threads;
   private runner: Runner;
   /** Place in the function table of each export. */
   private readonly indices: ReadonlyMap<string, number>;
@@ -76,7 +77,7 @@ export class WasmDevice implements Device {
     exports: Exports,
     memory: Memory,
     names: readonly string[],
-    pool: Pool,
+    pool: Threads,
     info: DeviceInfo,
     options: WasmOptions,
     scripts: [Script, Script],
@@ -107,6 +108,7 @@ export class WasmDevice implements Device {
     }
     const most = chooseMaximum(options.maximumMemory);
     const { threads, why: whyThreads } = await chooseThreads(wanted);
+    const many = threads > 1 ? part("init", () => import("./pool.ts")) : null;
     const { module, build, why } = await load(options);
     const memory = new Memory(HEAP_BASE, most.bytes);
     const names = kernelNames(module);
@@ -120,10 +122,12 @@ export class WasmDevice implements Device {
     memory.i32[SCRATCH_BASE >> 2] = place(threads * SCRATCH_BYTES);
     // Workers keep what they report to: no closure here may hold the device itself.
     let me: WeakRef<WasmDevice> | undefined;
-    const pool = new Pool(memory.i32, threads, {
-      lost: (reason) => me?.deref()?.fail(reason),
-      fewer: (...said) => me?.deref()?.goOnWith(...said),
-    });
+    const events = {
+      lost: (reason: string) => me?.deref()?.fail(reason),
+      fewer: (...said: Parameters<WasmDevice["goOnWith"]>) => me?.deref()?.goOnWith(...said),
+    };
+    const workers = many === null ? null : new (await many).Pool(memory.i32, threads, events);
+    const pool = workers ?? ALONE;
     const whyMemory =
       memory.maximum < most.bytes ? `memory: the host reserves no more than ${memory.maximum} bytes` : most.why;
     const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
@@ -131,7 +135,7 @@ export class WasmDevice implements Device {
     const device = new WasmDevice(exports, memory, names, pool, info, options, scripts);
     me = new WeakRef(device);
     pool.endsWith(device);
-    await pool.start(module, memory.memory, names, options.worker);
+    await workers?.start(module, memory.memory, names, options.worker);
     return device;
   }
 

@@ -1,9 +1,11 @@
-// The worker pool: starts workers, counts those that are ready, and learns of those that died or never came.
+// The worker pool: starts workers, counts those that are ready, and learns of those that died or never came. Loaded where there is more
+// than one thread.
 import { fail, given } from "../core/error.ts";
-import { availableParallelism, canBlock, canShare } from "../host/probe.ts";
-import { type HostWorker, hasWorkers, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
+import { availableParallelism, canBlock } from "../host/probe.ts";
+import { type HostWorker, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
 import { urlOf } from "./address.ts";
-import { AWAKE, EPOCH, MAX_THREADS, READY, SPINS } from "./control.ts";
+import { AWAKE, EPOCH, READY, SPINS } from "./control.ts";
+import type { Threads } from "./threads.ts";
 import { WORKER } from "./worker.ts";
 
 /** Looks at a shared word before sleeping: some 30 µs, since a wake-up costs 10 µs and a hand-off 0.4 µs. */
@@ -26,7 +28,7 @@ interface PoolEvents {
 /** Pools whose device nobody holds any more. */
 const unheld = new FinalizationRegistry<Pool>((pool) => pool.end());
 
-export class Pool {
+export class Pool implements Threads {
   readonly threads: number;
   /** Every death comes in as an event. */
   readonly tellsOfDeath = tellsOfDeath();
@@ -53,7 +55,6 @@ export class Pool {
     names: string[],
     file: string | URL | undefined,
   ): Promise<void> {
-    if (this.threads === 1) return;
     const cores = await availableParallelism();
     this.words[SPINS >> 2] = this.threads > cores ? 0 : SPIN_LOOKS;
     this.words[AWAKE >> 2] = canBlock() ? 0 : 1;
@@ -148,29 +149,4 @@ function addressGiven(file: string | URL): URL | null {
   } catch {
     return fail("init", `worker ${given(file)}: the address of a script is expected`);
   }
-}
-
-/** How many threads, and why. */
-export async function chooseThreads(wanted: number | undefined): Promise<{ threads: number; why: string }> {
-  const cores = await availableParallelism();
-  if (!hasWorkers()) return { threads: 1, why: "this host has no workers" };
-  if (!canShare()) {
-    if (wanted === undefined || wanted > 1) {
-      console.warn(
-        "wasmgrad: one thread only: memory cannot be shared here. A page needs the headers " +
-          "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
-      );
-    }
-    return { threads: 1, why: "memory cannot be shared here" };
-  }
-  if (wanted === undefined) return { threads: Math.min(cores, MAX_THREADS), why: `the host offers ${cores}` };
-  if (wanted > cores) warnOnce(wanted, cores);
-  return { threads: Math.min(wanted, MAX_THREADS), why: "asked for" };
-}
-
-let warned = false;
-function warnOnce(wanted: number, cores: number): void {
-  if (warned) return;
-  warned = true;
-  console.warn(`wasmgrad: ${wanted} threads on ${cores} cores: more threads than cores are slower, not faster.`);
 }

@@ -8,8 +8,8 @@ import { faultMessage } from "../program/fault.ts";
 import { FAULT_CLAIM, FAULT_INDEX, FAULT_ROW, FAULT_VALUE, SHARE_BEGAN } from "./control.ts";
 import type { Exports } from "./load.ts";
 import type { Memory } from "./memory.ts";
-import type { Pool } from "./pool.ts";
 import { decode, type EncodedRow, nameOf, type Script } from "./script.ts";
+import type { Threads } from "./threads.ts";
 
 /** A barrier may last this long, or this many times thread 0's own share of the row. */
 const PATIENCE_MS = 2000;
@@ -62,7 +62,7 @@ export class Runner {
   private run: Run | null = null;
   private readonly exports: Exports;
   private readonly memory: Memory;
-  private readonly pool: Pool;
+  private readonly pool: Threads;
   private readonly names: readonly string[];
   private readonly lost: ReadonlyMap<number, WasmgradError>;
   private readonly state: DeviceState;
@@ -70,7 +70,7 @@ export class Runner {
   constructor(
     exports: Exports,
     memory: Memory,
-    pool: Pool,
+    pool: Threads,
     names: readonly string[],
     lost: ReadonlyMap<number, WasmgradError>,
     state: DeviceState,

@@ -4,20 +4,17 @@ import { hasBuiltins } from "../host/node.ts";
 import { part, side } from "../host/part.ts";
 import { reason } from "../host/reason.ts";
 import { version } from "../version.ts";
-import { FILES, fromSources, urlOf } from "./address.ts";
+import { FILES, urlOf } from "./address.ts";
 import { carriedBytes } from "./carried.ts";
 import type { Build, WasmSource } from "./options.ts";
-
-/** What can be done where the file is not where it should be. */
-const remedy = (file: string): string =>
-  fromSources()
-    ? "`npm run build` makes it"
-    : `let the server give the package's dist/${file} there, name its address by init({ wasm: address }), or import "wasmgrad/inline", which carries it`;
 
 /** ASCII: TextDecoder is not there in every test runner's page. */
 const ascii = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
 const isModule = (source: unknown): boolean => kindOf(source) === "WebAssembly.Module";
+
+type Wrong = typeof import("./wrong.ts");
+type Parts<F> = F extends (...rest: infer A) => string ? A : never;
 
 /** An address, bytes or a module; anything else that is an object holds one for each build. */
 export const isSource = (value: unknown): value is WasmSource =>
@@ -44,9 +41,12 @@ async function resolved(address: string | URL): Promise<URL> {
 /** A page's Content Security Policy, or a host that compiles nothing while it runs. */
 const forbidden = (error: Error): boolean =>
   /Content Security Policy|unsafe-eval|disallowed by embedder/.test(error.message);
-const POLICY =
-  "compiling WebAssembly is forbidden here: a page's policy must have 'wasm-unsafe-eval' in `script-src`; where there is no " +
-  "policy to change, init({ wasm }) takes a module that was compiled beforehand";
+
+/** Throws; the sentence is loaded for it. */
+async function wrong<K extends keyof Wrong>(what: K, name: string | URL, ...rest: Parts<Wrong[K]>): Promise<never> {
+  const said = (await import("./wrong.ts").catch(() => null)) as Record<string, (...all: unknown[]) => string> | null;
+  return fail("init", `${name}: ${said === null ? [what, ...rest].join(" ") : said[what]!(...rest)}`);
+}
 
 /** A compiled module, and the build that it says it is. */
 export interface Loaded {
@@ -61,11 +61,7 @@ export async function moduleOf(
   integrity: string | undefined,
 ): Promise<Loaded> {
   if (isModule(source)) {
-    if (integrity !== undefined)
-      fail(
-        "init",
-        "integrity of a compiled module: only the bytes of a file can be checked, an address or bytes are expected",
-      );
+    if (integrity !== undefined) return wrong("ofModule", "integrity of a compiled module");
     return checked(source as WebAssembly.Module, "the module given");
   }
   const file = FILES[build];
@@ -74,10 +70,7 @@ export async function moduleOf(
     if (bytes !== null) return fromBytes(bytes, `${file} in the script`, integrity, file);
     const address = urlOf(file);
     if (address !== null) return fromAddress(address, file, integrity);
-    return fail(
-      "init",
-      `this script does not know its own address, so ${file} cannot be found: give the file by init({ wasm }), or import "wasmgrad/inline", which carries it`,
-    );
+    return wrong("nowhere", file);
   }
   if (typeof source === "string" || kindOf(source) === "URL")
     return fromAddress(await resolved(source as string | URL), file, integrity);
@@ -90,46 +83,26 @@ export async function moduleOf(
 async function fromAddress(url: URL, file: string, integrity: string | undefined): Promise<Loaded> {
   if (url.protocol === "file:" && hasBuiltins()) {
     const { readFile } = await side();
-    const bytes = await readFile(url).catch((error: Error) =>
-      fail("init", `${url}: the wasm file cannot be read (${error.message}): ${remedy(file)}`),
-    );
+    const bytes = await readFile(url).catch((error: Error) => wrong("unread", url, error.message, file));
     return fromBytes(bytes, String(url), integrity, file);
   }
   let response: Response;
   try {
     response = await fetch(url);
   } catch (error) {
-    return fail(
-      "init",
-      `${url}: no answer (${reason(error)}): the wasm file must be there, come with CORS headers from another origin, and be allowed by the page's policy (\`connect-src\`): ${remedy(file)}`,
-    );
+    return wrong("noAnswer", url, reason(error), file);
   }
-  if (!response.ok) fail("init", `${url}: HTTP status ${response.status}: the wasm file is not there: ${remedy(file)}`);
+  if (!response.ok) return wrong("status", url, response.status, file);
   // Streaming takes this type without any parameter. In Bun a program ends before it is through.
   const streams = response.headers.get("content-type")?.trim().toLowerCase() === "application/wasm" && !hasBuiltins();
   if (integrity === undefined && streams && WebAssembly.compileStreaming !== undefined) {
-    const module = await WebAssembly.compileStreaming(response).catch((error: Error) => {
-      if (forbidden(error)) fail("init", `${url}: ${POLICY}`);
-      return fail("init", `${url}: the answer must be a whole wasm file (${error.message}): ${remedy(file)}`);
-    });
+    const module = await WebAssembly.compileStreaming(response).catch((error: Error) =>
+      forbidden(error) ? wrong("policy", url) : wrong("noWhole", url, error.message, file),
+    );
     return checked(module, String(url));
   }
-  const bytes = await response
-    .arrayBuffer()
-    .catch((error: Error) =>
-      fail("init", `${url}: it must come whole, and broke off (${error.message}): ${remedy(file)}`),
-    );
+  const bytes = await response.arrayBuffer().catch((error: Error) => wrong("brokeOff", url, error.message, file));
   return fromBytes(new Uint8Array(bytes), String(url), integrity, file);
-}
-
-/** What bytes that are no wasm file look like, for people. */
-function looks(bytes: Uint8Array): string {
-  if (bytes.length === 0) return "it is empty";
-  const start = ascii(bytes.subarray(0, 200)).trimStart();
-  if (/^<(!doctype|html|head|body|!--|\?xml)/i.test(start))
-    return "it is HTML: a server's page for what it does not find, as a rule";
-  const hex = Array.from(bytes.subarray(0, 4), (b) => b.toString(16).padStart(2, "0")).join(" ");
-  return `it begins with ${hex}, a wasm file with 00 61 73 6d`;
 }
 
 async function fromBytes(
@@ -143,27 +116,18 @@ async function fromBytes(
     await checkIntegrity(bytes, integrity, name);
   }
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d)
-    fail("init", `${name}: a wasm file is expected, ${looks(bytes)}: ${remedy(file)}`);
-  const module = await WebAssembly.compile(bytes).catch((error: Error) => {
-    if (forbidden(error)) fail("init", `${name}: ${POLICY}`);
-    return fail(
-      "init",
-      `${name}: ${bytes.length} bytes do not compile (${error.message}): the file is cut short or damaged: ${remedy(file)}`,
-    );
-  });
+    return wrong("noWasm", name, bytes, file);
+  const module = await WebAssembly.compile(bytes).catch((error: Error) =>
+    forbidden(error) ? wrong("policy", name) : wrong("damaged", name, bytes.length, error.message, file),
+  );
   return checked(module, name);
 }
 
 /** Its own word for version and build, which build.mjs writes behind the code. */
-function checked(module: WebAssembly.Module, name: string): Loaded {
+async function checked(module: WebAssembly.Module, name: string): Promise<Loaded> {
   const [section] = WebAssembly.Module.customSections(module, "wasmgrad");
-  if (section === undefined) return fail("init", `${name}: a wasm file of wasmgrad, version ${version}, is expected`);
+  if (section === undefined) return wrong("notOurs", name);
   const said = JSON.parse(ascii(new Uint8Array(section))) as { version: string; build: Build };
-  if (said.version !== version) {
-    fail(
-      "init",
-      `${name}: version ${said.version}: the script is of version ${version}, and both must come from one package`,
-    );
-  }
+  if (said.version !== version) return wrong("ofVersion", name, said.version);
   return { module, build: said.build };
 }

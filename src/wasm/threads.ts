@@ -1,0 +1,47 @@
+// How many threads a device has, and what it asks of them: of one alone nothing.
+import { hasBuiltins } from "../host/node.ts";
+import { availableParallelism, canShare } from "../host/probe.ts";
+import { MAX_THREADS } from "./control.ts";
+
+/** Thread 0 and the workers beside it. */
+export interface Threads {
+  /** Every death comes in as an event. */
+  readonly tellsOfDeath: boolean;
+  /** Threads that can walk now. */
+  ready(): number;
+  /** The workers end when nobody holds the device. */
+  endsWith(device: object): void;
+  end(): void;
+}
+
+const nothing = (): void => {};
+/** Thread 0 alone. */
+export const ALONE: Threads = { tellsOfDeath: true, ready: () => 1, endsWith: nothing, end: nothing };
+
+/** True where workers can be made. */
+const hasWorkers = (): boolean => hasBuiltins() || typeof Worker !== "undefined";
+
+/** How many threads, and why. */
+export async function chooseThreads(wanted: number | undefined): Promise<{ threads: number; why: string }> {
+  const cores = await availableParallelism();
+  if (!hasWorkers()) return { threads: 1, why: "this host has no workers" };
+  if (!canShare()) {
+    if (wanted === undefined || wanted > 1) {
+      console.warn(
+        "wasmgrad: one thread only: memory cannot be shared here. A page needs the headers " +
+          "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
+      );
+    }
+    return { threads: 1, why: "memory cannot be shared here" };
+  }
+  if (wanted === undefined) return { threads: Math.min(cores, MAX_THREADS), why: `the host offers ${cores}` };
+  if (wanted > cores) warnOnce(wanted, cores);
+  return { threads: Math.min(wanted, MAX_THREADS), why: "asked for" };
+}
+
+let warned = false;
+function warnOnce(wanted: number, cores: number): void {
+  if (warned) return;
+  warned = true;
+  console.warn(`wasmgrad: ${wanted} threads on ${cores} cores: more threads than cores are slower, not faster.`);
+}
