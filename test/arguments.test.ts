@@ -174,6 +174,27 @@ test("PyTorch's old names, and the method's own form", async () => {
   assert.match(await refused(() => zeros([2], { dtyp: "int32" } as Any)), /dtyp: it takes dtype/);
 });
 
+test("a layer that takes nothing, or nothing more, says so", async () => {
+  const inplace = { inplace: true };
+  const layers: Any = { ...nn };
+  for (const make of [
+    () => new layers.ReLU(inplace),
+    () => new layers.Tanh(inplace),
+    () => new layers.Sigmoid(inplace),
+    () => new layers.Identity(inplace),
+    () => new layers.Dropout(0.5, inplace),
+    () => new layers.Softmax(1, inplace),
+    () => new layers.LogSoftmax(1, inplace),
+  ])
+    assert.match(await refused(make), /^\w+: \{\.\.\.\} was given: no argument is expected there/, String(make));
+  assert.match(
+    await refused(
+      () => new datasets.DataLoader(new datasets.TensorDataset(new Float32Array(2)), { shuffle: "no" } as Any),
+    ),
+    /DataLoader: shuffle "no": true or false is expected/,
+  );
+});
+
 test("reductions take dims as PyTorch does", async () => {
   const x = tensor([
     [1, 2, 3],

@@ -61,5 +61,6 @@ export const badArguments: Cases = {
   "saveSafetensors: metadata that is a number": () => w.saveSafetensors({ x: x() }, 5 as Any),
   "load: a number": () => w.load(5 as Any),
   "Linear: PyTorch's third argument": () => new w.nn.Linear(2, 3, false as Any),
+  "ReLU: in place": () => new (w.nn.ReLU as new (options: object) => w.nn.ReLU)({ inplace: true }),
   "crossEntropy: snake case": () => w.crossEntropy(x(), tensor([0, 1]).int(), { ignore_index: 0 } as Any),
 };

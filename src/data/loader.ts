@@ -9,6 +9,7 @@ import { withRoom } from "../core/lifetime.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fromData } from "../ops/data.ts";
+import { expectFlag } from "../ops/expect.ts";
 import { type Dataset, type HostArray, hostArray } from "./dataset.ts";
 import { Random } from "./random.ts";
 
@@ -62,6 +63,8 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
     checkNumber(NAME, "batchSize", batchSize, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");
     checkNumber(NAME, "seed", seed, (v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0");
     if (typeof dataset?.gather !== "function") fail(NAME, `${given(dataset)} without gather(): a Dataset is expected`);
+    expectFlag(NAME, "shuffle", shuffle);
+    expectFlag(NAME, "dropLast", dropLast);
     if (device !== undefined) expectDevice(NAME, device);
     this.dataset = dataset;
     this.batchSize = batchSize;

@@ -41,8 +41,8 @@ export class Softmax extends Module {
   /** The dim along which it sums; negative ones count from the end. */
   readonly dim: number;
 
-  constructor(dim: number) {
-    super();
+  constructor(dim: number, ...none: []) {
+    super(...none);
     this.dim = integer("Softmax", "dim", dim);
   }
 
@@ -64,8 +64,8 @@ export class LogSoftmax extends Module {
   /** The dim along which it sums; negative ones count from the end. */
   readonly dim: number;
 
-  constructor(dim: number) {
-    super();
+  constructor(dim: number, ...none: []) {
+    super(...none);
     this.dim = integer("LogSoftmax", "dim", dim);
   }
 

@@ -205,8 +205,8 @@ export class Dropout extends Module {
   /** Probability that an element becomes zero. */
   readonly p: number;
 
-  constructor(p = 0.5) {
-    super();
+  constructor(p = 0.5, ...none: []) {
+    super(...none);
     this.p = fraction("Dropout", "p", p);
   }
 

@@ -35,6 +35,12 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   training = true;
   readonly #buffers = new Map<string, { persistent: boolean }>();
 
+  /** Takes nothing: what a layer without a constructor is given comes here, such as PyTorch's `inplace`. */
+  constructor(...none: []) {
+    if (none.length > 0)
+      fail(this.typeName(), `${given((none as unknown[])[0])} was given: no argument is expected there`);
+  }
+
   /** Applies the module. PyTorch calls the module itself; here it is `model.forward(x)`. */
   abstract forward(...inputs: A): R;
 
