@@ -71,6 +71,37 @@ test("tensors are collected by their number, at twice of what a collection leave
   assert.is(await collected({ held: 400 * bytes, tensors: 5 }), 6);
 });
 
+test("collections for tensors take half of the time at most, however large the heap is", () => {
+  const growth = new Growth();
+  const bytes = 1 << 20;
+  let now = 0;
+  let collections = 0;
+  /** A millisecond makes a thousand tensors; a collection takes as long as is said. */
+  const run = (ms: number, takes: number): void => {
+    let tensors = 0;
+    for (const end = now + ms; now < end; ) {
+      now++;
+      tensors += 1000;
+      growth.observe(bytes, 8 * bytes, bytes, tensors);
+      if (!growth.crowded) continue;
+      collections++;
+      growth.took(now, now + takes);
+      growth.took(now, now + takes); // asked for once more
+      now += takes;
+      growth.settle(bytes, bytes, 0);
+      tensors = 0;
+    }
+  };
+  run(10_000, 4);
+  assert.ok(collections > 300, `${collections}`);
+  collections = 0;
+  run(5000, 200);
+  collections = 0;
+  run(50_000, 200);
+  assert.ok(collections <= 125, `${collections} collections in 50 s, of 200 ms each`);
+  assert.ok(collections >= 60, `${collections}`);
+});
+
 test("of a plain step the loss alone is left to the collector", async () => {
   const device = await w.init({ threads: 1 });
   const net = new nn.Sequential(new nn.Linear(8, 16), new nn.ReLU(), new nn.Linear(16, 4));

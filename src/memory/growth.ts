@@ -30,6 +30,13 @@ export class Growth {
   /** What was held behind the last collection. */
   private settled = 0;
   private settledTensors = 0;
+  /** Tensors that are not worth a collection here: more than elsewhere where one takes long, as over a large heap of other things. */
+  private few = FEW_TENSORS;
+  /** They call for one now. */
+  private many = false;
+  /** When the last one for them ended, and how many in a row took long. */
+  private ended = Number.NEGATIVE_INFINITY;
+  private slow = 0;
   private last = Number.POSITIVE_INFINITY;
   /** The most live bytes that came between two observations, and the second most: a model or data set is loaded once. */
   private most = 0;
@@ -63,9 +70,8 @@ export class Growth {
     this.most = Math.max(this.most, grown);
     const worth = Math.max(this.least, 1.25 * this.settled);
     const tight = liveBytes + 2 * this.stride > reservedBytes;
-    this.crowded =
-      heldBytes > (tight ? worth : Math.max(2 * this.least, 2 * this.settled)) ||
-      tensors > Math.max(FEW_TENSORS, 2 * this.settledTensors);
+    this.many = tensors > Math.max(this.few, 2 * this.settledTensors);
+    this.crowded = heldBytes > (tight ? worth : Math.max(2 * this.least, 2 * this.settled)) || this.many;
     return tight && !this.crowded ? worth + 2 * this.stride : 0;
   }
 
@@ -89,6 +95,15 @@ export class Growth {
       if (!collected && held() < before) most = i + IDLE_YIELDS;
       before = held();
     }
+  }
+
+  /** A collection took this long: those for tensors get no more than half of the time. Once in a while one is held up by the host. */
+  took(began: number, ended: number): void {
+    if (!this.many) return;
+    this.many = false;
+    this.slow = ended - began > began - this.ended ? this.slow + 1 : 0;
+    this.ended = ended;
+    if (this.slow > 2) this.few *= 2;
   }
 
   /** The event loop had its turn, behind a collection or not. */

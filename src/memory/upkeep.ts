@@ -59,7 +59,13 @@ export function keepUp(memory: Held): Promise<void> | null {
 
 async function yieldNow(memory: Held, growth: Growth): Promise<void> {
   if (growth.crowded) host.handOver();
-  await growth.collect(host.collect, yieldOnce, () => memory.heldBytes, host.tensors);
+  const collect = (): boolean => {
+    const began = host.now();
+    const collected = host.collect();
+    growth.took(began, host.now());
+    return collected;
+  };
+  await growth.collect(collect, yieldOnce, () => memory.heldBytes, host.tensors);
   yielded = host.now();
   growth.settle(memory.liveBytes, memory.heldBytes, host.tensors());
   memory.turning = null;
