@@ -57,7 +57,7 @@ test("a loop over a loader that skips what throws goes on", async () => {
 });
 
 test("nothing is held of what failed", async () => {
-  const device = await w.init({ threads: 1 });
+  const device = await w.init({ threads: 1, fresh: true });
   for (let i = 0; i < 50; i++) {
     const { p, loss } = failing();
     loss.backward();

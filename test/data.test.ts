@@ -291,7 +291,7 @@ test("MNIST: a folder given is the folder used, and its files are checked", asyn
 test("MNIST: an unknown option, and nothing anywhere", async () => {
   assert.is(
     await refusal(() => MNIST.load({ folder: "x" } as MnistOptions)),
-    "MNIST.load: unknown option folder: known are " +
+    "MNIST.load: unknown option folder: it takes " +
       "train, dir, cacheDir, mirrors, download, verify, stallSeconds, onProgress, onWarning",
   );
   const cacheDir = folder();
@@ -500,9 +500,9 @@ test("drawn digits: seeded, labelled, and never called MNIST", async () => {
       await refusal(() => drawDigits({ size: 3 } as never)),
     ],
     [
-      "drawDigits: count 0: an integer of at least 1 is expected",
+      "drawDigits: count 0: a positive integer is expected",
       "drawDigits: seed -1: an integer of at least 0 is expected",
-      "drawDigits: unknown option size: known are train, count, seed",
+      "drawDigits: unknown option size: it takes train, count, seed",
     ],
   );
 });

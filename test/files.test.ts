@@ -344,9 +344,9 @@ test("floats become float16 where that is asked for and the device stores it", a
   await refuses(() => load(bytes, { dtype: "int32" as never }), /^load: dtype int32: float32 or float16 is expected/);
   await refuses(
     () => load(bytes, { map_location: "cpu" } as never),
-    /^load: unknown option map_location: known are device, dtype/,
+    /^load: unknown option map_location.*: it takes device, dtype/,
   );
-  await refuses(() => load(bytes, 3 as never), /^load: options: a number/);
+  await refuses(() => load(bytes, 3 as never), /^load: options 3: an object is expected/);
 });
 
 test("whatever holds bytes is loaded: of this realm and another, files of addresses and paths", () =>
@@ -449,7 +449,7 @@ test("IDX files in whatever holds bytes; packed ones are told how to unpack", as
     await refuses(() => parseIdx(wrong as never), /^IDX: .*: an ArrayBuffer or a view of one is expected/);
   await refuses(
     () => parseIdx(bytes, { dim: 1 } as never),
-    /^parseIdx: unknown option dim: known are name, dims, items/,
+    /^parseIdx: unknown option dim.*: it takes name, dims, items/,
   );
   const empty = Uint8Array.of(0, 0, 8, 2, 255, 255, 255, 255, 0, 0, 0, 0);
   await refuses(() => parseIdx(empty), /^IDX: header says \[4294967295,0\] items: sizes of at most 2147483647/);
