@@ -170,7 +170,7 @@ function methodsOf(make: () => Any): string[] {
 
 /** Insides that stand on the class. */
 const INSIDE = new Set(
-  "release setGrad toNet releaseUnread describe bufferOptions namedNodes namedState forwardAll rate batches copy write".split(
+  "release setGrad toNet unwatched releaseUnread describe bufferOptions namedNodes namedState forwardAll rate batches copy write".split(
     " ",
   ),
 );

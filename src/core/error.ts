@@ -38,7 +38,7 @@ export function given(v: unknown, depth = 2): string {
 const OTHERS = "axi dim sizeaverage reduction reduce reduction learningrate lr gradoutput gradient".split(" ");
 const plain = (name: string): string => name.toLowerCase().replace(/_|s$/g, "");
 
-/** On what holds options that were checked when it was made: layers hand themselves on. @internal */
+/** Of a layer, which checks its options when it is made: the function to which it hands itself as those. @internal */
 export const CHECKED = Symbol("checked");
 
 /**
@@ -46,7 +46,7 @@ export const CHECKED = Symbol("checked");
  * @internal
  */
 export function expectOptions(op: string, options: unknown, names: string): void {
-  if (options === undefined || (options as { [CHECKED]?: true } | null)?.[CHECKED]) return;
+  if (options === undefined || (options as { [CHECKED]?: string } | null)?.[CHECKED] === op) return;
   const known = (): string[] => names.split(" "); // most often nothing is wrong
   if (options?.constructor !== Object && kindOf(options) !== "Object") {
     const value = typeof options === "object" ? "..." : given(options);

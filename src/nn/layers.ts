@@ -1,7 +1,7 @@
 // Layers with weights, and what shapes: thin objects over the ops.
 // Static names: printing must not depend on what a bundler does to class names.
 import type { Device } from "../core/device.ts";
-import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { CHECKED, checkNumber, expectOptions, fail, given } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Pair } from "../ops/conv.ts";
 import { conv2d, dropout, flatten, layerNorm, linear } from "../ops/index.ts";
@@ -81,6 +81,8 @@ export interface Conv2dOptions {
 export class Conv2d extends Module {
   /** @internal */
   static override readonly name: string = "Conv2d";
+  /** @internal */
+  readonly [CHECKED] = "conv2d";
   /** Channels of the input. */
   readonly inChannels: number;
   /** Channels of the result. */
@@ -158,6 +160,8 @@ export interface LayerNormOptions {
 export class LayerNorm extends Module {
   /** @internal */
   static override readonly name: string = "LayerNorm";
+  /** @internal */
+  readonly [CHECKED] = "layerNorm";
   /** Sizes of the last dims, over which mean and variance are taken. */
   readonly normalizedShape: readonly number[];
   /** What is added to the variance. */

@@ -1,5 +1,5 @@
 // Losses as modules: forward(input, target).
-import { expectOptions } from "../core/error.ts";
+import { CHECKED, expectOptions } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import {
   binaryCrossEntropy,
@@ -44,6 +44,8 @@ export interface CrossEntropyLossOptions extends ClassLossOptions {
 export class CrossEntropyLoss extends Loss {
   /** @internal */
   static override readonly name: string = "CrossEntropyLoss";
+  /** @internal */
+  readonly [CHECKED] = "crossEntropy";
   /** Rows with this label do not count. */
   readonly ignoreIndex: number;
   /** Share of the target that is spread over all classes. */
@@ -71,6 +73,8 @@ export class CrossEntropyLoss extends Loss {
 export class NLLLoss extends Loss {
   /** @internal */
   static override readonly name: string = "NLLLoss";
+  /** @internal */
+  readonly [CHECKED] = "nllLoss";
   /** Rows with this label do not count. */
   readonly ignoreIndex: number;
   /** A weight for each class, `[classes]`, or null: a buffer. */
@@ -92,6 +96,8 @@ export class NLLLoss extends Loss {
 export class MSELoss extends Loss {
   /** @internal */
   static override readonly name: string = "MSELoss";
+  /** @internal */
+  readonly [CHECKED] = "mseLoss";
   constructor(options: LossOptions = {}) {
     super("MSELoss", options);
   }
@@ -115,6 +121,8 @@ export interface BCELossOptions extends LossOptions {
 export class BCELoss extends Loss {
   /** @internal */
   static override readonly name: string = "BCELoss";
+  /** @internal */
+  readonly [CHECKED] = "binaryCrossEntropy";
   /** A factor for each element's loss, or null: a buffer. */
   declare weight: Tensor | null;
 

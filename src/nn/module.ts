@@ -2,7 +2,7 @@
 // there is no registration: parameters, modules, and arrays of both count, in order of definition.
 
 import type { Device } from "../core/device.ts";
-import { CHECKED, expectOptions, fail, given, kindOf, WasmgradError } from "../core/error.ts";
+import { expectOptions, fail, given, kindOf, WasmgradError } from "../core/error.ts";
 import { alias } from "../core/make.ts";
 import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
@@ -285,8 +285,6 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return found;
   }
 }
-
-Object.defineProperty(Module.prototype, CHECKED, { value: true });
 
 const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`);
 

@@ -1,5 +1,5 @@
 // Pooling as modules: thin objects over the ops.
-import { expectOptions, fail } from "../core/error.ts";
+import { CHECKED, expectOptions, fail } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Pair } from "../ops/conv.ts";
 import { avgPool2d, maxPool2d } from "../ops/index.ts";
@@ -27,6 +27,8 @@ export interface MaxPool2dOptions {
 export class MaxPool2d extends Module {
   /** @internal */
   static override readonly name: string = "MaxPool2d";
+  /** @internal */
+  readonly [CHECKED] = "maxPool2d";
   /** Size of the window. */
   readonly kernelSize: Pair;
   /** Pixels from one window to the next. */

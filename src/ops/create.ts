@@ -71,7 +71,7 @@ function filled(label: string, shape: Shape, value: number, options: TensorOptio
   checkShape(label, shape);
   if (typeof value !== "number") fail(label, `shape ${show(shape)}, ${given(value)}: a number is expected`);
   const dtype = dtypeOf(label, options, "float32");
-  const whole = cut(label, value, { shape, dtype });
+  const whole = isFloat(dtype) ? value : cut(label, value, { shape, dtype });
   const y = emptyTensor(shape, dtype, label, device);
   launch(`fill_${suffix(dtype)}`, [y], [], [y.numel], [wordOf(whole, dtype)], label);
   return finish(y, options);

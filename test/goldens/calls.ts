@@ -31,7 +31,8 @@ const operand: Adapter = (f, inputs, { other, ...rest }) => {
 };
 const loss: Adapter = (f, inputs, { target, ...rest }) => f(...inputs, target, rest);
 const conv: Adapter = (f, [x, weight, bias], rest) => f(x, weight, bias ?? null, rest);
-const pool: Adapter = (f, [x], { kernelSize, ...rest }) => f(x, kernelSize, rest);
+/** Without the indices, which PyTorch returns where it is asked to. */
+const pool: Adapter = (f, [x], { kernelSize, returnIndices: _, ...rest }) => f(x, kernelSize, rest);
 
 const clamp: Adapter = (f, [x, low, high], o) => f(x, { min: low ?? o.min ?? null, max: high ?? o.max ?? null });
 
