@@ -102,8 +102,8 @@ export class Growth {
     if (!this.many) return;
     this.many = false;
     this.slow = ended - began > began - this.ended ? this.slow + 1 : 0;
-    this.ended = ended;
     if (this.slow > 2) this.few *= 2;
+    this.ended = ended;
   }
 
   /** The event loop had its turn, behind a collection or not. */
