@@ -36,8 +36,8 @@ const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:facts|index|matmul|name
  * 1 % of a page: these first is the best of some hundred orders.
  */
 const FIRST = [
-  ...["host/workers", "wasm/load", "wasm/pool", "program/passes/index", "wasm/device", "wasm/program"],
-  ...["init", "host/probe", "print", "capture", "ops/write"],
+  ...["host/probe", "wasm/load", "wasm/pool", "program/passes/index", "wasm/device", "wasm/program"],
+  ...["init", "host/workers", "print", "capture", "ops/write"],
 ];
 const order = {
   name: "order",

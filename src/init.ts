@@ -1,7 +1,7 @@
 // init: makes a device and the default one; what it is and what its memory holds. The WebGPU device is loaded when it is first asked for.
 
 import { type Device, type DeviceInfo, defaultDevice, type MemoryUse, setDefaultDevice } from "./core/device.ts";
-import { WasmgradError } from "./core/error.ts";
+import { fail } from "./core/error.ts";
 import { count, handToNet } from "./core/lifetime.ts";
 import { part } from "./host/part.ts";
 import { clock, collector, turn } from "./host/probe.ts";
@@ -57,19 +57,18 @@ let lazily: Omit<InitOptions, "device"> = {};
  */
 export async function init(options: InitOptions = {}): Promise<Device> {
   if (typeof options !== "object" || options === null) {
-    throw new WasmgradError(
-      `init: ${JSON.stringify(options)}: an object of options is expected, such as { device: "webgpu" }`,
-    );
+    fail("init", `${JSON.stringify(options)}: an object of options is expected, such as { device: "webgpu" }`);
   }
   const { device: wanted = "wasm", fresh = false, ...rest } = options;
   const all = [...COMMON, ...Object.values(OWN).flat()];
   for (const name of Object.keys(options)) {
-    if (!all.includes(name)) throw new WasmgradError(`init: unknown option ${name}: known are ${all.join(", ")}`);
+    if (!all.includes(name)) fail("init", `unknown option ${name}: known are ${all.join(", ")}`);
   }
   if (typeof wanted !== "string") {
     if (typeof (wanted as Device | null)?.launch !== "function") {
-      throw new WasmgradError(
-        `init: device ${wanted === null ? "null" : typeof wanted}: "wasm", "webgpu", "auto" or a device is expected`,
+      fail(
+        "init",
+        `device ${wanted === null ? "null" : typeof wanted}: "wasm", "webgpu", "auto" or a device is expected`,
       );
     }
     setDefaultDevice(wanted);
@@ -77,12 +76,11 @@ export async function init(options: InitOptions = {}): Promise<Device> {
   }
   const auto = wanted === "auto";
   const own = auto ? Object.values(OWN).flat() : Object.hasOwn(OWN, wanted) ? OWN[wanted] : undefined;
-  if (own === undefined)
-    throw new WasmgradError(`init: device ${String(wanted)}: "wasm", "webgpu" or "auto" is expected`);
+  if (own === undefined) fail("init", `device ${String(wanted)}: "wasm", "webgpu" or "auto" is expected`);
   const misplaced = Object.keys(rest).find((name) => !COMMON.includes(name) && !own.includes(name));
   if (misplaced !== undefined) {
     const whose = Object.keys(OWN).find((name) => OWN[name]!.includes(misplaced));
-    throw new WasmgradError(`init: ${misplaced} is an option of the ${whose} device: the device is ${wanted}`);
+    fail("init", `${misplaced} is an option of the ${whose} device: the device is ${wanted}`);
   }
   const name = auto ? "wasm" : wanted;
   const key = { ...rest, device: wanted };
@@ -145,7 +143,7 @@ async function create(name: string, options: InitOptions): Promise<Device> {
     return WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
   }
   if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
-    throw new WasmgradError(`init: simd ${String(options.simd)}: "simd", "relaxed" or "256" is expected`);
+    fail("init", `simd ${String(options.simd)}: "simd", "relaxed" or "256" is expected`);
   }
   return WasmDevice.create(options);
 }
@@ -153,7 +151,7 @@ async function create(name: string, options: InitOptions): Promise<Device> {
 setMover(() => part("to", () => import("./ops/move.ts")));
 
 setFinder(async (name) => {
-  if (!Object.hasOwn(OWN, name)) throw new WasmgradError(`to: device ${name}: "wasm" or "webgpu" is expected`);
+  if (!Object.hasOwn(OWN, name)) fail("to", `device ${name}: "wasm" or "webgpu" is expected`);
   const options = name === "webgpu" ? lazily : {};
   return shared((one) => one.name === name, name, options, { ...options, device: name });
 });

@@ -2,7 +2,7 @@
 
 import { type Device, defaultDevice } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { maybeYield, withRoom } from "../core/lifetime.ts";
+import { withRoom } from "../core/lifetime.ts";
 import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
@@ -76,6 +76,6 @@ export async function load(
   const made: Record<string, Tensor> = {};
   for (const [key, { data, shape, dtype }] of Object.entries(tensors))
     made[key] = await withRoom(device, () => fromData(data, shape, dtype, { device, label: key }));
-  await maybeYield(device);
+  await device.upkeep();
   return made;
 }

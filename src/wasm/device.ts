@@ -25,7 +25,7 @@ import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts
 import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
 import { chooseMaximum, Memory, WasmStorage } from "./memory.ts";
 import type { WasmOptions } from "./options.ts";
-import { chooseThreads, Pool } from "./pool.ts";
+import { chooseThreads, Pool, unheld } from "./pool.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
 import { addressOf, decode, kernel, Script, type WasmKernel } from "./script.ts";
@@ -123,7 +123,7 @@ export class WasmDevice implements Device {
     const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
     const device = new WasmDevice(exports, memory, names, pool, info, options, scripts);
     me = new WeakRef(device);
-    pool.endsWith(device);
+    unheld.register(device, pool);
     await pool.start(module, memory.memory, names, options.worker);
     return device;
   }
