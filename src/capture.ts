@@ -5,7 +5,7 @@
 
 import { type Device, defaultDevice, type Program, type Row, type Storage } from "./core/device.ts";
 import { fail, given, type WasmgradError } from "./core/error.ts";
-import { maybeYield, mode, unhold } from "./core/lifetime.ts";
+import { mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { type Guard, Recording } from "./core/recording.ts";
@@ -62,10 +62,9 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   /** A replay that found no room, for the collection that makes some: it asks before anything runs. */
   let again: (() => R) | null = null;
 
-  const call = (inputs: A): R => {
+  const call = (inputs: A, device: Device): R => {
     if (mode.recording !== null)
       fail("capture", "a captured function was called inside another: call its plain function");
-    const device = inputs[0]?.device ?? defaultDevice();
     const dense = inputs.map((x, i) => input(x, i, inputs[0]!));
     const variant = choose(dense);
     variant.used = ++clock;
@@ -122,18 +121,19 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   };
 
   const captured = async (...inputs: A): Promise<R> => {
+    const device = inputs[0]?.device ?? defaultDevice();
     let result: R;
     try {
-      result = call(inputs);
+      result = call(inputs, device);
     } catch (error) {
       const retry = again;
       again = null;
       if (error instanceof Differing) throw await error.told();
       if (retry === null) throw error;
-      await maybeYield(inputs[0]?.device ?? defaultDevice());
+      await device.upkeep();
       result = retry();
     }
-    const pause = maybeYield(inputs[0]?.device ?? defaultDevice());
+    const pause = device.upkeep();
     if (pause !== null) await pause;
     return result;
   };

@@ -103,7 +103,7 @@ const lives = ({ device }: Made): boolean => device === null || device.deref()?.
 /** The latest device that fits and lives, also one that is being made; else another one. What is asked for twice at once is made once. */
 async function shared(fits: (one: Made) => boolean, ...asked: Parameters<typeof make>): Promise<Device> {
   for (;;) {
-    const one = made.filter((other) => fits(other) && lives(other)).at(-1);
+    const one = made.findLast((other) => fits(other) && lives(other));
     if (one === undefined) return make(...asked);
     await one.making;
     const device = one.device?.deref();

@@ -3,7 +3,7 @@
 import type { Device, TypedData } from "./core/device.ts";
 import { DTYPES, type DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
-import { maybeYield, withRoom } from "./core/lifetime.ts";
+import { withRoom } from "./core/lifetime.ts";
 import { valuesOf } from "./core/op.ts";
 import { refuseInCapture } from "./core/recording.ts";
 import { show } from "./core/shape.ts";
@@ -78,6 +78,6 @@ async function move(x: Tensor, target: Device | string): Promise<Tensor> {
     moved.requiresGrad = x.requiresGrad;
     x = moved;
   }
-  await maybeYield(device);
+  await device.upkeep();
   return x;
 }

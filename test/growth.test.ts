@@ -1,7 +1,7 @@
 // What memory and captured runs do inside: how memory grows ahead, and how many objects a replay makes.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { count, maybeYield } from "../src/core/lifetime.ts";
+import { count } from "../src/core/lifetime.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import { Growth } from "../src/memory/growth.ts";
@@ -155,7 +155,7 @@ test("a collection takes what has just been made and dropped", async () => {
   const device = await w.init({ threads: 1 });
   for (let i = 0; i < 120; i++) w.zeros([1 << 18]);
   assert.ok(device.liveBytes >= 120 << 20);
-  await maybeYield(device);
+  await device.upkeep();
   assert.ok(device.liveBytes <= 8 << 20, `${device.liveBytes >> 20} MB are live`);
   await device.dispose();
 });

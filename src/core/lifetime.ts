@@ -83,16 +83,13 @@ export function handToNet(): void {
   young = [];
 }
 
-/** At the end of a wait that is none of the device's: see `Device.upkeep`. @internal */
-export const maybeYield = (device: Device): Promise<void> | null => device.upkeep();
-
 /** `make()`; where it finds no room, once more behind a collection. It does nothing but make. @internal */
 export async function withRoom<T>(device: Device, make: () => T): Promise<T> {
   try {
     return make();
   } catch (error) {
     if (!(error as WasmgradError).full) throw error;
-    await maybeYield(device);
+    await device.upkeep();
     return make();
   }
 }

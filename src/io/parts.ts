@@ -2,7 +2,7 @@
 import { type Device, defaultDevice, expectDevice } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { expectOptions, fail } from "../core/error.ts";
-import { maybeYield, withRoom } from "../core/lifetime.ts";
+import { withRoom } from "../core/lifetime.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { download } from "../host/fetch.ts";
 import { clearLeftovers, hasFiles, readFile } from "../host/files.ts";
@@ -102,7 +102,7 @@ export async function loaded(
       const make = (): Tensor => fromData(data, shape, type, { device, label: shown(entry.key) });
       made.push([entry.key, await withRoom(device, make)]);
     }
-    await maybeYield(device);
+    await device.upkeep();
   } catch (error) {
     for (const [, x] of made) x.dispose();
     throw error;

@@ -34,8 +34,8 @@ export class Growth {
   private few = FEW_TENSORS;
   /** They call for one now. */
   private many = false;
-  /** When the last one for them ended, and how many in a row took long. */
-  private ended = Number.NEGATIVE_INFINITY;
+  /** When the last one for them ended, and how many in a row took longer than what came between. */
+  private ended = 0;
   private slow = 0;
   private last = Number.POSITIVE_INFINITY;
   /** The most live bytes that came between two observations, and the second most: a model or data set is loaded once. */
@@ -97,13 +97,13 @@ export class Growth {
     }
   }
 
-  /** A collection took this long: those for tensors get no more than half of the time. Once in a while one is held up by the host. */
+  /** A collection took this long: those for tensors get no more than half of the time. One or two may be held up by the host. */
   took(began: number, ended: number): void {
     if (!this.many) return;
-    this.many = false;
     this.slow = ended - began > began - this.ended ? this.slow + 1 : 0;
-    this.ended = ended;
     if (this.slow > 2) this.few *= 2;
+    this.ended = ended;
+    this.many = false;
   }
 
   /** The event loop had its turn, behind a collection or not. */

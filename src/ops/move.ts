@@ -2,7 +2,7 @@
 
 import { type Device, elementsOf, type Storage } from "../core/device.ts";
 import { fail } from "../core/error.ts";
-import { count, maybeYield, withRoom } from "../core/lifetime.ts";
+import { count, withRoom } from "../core/lifetime.ts";
 import { lasting, storageFor } from "../core/make.ts";
 import { valuesOf } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
@@ -72,5 +72,5 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
     x.setGrad(gradient === null ? null : lasting(gradient, x));
     x.leaf.home = null;
   });
-  await maybeYield(device);
+  await device.upkeep();
 }

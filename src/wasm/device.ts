@@ -126,15 +126,15 @@ export class WasmDevice implements Device {
       lost: (reason: string) => me?.deref()?.fail(reason),
       fewer: (...said: Parameters<WasmDevice["goOnWith"]>) => me?.deref()?.goOnWith(...said),
     };
-    const workers = many === null ? null : new (await many).Pool(memory.i32, threads, events);
-    const pool = workers ?? ALONE;
+    const pools = await many;
+    const workers = pools === null ? null : new pools.Pool(memory.i32, threads, events);
     const whyMemory =
       memory.maximum < most.bytes ? `memory: the host reserves no more than ${memory.maximum} bytes` : most.why;
     const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
     const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
-    const device = new WasmDevice(exports, memory, names, pool, info, options, scripts);
+    const device = new WasmDevice(exports, memory, names, workers ?? ALONE, info, options, scripts);
     me = new WeakRef(device);
-    pool.endsWith(device);
+    if (workers !== null) pools!.unheld.register(device, workers);
     await workers?.start(module, memory.memory, names, options.worker);
     return device;
   }

@@ -74,11 +74,11 @@ export class Memory extends Usage {
   memory: WebAssembly.Memory;
   readonly maximum: number;
   /** Views over the whole memory; made anew after growth. */
-  i32: Int32Array;
-  u32: Uint32Array;
-  f32: Float32Array;
+  i32!: Int32Array;
+  u32!: Uint32Array;
+  f32!: Float32Array;
   /** Bytes of the memory now; asking the memory itself is a call of the host. */
-  reservedBytes: number;
+  reservedBytes!: number;
   private top: number;
   /** The last row that names bytes behind `top`: runs that were given back to it. */
   private topLast = 0;
@@ -106,11 +106,15 @@ export class Memory extends Usage {
       }
     }
     this.maximum = pages * PAGE;
-    this.reservedBytes = this.memory.buffer.byteLength;
     this.top = base;
-    this.i32 = new Int32Array(this.memory.buffer);
-    this.u32 = new Uint32Array(this.memory.buffer);
-    this.f32 = new Float32Array(this.memory.buffer);
+    this.view(this.memory.buffer);
+  }
+
+  private view(buffer: ArrayBufferLike): void {
+    this.reservedBytes = buffer.byteLength;
+    this.i32 = new Int32Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.f32 = new Float32Array(buffer);
   }
 
   /** A block for `bytes`, or null when there is none: flush, then ask again. */
@@ -220,20 +224,14 @@ export class Memory extends Usage {
     } catch {
       return false;
     }
-    this.reservedBytes = this.memory.buffer.byteLength;
-    this.i32 = new Int32Array(this.memory.buffer);
-    this.u32 = new Uint32Array(this.memory.buffer);
-    this.f32 = new Float32Array(this.memory.buffer);
+    this.view(this.memory.buffer);
     return true;
   }
 
   /** Of the host's memory: the device is disposed of. */
   letGo(): void {
     this.memory = null!;
-    this.i32 = new Int32Array();
-    this.u32 = new Uint32Array();
-    this.f32 = new Float32Array();
-    this.reservedBytes = 0;
+    this.view(new ArrayBuffer(0));
   }
 
   /** Takes a block back. */

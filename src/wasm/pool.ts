@@ -25,8 +25,8 @@ interface PoolEvents {
   fewer(threads: number, why: string, remedy: string): void;
 }
 
-/** Pools whose device nobody holds any more. */
-const unheld = new FinalizationRegistry<Pool>((pool) => pool.end());
+/** The workers of a device end when nobody holds it any more. */
+export const unheld = new FinalizationRegistry<Pool>((pool) => pool.end());
 
 export class Pool implements Threads {
   readonly threads: number;
@@ -117,11 +117,6 @@ export class Pool implements Threads {
     while (this.readyCount < this.most && Atomics.load(this.words, (READY >> 2) + this.readyCount) !== 0)
       this.readyCount++;
     return this.readyCount;
-  }
-
-  /** The workers end when nobody holds the device. */
-  endsWith(device: object): void {
-    unheld.register(device, this);
   }
 
   end(): void {

@@ -9,14 +9,11 @@ export interface Threads {
   readonly tellsOfDeath: boolean;
   /** Threads that can walk now. */
   ready(): number;
-  /** The workers end when nobody holds the device. */
-  endsWith(device: object): void;
   end(): void;
 }
 
-const nothing = (): void => {};
 /** Thread 0 alone. */
-export const ALONE: Threads = { tellsOfDeath: true, ready: () => 1, endsWith: nothing, end: nothing };
+export const ALONE: Threads = { tellsOfDeath: true, ready: () => 1, end() {} };
 
 /** True where workers can be made. */
 const hasWorkers = (): boolean => hasBuiltins() || typeof Worker !== "undefined";
