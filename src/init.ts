@@ -10,6 +10,7 @@ import {
 } from "./core/device.ts";
 import { expectOptions, fail, given } from "./core/error.ts";
 import { count, handToNet } from "./core/lifetime.ts";
+import { isWorkerd } from "./host/node.ts";
 import { part } from "./host/part.ts";
 import { clock, collector, turn } from "./host/probe.ts";
 import { collectNow, setHost } from "./memory/upkeep.ts";
@@ -131,7 +132,9 @@ function make(name: string, options: InitOptions, key: object): Promise<Device> 
 }
 
 async function create(name: string, options: InitOptions): Promise<Device> {
-  setHost({ collect: await collector(), now: clock(), handOver: handToNet, tensors: () => count.tensors, turn });
+  // On the edge the only nudge to collect takes more memory than the tensors of a request.
+  const tensors = isWorkerd() ? () => 0 : () => count.tensors;
+  setHost({ collect: await collector(), now: clock(), handOver: handToNet, tensors, turn });
   if (made.length > MANY) await collectNow();
   made = made.filter(lives);
   if (name === "webgpu") {

@@ -3,6 +3,7 @@
 import type { Device, TypedData } from "./core/device.ts";
 import type { DType } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
+import { faultOf } from "./core/fault.ts";
 import { contiguous } from "./core/op.ts";
 import { recordingNow } from "./core/recording.ts";
 import type { Shape } from "./core/shape.ts";
@@ -284,12 +285,18 @@ export function setText(loaded: typeof text): void {
 }
 
 /** Whether its values can be shown now. */
-const shown = (x: Tensor): boolean => text !== null && x.gone === null && recordingNow() === null && x.device.canBlock;
+const shown = (x: Tensor): boolean =>
+  text !== null &&
+  x.gone === null &&
+  recordingNow() === null &&
+  x.device.canBlock &&
+  x.device.failed === null &&
+  faultOf(x.storage) === null;
 
 /** What it is, without its values. */
 const told = (x: Tensor): string =>
   x.gone === null
-    ? `Tensor(${x.describe()}, ${x.dtype})`
+    ? `Tensor(${x.describe()}, ${x.dtype}${faultOf(x.storage) === null ? "" : `, lost: ${faultOf(x.storage)!.message}`})`
     : `Tensor(${x.storage.label} [${x.shape}], released by ${x.gone})`;
 
 function print(this: Tensor): string {

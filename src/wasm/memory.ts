@@ -15,6 +15,7 @@ const FIRST_PAGES = 16;
 /** 16 MiB: what the host does not reserve below this is not worth a device. */
 const LEAST_PAGES = 256;
 const GIB = 2 ** 30;
+const GONE = -1;
 
 /** The most memory to ask for: what the user says, else 4 GiB, on phones 1 GiB: they refuse more, or end the page for it. */
 export function chooseMaximum(wanted: number | undefined): { bytes: number; why: string | null } {
@@ -31,7 +32,7 @@ export interface Block {
   readonly address: number;
   readonly size: number;
   last: number;
-  /** Of the storage that has it; 0 while it is free. */
+  /** Of the storage that has it; 0 while it is free, `GONE` when it was merged or cut. */
   serial: number;
   /** What that asked for. */
   bytes: number;
@@ -84,7 +85,8 @@ export class Memory extends Usage {
   private topLast = 0;
   private readonly bins = new Map<number, Block[]>();
   private freeBytes = 0;
-  private readonly blocks = new Set<Block>();
+  /** All there are, and some that were merged since: an array takes a fifth of a set. */
+  private blocks: Block[] = [];
 
   /** Reserves address space for `maximumBytes`, or as much of it as the host gives: half, a quarter, and so on. */
   constructor(base: number, maximumBytes: number) {
@@ -159,7 +161,7 @@ export class Memory extends Usage {
     }
     if (best === null) return null;
     best.bin.pop();
-    this.blocks.delete(best);
+    best.serial = GONE;
     this.freeBytes -= best.size;
     const { address, last } = best;
     if (best.size > size) this.give(this.run(address + size, best.size - size, last));
@@ -172,17 +174,17 @@ export class Memory extends Usage {
 
   private block(address: number, size: number, last: number, bin: Block[]): Block {
     const block = { address, size, last, bin, serial: 0, bytes: 0, label: "" };
-    this.blocks.add(block);
+    this.blocks.push(block);
     return block;
   }
 
   protected held(): Iterable<Live> {
-    return [...this.blocks].filter(({ serial }) => serial !== 0);
+    return this.blocks.filter(({ serial }) => serial > 0);
   }
 
   /** Serials of the live storages. */
   living(): Set<number> {
-    return new Set(Array.from(this.blocks, ({ serial }) => serial));
+    return new Set(this.blocks.map(({ serial }) => serial));
   }
 
   private merge(): void {
@@ -192,7 +194,7 @@ export class Memory extends Usage {
     let run: Block | null = null;
     for (const b of blocks) {
       if (run !== null && run.address + run.size === b.address) {
-        for (const part of [run, b]) this.blocks.delete(part);
+        run.serial = b.serial = GONE;
         run = this.run(run.address, run.size + b.size, Math.max(run.last, b.last));
       } else {
         if (run !== null) this.give(run);
@@ -202,7 +204,7 @@ export class Memory extends Usage {
     if (run === null) return;
     if (run.address + run.size === this.top) {
       this.top = run.address;
-      this.blocks.delete(run);
+      run.serial = GONE;
       this.topLast = Math.max(this.topLast, run.last);
     } else this.give(run);
   }
