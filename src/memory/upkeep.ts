@@ -58,7 +58,7 @@ export function keepUp(memory: Held): Promise<void> | null {
 }
 
 async function yieldNow(memory: Held, growth: Growth): Promise<void> {
-  if (growth.crowded) host.handOver();
+  host.handOver();
   const collect = (): boolean => {
     const began = host.now();
     const collected = host.collect();
