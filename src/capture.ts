@@ -252,7 +252,11 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   variant.written = slots.map((_, i) => i).filter((i) => written.has(slots[i]!.storage));
   variant.held = outsideStorages(program.rows);
   for (const s of variant.held) s.holders++;
-  variant.grads = [...recording.grads.keys()].map((leaf) => [leaf, leaf.ownGrad !== null]);
+  // Those that the program makes anew may still be lost from the run before.
+  variant.grads = [...recording.grads].map(([leaf, { written }]) => [
+    leaf,
+    (written ? leaf.leaf.grad : leaf.ownGrad) !== null,
+  ]);
   variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
   variant.rebuild = replacing(result);
 }

@@ -27,6 +27,10 @@ for (const threads of [1, 2]) {
     assert.match(await messageOf(() => f(bad)), /^crossEntropy: label 9 .*\(and 1 more since\)$/);
     assert.match(await messageOf(() => eager.loss.item()), RULE);
     assert.is(await messageOf(() => w.flush()), "");
+    const g = w.capture((x: w.Tensor) => x.mul(2));
+    for (let i = 0; i < 4; i++) await g(w.ones([]));
+    assert.match(await messageOf(() => g(failing().loss.detach())), RULE, "a captured call of what fails throws it");
+    assert.is(await messageOf(() => w.flush()), "", "once");
     await device.dispose();
   });
 }

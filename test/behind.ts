@@ -214,6 +214,138 @@ export function behind(
     await done(device);
   });
 
+  add(`targets that lack something hold back what lasts until the throw, ${where}`, async () => {
+    const device = await init();
+    const [good, bad] = [0, 9].map((label) => w.tensor([label], { dtype: "int32" }));
+    const zeros = (): w.Tensor => w.zeros([1, 3]).requiresGrad_();
+    const back = (p: w.Tensor, label: w.Tensor): w.Tensor => {
+      const loss = w.crossEntropy(p.mul(1), label);
+      loss.backward();
+      return loss;
+    };
+    const near = async (x: w.Tensor | null, expected: number[], what: string): Promise<void> => {
+      const actual = x === null ? null : await values(x);
+      assert.ok(
+        actual?.every((v, i) => Math.abs(v - expected[i]!) < 1e-4),
+        `${what}: ${actual}, expected ${expected}`,
+      );
+    };
+    // A step in the same breath as the micro-batch that failed.
+    let p = zeros();
+    let o: w.optim.Optimizer = new optim.SGD([p], { lr: 1 });
+    back(p, good!);
+    let loss = back(p, bad!);
+    o.step();
+    assert.match(await messageOf(() => loss.item()), RULE);
+    await near(p, [0, 0, 0], "no step");
+    await near(p.grad, [-2 / 3, 1 / 3, 1 / 3], "the gradient of before");
+    o.step();
+    await near(p, [2 / 3, -1 / 3, -1 / 3], "steps go on behind the throw");
+    // Gradients that are set to zero instead of dropped.
+    p = zeros();
+    o = new optim.SGD([p], { lr: 1, momentum: 0.9 });
+    for (const label of [good!, bad!]) {
+      o.zeroGrad({ setToNone: false });
+      loss = back(p, label);
+      o.step();
+      await messageOf(() => loss.item());
+    }
+    await near(p, [2 / 3, -1 / 3, -1 / 3], "one step");
+    // An optimizer by hand, and a gradient that is clipped by a norm that is lost.
+    p = zeros();
+    const buffer = w.ones([1, 3]);
+    loss = back(p, bad!);
+    w.noGrad(() => {
+      buffer.add_(p.grad!);
+      p.sub_(buffer, { alpha: 0.1 });
+    });
+    assert.match(await messageOf(() => loss.item()), RULE);
+    await near(p, [0, 0, 0], "by hand");
+    await near(buffer, [1, 1, 1], "its buffer");
+    p = zeros();
+    const q = w.ones([1, 3]).requiresGrad_();
+    o = new optim.SGD([{ params: [p] }, { params: [q] }], { lr: 0.1 });
+    loss = back(p, bad!);
+    q.mul(100).sum().backward();
+    const norm = p.grad!.mul(p.grad!).sum().add(q.grad!.mul(q.grad!).sum()).sqrt();
+    w.noGrad(() => {
+      for (const x of [p, q]) x.grad!.div_(norm);
+    });
+    o.step();
+    assert.match(await messageOf(() => loss.item()), RULE);
+    await near(q, [1, 1, 1], "not clipped, no step");
+    // In place over a view, whose new values lie elsewhere first.
+    const junk = w.full([2, 2], 77).add(0);
+    await w.flush();
+    const base = w.tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    const lost = w.crossEntropy(zeros(), bad!).detach();
+    junk.dispose();
+    for (const name of ["add_", "sub_", "mul_", "div_"] as const) base.t()[name](lost);
+    base.select(1, 0).maskedFill_(lost.gt(0), 5);
+    assert.match(await messageOf(() => w.flush()), RULE);
+    await near(base, [1, 2, 3, 4], "the base of a view");
+    // A sum of losses that is no part of a graph, though they are; what is written whole is there again.
+    const total = w.tensor([5]);
+    total.add_(w.crossEntropy(zeros(), bad!));
+    const other = lost.mul(2);
+    assert.match(await messageOf(() => w.flush()), RULE);
+    await near(total, [5], "a sum of losses");
+    assert.match(await messageOf(() => other.item()), RULE);
+    other.fill_(3);
+    await near(other, [3], "written whole");
+    await done(device);
+  });
+
+  add(`captured and eager steps of one parameter in turns, ${where}`, async () => {
+    const device = await init();
+    const [good, bad] = [0, 9].map((label) => w.tensor([label], { dtype: "int32" }));
+    // Which calls are captured, and which of them fail: c, e, C, E.
+    for (const order of ["cccEeec", "ccCeecc", "cCccee", "Ccccee", "cccCccEee", "eeEccccCee"]) {
+      const run = async (leaveOut: boolean): Promise<string> => {
+        const p = w.zeros([1, 3]).requiresGrad_();
+        const o = new optim.SGD([p], { lr: 1, momentum: 0.5 });
+        const step = (label: w.Tensor): w.Tensor => {
+          o.zeroGrad();
+          const loss = w.crossEntropy(p.mul(1), label);
+          loss.backward();
+          o.step();
+          return loss;
+        };
+        const captured = w.capture(step);
+        for (const kind of order) {
+          const fails = kind !== kind.toLowerCase();
+          if (fails && leaveOut) continue;
+          const f = kind.toLowerCase() === "c" ? captured : step;
+          const message = await messageOf(async () => (await f(fails ? bad! : good!)).item());
+          assert.ok(fails ? RULE.test(message) : message === "", `${order}: ${message}`);
+        }
+        return (await values(p)).join();
+      };
+      assert.is(await run(false), await run(true), order);
+    }
+    // Only the backward is captured.
+    const p = w.zeros([1, 3]).requiresGrad_();
+    const o = new optim.SGD([p], { lr: 1 });
+    const back = w.capture((label: w.Tensor) => {
+      const loss = w.crossEntropy(p.mul(1), label);
+      loss.backward();
+      return loss;
+    });
+    let steps = 0;
+    for (let i = 0; i < 12; i++) {
+      o.zeroGrad();
+      if ((await messageOf(async () => (await back(i === 1 ? bad! : good!)).item())) !== "") continue;
+      assert.ok(p.grad !== null, `call ${i}`);
+      o.step();
+      steps++;
+    }
+    assert.is(steps, 11);
+    await done(device);
+  });
+
   add(`other losses that fail, ${where}`, async () => {
     const device = await init();
     const [targets, label] = [w.tensor([1, 0]), w.tensor([2], { dtype: "int32" })];

@@ -49,6 +49,7 @@ export class ReferenceDevice implements Device {
   liveBytes = 0;
   readonly losses: Device["losses"] = new Map();
   under = 0;
+  readonly untold = false;
   readonly reservedBytes = 2 ** 32;
   /** When the event loop has last turned, as finalizers need it to. */
   #turned = 0;

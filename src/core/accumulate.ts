@@ -2,6 +2,7 @@
 
 import { elementsOf } from "./device.ts";
 import { fail } from "./error.ts";
+import { faultOf } from "./fault.ts";
 import { mode } from "./lifetime.ts";
 import { empty, lasting } from "./make.ts";
 import { apply, contiguous, denseCopy, launch, type Op, readStrided } from "./op.ts";
@@ -60,7 +61,9 @@ export function accumulate(x: Tensor, given: Tensor, create: boolean): void {
   }
   const whole = g.offset === 0 && g.numel === elementsOf(g.storage) && g.storage.holders === 1;
   // In a recording whose function still has the gradient of before, the home is not to be written yet.
-  const away = recording === null ? leaf.home === null : recording.grads.get(x)!.held;
+  // Nor is one that is lost, of which rows that were launched before may tell.
+  const away =
+    recording === null ? leaf.home === null || faultOf(leaf.home.storage) !== null : recording.grads.get(x)!.held;
   if (away && whole && !g.kept) x.setGrad(g);
   else if (recording !== null && whole && !away) {
     // The program writes straight into the leaf's home.

@@ -122,6 +122,8 @@ export interface Device {
 
   /** Faults by the serials of the storages whose values are lost behind them. @internal */
   readonly losses: ReadonlyMap<number, WasmgradError>;
+  /** A fault is known that nobody was told of yet. @internal */
+  readonly untold: boolean;
   /**
    * Serial of a storage that is needed, too, for what is launched now: a backward's root; `TIED`: what is written in place is lost with its
    * inputs; 0: neither. @internal

@@ -103,12 +103,12 @@ export abstract class Tensor {
 
   /**
    * The gradient, for the engine: does not count as seen by user code. `setGrad` puts it in place. One that is lost behind a fault
-   * counts as none. @internal
+   * counts as none from the throw on. @internal
    */
   get ownGrad(): Tensor | null {
     if (this.own === null) return null;
     const { grad } = this.own;
-    if (grad === null || faultOf(grad.storage) === null) return grad;
+    if (grad === null || faultOf(grad.storage) === null || this.device.untold) return grad;
     if (mode.recording?.grads.get(this)?.written) return grad; // each run of the program makes it anew
     this.setGrad(null);
     return null;

@@ -48,8 +48,9 @@ function binaryInPlace(
       }
       return inPlace(scalar, x, [], other, () => {
         const y = target(x);
-        if (y !== x) readStrided(op.name, y, x);
-        launch(kernel, [y], [y], [x.numel], [word(name === "sub" ? -other : other)], op.name);
+        const label = y === x ? op.name : name; // what is new is no write in place
+        if (y !== x) readStrided(label, y, x);
+        launch(kernel, [y], [y], [x.numel], [word(name === "sub" ? -other : other)], label);
         settle(op.name, x, y);
         return NOTHING;
       });
@@ -65,7 +66,7 @@ function binaryInPlace(
       // What lies elsewhere among the bytes that are written is read before.
       const apart = y !== x || other.storage !== x.storage || sameLayout(x, other);
       const read = apart ? other : copied(other);
-      launchBinary(name, op.name, x, read, y);
+      launchBinary(name, y === x ? op.name : name, x, read, y);
       if (read !== other) read.release(op.name);
       settle(op.name, x, y);
       return saved;
@@ -125,9 +126,10 @@ export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
     fail(name, `${show(x.shape)} and mask ${show(mask.shape)}: the mask does not fit into the first`);
   return inPlace(MaskedFill, x, [mask], null, (wants) => {
     const y = target(x);
-    if (y !== x) readStrided(name, y, x);
+    const label = y === x ? name : "maskedFill";
+    if (y !== x) readStrided(label, y, x);
     const v = constant(whole, x);
-    launchEach("where_f32", y, [mask, v, y], undefined, name);
+    launchEach("where_f32", y, [mask, v, y], undefined, label);
     v.release(name);
     settle(name, x, y);
     return wants === 0 ? NOTHING : [mask];

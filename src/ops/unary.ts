@@ -62,8 +62,9 @@ export function tanh_(x: Tensor): Tensor {
   expectDtype("tanh_", x, "float32");
   return inPlace(Tanh, x, [], null, (wants) => {
     const y = target(x);
-    if (y !== x) readStrided("tanh_", y, x);
-    launch("tanh_f32", [y], [y], [y.numel], undefined, "tanh_");
+    const label = y === x ? "tanh_" : "tanh";
+    if (y !== x) readStrided(label, y, x);
+    launch("tanh_f32", [y], [y], [y.numel], undefined, label);
     settle("tanh_", x, y);
     return wants === 0 ? NOTHING : [x];
   });

@@ -92,6 +92,7 @@ export function inPlace<P>(
 
 /** What is differentiated is lost with what is written into it; where nothing is, the target of a write that fails is as it was. */
 function tied({ device }: Tensor, write: Write, wants: number): ReturnType<Write> {
+  if ((wants & 1) === 0) return write(wants);
   const { under } = device;
   device.under = TIED;
   try {

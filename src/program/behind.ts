@@ -14,10 +14,11 @@ export interface Touching<S> {
   readonly tied?: boolean;
 }
 
-/** Which storages are lost, and why. */
+/** Which storages are lost, and why; and which are as they were, but lack what a held row would have done, until the fault is thrown. */
 export interface Lost<S> {
   of(storage: S): WasmgradError | null;
   mark(storage: S, fault: WasmgradError): void;
+  readonly stale: Set<S>;
 }
 
 /**
@@ -32,19 +33,41 @@ export function lose<S>(row: Touching<S>, fault: WasmgradError, lost: Lost<S>): 
   if (!lasts(row)) for (let j = 0; j < row.outputs; j++) lost.mark(row.storages[j]!, fault);
 }
 
-/** Whether a row may not run, because an input is lost; what it would have made is lost then, too. */
+/**
+ * Whether a row may not run, because an input is lost, or lacks something and the row lasts. What it would have made is lost then, or,
+ * where it stays as it was, lacks something from here on; so does what is made of such. But parameters and state that a step leaves as
+ * they were lack nothing: the next batch goes on with them.
+ */
 export function heldBack<S>(row: Touching<S>, lost: Lost<S>): boolean {
-  for (let j = row.outputs; j < row.storages.length; j++) {
-    const fault = lost.of(row.storages[j]!);
-    if (fault === null) continue;
-    lose(row, fault, lost);
-    return true;
+  const { storages, outputs } = row;
+  let fault: WasmgradError | null = null;
+  let stale = false;
+  for (let j = outputs; j < storages.length && fault === null; j++) {
+    fault = lost.of(storages[j]!);
+    stale ||= lost.stale.has(storages[j]!);
   }
-  return false;
+  if (fault === null && !stale) return false;
+  const stays = lasts(row);
+  if (stays ? row.op.endsWith("_") : fault === null) for (let j = 0; j < outputs; j++) lost.stale.add(storages[j]!);
+  if (fault !== null) lose(row, fault, lost);
+  return stays || fault !== null;
 }
 
 /** Serials of the storages that are lost, and why, until they are freed. */
 export class Losses extends Map<number, WasmgradError> implements Lost<number> {
+  readonly stale = new Set<number>();
+
+  /** Whether anybody has to look. */
+  get any(): boolean {
+    return this.size > 0 || this.stale.size > 0;
+  }
+
+  /** Its values are made anew. */
+  heal(serial: number): void {
+    this.delete(serial);
+    this.stale.delete(serial);
+  }
+
   of(serial: number): WasmgradError | null {
     return this.get(serial) ?? null;
   }

@@ -90,7 +90,12 @@ export class WasmDevice implements Device {
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
     this.scripts = scripts;
-    const launched = (): Launched => new Launched(this.losses, (row) => nameOf(row, names));
+    const launched = (): Launched =>
+      new Launched(
+        this.losses,
+        (row) => nameOf(row, names),
+        (...at) => memory.bytesFrom(...at),
+      );
     this.launched = [launched(), launched()];
     this.runner = new Runner(exports, memory, pool, names, this.losses, {
       check: () => this.check(),
@@ -351,7 +356,7 @@ export class WasmDevice implements Device {
 
   flushSync(): void {
     this.settle();
-    this.runner.throwFault();
+    this.throwFault();
   }
 
   /** Runs what was launched. What a kernel reported is for the next who waits. */
@@ -381,6 +386,10 @@ export class WasmDevice implements Device {
     this.runner.throwFault();
   }
 
+  get untold(): boolean {
+    return this.runner.reported > 0;
+  }
+
   /** Lets the threads walk what was appended, behind what still runs. */
   private submit(): void {
     this.runner.finish();
@@ -404,9 +413,10 @@ export class WasmDevice implements Device {
 
   /** Nobody can ask for what was freed any longer. */
   private forget(): void {
-    if (this.losses.size === 0) return;
+    if (!this.losses.any) return;
     const living = this.memoryOf.living();
-    for (const serial of this.losses.keys()) if (!living.has(serial)) this.losses.delete(serial);
+    for (const serial of [...this.losses.keys(), ...this.losses.stale])
+      if (!living.has(serial)) this.losses.heal(serial);
   }
 
   /** Waits for a stalled script, and throws what it reported. */

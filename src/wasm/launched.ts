@@ -4,6 +4,7 @@ import type { Row } from "../core/device.ts";
 import type { WasmgradError } from "../core/error.ts";
 import { readable, TIED } from "../core/fault.ts";
 import { heldBack, type Losses, lose, outsides } from "../program/behind.ts";
+import { WALK } from "../row/nest.ts";
 import type { WasmStorage } from "./memory.ts";
 import type { Rows } from "./runner.ts";
 import type { EncodedRow } from "./script.ts";
@@ -21,9 +22,13 @@ export class Launched implements Rows {
   /** The name of a kernel by its place. */
   private readonly nameOf: (row: EncodedRow) => string;
 
-  constructor(lost: Losses, nameOf: (row: EncodedRow) => string) {
+  /** Bytes of the storage of this number, if it begins there. */
+  private readonly bytesFrom: (serial: number, address: number) => number | undefined;
+
+  constructor(lost: Losses, nameOf: Launched["nameOf"], bytesFrom: Launched["bytesFrom"]) {
     this.lost = lost;
     this.nameOf = nameOf;
+    this.bytesFrom = bytesFrom;
   }
 
   clear(): void {
@@ -44,8 +49,23 @@ export class Launched implements Rows {
       const [kernel, op, outputs] = [this.nameOf(encoded), this.ops[n]!, encoded.outputs.length];
       const row = { kernel, op, storages, outputs, tied: under === TIED };
       if (n === failed) lose(row, fault!, this.lost);
-      return n > failed && !heldBack(row, this.lost);
+      if (n <= failed || heldBack(row, this.lost)) return false;
+      if (this.lost.any) this.heal(kernel, encoded, storages);
+      return true;
     });
+  }
+
+  /** What a row that runs writes whole, without reading it, is there again. */
+  private heal(kernel: string, { outputs, buffers, extents }: EncodedRow, serials: readonly number[]): void {
+    const inputs = serials.slice(outputs.length, buffers);
+    if (inputs.some((serial) => this.lost.stale.has(serial))) return; // what is made of such lacks something, too
+    for (const [j, address] of outputs.entries()) {
+      const serial = serials[j]!;
+      if (!this.lost.has(serial) && !this.lost.stale.has(serial)) continue;
+      // The first extent is what elementwise rows write, and no more than others do.
+      const elements = /^permute_/.test(kernel) ? extents.slice(0, WALK).reduce((n, size) => n * size, 1) : extents[0]!;
+      if (this.bytesFrom(serial, address) === 4 * elements && !inputs.includes(serial)) this.lost.heal(serial);
+    }
   }
 }
 
@@ -69,7 +89,7 @@ export class Recorded implements Rows {
   begin(): void {
     const { made, read } = this.outsides();
     for (const s of read) readable(s);
-    for (const { serial } of made) this.losses.delete(serial);
+    for (const { serial } of made) this.losses.heal(serial);
   }
 
   /** Behind a row that failed none runs, as in PyTorch none is reached. */

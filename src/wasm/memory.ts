@@ -182,6 +182,11 @@ export class Memory extends Usage {
     return this.blocks.filter(({ serial }) => serial > 0);
   }
 
+  /** Bytes of the live storage of this number, if it begins there. */
+  bytesFrom(serial: number, address: number): number | undefined {
+    return this.blocks.find((b) => b.serial === serial && b.address === address)?.bytes;
+  }
+
   /** Serials of the live storages. */
   living(): Set<number> {
     return new Set(this.blocks.map(({ serial }) => serial));

@@ -134,7 +134,9 @@ export class WasmProgram implements Program {
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
     const { losses } = this.device;
     this.device.settle();
-    if (losses.size > 0) {
+    if (losses.any) {
+      // A fault that nobody was told of yet is told now, once.
+      if (inputs.some(({ storage }) => losses.has(storage.serial))) this.device.throwFault();
       for (const { storage } of inputs) readable(storage);
       this.known.begin();
     }

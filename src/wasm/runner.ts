@@ -4,6 +4,7 @@
 // loop turn, so that the host may learn of a worker's death; where no event tells of it, and while nothing is awaited,
 // time judges.
 import { WasmgradError } from "../core/error.ts";
+import type { Losses } from "../program/behind.ts";
 import { faultMessage } from "../program/fault.ts";
 import { FAULT_CLAIM, FAULT_INDEX, FAULT_ROW, FAULT_VALUE, SHARE_BEGAN } from "./control.ts";
 import type { Exports } from "./load.ts";
@@ -64,7 +65,7 @@ export class Runner {
   private readonly memory: Memory;
   private readonly pool: Threads;
   private readonly names: readonly string[];
-  private readonly lost: ReadonlyMap<number, WasmgradError>;
+  private readonly lost: Losses;
   private readonly state: DeviceState;
 
   constructor(
@@ -72,7 +73,7 @@ export class Runner {
     memory: Memory,
     pool: Threads,
     names: readonly string[],
-    lost: ReadonlyMap<number, WasmgradError>,
+    lost: Losses,
     state: DeviceState,
   ) {
     this.exports = exports;
@@ -109,7 +110,7 @@ export class Runner {
       after: after === undefined ? [] : [after],
     };
     this.run = run;
-    if (this.lost.size > 0) {
+    if (this.lost.any) {
       run.left = this.parts(script, 0, rows.behind(-1, null, decode(this.memory, script.address, script.limit)));
       this.proceed(run);
     } else this.start(run, script.address);
@@ -215,6 +216,7 @@ export class Runner {
     const [first, ...more] = this.faults;
     if (first === undefined) return;
     this.faults = [];
+    this.lost.stale.clear();
     throw more.length === 0 ? first : new WasmgradError(`${first.message} (and ${more.length} more since)`);
   }
 

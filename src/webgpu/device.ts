@@ -62,6 +62,7 @@ export class WebGpuDevice implements Device {
   readonly faults: Faults;
   readonly losses: Losses;
   under = 0;
+  readonly untold = false;
   /** For tests. */
   readonly counters = { submits: 0, dispatches: 0 };
   readonly arenas = new Arenas<GpuStorage>(

@@ -2,7 +2,7 @@
 // stands for its number. Rows in place and of lasting state carry the bits of the rows that their inputs depend on, and do nothing where one is
 // set. The host notes the bits of results that are new: they are lost. The word comes back with every read; it is cleared behind all that was
 // launched until it was thrown.
-import type { Row, Storage } from "../core/device.ts";
+import { type Buffer, elementsOf, type Row, type Storage } from "../core/device.ts";
 import { WasmgradError } from "../core/error.ts";
 import { TIED } from "../core/fault.ts";
 import { heldBack, Losses, lasts } from "../program/behind.ts";
@@ -17,6 +17,14 @@ const MOST = 1 << 14;
 /** Words: row, index, value, the word that skips rows that last (`amp_skip_i32`), bits, and three that nobody uses. */
 export const FAULT_BYTES = 32;
 
+/** Whether a row writes all of an output's storage, without reading it. */
+function wholly({ buffers, outputs }: Row, i: number): boolean {
+  const { storage, strides, numel } = buffers[i] as Buffer & { strides?: unknown; numel?: number }; // most are tensors
+  return (
+    strides === null && numel === elementsOf(storage) && !buffers.some((b, j) => j >= outputs && b.storage === storage)
+  );
+}
+
 /** All rows that may fault. */
 const ANY = -1;
 
@@ -25,7 +33,10 @@ export const mayFault = (row: Row): boolean => factsOf(row.kernel).faults !== un
 
 /** Results of rows that nobody has heard of yet. */
 interface Unproven {
+  /** Behind which it is lost. */
   readonly bits: number;
+  /** Behind which it is as it was, but lacks something. */
+  readonly stale: number;
   /** Rows that were appended before. */
   readonly at: number;
 }
@@ -73,12 +84,22 @@ export class Faults {
     if (row !== whole && lasts(touching))
       for (const { storage } of whole.buffers.slice(whole.outputs)) storages.push(storage.serial);
     if (this.losses.size > 0 && heldBack(touching, this.losses)) return null;
-    let bits = 0;
-    for (let i = outputs; i < storages.length; i++) bits |= this.bitsOf(storages[i]!);
+    let [bits, stale] = [0, 0];
+    for (let i = outputs; i < storages.length; i++) {
+      const u = this.unproven.get(storages[i]!);
+      bits |= u?.bits ?? 0;
+      stale |= u?.stale ?? 0;
+    }
     const faulty = mayFault(row);
     const made = faulty ? bits | bitOf(number) : bits;
-    if (made !== 0 && !lasts(touching)) for (let i = 0; i < outputs; i++) this.note(storages[i]!, made, at);
-    return faulty ? number : bits;
+    const stays = lasts(touching);
+    if (stays ? op.endsWith("_") : true)
+      for (let i = 0; i < outputs; i++) {
+        const serial = storages[i]!;
+        if ((made | stale) !== 0) this.note(serial, stays ? 0 : made, stays ? made | stale : stale, at);
+        else if (wholly(row, i)) this.forgetStorage(serial);
+      }
+    return faulty ? number : bits | stale;
   }
 
   /** The word of a program's row: its bits are those of all. */
@@ -89,10 +110,10 @@ export class Faults {
   }
 
   /** A storage was written by what may fault, or depends on it. */
-  note(serial: number, bits: number, at: number): void {
-    const all = bits | this.bitsOf(serial);
+  note(serial: number, bits: number, stale: number, at: number): void {
+    const before = this.unproven.get(serial);
     this.unproven.delete(serial);
-    this.unproven.set(serial, { bits: all, at });
+    this.unproven.set(serial, { bits: bits | (before?.bits ?? 0), stale: stale | (before?.stale ?? 0), at });
   }
 
   /** The storage is made anew, or freed. */

@@ -174,7 +174,7 @@ export class GpuProgram implements Program {
     const bits = needed.reduce((all, s) => all | faults.bitsOf(s.serial), this.bits);
     for (const { serial } of [...this.made, ...outputs.map(({ storage }) => storage)]) {
       faults.forgetStorage(serial);
-      if (bits !== 0) faults.note(serial, bits, rowsBefore);
+      if (bits !== 0) faults.note(serial, bits, 0, rowsBefore);
     }
   }
 
