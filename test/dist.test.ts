@@ -22,7 +22,7 @@ const FILES = [
   "memory-devices",
 ];
 const variables: Record<string, string> =
-  process.env.WEBGPU_CASES === "all" ? {} : { MEMORY_STEPS: "5000", SOAK_STEPS: "400000" };
+  process.env.WEBGPU_CASES === "all" ? {} : { MEMORY_STEPS: "5000", SOAK_STEPS: "150000" };
 
 /** A test file on dist/, in Node. */
 function inNode(file: string): Promise<string> {
