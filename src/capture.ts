@@ -1,7 +1,8 @@
 // Capture: a function of tensors is recorded as a program and from then on replayed with one call.
 //
-// The first call runs eagerly. The next two are recorded, run, and compared row by row. From then on the function is not
-// called. A program is chosen by the inputs' shapes and dtypes and by its guards: host state that shaped its rows.
+// Two calls are recorded, run, and compared row by row. From then on the function is not called. A program is chosen by the
+// inputs' shapes and dtypes and by host state that shaped its rows: its guards, and what hangs on the modules that took part.
+// The first call of a training step most often stands alone: behind it there are gradients where there were none.
 
 import { type Device, defaultDevice, type Program, type Row, type Storage } from "./core/device.ts";
 import { fail, given, type WasmgradError } from "./core/error.ts";
@@ -11,6 +12,8 @@ import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { type Guard, Recording } from "./core/recording.ts";
 import { replacing, tensorsIn } from "./core/results.ts";
 import { alive, mixed, Tensor } from "./core/tensor.ts";
+import { Watch, Watched } from "./nn/watched.ts";
+import { promised } from "./ops/modes.ts";
 import { outsideStorages, sameInputs, sameRows } from "./program/compare.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
@@ -19,9 +22,13 @@ interface Variant {
   readonly grad: boolean;
   readonly autocast: typeof mode.autocast;
   readonly inputs: readonly { readonly dtype: Tensor["dtype"]; readonly shape: readonly number[] }[];
-  /** Not run yet; run eagerly once; recorded once; recorded twice and found the same. */
-  stage: "new" | "eager" | "recorded" | "kept";
+  /** Not recorded yet; once; twice and found the same. */
+  stage: "new" | "recorded" | "kept";
   guards: readonly Guard[];
+  watched: Watched;
+  /** As they were recorded. */
+  rows: readonly Row[];
+  /** Of a function that was recorded once it goes with the next call: it may have been the only run, and takes memory. */
   program: Program | null;
   held: Storage[];
   /** Inputs that the program writes: they must lie dense. */
@@ -32,6 +39,7 @@ interface Variant {
   results: { shape: readonly number[]; dtype: Tensor["dtype"]; label: string }[];
   rebuild: (results: readonly Tensor[]) => unknown;
   used: number;
+  replays: number;
 }
 
 const MOST_PROGRAMS = 16;
@@ -40,7 +48,8 @@ const MOST_PROGRAMS = 16;
 export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
   /**
    * What has happened so far: `programs` that are kept, one for each set of input shapes and dtypes, and of host state that was
-   * read; `calls` of the function itself, one eager and two recorded for each program; `replays` of programs instead.
+   * read; `calls` of the function itself, two for each program and one more where the first call found no gradients yet;
+   * `replays` of programs instead.
    */
   readonly stats: Record<"programs" | "calls" | "replays", number>;
   /** Lets go of the programs and what they hold. The next call records anew. */
@@ -48,17 +57,21 @@ export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
 };
 
 /**
- * Captures a synchronous function of tensors, such as a whole training step: it runs once eagerly, is recorded twice, and is
+ * Captures a synchronous function of tensors, such as a whole training step: it is recorded by its first two or three calls, and
  * from then on replayed as one program for inputs of the same shapes and dtypes (at most 16 programs are kept). Results, a
  * tensor or arrays and plain objects of tensors, are fresh tensors off the tape. What changes from call to call must come in
- * as an argument or live on the device. Errors: a recording that differs from the one before, a value read inside
- * (`data()`, `item()`), inputs that require gradients.
+ * as an argument, live on the device, or hang on a module: layers, parameters, numbers and modes of the modules that take part
+ * are compared at each call, and recorded anew where they are others. Other numbers and variables stay what they were when the
+ * function was recorded; `init({ debug: true })` has it recorded again now and then, and names what differs. Errors: a recording
+ * that differs from the one before, a value read inside (`data()`, `item()`), inputs that require gradients.
  */
 export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured<A, R> {
   if (typeof f !== "function") fail("capture", `${given(f)} was given: a function is expected`);
   let variants: Variant[] = [];
   let clock = 0;
   const stats = { programs: 0, calls: 0, replays: 0 };
+  /** Was recorded by the call before, and may stand alone. */
+  let single: Variant | null = null;
   /** A replay that found no room, for the collection that makes some: it asks before anything runs. */
   let again: (() => R) | null = null;
 
@@ -68,19 +81,11 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     const dense = inputs.map((x, i) => input(x, i, inputs[0]!));
     const variant = choose(dense);
     variant.used = ++clock;
-    if (variant.stage === "new") {
-      stats.calls++;
-      variant.stage = "eager";
-      const versions = dense.map((x) => x.storage.version);
-      const result = eagerly(f(...(dense as unknown as A)));
-      dense.forEach((x, i) => {
-        if (x !== inputs[i] && x.storage.version !== versions[i]) writesCopy(inputs[i]!, i);
-      });
-      return result;
-    }
-    if (variant.stage === "kept") stats.replays++;
+    if (variant.stage === "kept" && !(device.debug && isDue(++variant.replays))) stats.replays++;
     else {
       stats.calls++;
+      if (single?.stage === "recorded") rest(single);
+      single = variant;
       recordInto(variant, device, dense, f as (...inputs: Tensor[]) => unknown);
       stats.programs = variants.filter((v) => v.stage === "kept").length;
     }
@@ -101,26 +106,21 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
 
   const choose = (dense: readonly Tensor[]): Variant => {
     const { grad, autocast } = mode;
-    let held: Variant | null = null;
     for (const v of variants) {
-      if (v.grad !== grad || v.autocast !== autocast || !sameInputs(v.inputs, dense)) continue;
-      if (v.program !== null && holds(v)) return v;
-      if (v.program === null) held ??= v;
+      if (v.grad === grad && v.autocast === autocast && sameInputs(v.inputs, dense) && holds(v)) return v;
     }
-    if (held !== null) return held;
     if (variants.length >= MOST_PROGRAMS) {
       const oldest = variants.reduce((a, b) => (a.used < b.used ? a : b));
       variants = variants.filter((v) => v !== oldest);
       letGo(oldest);
     }
     const inputs = dense.map(({ dtype, shape }) => ({ dtype, shape }));
-    const nothing = { guards: [], program: null, held: [], written: [], grads: [], results: [] };
-    const variant: Variant = { ...nothing, grad, autocast, inputs, stage: "new", used: 0, rebuild: () => undefined };
+    const variant: Variant = { ...nothing(), grad, autocast, inputs, used: 0 };
     variants.push(variant);
     return variant;
   };
 
-  const captured = async (...inputs: A): Promise<R> => {
+  const run = async (inputs: A): Promise<R> => {
     const device = inputs[0]?.device ?? defaultDevice();
     let result: R;
     try {
@@ -136,6 +136,9 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     const pause = device.upkeep();
     if (pause !== null) await pause;
     return result;
+  };
+  const captured = (...inputs: A): Promise<R> => {
+    return promised(run(inputs));
   };
   return Object.assign(captured, {
     stats,
@@ -161,16 +164,27 @@ class Differing extends Error {
   }
 }
 
-/** Results of an eager call, off the tape like those of a replay. */
-function eagerly<R>(result: R): R {
-  if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
-  const found = tensorsIn(result);
-  return replacing(result)(found.map(valuesOf)) as R;
-}
+/** Of a variant before it is recorded. */
+const nothing = () => ({
+  stage: "new" as const,
+  guards: [],
+  watched: new Watched(),
+  rows: [],
+  program: null,
+  held: [],
+  written: [],
+  grads: [],
+  results: [],
+  rebuild: () => undefined,
+  replays: 0,
+});
 
-function holds({ guards }: Variant): boolean {
+/** Under `debug` the first replays, fewer and fewer of the next, and every 64th are recorded instead. */
+const isDue = (replays: number): boolean => (replays & (replays - 1)) === 0 || replays % 64 === 0;
+
+function holds({ guards, watched }: Variant): boolean {
   for (let i = 0; i < guards.length; i++) if (!Object.is(guards[i]!.read(), guards[i]!.value)) return false;
-  return true;
+  return watched.same();
 }
 
 function input(x: Tensor, i: number, first: Tensor): Tensor {
@@ -192,9 +206,14 @@ function writesCopy(x: Tensor, i: number): never {
   );
 }
 
-function letGo(variant: Variant): void {
+/** Gives back what a program takes to run. */
+function rest(variant: Variant): void {
   variant.program?.dispose();
   variant.program = null;
+}
+
+function letGo(variant: Variant): void {
+  rest(variant);
   for (const s of variant.held) unhold(s);
   variant.held = [];
 }
@@ -205,6 +224,7 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   const outerScope = mode.scope;
   mode.recording = recording;
   mode.scope = false;
+  const watch = new Watch();
   let program: Program | undefined;
   let result: unknown;
   let found: Tensor[];
@@ -228,9 +248,13 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
       slots,
       found.map((t) => ({ buffer: t, count: t.numel })),
     );
-    if (variant.program !== null) {
-      const [a, b] = [[...variant.program.rows], [...program.rows]];
-      if (!sameRows(a, b) || variant.guards.length !== recording.guards.length) throw new Differing(a, b);
+    if (variant.stage !== "new") {
+      const { rows, guards } = variant;
+      if (!sameRows(rows, program.rows) || guards.length !== recording.guards.length) {
+        letGo(variant);
+        Object.assign(variant, nothing());
+        throw new Differing(rows, program.rows);
+      }
     }
   } catch (error) {
     program?.dispose();
@@ -241,17 +265,20 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   } finally {
     mode.recording = null;
     mode.scope = outerScope;
+    Watch.over();
     recording.end();
     for (const t of recording.made) t.release("the end of a captured function, which owns it (return it instead)");
   }
-  variant.stage = variant.program === null ? "recorded" : "kept";
+  variant.stage = variant.stage === "new" ? "recorded" : "kept";
   letGo(variant);
   variant.program = program;
+  variant.rows = program.rows;
   variant.guards = recording.guards;
   const written = new Set(program.rows.flatMap((r) => r.buffers.slice(0, r.outputs).map((b) => b.storage)));
   variant.written = slots.map((_, i) => i).filter((i) => written.has(slots[i]!.storage));
   variant.held = outsideStorages(program.rows);
   for (const s of variant.held) s.holders++;
+  variant.watched = watch.end(variant.held);
   // Those that the program makes anew may still be lost from the run before.
   variant.grads = [...recording.grads].map(([leaf, { written }]) => [
     leaf,

@@ -39,7 +39,7 @@ const batch = (seed: number, classes: readonly number[] = CLASSES): [w.Tensor, w
   labels(classes),
 ];
 
-program("results can be pushed to a list; the function runs three times", async (same) => {
+program("results can be pushed to a list; the function runs twice", async (same) => {
   const { model, parameters, plain, byHand } = trained();
   let calls = 0;
   const step = w.capture((x: w.Tensor, y: w.Tensor) => {
@@ -54,8 +54,8 @@ program("results can be pushed to a list; the function runs three times", async 
   }
   for (const [i, loss] of losses.entries()) await same(loss, expected[i]!, `loss ${i}`);
   assert.not(losses[9]!.requiresGrad);
-  assert.is(calls, 3);
-  assert.equal(step.stats, { programs: 1, calls: 3, replays: 7 });
+  assert.is(calls, 2);
+  assert.equal(step.stats, { programs: 1, calls: 2, replays: 8 });
   await sameParameters(same, model.parameters(), parameters, "after ten calls");
   await sameGradients(same, model.parameters(), parameters, "of the last call");
 });
@@ -98,7 +98,7 @@ program(
       assert.is(text, "n");
       x.fill_(100);
       p.detach().copy_(w.tensor(fixed(2, 5)));
-      await same(list[1]!, i < 1 ? [100, 100] : [i, 10], "what came back of the input");
+      await same(list[1]!, [i, 10], "what came back of the input");
     }
     const silent = w.capture((x: w.Tensor) => {
       w.noGrad(() => p.copy_(x));
@@ -122,7 +122,7 @@ program("inputs: transposed, views, smaller batches, other dtypes", async (same)
     await same(await f(base.narrow(0, 1, 1)), [8, 10, 12], "a view with an offset");
     await same(await f(base.int()), [10, 14, 18], "int32");
   }
-  assert.equal(f.stats, { programs: 4, calls: 12, replays: 8 });
+  assert.equal(f.stats, { programs: 4, calls: 8, replays: 12 });
 });
 
 program("a smaller last batch is another program", async (same) => {
@@ -132,7 +132,7 @@ program("a smaller last batch is another program", async (same) => {
     const classes = i % 3 === 2 ? [1, 2] : CLASSES;
     await same(await step(...batch(i, classes)), byHand(i, classes), `loss ${i}`);
   }
-  assert.equal(step.stats, { programs: 2, calls: 6, replays: 6 });
+  assert.equal(step.stats, { programs: 2, calls: 4, replays: 8 });
   await sameParameters(same, model.parameters(), parameters, "after epochs with a smaller last batch");
 });
 
@@ -167,7 +167,7 @@ program("noGrad inside: an evaluation, captured", async (same) => {
       return list.indexOf(Math.max(...list));
     });
   for (let i = 0; i < 6; i++) await same(await evaluate(data([5, IN], i)), by(i), `classes ${i}`);
-  assert.is(evaluate.stats.replays, 3);
+  assert.is(evaluate.stats.replays, 4);
 });
 
 program("dropout draws anew in every replay; eval() is another program", async () => {
@@ -188,15 +188,14 @@ program("a branch is noticed when the recordings are compared", async () => {
     let call = 0;
     const g = w.capture((x: w.Tensor) => f(x, call++));
     await g(w.ones([2]));
-    await g(w.ones([2]));
     return messageOf(() => g(w.ones([2])));
   };
   assert.is(
     await runs((x, call) => (call % 2 === 0 ? x.relu() : x.tanh())),
-    `${DIFFER}row 1 (tanh) is tanh_f32 in one call and relu_f32 in the next: the function takes a branch`,
+    `${DIFFER}row 1 (relu) is relu_f32 in one call and tanh_f32 in the next: the function takes a branch`,
   );
   assert.is(
-    await runs((x, call) => (call < 2 ? x.relu() : x.relu().exp())),
+    await runs((x, call) => (call < 1 ? x.relu() : x.relu().exp())),
     `${DIFFER}1 rows and then 2, from exp on: the function takes a branch`,
   );
   assert.is(
@@ -204,10 +203,10 @@ program("a branch is noticed when the recordings are compared", async () => {
     `${DIFFER}row 1 (mul) was given another number: a JavaScript number changes from call to call: pass it as a tensor`,
   );
   assert.is(
-    await runs((_, call) => w.zeros([call])),
+    await runs((_, call) => w.zeros([call + 1])),
     `${DIFFER}row 1 (zeros) runs over [1] and then [2]: a size changes without an input's changing`,
   );
-  const tables = [1, 2, 3].map((v) => w.full([2], v));
+  const tables = [1, 2].map((v) => w.full([2], v));
   assert.is(
     await runs((x, call) => x.add(tables[call]!)),
     `${DIFFER}row 1 (add) uses another tensor (full, then full): a tensor is carried over by the closure: pass it in and return it`,
@@ -221,7 +220,6 @@ program("a tensor carried over by the closure is refused by name", async () => {
     return hidden;
   });
   await f(w.ones([2]));
-  await f(w.ones([2]));
   const message = await messageOf(() => f(w.ones([2])));
   assert.match(message, /^add: the tensor add \[2\] was released by the end of a captured function, which owns it/);
   assert.match(message, /return it/);
@@ -230,7 +228,7 @@ program("a tensor carried over by the closure is refused by name", async () => {
 
 program("refused inside: reads, host writes, another captured function, promises, other inputs", async () => {
   const inner = w.capture((x: w.Tensor) => x.mul(2));
-  const refused = async (f: (x: w.Tensor) => unknown, calls = 2): Promise<string> => {
+  const refused = async (f: (x: w.Tensor) => unknown, calls = 1): Promise<string> => {
     const g = w.capture(f);
     for (let i = 1; i < calls; i++) await g(w.ones([2]));
     return messageOf(() => g(w.ones([2])));
@@ -294,10 +292,10 @@ program("when the function throws while it is recorded nothing has run", async (
     return loss;
   });
   for (let i = 0; i < 8; i++) {
-    // Calls 1 (eager) and 2 and 3 (recorded) all have a turn of failing before they succeed, but the eager one.
-    if (i > 0) {
+    // Calls 1 and 2, which are recorded, have a turn of failing before they succeed.
+    {
       fails = true;
-      const throws = i < 3;
+      const throws = i < 2;
       const bad = batch(99);
       const memory = w.memory().storages;
       await step(...bad).then(
@@ -307,9 +305,10 @@ program("when the function throws while it is recorded nothing has run", async (
       fails = false;
       if (throws) {
         await sameParameters(same, model.parameters(), parameters, `after the throw in call ${i}`);
-        await sameGradients(same, model.parameters(), parameters, `after the throw in call ${i}`);
-        // The first recording makes the gradients' lasting places.
-        assert.ok(w.memory().storages <= memory + (i === 1 ? 2 : 0), "and nothing is left over");
+        if (i > 0) await sameGradients(same, model.parameters(), parameters, `after the throw in call ${i}`);
+        else for (const p of model.parameters()) assert.is(p.grad, null);
+        // The first recording makes what lasts: places of 2 gradients, the rate, and 3 tensors of state for each parameter.
+        assert.ok(w.memory().storages <= memory + (i === 0 ? 2 + 1 + 2 * 3 : 0), "and nothing is left over");
       } else {
         own.zeroGrad();
         const x = hand.matrix(fixed(15, 99), IN);

@@ -42,8 +42,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   memory: ["core leaf", "core door"],
   core: [...CORE, "row"],
   program: ["core leaf", "core door", "row"],
-  // Compares recordings: programs know no more of core than the device's door.
-  capture: [...CORE, "program"],
+  // Compares recordings, and what hangs on modules: programs know no more of core than the device's door.
+  capture: [...CORE, "program", "ops", "nn"],
   ops: [...CORE, "row"],
   nn: [...CORE, "ops"],
   optim: [...CORE, "row", "ops"],

@@ -43,6 +43,7 @@ export class ReferenceDevice implements Device {
   readonly info: DeviceInfo = { device: "reference", build: "f64", threads: 1, why: "naive loops, to compare with" };
   readonly canBlock = true;
   readonly float16: boolean;
+  readonly debug = false;
   failed: string | null = null;
   /** Other algorithms that the device to compare with chooses: their errors have other bounds. */
   choices: Readonly<Record<string, Choice>> = {};
@@ -182,9 +183,7 @@ export class ReferenceDevice implements Device {
           run({ kernel: "copy_b32", buffers, outputs: 1, extents: [from.count], scalars: [], op: "capture" });
         });
       },
-      dispose() {
-        rows.length = 0;
-      },
+      dispose() {},
     };
   }
 

@@ -1,5 +1,5 @@
 // The programs that say what capture, in-place writes, views and the tape mean, on WebGPU.
-const FILES = ["captured", "captured-gradients", "meaning", "tape"];
+const FILES = ["captured", "captured-gradients", "captured-host", "meaning", "tape"];
 
 // uvu begins a run whenever a file says so: here one run comes behind the last file.
 Object.assign(globalThis, { UVU_DEFER: 1, UVU_INDEX: 0, UVU_QUEUE: [[null]] });

@@ -6,7 +6,7 @@ import { mode } from "../core/lifetime.ts";
 import { cast } from "../core/op.ts";
 import { recordingNow } from "../core/recording.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { expectFunction } from "../ops/modes.ts";
+import { expectFunction, synchronous } from "../ops/modes.ts";
 
 /** https://pytorch.org/docs/stable/amp.html#cuda-ops-that-can-autocast-to-float16 */
 const HALF = ["matmul", "linear", "conv2d"];
@@ -92,9 +92,7 @@ export function autocast<T>(f: () => T, options?: AutocastOptions): T {
   mode.autocast = enabled ? casting : null;
   depth++;
   try {
-    const result = f();
-    if (result instanceof Promise) fail("autocast", "the function returned a promise: it must be synchronous");
-    return result;
+    return synchronous("autocast", f);
   } finally {
     mode.autocast = outer;
     if (--depth === 0) {

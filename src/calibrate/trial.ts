@@ -113,25 +113,24 @@ export class Trial<A extends unknown[], R> {
       await device.flush();
       return performance.now() - begin;
     };
-    try {
-      const end = performance.now() + budget;
-      const first = await run(1);
-      if (first > 2 * budget) {
-        // Once more: kernels are compiled now.
-        captured?.dispose();
-        captured = null;
-        return Math.min(first, await run(1));
-      }
+    const recorded = async (steps: number): Promise<number> => {
       try {
-        await run(2);
+        return await run(steps);
       } catch (error) {
         // Such as a forward that reads values, or branches on numbers of its own. What fails by itself too is thrown.
         if (captured === null || device.failed !== null) throw error;
         captured.dispose();
         captured = null;
         this.capturable = false;
-        await run(2);
+        return run(steps);
       }
+    };
+    try {
+      const end = performance.now() + budget;
+      const first = await recorded(1);
+      // Once more: kernels are compiled now.
+      if (first > 2 * budget) return Math.min(first, await recorded(1));
+      await recorded(2);
       const one = await run(1);
       if (one > budget) return one;
       const times: number[] = [];

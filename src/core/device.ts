@@ -119,6 +119,8 @@ export interface Device {
   readonly reservedBytes: number;
   /** It has float16, which `autocast` takes: a WebGPU device with `shader-f16`. */
   readonly float16: boolean;
+  /** Made with `debug`: errors come soon, and captured functions are recorded again now and then. @internal */
+  readonly debug: boolean;
 
   /** Faults by the serials of the storages whose values are lost behind them. @internal */
   readonly losses: ReadonlyMap<number, WasmgradError>;

@@ -3,6 +3,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { logSoftmax, relu, sigmoid, softmax, tanh } from "../ops/index.ts";
 import { integer } from "./check.ts";
 import { Module } from "./module.ts";
+import { used } from "./watched.ts";
 
 /** max(x, 0), element by element. https://pytorch.org/docs/stable/generated/torch.nn.ReLU.html */
 export class ReLU extends Module {
@@ -48,7 +49,7 @@ export class Softmax extends Module {
 
   /** `x` of any shape to the same shape; along `dim` the values add up to 1. */
   forward(x: Tensor): Tensor {
-    return softmax(x, this.dim);
+    return softmax(x, used(this).dim);
   }
 
   /** @internal */
@@ -71,7 +72,7 @@ export class LogSoftmax extends Module {
 
   /** `x` of any shape to the same shape. */
   forward(x: Tensor): Tensor {
-    return logSoftmax(x, this.dim);
+    return logSoftmax(x, used(this).dim);
   }
 
   /** @internal */

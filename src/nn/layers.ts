@@ -10,6 +10,7 @@ import { layerDefault, ones_, zeros_ } from "./init.ts";
 import { type AnyModule, Module } from "./module.ts";
 import { made, type Parameter } from "./parameter.ts";
 import { pyBool, pyNumber, pyPair } from "./repr.ts";
+import { used } from "./watched.ts";
 
 /** Options of `Linear`. */
 export interface LinearOptions {
@@ -206,8 +207,8 @@ export class LayerNorm extends Module {
 export class Dropout extends Module {
   /** @internal */
   static override readonly name: string = "Dropout";
-  /** Probability that an element becomes zero. */
-  readonly p: number;
+  /** Probability that an element becomes zero; may be changed. */
+  p: number;
 
   constructor(p = 0.5, ...none: []) {
     super(...none);
@@ -254,7 +255,7 @@ export class Flatten extends Module {
 
   /** `[n, c, h, w]` to `[n, c h w]` by default. */
   forward(x: Tensor): Tensor {
-    return flatten(x, this.startDim, this.endDim);
+    return flatten(x, used(this).startDim, this.endDim);
   }
 
   /** @internal */

@@ -12,6 +12,7 @@ import {
 import type { Reduction } from "../ops/loss.ts";
 import { fraction, integer, oneOf } from "./check.ts";
 import { Module } from "./module.ts";
+import { used } from "./watched.ts";
 
 export type { Reduction };
 
@@ -62,7 +63,7 @@ export class CrossEntropyLoss extends Loss {
 
   /** Logits `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
-    return crossEntropy(input, target, this);
+    return crossEntropy(input, target, used(this));
   }
 }
 
@@ -88,7 +89,7 @@ export class NLLLoss extends Loss {
 
   /** Log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
-    return nllLoss(input, target, this);
+    return nllLoss(input, target, used(this));
   }
 }
 
@@ -104,7 +105,7 @@ export class MSELoss extends Loss {
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
-    return mseLoss(input, target, this);
+    return mseLoss(input, target, used(this));
   }
 }
 
@@ -133,6 +134,6 @@ export class BCELoss extends Loss {
 
   /** Probabilities and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
   forward(input: Tensor, target: Tensor): Tensor {
-    return binaryCrossEntropy(input, target, this);
+    return binaryCrossEntropy(input, target, used(this));
   }
 }

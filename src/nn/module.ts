@@ -4,13 +4,13 @@
 import type { Device } from "../core/device.ts";
 import { expectOptions, fail, given, kindOf, WasmgradError } from "../core/error.ts";
 import { alias } from "../core/make.ts";
-import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { moveAll } from "../ops/follow.ts";
 import { copy_ } from "../ops/index.ts";
 import { expectFunction, noGrad } from "../ops/modes.ts";
 import { Parameter } from "./parameter.ts";
+import { noteModule, used } from "./watched.ts";
 
 /** Any module, whatever it takes and returns. */
 export type AnyModule = Module<never[], unknown>;
@@ -39,14 +39,15 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   constructor(...none: []) {
     if (none.length > 0)
       fail(this.typeName(), `${given((none as unknown[])[0])} was given: no argument is expected there`);
+    noteModule(this);
   }
 
   /** Applies the module. PyTorch calls the module itself; here it is `model.forward(x)`. */
   abstract forward(...inputs: A): R;
 
-  /** The training flag, for use in `forward`: a captured program notices when this one changes. */
+  /** The training flag, for use in `forward` of a module without parameters: a captured program notices when it changes. */
   protected get isTraining(): boolean {
-    return guard(() => this.training);
+    return used(this).training;
   }
 
   /** Parameters of this module and all below; one that is shared is listed once. */

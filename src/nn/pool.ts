@@ -6,6 +6,7 @@ import { avgPool2d, maxPool2d } from "../ops/index.ts";
 import { both, pairOf, positive } from "./check.ts";
 import { Module } from "./module.ts";
 import { pyBool, pyPair } from "./repr.ts";
+import { used } from "./watched.ts";
 
 /** Options of `MaxPool2d`. */
 export interface MaxPool2dOptions {
@@ -52,7 +53,7 @@ export class MaxPool2d extends Module {
 
   /** `[n, c, h, w]` or `[c, h, w]` to `[..., oh, ow]`. */
   forward(x: Tensor): Tensor {
-    return maxPool2d(x, this.kernelSize, this);
+    return maxPool2d(x, this.kernelSize, used(this));
   }
 
   /** @internal */
@@ -115,7 +116,7 @@ export class AvgPool2d extends Module {
   forward(x: Tensor): Tensor {
     const { stride, padding, ceilMode, countIncludePad } = this;
     const divisorOverride = this.divisorOverride ?? undefined;
-    return avgPool2d(x, this.kernelSize, { stride, padding, ceilMode, countIncludePad, divisorOverride });
+    return avgPool2d(x, used(this).kernelSize, { stride, padding, ceilMode, countIncludePad, divisorOverride });
   }
 
   /** @internal */

@@ -6,9 +6,31 @@ import { mode, owning } from "../core/lifetime.ts";
 import { tensorsIn } from "../core/results.ts";
 import type { Tensor } from "../core/tensor.ts";
 
-function refuseSync(what: string, result: unknown): void {
-  if (result instanceof Promise) fail(what, "the function returned a promise: it must be synchronous");
+/** Inside a mode. */
+let wrapped = false;
+/** What was promised there for what had been launched already. */
+const launched = new WeakSet<object>();
+
+/** What a captured function promises: its step has been launched, so a mode around it held. @internal */
+export function promised<T>(result: Promise<T>): Promise<T> {
+  if (wrapped) launched.add(result);
+  return result;
 }
+
+/** Calls `f` in a mode; what it promises must have been launched already, as a captured step is. @internal */
+export function synchronous<T>(what: string, f: () => T): T {
+  const outer = wrapped;
+  wrapped = true;
+  try {
+    const result = f();
+    if (result instanceof Promise && !launched.has(result)) refusePromise(what);
+    return result;
+  } finally {
+    wrapped = outer;
+  }
+}
+
+const refusePromise = (what: string): never => fail(what, "the function returned a promise: it must be synchronous");
 
 /** @internal */
 export function expectFunction(what: string, f: unknown): void {
@@ -29,9 +51,7 @@ function withGrad<T>(on: boolean, f: () => T, name: string): T {
   const before = mode.grad;
   mode.grad = on;
   try {
-    const result = f();
-    refuseSync(name, result);
-    return result;
+    return synchronous(name, f);
   } finally {
     mode.grad = before;
   }
@@ -47,7 +67,7 @@ export function scope<T>(f: () => T): T {
   const begin = nextSerial();
   const run = (): T => {
     const result = f();
-    refuseSync("scope", result);
+    if (result instanceof Promise) refusePromise("scope");
     survivors = new Set(tensorsIn(result));
     for (const t of [...survivors]) if (t.entry !== null) saveds(t.entry, begin, survivors);
     return result;

@@ -59,7 +59,7 @@ export class WasmDevice implements Device {
   private readonly indices: ReadonlyMap<string, number>;
   /** Made when first asked for. */
   private readonly kernels = new Map<string, WasmKernel>();
-  private readonly debug: boolean;
+  readonly debug: boolean;
   /** Rows go into one script while the other may still be walked. */
   private scripts: [Script, Script];
   /** What rows are of, a list a script. */

@@ -73,7 +73,7 @@ export class WebGpuDevice implements Device {
   private readonly queue = new Queue();
   private readonly reads: Reads;
   private readonly deterministic: boolean;
-  private readonly debug: boolean;
+  readonly debug: boolean;
   private readonly eagerUniforms: GpuStorage;
   private batch: Batch;
   private spare: Batch[] = [];

@@ -1,0 +1,439 @@
+// What a captured function sees of the host when it is called again: what hangs on modules is compared, and recorded anew where it is
+// another; other variables are what they were, which `init({ debug: true })` tells. And its first call is like all others.
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { autocast } from "../src/amp/index.ts";
+import * as w from "../src/index.ts";
+import { nn, optim } from "../src/index.ts";
+import { data, labels, leaf, messageOf, program, type Same } from "./programs.ts";
+
+const X = (): w.Tensor => data([5, 3], 7);
+
+/** Calls both a few times; the captured one gives what the plain one gives. Returns how often the function ran meanwhile. */
+async function agree(
+  same: Same,
+  captured: w.Captured<w.Tensor[], w.Tensor>,
+  plain: (...xs: w.Tensor[]) => w.Tensor,
+  inputs: readonly w.Tensor[],
+  what: string,
+): Promise<number> {
+  const { calls } = captured.stats;
+  for (let i = 0; i < 4; i++) {
+    const expected = [...(await w.noGrad(() => plain(...inputs)).data())];
+    const found = await captured(...inputs);
+    if (expected.some(Number.isNaN)) assert.ok((await found.data()).every(Number.isNaN), `${what}, call ${i + 1}`);
+    else await same(found, expected, `${what}, call ${i + 1}`);
+  }
+  return captured.stats.calls - calls;
+}
+
+class Net extends nn.Module {
+  fc: nn.Linear = new nn.Linear(3, 4);
+  readonly stages = [new nn.Linear(4, 4), new nn.Linear(4, 4)];
+  readonly parts = [new nn.Parameter(w.ones([4]))];
+  readonly tail = new nn.Sequential(new nn.Linear(4, 4), new nn.Tanh(), new nn.Linear(4, 2));
+  scale = 2;
+  bounded = false;
+  mask: w.Tensor | null = null;
+
+  forward(x: w.Tensor): w.Tensor {
+    let y = this.fc.forward(x).mul(this.scale);
+    for (const stage of this.stages) y = w.relu(stage.forward(y));
+    for (const part of this.parts) y = y.mul(part);
+    if (this.mask !== null) y = y.mul(this.mask);
+    if (this.training && this.bounded) y = w.tanh(y);
+    return this.tail.forward(y);
+  }
+}
+
+const CHANGES: Record<string, (net: Net) => void> = {
+  "a layer": (net) => {
+    net.fc = new nn.Linear(3, 4);
+  },
+  "a parameter": (net) => {
+    net.fc.weight = new nn.Parameter(w.rand([4, 3]));
+  },
+  "a bias that goes": (net) => {
+    net.fc.bias = null;
+  },
+  "a bias that comes": (net) => {
+    net.fc.bias = new nn.Parameter(w.rand([4]));
+  },
+  "a stage of a Sequential": (net) => {
+    net.tail[1] = new nn.ReLU();
+  },
+  "a stage of a Sequential with weights": (net) => {
+    net.tail[2] = new nn.Linear(4, 2);
+  },
+  "a stage more": (net) => {
+    net.tail.append(new nn.Sigmoid());
+  },
+  "a module of an array": (net) => {
+    net.stages[1] = new nn.Linear(4, 4);
+  },
+  "a module more in an array": (net) => {
+    net.stages.push(new nn.Linear(4, 4));
+  },
+  "a module less in an array": (net) => {
+    net.stages.shift();
+  },
+  "a parameter of an array": (net) => {
+    net.parts[0] = new nn.Parameter(w.rand([4]));
+  },
+  "a number": (net) => {
+    net.scale = 3;
+  },
+  "a number that is none": (net) => {
+    net.scale = Number.NaN;
+  },
+  "a number again": (net) => {
+    net.scale = 0.5;
+  },
+  "a boolean": (net) => {
+    net.bounded = true;
+  },
+  "the mode, read by the module itself": (net) => {
+    net.eval();
+  },
+  "a tensor where there was none": (net) => {
+    net.mask = w.tensor([1, 0, 1, 0]);
+  },
+  "another tensor": (net) => {
+    net.mask = w.tensor([0, 1, 1, 0]);
+  },
+  "a tensor that goes": (net) => {
+    net.mask = null;
+    net.scale = 0.25; // else it would be as it was before
+  },
+};
+
+program("what is replaced on a module is recorded anew, once", async (same) => {
+  const net = new Net();
+  const plain = (x: w.Tensor): w.Tensor => net.forward(x);
+  const f = w.capture(plain);
+  assert.is(await agree(same, f, plain, [X()], "at first"), 2);
+  for (const [what, change] of Object.entries(CHANGES)) {
+    change(net);
+    assert.is(await agree(same, f, plain, [X()], what), 2, what);
+  }
+  const { calls } = f.stats;
+  net.train();
+  assert.is(await agree(same, f, plain, [X()], "the mode of before"), 2);
+  net.eval();
+  assert.is(await agree(same, f, plain, [X()], "and back"), 0);
+  assert.is(f.stats.calls, calls + 2);
+});
+
+program("what a training step replaces is trained", async (same) => {
+  const build = (): nn.Sequential => new nn.Sequential(new nn.Linear(3, 4), new nn.Dropout(0), new nn.Linear(4, 2));
+  const [a, b] = [build(), build()];
+  b.loadStateDict(a.stateDict());
+  const stepOf = (m: nn.Sequential, optimizer: optim.SGD) => (x: w.Tensor, y: w.Tensor) => {
+    optimizer.zeroGrad();
+    const loss = w.crossEntropy(m.forward(x), y);
+    loss.backward();
+    optimizer.step();
+    return loss;
+  };
+  const [oa, ob] = [new optim.SGD(a.parameters(), { lr: 0.5 }), new optim.SGD(b.parameters(), { lr: 0.5 })];
+  const [captured, plain] = [w.capture(stepOf(a, oa)), stepOf(b, ob)];
+  const y = labels([0, 1, 1, 0, 1]);
+  for (let i = 0; i < 12; i++) {
+    if (i === 5) {
+      const [head, other] = [new nn.Linear(4, 2), new nn.Linear(4, 2)];
+      other.loadStateDict(head.stateDict());
+      [a[2], b[2]] = [head, other];
+      oa.addParamGroup({ params: head.parameters(), lr: 0.25 });
+      ob.addParamGroup({ params: other.parameters(), lr: 0.25 });
+    }
+    await same(await captured(X(), y), [...(await plain(X(), y).data())], `loss ${i}`);
+  }
+  for (const [i, p] of a.parameters().entries())
+    await same(p, [...(await b.parameters()[i]!.data())], `parameter ${i}`);
+});
+
+/** How a layer that stands alone is called, and what is tried in place of its properties. */
+const ALONE: Record<string, { make: () => nn.AnyModule; inputs: () => w.Tensor[]; others: Record<string, unknown> }> = {
+  Linear: {
+    make: () => new nn.Linear(3, 4),
+    inputs: () => [X()],
+    others: { weight: () => new nn.Linear(3, 4).weight, bias: null },
+  },
+  Conv2d: {
+    make: () => new nn.Conv2d(2, 2, 3),
+    inputs: () => [data([1, 2, 8, 8], 1)],
+    others: {
+      weight: () => new nn.Conv2d(2, 2, 3).weight,
+      bias: null,
+      stride: [2, 2],
+      padding: [1, 1],
+      dilation: [2, 2],
+    },
+  },
+  LayerNorm: {
+    make: () => new nn.LayerNorm(3),
+    inputs: () => [X()],
+    others: { weight: () => new nn.Parameter(w.rand([3])), bias: () => new nn.Parameter(w.rand([3])), eps: 1 },
+  },
+  Flatten: { make: () => new nn.Flatten(), inputs: () => [data([2, 2, 3], 1)], others: { startDim: 0, endDim: 1 } },
+  MaxPool2d: {
+    make: () => new nn.MaxPool2d(2),
+    inputs: () => [data([1, 2, 9, 9], 1)],
+    others: { kernelSize: 3, stride: 1, padding: 1, dilation: 2, ceilMode: true },
+  },
+  AvgPool2d: {
+    make: () => new nn.AvgPool2d(2, { padding: 1 }),
+    inputs: () => [data([1, 2, 9, 9], 1)],
+    others: { kernelSize: 3, stride: 1, padding: 0, ceilMode: true, countIncludePad: false, divisorOverride: 3 },
+  },
+  Softmax: { make: () => new nn.Softmax(1), inputs: () => [X()], others: { dim: 0 } },
+  LogSoftmax: { make: () => new nn.LogSoftmax(1), inputs: () => [X()], others: { dim: 0 } },
+  CrossEntropyLoss: {
+    make: () => new nn.CrossEntropyLoss(),
+    inputs: () => [X(), labels([0, 1, 2, 1, 0])],
+    others: { reduction: "sum", ignoreIndex: 1, labelSmoothing: 0.1, weight: () => w.tensor([1, 2, 3]) },
+  },
+  NLLLoss: {
+    make: () => new nn.NLLLoss(),
+    inputs: () => [X(), labels([0, 1, 2, 1, 0])],
+    others: { reduction: "sum", ignoreIndex: 1, weight: () => w.tensor([1, 2, 3]) },
+  },
+  MSELoss: { make: () => new nn.MSELoss(), inputs: () => [X(), data([5, 3], 9)], others: { reduction: "sum" } },
+  BCELoss: {
+    make: () => new nn.BCELoss(),
+    inputs: () => [w.sigmoid(X()), w.sigmoid(data([5, 3], 9))],
+    others: { reduction: "sum", weight: () => w.tensor([1, 2, 3]) },
+  },
+};
+/** No property of these changes what they give: sizes are read off the weights. */
+const FIXED: Record<string, readonly string[]> = {
+  Linear: ["inFeatures", "outFeatures"],
+  Conv2d: ["inChannels", "outChannels", "kernelSize", "groups"],
+  LayerNorm: ["normalizedShape"],
+};
+/** Without properties, abstract, or looked at below. */
+const BARE = ["ReLU", "Sigmoid", "Tanh", "Identity", "Sequential", "Module", "Parameter", "Dropout"];
+
+test("every layer is looked at, and each of its properties", () => {
+  const classes = Object.entries(nn).filter(([, c]) => typeof c === "function");
+  for (const [name] of classes) assert.ok(name in ALONE || BARE.includes(name), `${name} is not looked at`);
+});
+
+for (const [name, { make, inputs, others }] of Object.entries(ALONE)) {
+  program(`${name} that stands alone: each property that changes is noticed`, async (same) => {
+    const layer = make() as nn.Module<w.Tensor[], w.Tensor> & Record<string, unknown>;
+    const keys = Object.keys(layer).filter((key) => key !== "training" && !FIXED[name]?.includes(key));
+    assert.equal(keys.sort(), Object.keys(others).sort());
+    const plain = (...xs: w.Tensor[]): w.Tensor => layer.forward(...xs);
+    const f = w.capture(plain);
+    const xs = inputs();
+    await agree(same, f, plain, xs, "at first");
+    for (const [key, other] of Object.entries(others)) {
+      const before = layer[key];
+      Object.assign(layer, { [key]: typeof other === "function" ? other() : other });
+      assert.is(await agree(same, f, plain, xs, key), 2, `${key} is recorded anew`);
+      Object.assign(layer, { [key]: before });
+      assert.is(await agree(same, f, plain, xs, `${key} as before`), 0, `${key} as before is known`);
+    }
+  });
+}
+
+program("dropout: another p, and the mode", async () => {
+  const drop = new nn.Dropout(0);
+  const f = w.capture((x: w.Tensor) => drop.forward(x));
+  const zeros = async (): Promise<number> => (await (await f(w.ones([1000]))).data()).filter((v) => v === 0).length;
+  for (let i = 0; i < 4; i++) assert.is(await zeros(), 0);
+  drop.p = 0.9;
+  for (let i = 0; i < 4; i++) assert.ok((await zeros()) > 800);
+  drop.p = 2;
+  assert.match(await messageOf(() => f(w.ones([1000]))), /^dropout: p 2/);
+  drop.p = 1;
+  for (let i = 0; i < 4; i++) assert.is(await zeros(), 1000);
+  drop.eval();
+  for (let i = 0; i < 4; i++) assert.is(await zeros(), 0);
+});
+
+program("what the function itself changes, or does not read, makes no new program", async (same) => {
+  class Counting extends nn.Module {
+    readonly fc = new nn.Linear(3, 2);
+    calls = 0;
+    last: w.Tensor | null = null;
+    result: w.Tensor | null = null;
+    readonly history: number[] = [];
+    forward(x: w.Tensor): w.Tensor {
+      this.calls++;
+      const y = this.fc.forward(x);
+      this.last = y;
+      return y;
+    }
+  }
+  const net = new Counting();
+  const f = w.capture((x: w.Tensor) => net.forward(x));
+  for (let i = 0; i < 10; i++) {
+    net.result = await f(X());
+    net.history.push(i);
+    const { last } = net;
+    const expected = [...(await w.noGrad(() => net.forward(X())).data())]; // counts, and keeps a tensor of its own
+    net.last = last;
+    await same(net.result, expected, `call ${i}`);
+  }
+  // One more than two: in the first call `result` was null.
+  assert.is(f.stats.calls, 3);
+});
+
+program("modules that are gone are not looked at", async () => {
+  for (let i = 0; i < 200; i++) new nn.Linear(1, 1);
+  const f = w.capture((x: w.Tensor) => x.add(1));
+  for (let i = 0; i < 3; i++) await f(w.ones([1]));
+  assert.is(f.stats.calls, 2);
+});
+
+program("noGrad, enableGrad and autocast around a captured call hold for it; scope does not", async (same) => {
+  const p = leaf([3], 1);
+  const f = w.capture((x: w.Tensor) => {
+    const y = x.mul(p).sum();
+    return y.requiresGrad ? y : y.add(100);
+  });
+  const values = [...(await p.data())];
+  const sum = values.reduce((a, b) => a + b, 0);
+  for (let i = 0; i < 4; i++) {
+    await same(await f(w.ones([3])), sum, "with gradients");
+    await same(await w.noGrad(() => f(w.ones([3]))), sum + 100, "noGrad");
+    await same(await w.noGrad(() => w.enableGrad(() => f(w.ones([3])))), sum, "enableGrad inside noGrad");
+    await same(await w.enableGrad(() => f(w.ones([3]))), sum, "enableGrad");
+    await same(await autocast(() => f(w.ones([3])), { enabled: false }), sum, "autocast");
+  }
+  assert.is(f.stats.programs, 2);
+  const PROMISE = "the function returned a promise: it must be synchronous";
+  assert.is(await messageOf(() => w.scope(() => f(w.ones([3])))), `scope: ${PROMISE}`);
+  assert.is(await messageOf(() => w.noGrad(() => w.scope(() => f(w.ones([3]))))), `scope: ${PROMISE}`);
+  assert.is(await messageOf(() => w.noGrad(async () => f(w.ones([3])))), `noGrad: ${PROMISE}`);
+});
+
+program("the first call is like the others: copies, and what it refuses", async (same) => {
+  const p = leaf([2], 5);
+  const f = w.capture((x: w.Tensor) => [x, p, x.view(1, 2)]);
+  for (let i = 0; i < 4; i++) {
+    const x = w.tensor([i, 1]);
+    const results = await f(x);
+    for (const [k, y] of results.entries()) {
+      assert.not(y.requiresGrad, `result ${k} of call ${i}`);
+      for (const z of [x, p, ...results]) assert.ok(z === y || z.storage !== y.storage, `result ${k} of call ${i}`);
+    }
+    x.fill_(9);
+    await same(results[0]!, [i, 1], `call ${i}`);
+  }
+  let kept: w.Tensor | null = null;
+  const keeps = w.capture((x: w.Tensor) => {
+    kept = x.add(1);
+    return kept.mul(2);
+  });
+  for (let i = 0; i < 4; i++) {
+    await same(await keeps(w.ones([1])), 4, `call ${i}`);
+    if (i < 2)
+      assert.match(
+        await messageOf(() => kept!.data()),
+        /was released by the end of a captured function, which owns it/,
+      );
+  }
+});
+
+program("when the function throws in its first call nothing has happened, draws of dropout included", async () => {
+  const drop = new nn.Dropout(0.5);
+  let fails = true;
+  const f = w.capture((x: w.Tensor) => {
+    const y = drop.forward(x);
+    if (fails) throw new Error("on the way");
+    return y;
+  });
+  w.manualSeed(1);
+  const expected = [...(await drop.forward(w.ones([64])).data())];
+  w.manualSeed(1);
+  await f(w.ones([64])).catch((e: Error) => assert.is(e.message, "on the way"));
+  fails = false;
+  assert.equal([...(await (await f(w.ones([64]))).data())], expected);
+});
+
+/** Steps of a captured run, which goes on from saved state at `resumed`, with models and steps made anew. */
+async function bits(steps: number, resumed: number | null): Promise<string> {
+  w.manualSeed(5);
+  const made = () => {
+    const model = new nn.Sequential(new nn.Linear(3, 16), new nn.Tanh(), new nn.Linear(16, 2));
+    const optimizer = new optim.Adam(model.parameters(), { lr: 0.05 });
+    const step = w.capture((x: w.Tensor, y: w.Tensor) => {
+      optimizer.zeroGrad();
+      const loss = w.crossEntropy(model.forward(x), y);
+      loss.backward();
+      optimizer.step();
+      return loss;
+    });
+    return { model, optimizer, step };
+  };
+  let run = made();
+  const losses: number[] = [];
+  for (let i = 0; i < steps; i++) {
+    if (i === resumed) {
+      const next = made();
+      next.model.loadStateDict(run.model.stateDict());
+      next.optimizer.loadStateDict(run.optimizer.stateDict());
+      run = next;
+    }
+    losses.push(await (await run.step(data([5, 3], i), labels([0, 1, 1, 0, 1]))).item());
+  }
+  const parameters = await Promise.all(run.model.parameters().map(async (p) => [...(await p.data())]));
+  return JSON.stringify([losses, parameters]);
+}
+
+program("a resumed run has the bits of the one that was not stopped", async () => {
+  const whole = await bits(12, null);
+  for (const at of [1, 2, 3, 7, 11]) assert.ok((await bits(12, at)) === whole, `stopped before step ${at}`);
+});
+
+for (const device of ["wasm", "webgpu"] as const) {
+  const wanted = process.env.PROGRAM_DEVICES === "webgpu";
+  if ((device === "webgpu") !== wanted) continue;
+  const DIFFER = "capture: two calls of the function did not launch the same: ";
+  test(`debug: a variable that has changed since is told, and recorded from then on (${device})`, async () => {
+    const own = await w.init({ device, debug: true });
+    try {
+      let weight = 1;
+      const f = w.capture((x: w.Tensor) => x.add(1).mul(weight));
+      for (let i = 0; i < 100; i++) assert.is(await (await f(w.ones([1]))).item(), 2);
+      // The 1st, 2nd, 4th, 8th, 16th, 32nd and 64th replay, behind the two that made the program.
+      assert.equal(f.stats, { programs: 1, calls: 9, replays: 91 });
+      weight = 3;
+      const told: number[] = [];
+      for (let i = 0; i < 100; i++) {
+        const value = await f(w.ones([1])).then(
+          (y) => y.item(),
+          (e: Error) => {
+            told.push(i);
+            assert.is(
+              e.message,
+              `${DIFFER}row 2 (mul) was given another number: a JavaScript number changes from call to call: pass it as a tensor`,
+            );
+            return null;
+          },
+        );
+        if (value !== null) assert.is(value, told.length === 0 ? 2 : 6);
+      }
+      assert.is(told.length, 1);
+      let epoch = 0;
+      const branch = w.capture((x: w.Tensor) => (epoch > 5 ? w.tanh(x) : w.relu(x)));
+      const message = await messageOf(async () => {
+        for (let i = 0; i < 200; i++) {
+          if (i % 20 === 0) epoch++;
+          await branch(w.ones([1]));
+        }
+      });
+      assert.is(
+        message,
+        `${DIFFER}row 1 (relu) is relu_f32 in one call and tanh_f32 in the next: the function takes a branch`,
+      );
+    } finally {
+      await own.dispose();
+    }
+  });
+}
+
+test.run();
