@@ -12,7 +12,7 @@ import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { type Guard, Recording } from "./core/recording.ts";
 import { replacing, tensorsIn } from "./core/results.ts";
 import { alive, mixed, Tensor } from "./core/tensor.ts";
-import { Watch, Watched } from "./nn/watched.ts";
+import { same, Watch, type Watched } from "./nn/watched.ts";
 import { promised } from "./ops/modes.ts";
 import { outsideStorages, sameInputs, sameRows } from "./program/compare.ts";
 
@@ -168,7 +168,7 @@ class Differing extends Error {
 const nothing = () => ({
   stage: "new" as const,
   guards: [],
-  watched: new Watched(),
+  watched: { holders: [], keys: [], values: [] },
   rows: [],
   program: null,
   held: [],
@@ -184,7 +184,7 @@ const isDue = (replays: number): boolean => (replays & (replays - 1)) === 0 || r
 
 function holds({ guards, watched }: Variant): boolean {
   for (let i = 0; i < guards.length; i++) if (!Object.is(guards[i]!.read(), guards[i]!.value)) return false;
-  return watched.same();
+  return same(watched);
 }
 
 function input(x: Tensor, i: number, first: Tensor): Tensor {

@@ -21,69 +21,73 @@ export function noteModule(module: object): void {
 type Holder = Record<string | number, unknown>;
 
 /** Modules that took part in the recording that is going on, as far as they say so. */
-let called: Set<Holder> | null = null;
+let called: Set<unknown> | null = null;
 
 /** The module, which takes part from here on: for those that have no parameter by which that is seen. @internal */
 export function used<M extends object>(module: M): M {
-  called?.add(module as Holder);
+  called?.add(module);
   return module;
+}
+
+/** What a recorded program holds for: values of properties, each at the same place of the three lists. @internal */
+export interface Watched {
+  readonly holders: Holder[];
+  readonly keys: (string | number)[];
+  readonly values: unknown[];
+}
+
+/** Whether all have these values still. @internal */
+export function same({ holders, keys, values }: Watched): boolean {
+  for (let i = 0; i < keys.length; i++) if (!Object.is(holders[i]![keys[i]!], values[i])) return false;
+  return true;
 }
 
 /** What hung on every module when a recording began. @internal */
 export class Watch {
   private readonly before = new Map<Holder, [key: string | number, value: unknown][]>();
-  private readonly took = new Set<Holder>();
+  private readonly took = new Set<unknown>();
 
   constructor() {
-    const modules = living.map((ref) => ref.deref() as Holder | undefined).filter((m) => m !== undefined);
-    for (const m of modules) this.before.set(m, []);
-    for (const m of modules) this.note(m);
     called = this.took;
+    for (const ref of living) if (ref.deref() !== undefined) this.before.set(ref.deref() as Holder, []);
+    // Goes on with the arrays that it adds.
+    for (const holder of this.before.keys()) this.note(holder);
   }
 
   private note(holder: Holder): void {
-    const entries = Object.entries(holder).map(([key, value]): [string | number, unknown] => [
-      /^\d+$/.test(key) ? Number(key) : key,
-      value,
-    ]);
-    for (const [, value] of entries)
-      if (Array.isArray(value) && !this.before.has(value as never) && this.leads(value)) this.note(value as never);
+    const entries = this.before.get(holder)!;
+    for (const [key, value] of Object.entries(holder)) {
+      entries.push([Number(key) >= 0 ? Number(key) : key, value]);
+      if (Array.isArray(value) && !this.before.has(value as never) && value.some((v) => this.leads(v)))
+        this.before.set(value as never, []);
+    }
     // What is appended is noticed, too: by the length of an array, by the place behind a Sequential's last.
     if (Array.isArray(holder)) entries.push(["length", holder.length]);
     else if ("length" in holder) entries.push([holder.length as number, undefined]);
-    this.before.set(holder, entries);
   }
 
-  private leads(array: readonly unknown[]): boolean {
-    return array.some(
-      (v) => v instanceof Tensor || this.before.has(v as Holder) || (Array.isArray(v) && v !== array && this.leads(v)),
-    );
+  private leads(item: unknown): boolean {
+    return item instanceof Tensor || Array.isArray(item) || this.before.has(item as Holder);
   }
 
   /** The recording, whose rows named these storages, is over. */
   end(named: readonly Storage[]): Watched {
-    const storages = new Set(named);
     const { before, took } = this;
-    const parents = new Map<unknown, Holder[]>();
-    for (const [holder, entries] of before) {
-      for (const [, value] of entries) {
-        if (value instanceof Tensor && storages.has(value.storage)) took.add(holder);
-        if (!before.has(value as Holder)) continue;
-        const above = parents.get(value);
-        if (above === undefined) parents.set(value, [holder]);
-        else above.push(holder);
-      }
+    const isNamed = (value: unknown): boolean => value instanceof Tensor && named.includes(value.storage);
+    // Those that own such a tensor or took part, all that lead to them, and all that these lead to.
+    for (let size = -1; size < took.size; ) {
+      size = took.size;
+      for (const [holder, entries] of before) if (entries.some(([, v]) => took.has(v) || isNamed(v))) took.add(holder);
     }
-    // Both loops go on with what they add: to all that lead there, and to all that these lead to.
-    for (const holder of took) for (const above of parents.get(holder) ?? []) took.add(above);
-    for (const holder of took)
-      for (const [, value] of before.get(holder) ?? []) if (before.has(value as Holder)) took.add(value as Holder);
-    const watched = new Watched();
+    const watched: Watched = { holders: [], keys: [], values: [] };
     for (const holder of took) {
-      for (const [key, value] of before.get(holder) ?? []) {
-        const unread = value instanceof Tensor && !storages.has(value.storage);
+      for (const [key, value] of before.get(holder as Holder) ?? []) {
+        if (before.has(value as Holder)) took.add(value);
         // What the function itself changes, such as a counter, is no state that it is given.
-        if (!unread && Object.is(holder[key], value)) watched.add(holder, key, value);
+        if ((value instanceof Tensor && !isNamed(value)) || !Object.is((holder as Holder)[key], value)) continue;
+        watched.holders.push(holder as Holder);
+        watched.keys.push(key);
+        watched.values.push(value);
       }
     }
     return watched;
@@ -92,25 +96,5 @@ export class Watch {
   /** The function has returned, or thrown. */
   static over(): void {
     called = null;
-  }
-}
-
-/** What a recorded program holds for: values of properties. @internal */
-export class Watched {
-  private readonly holders: Holder[] = [];
-  private readonly keys: (string | number)[] = [];
-  private readonly values: unknown[] = [];
-
-  add(holder: Holder, key: string | number, value: unknown): void {
-    this.holders.push(holder);
-    this.keys.push(key);
-    this.values.push(value);
-  }
-
-  /** Whether all have these values still. */
-  same(): boolean {
-    const { holders, keys, values } = this;
-    for (let i = 0; i < keys.length; i++) if (!Object.is(holders[i]![keys[i]!], values[i])) return false;
-    return true;
   }
 }

@@ -1,10 +1,10 @@
 // Chooses a build, and instantiates it for thread 0.
-import { fail, given, kindOf } from "../core/error.ts";
+import { given, kindOf } from "../core/error.ts";
 import { part } from "../host/part.ts";
 import { enableRelaxedSimd, hasSimd } from "../host/probe.ts";
 import { carriedBuilds } from "./carried.ts";
 import type { Build, WasmOptions, WasmSource } from "./options.ts";
-import { isSource, type Loaded, moduleOf } from "./source.ts";
+import { isSource, type Loaded, moduleOf, wrong } from "./source.ts";
 
 export const BUILDS: readonly Build[] = ["simd", "relaxed", "256"];
 
@@ -26,9 +26,8 @@ export const FIRST_KERNEL = 16;
  * calls them experimental.
  */
 async function choose(wanted: Build | undefined, offered: readonly Build[]): Promise<{ build: Build; why: string }> {
-  if (wanted !== undefined && !offered.includes(wanted)) {
-    fail("init", `simd ${given(wanted)} was asked for: it must be among what wasm gives: ${offered.join(", ")}`);
-  }
+  const gives = offered.join(", ");
+  if (wanted !== undefined && !offered.includes(wanted)) return wrong("notGiven", asked(wanted), gives);
   if (wanted === "simd") return { build: "simd", why: "asked for" };
   if (wanted === "256") {
     const { revectorize } = await part("init", () => import("../host/revectorize.ts"));
@@ -38,12 +37,12 @@ async function choose(wanted: Build | undefined, offered: readonly Build[]): Pro
   if (relaxed && (await enableRelaxedSimd())) {
     return { build: "relaxed", why: wanted ? "asked for" : "the host has relaxed SIMD" };
   }
-  if (wanted === "relaxed") fail("init", 'simd "relaxed" was asked for: this host has no relaxed SIMD, use "simd"');
-  if (!offered.includes("simd")) {
-    fail("init", `wasm gives ${offered.join(", ")}: this host has no relaxed SIMD, it must be given "simd"`);
-  }
+  if (wanted === "relaxed") return wrong("noRelaxed", asked(wanted));
+  if (!offered.includes("simd")) return wrong("noSimd", `wasm gives ${gives}`);
   return { build: "simd", why: relaxed ? "the host has no relaxed SIMD" : "no other was given" };
 }
+
+const asked = (build: Build): string => `simd ${given(build)} was asked for`;
 
 const modules = new Map<string, Promise<Loaded>>();
 
@@ -64,37 +63,30 @@ function once(build: Build, source: WasmSource | undefined, integrity: string | 
 
 /** The compiled module of the build that was asked for, or of the best one that is to be had here. */
 export async function load({ simd, wasm, integrity }: WasmOptions): Promise<Loaded & { why: string }> {
-  if (!hasSimd()) fail("init", "this host has no WebAssembly SIMD");
+  if (!hasSimd()) return wrong("none", "simd");
   if (wasm !== undefined && isSource(wasm)) {
     if (simd === "256") await choose(simd, BUILDS);
     else await enableRelaxedSimd();
     const loaded = await once(simd ?? "simd", wasm, integrity);
-    if (simd !== undefined && simd !== loaded.build) {
-      fail("init", `simd ${given(simd)} was asked for: the wasm file given is the build "${loaded.build}"`);
-    }
+    if (simd !== undefined && simd !== loaded.build) return wrong("another", asked(simd), loaded.build);
     return { ...loaded, why: "the wasm file given is this one" };
   }
   const entries = typeof wasm === "object" && wasm !== null ? Object.entries(wasm) : [];
   const names = entries.filter(([, v]) => v !== undefined).map(([n]) => n);
   const odd = entries.some(([n, v]) => !(BUILDS as readonly string[]).includes(n) || !(v === undefined || isSource(v)));
-  if (wasm !== undefined && (names.length === 0 || odd)) {
-    const what = given(kindOf(wasm) === "Object" ? names : wasm);
-    fail("init", `wasm ${what}: an address, bytes, a WebAssembly.Module, or { simd, relaxed } of these is expected`);
-  }
+  if (wasm !== undefined && (names.length === 0 || odd))
+    return wrong("noSource", `wasm ${given(kindOf(wasm) === "Object" ? names : wasm)}`);
   const files = wasm as Partial<Record<Build, WasmSource>> | undefined;
   const carried = carriedBuilds();
-  const asked = simd === undefined ? [] : [simd];
   const offered =
     files !== undefined
       ? BUILDS.filter((b) => files[b] !== undefined)
       : carried.length > 0
-        ? [...carried, ...asked]
+        ? [...carried, ...(simd === undefined ? [] : [simd])]
         : BUILDS;
   const { build, why } = await choose(simd, offered);
   const loaded = await once(build, files?.[build], integrity);
-  if (loaded.build !== build) {
-    fail("init", `wasm: the file given for the build "${build}" is the build "${loaded.build}"`);
-  }
+  if (loaded.build !== build) return wrong("exchanged", "wasm", build, loaded.build);
   return { ...loaded, why };
 }
 

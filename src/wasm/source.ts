@@ -30,7 +30,7 @@ async function resolved(address: string | URL): Promise<URL> {
     try {
       return new URL(address);
     } catch {
-      fail("init", `wasm ${given(address)}: an address is expected`);
+      return wrong("noAddress", `wasm ${given(address)}`);
     }
   }
   if (hasBuiltins()) return (await side()).addressOf(address);
@@ -43,7 +43,11 @@ const forbidden = (error: Error): boolean =>
   /Content Security Policy|unsafe-eval|disallowed by embedder/.test(error.message);
 
 /** Throws; the sentence is loaded for it. */
-async function wrong<K extends keyof Wrong>(what: K, name: string | URL, ...rest: Parts<Wrong[K]>): Promise<never> {
+export async function wrong<K extends keyof Wrong>(
+  what: K,
+  name: string | URL,
+  ...rest: Parts<Wrong[K]>
+): Promise<never> {
   const said = (await import("./wrong.ts").catch(() => null)) as Record<string, (...all: unknown[]) => string> | null;
   return fail("init", `${name}: ${said === null ? [what, ...rest].join(" ") : said[what]!(...rest)}`);
 }

@@ -1,4 +1,4 @@
-// What is wrong with a wasm file, in words, behind its name: loaded when something is.
+// What is wrong with a wasm file, or with what was asked of it, in words, behind its name: loaded when something is.
 import { version } from "../version.ts";
 import { fromSources } from "./address.ts";
 
@@ -51,3 +51,21 @@ export const notOurs = (): string => `a wasm file of wasmgrad, version ${version
 
 export const ofVersion = (theirs: string): string =>
   `version ${theirs}: the script is of version ${version}, and both must come from one package`;
+
+export const noAddress = (): string => "an address is expected";
+
+export const noSource = (): string =>
+  "an address, bytes, a WebAssembly.Module, or { simd, relaxed } of these is expected";
+
+export const none = (): string => "this host has no WebAssembly SIMD";
+
+export const noRelaxed = (): string => 'this host has no relaxed SIMD, use "simd"';
+
+export const noSimd = (): string => 'this host has no relaxed SIMD, it must be given "simd"';
+
+export const notGiven = (gives: string): string => `it must be among what wasm gives: ${gives}`;
+
+export const another = (build: string): string => `the wasm file given is the build "${build}"`;
+
+export const exchanged = (wanted: string, build: string): string =>
+  `the file given for the build "${wanted}" is the build "${build}"`;
