@@ -276,6 +276,26 @@ for (const threads of [1, 2]) {
   });
 }
 
+/** Keeps nothing beside its parameters. */
+class Descent extends Optimizer<object> {
+  constructor(params: Params<object>) {
+    const step = () => composed([], (p, g, _, lr) => void sub_(p, g.mul(lr)));
+    super({ name: "Descent", defaults: { lr: 0.5 }, check() {}, step }, params, {});
+  }
+}
+
+test("a composed step without state reaches every parameter", async () => {
+  const device = await w.init({ threads: 1 });
+  const list = [1, 2, 3].map((x) => new nn.Parameter(w.tensor([x])));
+  const optimizer = new Descent(list);
+  list.forEach((p, i) => {
+    p.grad = w.tensor([2 * i + 2]);
+  });
+  optimizer.step();
+  assert.equal(await numbers(...list), [0, 0, 0]);
+  await device.dispose();
+});
+
 test("a composed step leaves nothing behind but its state, which a state dict brings to another", async () => {
   const device = await w.init({ threads: 1 });
   const make = () => {

@@ -124,7 +124,10 @@ const ROOMS: readonly [RegExp, (file: string) => Suite[]][] = [
   [/^src\/(program|wasm)\//, () => plain("barriers", "growth", "blocks", ...QUICK, ...MIDDLE)],
   [
     /^src\/optim\//,
-    () => plain("optim", "messages", ...QUICK, "nn", "amp", "faults-device", "messages-public", "goldens", "growth"),
+    () => {
+      const behind = ["nn", "amp", "faults-device", "messages-public", "goldens", "growth"];
+      return plain("optim", "optim-rule", "messages", ...QUICK, ...behind);
+    },
   ],
   [
     /^src\/ops\//,
