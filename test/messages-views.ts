@@ -48,6 +48,11 @@ export const views: Cases = {
     x.detach().add_(1);
     y.backward();
   },
+  "expand: released, and sizes that do not fit": () => {
+    const x = ones([2, 3]);
+    x.dispose();
+    x.expand(4, 3);
+  },
   "add_: an expanded view": () => zeros([1, 3]).expand(2, 3).add_(1),
   "add_: a part of an expanded view": () => zeros([1, 3]).expand(2, 3).t().narrow(0, 1, 2).add_(1),
   "add_: one of several": () => zeros([2, 3]).unbind(0)[0]!.add_(leaf(3)),
@@ -102,6 +107,7 @@ export const views: Cases = {
   "tanh_: int32": () => ints(1, 2).tanh_(),
   "heaviside: dtypes": () => w.heaviside(ints(1, 2), ones([])),
   "relu: bool": () => w.tensor([true]).relu(),
+  "conv2d: a stride of 2^30": () => w.conv2d(ones([1, 1, 2, 2]), ones([1, 1, 1, 1]), null, { stride: 2 ** 30 }),
   "conv2d: a kernel of no rows": () => w.conv2d(ones([1, 2, 4, 4]), ones([3, 2, 0, 3])),
   "view: of a slice": () => ones([4, 5]).slice(1, 0, null, 2).view(12),
   "movedim: lists": () => ones([2, 3, 4]).movedim([0, 1], 2),
