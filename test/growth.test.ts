@@ -172,6 +172,14 @@ test("what is disposed of while it is read goes when it has been read", async ()
   await device.dispose();
 });
 
+test("a device that was disposed of holds none of the host's memory", async () => {
+  const device = await w.init({ threads: 1, fresh: true });
+  await w.ones([1000]).add(1).sum().item();
+  assert.ok(w.memory(device).reservedBytes > 0);
+  await device.dispose();
+  assert.is(w.memory(device).reservedBytes, 0);
+});
+
 test("a replay makes a number of objects that does not depend on the rows", async () => {
   const device = await w.init({ threads: 1 });
   const perReplay: number[] = [];

@@ -66,6 +66,17 @@ test("the dense copy of a view goes with the op that needs it", () => {
   assert.is(count.tensors, before + 1);
 });
 
+test("stacked tensors leave as much behind where the last does not fit as where the second does not", () => {
+  setDefaultDevice(reference);
+  const left = [1, 20].map((fitting) => {
+    const list = [...Array.from({ length: fitting }, () => full([2], 1)), full([3], 1)];
+    const before = count.tensors;
+    assert.throws(() => tensor(list), /shape, dtype and device must be the same/);
+    return count.tensors - before;
+  });
+  assert.is(left[0], left[1]);
+});
+
 test("a product that copies a factor twice keeps neither copy", () => {
   setDefaultDevice(reference);
   // No line of it is a run, and in front of the matrices are more than two loops.

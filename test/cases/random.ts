@@ -19,6 +19,7 @@ add("the second draw", [], () => {
   return ops.rand([9]);
 });
 add("randint over all integers", [], () => ops.randint(-(2 ** 30), 2 ** 30, [131]));
+add("randint from the least integer", [], () => ops.randint(-(2 ** 31), 0, [131]));
 add("randint of one value", [], () => ops.randint(5, 6, [17]));
 add("uniform_ over nothing", [], () => ops.uniform_(ops.empty([17]), 2, 2));
 add("uniform_ up to zero", [], () => ops.uniform_(ops.empty([1031]), -1, 0));
