@@ -14,6 +14,29 @@ export const KNOWN: readonly Known[] = [
     reason: "no two entries have one serial number, and each is met once",
   },
   {
+    file: "src/core/op.ts",
+    operator: "bound",
+    before:
+      "for (let i = 0; i < xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);",
+    after:
+      "for (let i = 0; i <= xs.length; i++) if (xs[i] !== given[i] && !xs[i]!.kept) xs[i]!.releaseUnread(op.name);",
+    reason: "autocast gives as many inputs as it takes: behind the last both lists have undefined",
+  },
+  {
+    file: "src/core/fault.ts",
+    operator: "sign",
+    before: "last = (last + 1) & 0x3fffffff;",
+    after: "last = (last - 1) & 0x3fffffff;",
+    reason: "numbers are compared for equality alone: counted down they differ as counted up",
+  },
+  {
+    file: "src/optim/optimizer.ts",
+    operator: "bound",
+    before: "for (let i = 0; i < keys.length; i++) {",
+    after: "for (let i = 0; i <= keys.length; i++) {",
+    reason: "one further there is neither a value nor a group's option of the name undefined: the same on both sides",
+  },
+  {
     file: "src/capture.ts",
     operator: "bound",
     before: "return astray.length > 0 && !t.storage.virtual ? denseCopy(alias(t)) : valuesOf(t);",
