@@ -105,6 +105,9 @@ const LONGER: readonly [RegExp, readonly string[]][] = [
   [/\/(memory|lifetime|tensor|entry|growth|usage|arenas)\.ts$/, ["memory-small", "memory-loop"]],
   [/\/(capture|recording|tape|plan|barriers)\.ts$|^src\/wasm\//, ["passes-small", "capture"]],
   [/^src\/wasm\/program\.ts$/, ["passes-turned"]],
+  [/^src\/program\/(winograd|choices)\.ts$/, ["choices", "passes"]],
+  [/^src\/program\/behind\.ts$/, ["behind"]],
+  [/^src\/program\/kernels\//, ["kernels"]],
   [/\/(barriers|script|runner|pool|replay|args)\.ts$/, ["threads", "barrier"]],
   [/\/(layout|strides|each|views|inplace|op|nest|walk)\.ts$/, ["views-pairs", "walk"]],
   [
