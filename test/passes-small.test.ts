@@ -202,6 +202,16 @@ test("constants: fill, divide and spread become one fill; what is read otherwise
   );
   assert.equal(better[0]!.extents, [24]);
   assert.equal(better[0]!.scalars, [word(Math.fround(1 / 3))]);
+  for (const [kernel, result] of Object.entries({ add_scalar_f32: 3.5, mul_scalar_f32: 1.5, div_scalar_f32: 6 })) {
+    const three = row("fill_f32", [one], [1], [word(3)]);
+    const half = row(kernel, [third, one], [1], [word(0.5)]);
+    const [first] = constants.run([three, half, row("exp_f32", [z, third], [1])], isTemporary);
+    assert.equal(
+      [first!.kernel, first!.buffers[0]!.storage, first!.scalars],
+      ["fill_f32", third, [word(result)]],
+      kernel,
+    );
+  }
   const also = constants.run([fill, divide, row("exp_f32", [z, one], [1])], isTemporary);
   assert.equal(
     also.map((r) => r.kernel),

@@ -272,6 +272,59 @@ test("on rows: the product reads the copy, everything else stays", () => {
   assert.equal(copies[0]!.buffers[1], { storage: b, offset: 7 });
 });
 
+test("on rows: products of one size share a copy, and a weight that is read in two sizes has two", () => {
+  const b = storage("b", false);
+  for (const [sizes, copied] of [
+    [
+      [
+        [24, 10],
+        [24, 10],
+      ],
+      [[1, 24, 10]],
+    ],
+    [
+      [
+        [24, 24],
+        [40, 24],
+      ],
+      [
+        [1, 24, 24],
+        [1, 40, 24],
+      ],
+    ],
+    [
+      [
+        [40, 24],
+        [24, 24],
+      ],
+      [
+        [1, 40, 24],
+        [1, 24, 24],
+      ],
+    ],
+    [
+      [
+        [24, 40],
+        [24, 24],
+      ],
+      [
+        [1, 24, 40],
+        [1, 24, 24],
+      ],
+    ],
+  ]) {
+    const products = sizes!.map(([n, k]) => product(b, [1, 8, n!, k!]));
+    const { rows, copies } = turnWeights(products, true, make);
+    assert.equal(
+      copies.map((c) => c.extents),
+      copied,
+    );
+    const read = rows.map((row) => row.buffers[2]!.storage);
+    for (const [i, storage] of read.entries())
+      assert.is(storage, copies[Math.min(i, copies.length - 1)]!.buffers[0]!.storage);
+  }
+});
+
 test("on rows: of a strided product with a dense weight too, and of no other", () => {
   const b = storage("b", false);
   const strided = (extents: number[], transA: number, transB: number, ldb: number): Row => ({
