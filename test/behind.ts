@@ -296,6 +296,15 @@ export function behind(
     assert.match(await messageOf(() => other.item()), RULE);
     other.fill_(3);
     await near(other, [3], "written whole");
+    // What is read beside a target that lacks something lacks nothing itself.
+    const [lacking, beside, sum] = [w.tensor([5]), w.tensor([1]), w.tensor([2])];
+    lacking.add_(w.crossEntropy(zeros(), bad!).detach());
+    for (const f of [() => beside.add(lacking), () => beside.mul(lacking)]) {
+      f();
+      sum.add_(beside);
+    }
+    assert.match(await messageOf(() => w.flush()), RULE);
+    await near(sum, [4], "what was read beside it");
     await done(device);
   });
 
