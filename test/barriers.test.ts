@@ -61,6 +61,32 @@ test("rows that clash never share a segment, and every meeting has a clash behin
   );
 });
 
+test("a row is shared from 16384 elements on, and a product from sixteen times as many multiply-adds", async () => {
+  const device = await ready(await w.init({ threads: 2 }));
+  const shared = async (run: () => unknown): Promise<boolean> => {
+    await w.flush();
+    const before = device.workByThread()[1]!;
+    run();
+    await w.flush();
+    return device.workByThread()[1]! > before;
+  };
+  for (const [n, is] of [
+    [16383, false],
+    [16384, true],
+  ] as const) {
+    const x = w.ones([n]);
+    assert.is(await shared(() => x.exp()), is, `${n} elements`);
+  }
+  for (const [k, is] of [
+    [63, false],
+    [64, true],
+  ] as const) {
+    const [a, b] = [w.ones([64, k]), w.ones([k, 64])];
+    assert.is(await shared(() => a.matmul(b)), is, `a product over ${k}`);
+  }
+  await device.dispose();
+});
+
 test("temporaries that live in one segment have bytes of their own", () => {
   fc.assert(
     fc.property(touches, (list) => {

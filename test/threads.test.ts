@@ -64,6 +64,34 @@ test("each of 2 threads does 40 to 60 % of the work units above the threshold", 
   await device.dispose();
 });
 
+test("the shares of a row come to its work, on 2 and on 3 threads", async () => {
+  for (const threads of [2, 3]) {
+    const device = await ready(await w.init({ threads }));
+    const [a, b] = [w.rand([307, 211]), w.rand([211, 307])];
+    const rows: Record<string, [() => w.Tensor, number]> = {
+      exp: [() => a.exp(), 307 * 211],
+      add: [() => a.add(1), 307 * 211],
+      matmul: [() => a.matmul(b), 307 * 307 * 211],
+      "sum of rows": [() => a.sum(1), 307 * 211],
+      softmax: [() => w.softmax(a, 1), 307 * 211],
+    };
+    for (const [name, [run, units]] of Object.entries(rows)) {
+      await w.flush();
+      const before = device.workByThread();
+      run();
+      await w.flush();
+      const shares = device.workByThread().map((x, i) => x - before[i]!);
+      const total = shares.reduce((x, y) => x + y, 0);
+      assert.ok(Math.abs(total / units - 1) < 1e-6, `${name}: ${shares}, of ${units}`);
+      assert.ok(
+        shares.every((x) => x > 0),
+        `${name}: ${shares}`,
+      );
+    }
+    await device.dispose();
+  }
+});
+
 /** Rows of more than a second, in which every worker dies if `exits`. */
 function longRows(device: WasmDevice, exits: boolean): w.Tensor {
   const a = w.rand([1024, 1024], { device });
