@@ -92,6 +92,11 @@ function cases(list: readonly string[], build: string, threads: string): Suite {
   return { file: "cases.test.ts", env: list.length === 0 ? env : { ...env, CASES_FAMILIES: list.join(",") } };
 }
 
+/** Cases with each of their storages at the end of memory. */
+function ends(list: readonly string[]): Suite {
+  return { file: "ends.test.ts", env: list.length === 0 ? {} : { CASES_FAMILIES: list.join(",") } };
+}
+
 const QUICK = ["captured", "captured-gradients", "tape", "writes", "faults", "meaning"];
 /** A second or two each. */
 const MIDDLE = [
@@ -157,6 +162,7 @@ const ROOMS: readonly [RegExp, (file: string) => Suite[]][] = [
       const own = familiesOf(file);
       return [
         cases(own, "relaxed", "1,3"),
+        ends(own),
         ...longer(file),
         ...plain("optim", "nn", "goldens", "goldens2", "fuzz", "views", "meaning"),
         cases(own, "simd", "2"),
