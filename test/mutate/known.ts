@@ -59,6 +59,14 @@ export const KNOWN: readonly Known[] = [
       "where the pool leaves as many elements as there were, either order gives the same values for the same work",
   },
   {
+    file: "src/program/passes/order.ts",
+    operator: "bound",
+    before: "pooled <= elementsOf(g.storage);",
+    after: "pooled < elementsOf(g.storage);",
+    reason:
+      "where the pool leaves as many elements as there were, either order gives the same values for the same work",
+  },
+  {
     file: "src/program/passes/zeros.ts",
     operator: "bound",
     before: "if (n < LEAST_COLUMNS || m * n * k < LEAST_WORK) return row;",
@@ -71,6 +79,28 @@ export const KNOWN: readonly Known[] = [
     before: "if (kw !== 5 || !plain(row) || w < 4 || pw >= kw) return false;",
     after: "if (kw !== 5 || !plain(row) || w <= 4 || pw >= kw) return false;",
     reason: "at a width of 4 both algorithms serve, with the same bound of their errors",
+  },
+  {
+    file: "src/program/winograd.ts",
+    operator: "bound",
+    before: "if (terms < FEW_TERMS || co * terms > MOST_ROWS || n * oh * across < FEW_VECTORS) return false;",
+    after: "if (terms < FEW_TERMS || co * terms > MOST_ROWS || n * oh * across <= FEW_VECTORS) return false;",
+    reason:
+      "both algorithms serve there, with the same bound of their errors: which of them is faster turns at about so many",
+  },
+  {
+    file: "assembly/optim.ts",
+    operator: "bound",
+    before: "for (; from + 16 <= to; from += 16) {",
+    after: "for (; from + 16 < to; from += 16) {",
+    reason: "the last whole vector is then what is left, by the same step over four elements",
+  },
+  {
+    file: "assembly/reduce/softmaxrow.ts",
+    operator: "bound",
+    before: "if (n > 0) {",
+    after: "if (n >= 0) {",
+    reason: "the loop makes no turn, and 0 is added to a sum of exponentials, which is never -0",
   },
   {
     file: "assembly/reduce/norm.ts",
