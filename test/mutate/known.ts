@@ -103,13 +103,6 @@ export const KNOWN: readonly Known[] = [
     reason: "the loop makes no turn, and 0 is added to a sum of exponentials, which is never -0",
   },
   {
-    file: "assembly/reduce/norm.ts",
-    operator: "off by one",
-    before: "const next = row + 1 < end ? x + pitch : x;",
-    after: "const next = row < end ? x + pitch : x;",
-    reason: "the rough mean of the row behind the last is used nowhere",
-  },
-  {
     file: "assembly/matmul/fewcolumns.ts",
     operator: "bound",
     before: "for (; a0 + 16 <= end; a0 += 16) {",
@@ -122,13 +115,5 @@ export const KNOWN: readonly Known[] = [
     before: "for (; a0 + 16 <= end; a0 += 16) {",
     after: "for (; false; a0 += 16) {",
     reason: "all is taken word by word behind it, by the same sums",
-  },
-  {
-    file: "assembly/conv/conv.ts",
-    operator: "bound",
-    before: "for (let k = k0; k < k1; ++k) {",
-    after: "for (let k = k0; k <= k1; ++k) {",
-    reason:
-      "a line more is packed into scratch memory, at most where the strip lies, which is written before it is read",
   },
 ];
