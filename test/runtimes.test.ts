@@ -8,16 +8,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { lavapipe } from "./drivers.ts";
 import { environment } from "./environment.ts";
+import { RUNTIMES } from "./others.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const bin = `${root}test/runtimes/node_modules/.bin/`;
-
-/** Where each is, and its arguments before a file of TypeScript. */
-const RUNTIMES: Record<string, readonly [string, ...string[]]> = {
-  "Node 24": [`${bin}node`, "--import", "tsx"],
-  Deno: [`${bin}deno`, "run", "--allow-all", "--node-modules-dir=manual"],
-  Bun: [`${bin}bun`],
-};
 const all = process.env.WEBGPU_CASES === "all";
 /** What leans most on a host: workers and their deaths, captured runs over the event loop's turns, files. */
 const SAMPLE = ["threads", "capture", "safetensors", "files"];

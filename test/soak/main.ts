@@ -1,14 +1,15 @@
 // `npm run soak -- --minutes 10`: test/memory-soak.test.ts for as long as that, and what it saw as a table. --steps N instead of minutes;
-// --node FILE: another Node; --dist: on dist/ as it is published; --page: there in Chromium.
+// --in HOST: Node24, Deno or Bun, as test/others.ts has them; --dist: on dist/ as it is published, in Node; --page: there in Chromium.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openPages } from "../browser/dist.ts";
 import { findChromium } from "../browser/page.ts";
 import { environment } from "../environment.ts";
+import { RUNTIMES } from "../others.ts";
 
 const FILE = "memory-soak.test.ts";
-const HELP = "npm run soak -- [--minutes N | --steps N] [--node FILE] [--dist] [--page]";
+const HELP = "npm run soak -- [--minutes N | --steps N] [--in Node24 | Deno | Bun] [--dist] [--page]";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 function read() {
@@ -17,7 +18,7 @@ function read() {
       options: {
         minutes: { type: "string" },
         steps: { type: "string" },
-        node: { type: "string", default: process.execPath },
+        in: { type: "string" },
         dist: { type: "boolean", default: false },
         page: { type: "boolean", default: false },
       },
@@ -26,6 +27,9 @@ function read() {
       if (values[name] !== undefined && !(Number(values[name]) > 0))
         throw new Error(`--${name} ${values[name]}: a positive number is expected`);
     }
+    if (values.in !== undefined && !Object.hasOwn(RUNTIMES, values.in))
+      throw new Error(`--in ${values.in}: one of ${Object.keys(RUNTIMES).join(", ")} is expected`);
+    if (values.dist && values.in !== undefined) throw new Error("--dist: Node alone runs it, without --in");
     return values;
   } catch (error) {
     console.error(`soak: ${(error as Error).message}\n\n${HELP}`);
@@ -33,7 +37,7 @@ function read() {
   }
 }
 
-const { minutes, steps, node, dist, page } = read();
+const { minutes, steps, in: host, dist, page } = read();
 const variables: Record<string, string> = {};
 if (steps !== undefined) variables.SOAK_STEPS = steps;
 else variables.SOAK_MINUTES = minutes ?? "10";
@@ -51,8 +55,8 @@ if (page) {
   }
 } else {
   const hook = dist ? ["--import", "./test/dist-hook.mjs"] : [];
-  const args = ["--expose-gc", "--import", "tsx", ...hook, `test/${FILE}`];
-  const child = spawn(node, args, {
+  const [command, ...args] = host === undefined ? [process.execPath, "--import", "tsx", ...hook] : RUNTIMES[host]!;
+  const child = spawn(command!, [...args, `test/${FILE}`], {
     cwd: root,
     env: environment({ ...process.env, ...variables }, FILE),
     stdio: "inherit",
