@@ -312,7 +312,16 @@ export function behind(
     const device = await init();
     const [good, bad] = [0, 9].map((label) => w.tensor([label], { dtype: "int32" }));
     // Which calls are captured, and which of them fail: c, e, C, E.
-    for (const order of ["cccEeec", "ccCeecc", "cCccee", "Ccccee", "cccCccEee", "eeEccccCee"]) {
+    for (const order of [
+      "cccEeec",
+      "ccCeecc",
+      "cCccee",
+      "Ccccee",
+      "cccCccEee",
+      "eeEccccCee",
+      "EccCccCc",
+      "cccCcccCcCc",
+    ]) {
       const run = async (leaveOut: boolean): Promise<string> => {
         const p = w.zeros([1, 3]).requiresGrad_();
         const o = new optim.SGD([p], { lr: 1, momentum: 0.5 });

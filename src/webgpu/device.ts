@@ -133,7 +133,7 @@ export class WebGpuDevice implements Device {
     return this.memoryOf.liveBytes;
   }
 
-  /** Rows appended so far. */
+  /** Rows appended so far, and runs of programs. */
   get rowsBefore(): number {
     return this.appended;
   }
@@ -272,6 +272,11 @@ export class WebGpuDevice implements Device {
       const kept = words.slice();
       this.queue.push({ waits: () => [], run: () => send(kept) });
     }
+  }
+
+  /** A program has been handed over: it counts as a row, so that its faults are told from those before it. */
+  ran(): void {
+    this.submitted = ++this.appended;
   }
 
   /** Hands over what was appended. */

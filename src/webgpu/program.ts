@@ -1,6 +1,7 @@
 // A recorded program on the GPU: its dispatches made ready once. A run encodes them between the copies of inputs and
 // results, and submits once; it makes no buffer, bind group or pipeline.
 import { type Buffer, elementsOf, type Program, type Row, type Storage } from "../core/device.ts";
+import { fail } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
 import { outsides } from "../program/behind.ts";
 import { plan } from "../program/plan.ts";
@@ -132,6 +133,11 @@ export class GpuProgram implements Program {
   }
 
   run(given: readonly Buffer[], outputs: readonly Buffer[]): void {
+    // Inputs are copied before anything runs: what the rows write would not be seen in them.
+    given.forEach(({ storage }, i) => {
+      if (this.written.includes(storage as GpuStorage))
+        fail("capture", `argument ${i + 1} is written by the function itself: on webgpu clone() of it is expected`);
+    });
     this.note(given, outputs);
     const dense: GpuStorage[] = [];
     const inputs = given.map((b) => {
@@ -163,6 +169,7 @@ export class GpuProgram implements Program {
         for (const { c, at } of to) copy(encoder, c.block.buffer, c.offset, at.buffer, 0, c.bytes);
       },
     );
+    this.device.ran();
     for (const s of dense) this.device.free(s);
   }
 
