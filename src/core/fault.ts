@@ -8,9 +8,9 @@ export const TIED = -1;
 
 let last = 0;
 
-/** Storages are numbered in turn, so that a list of them holds none. The numbers come round after 10^9. @internal */
+/** Storages are numbered in turn from 1, so that a list of them holds none. The numbers come round after 10^9. @internal */
 export function nextSerial(): number {
-  last = (last + 1) & 0x3fffffff;
+  last = (last % 0x3fffffff) + 1;
   return last;
 }
 

@@ -23,13 +23,6 @@ export const KNOWN: readonly Known[] = [
     reason: "autocast gives as many inputs as it takes: behind the last both lists have undefined",
   },
   {
-    file: "src/core/fault.ts",
-    operator: "sign",
-    before: "last = (last + 1) & 0x3fffffff;",
-    after: "last = (last - 1) & 0x3fffffff;",
-    reason: "numbers are compared for equality alone: counted down they differ as counted up",
-  },
-  {
     file: "src/optim/optimizer.ts",
     operator: "bound",
     before: "for (let i = 0; i < keys.length; i++) {",
