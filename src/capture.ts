@@ -5,34 +5,36 @@
 // The first call of a training step most often stands alone: behind it there are gradients where there were none.
 
 import { type Device, defaultDevice, type Program, type Row, type Storage } from "./core/device.ts";
-import { fail, given, type WasmgradError } from "./core/error.ts";
+import { fail, given, WasmgradError } from "./core/error.ts";
 import { mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
-import { type Guard, Recording } from "./core/recording.ts";
+import { Recording, refuseInCapture } from "./core/recording.ts";
 import { replacing, tensorsIn } from "./core/results.ts";
 import { alive, mixed, Tensor } from "./core/tensor.ts";
-import { same, Watch, type Watched } from "./nn/watched.ts";
-import { promised } from "./ops/modes.ts";
+import { changed, noneWatched, Watch } from "./nn/watched.ts";
+import { promised, refusePromise } from "./ops/modes.ts";
 import { outsideStorages, sameInputs, sameRows } from "./program/compare.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
 interface Variant {
-  /** What it holds for, besides its guards. */
+  /** What it holds for, besides the state below. */
+  readonly device: Device;
   readonly grad: boolean;
   readonly autocast: typeof mode.autocast;
   readonly inputs: readonly { readonly dtype: Tensor["dtype"]; readonly shape: readonly number[] }[];
   /** Not recorded yet; once; twice and found the same. */
   stage: "new" | "recorded" | "kept";
-  guards: readonly Guard[];
-  watched: Watched;
+  /** Host state that shaped the rows. */
+  state: Pick<Recording, "guards" | "read" | "looked">;
+  watched: ReturnType<typeof noneWatched>;
   /** As they were recorded. */
   rows: readonly Row[];
-  /** Of a function that was recorded once it goes with the next call: it may have been the only run, and takes memory. */
-  program: Program | null;
-  held: Storage[];
+  readonly taken: Taken;
   /** Inputs that the program writes: they must lie dense. */
   written: readonly number[];
+  /** Where gradients lie that it makes anew: as inputs they are copied, since they are written before they may be read. */
+  remade: readonly Storage[];
   /** Leaves and whether they have a gradient afterwards. */
   grads: [Tensor, boolean][];
   /** Shapes and dtypes of the results, and how to put them back into what the function returned. */
@@ -42,7 +44,17 @@ interface Variant {
   replays: number;
 }
 
+/** What a variant takes from its device. */
+interface Taken {
+  /** Of a function that was recorded once it goes with the next call: it may have been the only run, and takes memory. */
+  program: Program | null;
+  held: Storage[];
+}
+
 const MOST_PROGRAMS = 16;
+
+/** Gives back what captured functions took that nobody holds any more. Nothing that it keeps leads to one of them. */
+const dropped = new FinalizationRegistry<ReadonlySet<Taken>>((all) => all.forEach(letGo));
 
 /** A captured function: takes what the function takes, and returns a promise for what it returns. */
 export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
@@ -68,67 +80,86 @@ export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
 export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured<A, R> {
   if (typeof f !== "function") fail("capture", `${given(f)} was given: a function is expected`);
   let variants: Variant[] = [];
+  const all = new Set<Taken>();
   let clock = 0;
+  let warned = false;
   const stats = { programs: 0, calls: 0, replays: 0 };
   /** Was recorded by the call before, and may stand alone. */
   let single: Variant | null = null;
   /** A replay that found no room, for the collection that makes some: it asks before anything runs. */
   let again: (() => R) | null = null;
 
-  const call = (inputs: A, device: Device): R => {
-    if (mode.recording !== null)
-      fail("capture", "a captured function was called inside another: call its plain function");
+  const attempt = (inputs: A, device: Device): R => {
     const dense = inputs.map((x, i) => input(x, i, inputs[0]!));
-    const variant = choose(dense);
+    const variant = choose(dense, device);
     variant.used = ++clock;
     if (variant.stage === "kept" && !(device.debug && isDue(++variant.replays))) stats.replays++;
     else {
       stats.calls++;
-      if (single?.stage === "recorded") rest(single);
+      if (single?.stage === "recorded") rest(single.taken);
       single = variant;
-      recordInto(variant, device, dense, f as (...inputs: Tensor[]) => unknown);
-      stats.programs = variants.filter((v) => v.stage === "kept").length;
+      try {
+        recordInto(variant, dense, f as (...inputs: Tensor[]) => unknown);
+      } finally {
+        if (variant.stage === "new") drop(variant);
+        stats.programs = variants.filter((v) => v.stage === "kept").length;
+      }
     }
-    for (const i of variant.written) if (dense[i] !== inputs[i]) writesCopy(inputs[i]!, i);
+    for (const i of variant.written) if (dense[i] !== inputs[i]) throw new Untold("notDense", i, inputs[i]);
+    for (let i = 0; i < dense.length; i++) {
+      const x = dense[i]!;
+      if (x.storage.aliases !== undefined && variant.remade.includes(x.storage)) dense[i] = denseCopy(alias(x));
+    }
     try {
-      return replay(variant, device, dense) as R;
+      return replay(variant, dense) as R;
     } catch (error) {
       if ((error as WasmgradError).full) {
         again = () => {
           for (const x of dense) alive("capture", x);
-          if (variant.program === null) throw error;
-          return replay(variant, device, dense) as R;
+          if (variant.taken.program === null) throw error;
+          return replay(variant, dense) as R;
         };
       }
       throw error;
     }
   };
 
-  const choose = (dense: readonly Tensor[]): Variant => {
+  const choose = (dense: readonly Tensor[], device: Device): Variant => {
     const { grad, autocast } = mode;
     for (const v of variants) {
-      if (v.grad === grad && v.autocast === autocast && sameInputs(v.inputs, dense) && holds(v)) return v;
+      const fits = v.grad === grad && v.autocast === autocast && v.device === device && sameInputs(v.inputs, dense);
+      if (fits && holds(v)) return v;
     }
     if (variants.length >= MOST_PROGRAMS) {
-      const oldest = variants.reduce((a, b) => (a.used < b.used ? a : b));
-      variants = variants.filter((v) => v !== oldest);
-      letGo(oldest);
+      if (!warned && stats.programs === 0) {
+        warned = true;
+        warn(variants[MOST_PROGRAMS - 1]!);
+      }
+      drop(variants.reduce((a, b) => (a.used < b.used ? a : b)));
     }
     const inputs = dense.map(({ dtype, shape }) => ({ dtype, shape }));
-    const variant: Variant = { ...nothing(), grad, autocast, inputs, used: 0 };
+    const taken: Taken = { program: null, held: [] };
+    const variant: Variant = { ...nothing(), device, grad, autocast, inputs, taken, used: 0 };
     variants.push(variant);
+    all.add(taken);
     return variant;
+  };
+
+  const drop = (variant: Variant): void => {
+    letGo(variant.taken);
+    all.delete(variant.taken);
+    variants = variants.filter((v) => v !== variant);
   };
 
   const run = async (inputs: A): Promise<R> => {
     const device = inputs[0]?.device ?? defaultDevice();
     let result: R;
     try {
-      result = call(inputs, device);
+      result = attempt(inputs, device);
     } catch (error) {
       const retry = again;
       again = null;
-      if (error instanceof Differing) throw await error.told();
+      if (error instanceof Untold) throw new WasmgradError(await error.told());
       if (retry === null) throw error;
       await device.upkeep();
       result = retry();
@@ -137,42 +168,55 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     if (pause !== null) await pause;
     return result;
   };
-  const captured = (...inputs: A): Promise<R> => {
+  const call = (...inputs: A): Promise<R> => {
+    refuseInCapture("capture", "calls a captured function: call its plain function");
     return promised(run(inputs));
   };
-  return Object.assign(captured, {
+  const captured = Object.assign(call, {
     stats,
     dispose() {
-      for (const v of variants) letGo(v);
-      variants = [];
+      refuseInCapture("capture", "lets a captured function go: dispose() of it outside");
+      for (const v of variants) drop(v);
       stats.programs = 0;
     },
   });
+  dropped.register(captured, all);
+  return captured;
 }
 
-/** Two recordings are not of the same rows. What differs is found by who is told. */
-class Differing extends Error {
-  private readonly rows: readonly [readonly Row[], readonly Row[]];
+/** Says that a function is recorded again and again, and why: that is slower than no capture. */
+async function warn({ watched }: Variant): Promise<void> {
+  const { key, holder } = changed(watched) ?? {};
+  console.warn(await new Untold("restless", key, holder).told());
+}
 
-  constructor(...rows: Differing["rows"]) {
+/** What is wrong, before it is put into words, which are loaded for that. */
+class Untold extends Error {
+  private readonly what: keyof typeof import("./capture/words.ts");
+  private readonly parts: readonly unknown[];
+
+  constructor(what: Untold["what"], ...parts: readonly unknown[]) {
     super();
-    this.rows = rows;
+    this.what = what;
+    this.parts = parts;
   }
 
-  async told(): Promise<WasmgradError> {
-    return (await import("./program/difference.ts")).difference(...this.rows);
+  async told(): Promise<string> {
+    const { what, parts } = this;
+    const words = await import("./capture/words.ts").catch(() => null);
+    const sentence = words?.[what] as ((...parts: readonly unknown[]) => string) | undefined;
+    return `capture: ${sentence?.(...parts) ?? what}`;
   }
 }
 
 /** Of a variant before it is recorded. */
 const nothing = () => ({
   stage: "new" as const,
-  guards: [],
-  watched: { holders: [], keys: [], values: [] },
+  state: { guards: [], read: [], looked: [] },
+  watched: noneWatched(),
   rows: [],
-  program: null,
-  held: [],
   written: [],
+  remade: [],
   grads: [],
   results: [],
   rebuild: () => undefined,
@@ -182,49 +226,48 @@ const nothing = () => ({
 /** Under `debug` the first replays, fewer and fewer of the next, and every 64th are recorded instead. */
 const isDue = (replays: number): boolean => (replays & (replays - 1)) === 0 || replays % 64 === 0;
 
-function holds({ guards, watched }: Variant): boolean {
+function holds({ state: { guards, read, looked }, watched }: Variant): boolean {
+  for (let i = 0; i < read.length; i++) {
+    const { x, storage, wants } = read[i]!;
+    if (x.storage !== storage || x.requiresGrad !== wants) return false;
+  }
+  for (let i = 0; i < looked.length; i++) if ((looked[i]!.x.ownGrad?.storage ?? null) !== looked[i]!.at) return false;
   for (let i = 0; i < guards.length; i++) if (!Object.is(guards[i]!.read(), guards[i]!.value)) return false;
-  return same(watched);
+  return changed(watched) === null;
 }
 
+/** Two recordings asked for as much of the host's state. */
+const alike = (a: Variant["state"], b: Variant["state"]): boolean =>
+  a.guards.length === b.guards.length && a.read.length === b.read.length && a.looked.length === b.looked.length;
+
 function input(x: Tensor, i: number, first: Tensor): Tensor {
-  if (!(x instanceof Tensor)) fail("capture", `argument ${i + 1} is ${given(x)}: a tensor is expected`);
+  if (!(x instanceof Tensor)) throw new Untold("noTensor", i, x);
   alive("capture", x);
   if (x.device !== first.device) mixed("capture", first, x);
-  if (x.requiresGrad)
-    fail(
-      "capture",
-      `argument ${i + 1} (${x.describe()}) requires grad: parameters come in through the closure, inputs do not`,
-    );
+  if (x.requiresGrad) throw new Untold("wantsGradient", i, x);
   return contiguous(x);
 }
 
-function writesCopy(x: Tensor, i: number): never {
-  return fail(
-    "capture",
-    `argument ${i + 1} (${x.describe()}) does not lie dense, and the function writes to it: pass its base, or contiguous()`,
-  );
-}
-
 /** Gives back what a program takes to run. */
-function rest(variant: Variant): void {
-  variant.program?.dispose();
-  variant.program = null;
+function rest(taken: Taken): void {
+  taken.program?.dispose();
+  taken.program = null;
 }
 
-function letGo(variant: Variant): void {
-  rest(variant);
-  for (const s of variant.held) unhold(s);
-  variant.held = [];
+function letGo(taken: Taken): void {
+  rest(taken);
+  for (const s of taken.held) unhold(s);
+  taken.held = [];
 }
 
 /** Records one call of `f`; the second recording is compared with the first and kept. */
-function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...inputs: Tensor[]) => unknown): void {
+function recordInto(variant: Variant, inputs: Tensor[], f: (...inputs: Tensor[]) => unknown): void {
+  const { device, taken } = variant;
+  const watch = new Watch();
   const recording = new Recording(device);
   const outerScope = mode.scope;
   mode.recording = recording;
   mode.scope = false;
-  const watch = new Watch();
   let program: Program | undefined;
   let result: unknown;
   let found: Tensor[];
@@ -232,7 +275,7 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
   try {
     slots = inputs.map((x) => empty(x.shape, x.dtype, "input", device));
     result = f(...slots);
-    if (result instanceof Promise) fail("capture", "the function returned a promise: it must be synchronous");
+    refusePromise("capture", result);
     const astray = recording.astray();
     found = tensorsIn(result).map((t) => {
       alive("capture", t);
@@ -249,11 +292,11 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
       found.map((t) => ({ buffer: t, count: t.numel })),
     );
     if (variant.stage !== "new") {
-      const { rows, guards } = variant;
-      if (!sameRows(rows, program.rows) || guards.length !== recording.guards.length) {
-        letGo(variant);
+      const { rows, state } = variant;
+      if (!sameRows(rows, program.rows) || !alike(state, recording)) {
+        letGo(taken);
         Object.assign(variant, nothing());
-        throw new Differing(rows, program.rows);
+        throw new Untold("difference", rows, program.rows);
       }
     }
   } catch (error) {
@@ -270,20 +313,30 @@ function recordInto(variant: Variant, device: Device, inputs: Tensor[], f: (...i
     for (const t of recording.made) t.release("the end of a captured function, which owns it (return it instead)");
   }
   variant.stage = variant.stage === "new" ? "recorded" : "kept";
-  letGo(variant);
-  variant.program = program;
+  letGo(taken);
+  taken.program = program;
   variant.rows = program.rows;
-  variant.guards = recording.guards;
+  const { guards, read, looked } = recording;
+  variant.state = { guards, read, looked };
   const written = new Set(program.rows.flatMap((r) => r.buffers.slice(0, r.outputs).map((b) => b.storage)));
   variant.written = slots.map((_, i) => i).filter((i) => written.has(slots[i]!.storage));
-  variant.held = outsideStorages(program.rows);
-  for (const s of variant.held) s.holders++;
-  variant.watched = watch.end(variant.held);
+  taken.held = outsideStorages(program.rows);
+  for (const s of taken.held) s.holders++;
+  variant.watched = watch.end(taken.held);
   // Those that the program makes anew may still be lost from the run before.
   variant.grads = [...recording.grads].map(([leaf, { written }]) => [
     leaf,
     (written ? leaf.leaf.grad : leaf.ownGrad) !== null,
   ]);
+  variant.remade = [...recording.grads].flatMap(
+    ([
+      {
+        leaf: { grad, home },
+      },
+      { before },
+    ]) => (home === null || grad === before ? [] : home.storage),
+  );
+  for (const home of variant.remade) home.aliases ??= [];
   variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
   variant.rebuild = replacing(result);
 }
@@ -296,10 +349,10 @@ function overwrite(home: Storage): void {
   }
 }
 
-function replay(variant: Variant, device: Device, inputs: Tensor[]): unknown {
-  const results = variant.results.map((r) => empty(r.shape, r.dtype, r.label, device));
+function replay(variant: Variant, inputs: Tensor[]): unknown {
+  const results = variant.results.map((r) => empty(r.shape, r.dtype, r.label, variant.device));
   try {
-    variant.program!.run(inputs, results);
+    variant.taken.program!.run(inputs, results);
   } catch (error) {
     for (const r of results) r.release("the captured call that failed");
     throw error;

@@ -19,6 +19,7 @@ import { setFinder, setMover } from "./ops/follow.ts";
 import { WasmDevice } from "./wasm/device.ts";
 import { BUILDS } from "./wasm/load.ts";
 import type { WasmOptions } from "./wasm/options.ts";
+import { words, wrong } from "./wasm/source.ts";
 
 /** What `init` takes: which device, and how it is made. Options of the other device are an error. */
 export interface InitOptions extends WasmOptions {
@@ -40,7 +41,6 @@ const OWN: Record<string, readonly string[]> = {
   wasm: ["simd", "threads", "wasm", "integrity", "worker"],
   webgpu: ["powerPreference", "gpu"],
 };
-const AUTO = "auto: wasm until calibrate(model, sample) has measured both and chosen";
 
 /** A device that was made, or is being made. It is not kept alive by standing here. */
 interface Made {
@@ -73,7 +73,7 @@ export async function init(options: InitOptions = {}): Promise<Device> {
     return wanted as Device;
   }
   if (!auto && (typeof wanted !== "string" || !Object.hasOwn(OWN, wanted)))
-    fail("init", `device ${given(wanted)}: "wasm", "webgpu", "auto" or a device is expected`);
+    return wrong("noDevice", `device ${given(wanted)}`);
   const own = auto ? Object.values(OWN).flat() : OWN[wanted as string]!;
   expectOptions(`init (${wanted})`, options, [...COMMON, ...own].join(" "));
   const name = auto ? "wasm" : (wanted as string);
@@ -82,7 +82,7 @@ export async function init(options: InitOptions = {}): Promise<Device> {
   const device = await shared(same, name, auto ? only(rest, OWN.wasm!) : rest, key);
   if (auto) {
     lazily = only(rest, OWN.webgpu!);
-    note(device, AUTO);
+    note(device, await words("auto", []));
   }
   setDefaultDevice(device);
   return device;
@@ -141,9 +141,8 @@ async function create(name: string, options: InitOptions): Promise<Device> {
     const { WebGpuDevice } = await part("init", () => import("./webgpu/device.ts"));
     return WebGpuDevice.create(options as Parameters<typeof WebGpuDevice.create>[0]);
   }
-  if (options.simd !== undefined && !BUILDS.includes(options.simd)) {
-    fail("init", `simd ${given(options.simd)}: "simd", "relaxed" or "256" is expected`);
-  }
+  if (options.simd !== undefined && !BUILDS.includes(options.simd))
+    return wrong("noBuild", `simd ${given(options.simd)}`);
   return WasmDevice.create(options);
 }
 

@@ -12,9 +12,12 @@ import { toDtype } from "./ops/copy.ts";
 import { fromData } from "./ops/data.ts";
 import { deviceOf } from "./ops/follow.ts";
 
+/** At once, not by the promise, which nobody may look at: so the captured call fails. */
+const refuse = (op: string): void => refuseInCapture(op, "reads a value: return it from the function instead");
+
 function readable(op: string, x: Tensor): Tensor {
   alive(op, x);
-  refuseInCapture(op, "reads a value: return it from the function instead");
+  refuse(op);
   return x.strides === null ? x : valuesOf(x);
 }
 
@@ -28,7 +31,12 @@ function single(op: string, x: Tensor): void {
 }
 
 /** The values as they are now, in row-major order: a fresh copy. Waits for what was launched before. @internal */
-export async function data(x: Tensor): Promise<TypedData> {
+export function data(x: Tensor): Promise<TypedData> {
+  refuse("data");
+  return read(x);
+}
+
+async function read(x: Tensor): Promise<TypedData> {
   const dense = readable("data", x);
   const values = dense.device.read(dense, dense.numel, dense.dtype);
   if (dense !== x) dense.release("data()");
@@ -45,9 +53,14 @@ export function dataSync(x: Tensor): TypedData {
 }
 
 /** The value of a tensor of one element. @internal */
-export async function item(x: Tensor): Promise<number> {
+export function item(x: Tensor): Promise<number> {
+  refuse("item");
+  return first(x);
+}
+
+async function first(x: Tensor): Promise<number> {
   single("item", x);
-  return (await data(x))[0]!;
+  return (await read(x))[0]!;
 }
 
 /** @internal */

@@ -250,15 +250,22 @@ program("refused inside: reads, host writes, another captured function, promises
     }),
     /^manualSeed: inside capture this /,
   );
-  let error: Error | undefined;
-  const outer = w.capture((x: w.Tensor) => {
-    inner(x).catch((e) => {
-      error = e;
-    });
-    return x;
-  });
-  for (let i = 0; i < 2; i++) await outer(w.ones([2]));
-  assert.is(error?.message, "capture: a captured function was called inside another: call its plain function");
+  assert.is(
+    await refused((x) => {
+      inner(x);
+      return x;
+    }),
+    `capture: ${inside} calls a captured function: call its plain function`,
+  );
+  assert.is(
+    await refused((x) => {
+      inner.dispose();
+      return x;
+    }),
+    `capture: ${inside} lets a captured function go: dispose() of it outside`,
+  );
+  for (const read of [(x: w.Tensor) => x.data(), (x: w.Tensor) => x.sum().item()])
+    assert.match(await refused((x) => void read(x)), `: ${inside} reads a value: return it from the function instead`);
   for (const calls of [1, 2]) {
     let call = 0;
     assert.is(

@@ -209,6 +209,12 @@ const calibration: Cases = {
 
 const capture: Cases = {
   "capture: reading inside": () => recorded((x) => x.itemSync?.call(x.sum())),
+  "capture: data() inside": () => recorded((x) => void x.data()),
+  "capture: item() inside": () => recorded((x) => void x.sum().item()),
+  "capture: dispose() inside": () => {
+    const inner = w.capture((x: w.Tensor) => x);
+    return recorded(() => inner.dispose());
+  },
   "capture: host data inside": () => recorded((x) => x.add(tensor([1, 2]))),
   "capture: seeding inside": () => recorded(() => w.manualSeed(1)),
   "capture: lr inside": () => {
@@ -238,9 +244,7 @@ const capture: Cases = {
   },
   "capture: inside capture": async () => {
     const inner = w.capture((x: w.Tensor) => x);
-    let error: unknown;
-    await recorded((x) => void inner(x).catch((e) => (error = e)));
-    throw error;
+    await recorded((x) => void inner(x));
   },
   "capture: a promise from the first call": () => recorded(async (x) => x, 1),
   "capture: a promise while recording": () => recorded((x, call) => (call === 2 ? Promise.resolve(x) : x)),

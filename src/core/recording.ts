@@ -12,16 +12,17 @@ export function guard<T>(read: () => T): T {
   return value;
 }
 
-/** @internal */
-export type Guard = { readonly read: () => unknown; readonly value: unknown };
-
 /** A gradient as it was before, and what happened to it. */
 type Touched = { before: Tensor | null; written: boolean; held: boolean } & Pick<Leaf, "seen" | "users">;
 
 /** What one run of the function did, besides launching. @internal */
 export class Recording {
   readonly made: Tensor[] = [];
-  readonly guards: Guard[] = [];
+  readonly guards: { readonly read: () => unknown; readonly value: unknown }[] = [];
+  /** Tensors from outside that were read: where each lay, and whether it wanted a gradient. */
+  readonly read: { readonly x: Tensor; readonly storage: Storage; readonly wants: boolean }[] = [];
+  /** Leaves whose gradient was looked at, and where that lay. */
+  readonly looked: { readonly x: Tensor; readonly at: Storage | null }[] = [];
   /** Leaves whose gradient the function read or set, with what was there before. */
   readonly grads = new Map<Tensor, Touched>();
   /** Gradients that the function has seen. */
@@ -44,8 +45,7 @@ export class Recording {
       fail("capture", `${x.describe()} is on ${x.device.type}: the inputs are on ${this.device.type}`);
     this.seen.add(x);
     if (!this.versions.has(x.storage)) this.versions.set(x.storage, x.storage.version);
-    guard(() => x.requiresGrad);
-    guard(() => x.storage);
+    this.read.push({ x, storage: x.storage, wants: x.requiresGrad });
   }
 
   /** The function looks at a gradient, most often at one that it has not set itself. */
@@ -56,7 +56,7 @@ export class Recording {
     this.touches(x, false);
     const plain = before?.offset === 0 && before.strides === null && !before.storage.virtual;
     if (plain && x.leaf.users === 0) x.leaf.home ??= lasting(before.storage, x);
-    guard(() => x.ownGrad?.storage ?? null);
+    this.looked.push({ x, at: before?.storage ?? null });
   }
 
   /**

@@ -1,32 +1,28 @@
 // What the host can do: probes by validating the smallest module that uses a feature.
-import { hasBuiltins, isNode, isWorkerd, nodeProcess } from "./node.ts";
+import { hasBuiltins, isNode, isWorkerd } from "./node.ts";
 import { side } from "./part.ts";
 
-const validates = (...body: number[]): boolean => {
+/** Whether this is the code of a function that returns a vector. */
+const validates = (...code: number[]): boolean => {
+  const { length } = code;
+  const head = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, length + 3, 1, length + 1, 0];
   try {
-    return WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, ...body]));
+    return WebAssembly.validate(new Uint8Array([...head, ...code]));
   } catch {
     return false;
   }
 };
 
 /** v128: i8x16.splat and i8x16.popcnt. */
-export const hasSimd = (): boolean =>
-  validates(1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
+export const hasSimd = (): boolean => validates(65, 0, 253, 15, 253, 98, 11);
 
-/** f32x4.relaxed_madd. */
-export const hasRelaxedSimd = (): boolean =>
-  validates(
-    ...[1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0],
-    ...[65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253, 17, 253, 133, 2, 11],
-  );
+/** f32x4.relaxed_madd of three splats. */
+export const hasRelaxedSimd = (): boolean => validates(65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253, 17, 253, 133, 2, 11);
 
-/** Node 20 has relaxed SIMD behind a flag that can be set while it runs; newer ones have it, and know no such flag. */
+/** In Node 20 it is there once it is asked for. */
 export async function enableRelaxedSimd(): Promise<boolean> {
   if (hasRelaxedSimd()) return true;
-  const major = Number.parseInt(nodeProcess()?.versions?.node ?? "", 10);
-  if (!isNode() || !(major <= 20)) return false;
-  await (await side()).setFlag("--experimental-wasm-relaxed-simd");
+  if (isNode()) await (await side()).relaxSimd();
   return hasRelaxedSimd();
 }
 

@@ -1,5 +1,5 @@
 // What is done with modules of Node alone, in Node, Deno and Bun: pages do not load it.
-import { builtin } from "./node.ts";
+import { builtin, nodeProcess } from "./node.ts";
 import type { HostWorker, WorkerEvents } from "./workers.ts";
 
 /** In threads `self` is made of the port; elsewhere it is there. */
@@ -36,8 +36,11 @@ export async function exposed(): Promise<(() => void) | null> {
   }
 }
 
-/** Sets a flag of V8's. */
-export const setFlag = async (flag: string): Promise<void> => (await builtin("node:v8")).setFlagsFromString(flag);
+/** Node 20 has relaxed SIMD behind a flag that can be set while it runs; newer ones have it, and know no such flag. */
+export async function relaxSimd(): Promise<void> {
+  if (!(Number.parseInt(nodeProcess()!.versions!.node!, 10) <= 20)) return;
+  (await builtin("node:v8")).setFlagsFromString("--experimental-wasm-relaxed-simd");
+}
 
 export const parallelism = async (): Promise<number> => (await builtin("node:os")).availableParallelism();
 

@@ -27,10 +27,6 @@ export interface LinearOptions {
 export class Linear extends Module {
   /** @internal */
   static override readonly name: string = "Linear";
-  /** Size of the input's last dim. */
-  readonly inFeatures: number;
-  /** Size of the result's last dim. */
-  readonly outFeatures: number;
   /** `[outFeatures, inFeatures]`. */
   weight: Parameter;
   /** `[outFeatures]`, or null with `bias: false`. */
@@ -39,11 +35,21 @@ export class Linear extends Module {
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
     expectOptions("Linear", options, "bias device");
-    this.inFeatures = positive("Linear", "inFeatures", inFeatures);
-    this.outFeatures = positive("Linear", "outFeatures", outFeatures);
+    positive("Linear", "inFeatures", inFeatures);
+    positive("Linear", "outFeatures", outFeatures);
     const fill = layerDefault(inFeatures);
     this.weight = made("weight", [outFeatures, inFeatures], options.device, fill);
     this.bias = (options.bias ?? true) ? made("bias", [outFeatures], options.device, fill) : null;
+  }
+
+  /** Size of the input's last dim. */
+  get inFeatures(): number {
+    return this.weight.shape[1]!;
+  }
+
+  /** Size of the result's last dim. */
+  get outFeatures(): number {
+    return this.weight.shape[0]!;
   }
 
   /** `[..., inFeatures]` to `[..., outFeatures]`. */
@@ -84,12 +90,6 @@ export class Conv2d extends Module {
   static override readonly name: string = "Conv2d";
   /** @internal */
   readonly [CHECKED] = "conv2d";
-  /** Channels of the input. */
-  readonly inChannels: number;
-  /** Channels of the result. */
-  readonly outChannels: number;
-  /** Height and width of the kernel. */
-  readonly kernelSize: readonly [number, number];
   /** Pixels from one window to the next, down and across. */
   readonly stride: readonly [number, number];
   /** Rows and columns of zeros around the image. */
@@ -106,9 +106,9 @@ export class Conv2d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
     super();
     expectOptions("Conv2d", options, "stride padding dilation groups bias device");
-    this.inChannels = positive("Conv2d", "inChannels", inChannels);
-    this.outChannels = positive("Conv2d", "outChannels", outChannels);
-    this.kernelSize = both(pairOf("Conv2d", "kernelSize", kernelSize, 1));
+    positive("Conv2d", "inChannels", inChannels);
+    positive("Conv2d", "outChannels", outChannels);
+    const [kh, kw] = both(pairOf("Conv2d", "kernelSize", kernelSize, 1));
     this.stride = both(pairOf("Conv2d", "stride", options.stride ?? 1, 1));
     this.padding = both(pairOf("Conv2d", "padding", options.padding ?? 0, 0));
     this.dilation = both(pairOf("Conv2d", "dilation", options.dilation ?? 1, 1));
@@ -117,11 +117,25 @@ export class Conv2d extends Module {
       fail("Conv2d", `inChannels ${inChannels}: groups ${this.groups} must divide it`);
     if (outChannels % this.groups !== 0)
       fail("Conv2d", `outChannels ${outChannels}: groups ${this.groups} must divide it`);
-    const [kh, kw] = this.kernelSize;
     const channels = inChannels / this.groups;
     const fill = layerDefault(channels * kh * kw);
     this.weight = made("weight", [outChannels, channels, kh, kw], options.device, fill);
     this.bias = (options.bias ?? true) ? made("bias", [outChannels], options.device, fill) : null;
+  }
+
+  /** Channels of the input. */
+  get inChannels(): number {
+    return this.weight.shape[1]! * this.groups;
+  }
+
+  /** Channels of the result. */
+  get outChannels(): number {
+    return this.weight.shape[0]!;
+  }
+
+  /** Height and width of the kernel. */
+  get kernelSize(): readonly [number, number] {
+    return [this.weight.shape[2]!, this.weight.shape[3]!];
   }
 
   /** `[n, inChannels, h, w]` to `[n, outChannels, oh, ow]`. */
@@ -217,7 +231,7 @@ export class Dropout extends Module {
 
   /** `x` of any shape to the same shape; itself under `eval()`. */
   forward(x: Tensor): Tensor {
-    return dropout(x, this.p, this.isTraining);
+    return dropout(x, used(this).p, this.training);
   }
 
   /** @internal */
@@ -321,6 +335,7 @@ export class Sequential extends Module {
   /** `x` through all modules, the first one first; `x` itself where there are none. */
   forward(x: Tensor): Tensor {
     let y = x;
+    used(this);
     for (let i = 0; this[i] !== undefined; i++) y = this[i]!.forward(y);
     return y;
   }

@@ -4,13 +4,14 @@
 import type { Device } from "../core/device.ts";
 import { expectOptions, fail, given, kindOf, WasmgradError } from "../core/error.ts";
 import { alias } from "../core/make.ts";
+import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { moveAll } from "../ops/follow.ts";
 import { copy_ } from "../ops/index.ts";
 import { expectFunction, noGrad } from "../ops/modes.ts";
 import { Parameter } from "./parameter.ts";
-import { noteModule, used } from "./watched.ts";
+import { noteModule } from "./watched.ts";
 
 /** Any module, whatever it takes and returns. */
 export type AnyModule = Module<never[], unknown>;
@@ -31,8 +32,7 @@ interface Node {
  * https://pytorch.org/docs/stable/generated/torch.nn.Module.html
  */
 export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
-  /** Set by `train()` and `eval()`; true at first. */
-  training = true;
+  #training = true;
   readonly #buffers = new Map<string, { persistent: boolean }>();
 
   /** Takes nothing: what a layer without a constructor is given comes here, such as PyTorch's `inplace`. */
@@ -45,9 +45,13 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   /** Applies the module. PyTorch calls the module itself; here it is `model.forward(x)`. */
   abstract forward(...inputs: A): R;
 
-  /** The training flag, for use in `forward` of a module without parameters: a captured program notices when it changes. */
-  protected get isTraining(): boolean {
-    return used(this).training;
+  /** Set by `train()` and `eval()`; true at first. A captured function that reads it is recorded anew when it changes. */
+  get training(): boolean {
+    return guard(() => this.#training);
+  }
+
+  set training(on: boolean) {
+    this.#training = on;
   }
 
   /** Parameters of this module and all below; one that is shared is listed once. */
@@ -248,16 +252,17 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     return this.toString();
   }
 
-  /** Modules and arrays of them, each once, from the top down. @internal */
-  private namedNodes(): [string, Node, AnyModule | readonly unknown[]][] {
+  /** Modules and arrays of them from the top down, each once, or under each of its paths. @internal */
+  private namedNodes(again = false): [string, Node, AnyModule | readonly unknown[]][] {
     const found: [string, Node, AnyModule | readonly unknown[]][] = [];
     const seen = new Set<unknown>();
     const visit = (path: string, holder: AnyModule | readonly unknown[]): void => {
-      if (seen.has(holder)) return;
+      if (seen.has(holder)) return; // such as a child that refers to its parent
       seen.add(holder);
       const node = nodeOf(holder);
       found.push([path, node, holder]);
       for (const [key, child] of node.children) visit(join(path, key), child);
+      if (again) seen.delete(holder);
     };
     visit("", this);
     return found;
@@ -265,25 +270,10 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
 
   /** Parameters and persistent buffers under each of their keys. @internal */
   private namedState(): [string, Tensor][] {
-    const found: [string, Tensor][] = [];
-    const above = new Set<unknown>();
-    const visit = (path: string, holder: AnyModule | readonly unknown[]): void => {
-      if (above.has(holder)) return; // a child that refers to its parent
-      above.add(holder);
-      const node = nodeOf(holder);
-      found.push(...prefixed<Tensor>(path, node.parameters));
-      const module = holder instanceof Module ? holder : null;
-      found.push(
-        ...prefixed(
-          path,
-          node.buffers.filter(([key]) => module?.bufferOptions(key)?.persistent),
-        ),
-      );
-      for (const [key, child] of node.children) visit(join(path, key), child);
-      above.delete(holder);
-    };
-    visit("", this);
-    return found;
+    return this.namedNodes(true).flatMap(([path, { parameters, buffers }, holder]) => {
+      const kept = buffers.filter(([key]) => (holder as AnyModule).bufferOptions(key)?.persistent);
+      return prefixed(path, [...parameters, ...kept]);
+    });
   }
 }
 

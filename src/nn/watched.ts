@@ -29,17 +29,27 @@ export function used<M extends object>(module: M): M {
   return module;
 }
 
-/** What a recorded program holds for: values of properties, each at the same place of the three lists. @internal */
-export interface Watched {
-  readonly holders: Holder[];
-  readonly keys: (string | number)[];
-  readonly values: unknown[];
+/** A value of a property that a recorded program holds for. */
+interface Watched {
+  readonly holder: Holder;
+  readonly key: string | number;
+  readonly value: unknown;
 }
 
-/** Whether all have these values still. @internal */
-export function same({ holders, keys, values }: Watched): boolean {
-  for (let i = 0; i < keys.length; i++) if (!Object.is(holders[i]![keys[i]!], values[i])) return false;
-  return true;
+/** Properties with a name, and items. Apart, since the host takes three times as long where both meet. @internal */
+export const noneWatched = () => ({ named: [] as Watched[], items: [] as Watched[] });
+
+/** The first that has another value now, or null. @internal */
+export function changed({ named, items }: ReturnType<typeof noneWatched>): Watched | null {
+  for (let i = 0; i < named.length; i++) {
+    const { holder, key, value } = named[i]!;
+    if (holder[key] !== value && !Object.is(holder[key], value)) return named[i]!;
+  }
+  for (let i = 0; i < items.length; i++) {
+    const { holder, key, value } = items[i]!;
+    if (holder[key] !== value && !Object.is(holder[key], value)) return items[i]!;
+  }
+  return null;
 }
 
 /** What hung on every module when a recording began. @internal */
@@ -56,8 +66,11 @@ export class Watch {
 
   private note(holder: Holder): void {
     const entries = this.before.get(holder)!;
-    for (const [key, value] of Object.entries(holder)) {
-      entries.push([Number(key) >= 0 ? Number(key) : key, value]);
+    for (const key of Object.keys(holder)) {
+      // A getter is not asked: it may compute.
+      const { get, value } = Object.getOwnPropertyDescriptor(holder, key)!;
+      if (get !== undefined) continue;
+      entries.push([String(Number(key)) === key ? Number(key) : key, value]);
       if (Array.isArray(value) && !this.before.has(value as never) && value.some((v) => this.leads(v)))
         this.before.set(value as never, []);
     }
@@ -70,24 +83,25 @@ export class Watch {
     return item instanceof Tensor || Array.isArray(item) || this.before.has(item as Holder);
   }
 
-  /** The recording, whose rows named these storages, is over. */
-  end(named: readonly Storage[]): Watched {
+  /** The recording, whose rows name these storages, is over. */
+  end(storages: readonly Storage[]) {
     const { before, took } = this;
-    const isNamed = (value: unknown): boolean => value instanceof Tensor && named.includes(value.storage);
-    // Those that own such a tensor or took part, all that lead to them, and all that these lead to.
-    for (let size = -1; size < took.size; ) {
+    const named = new Set(storages);
+    const isNamed = (value: unknown): boolean => value instanceof Tensor && named.has(value.storage);
+    // Those that own such a tensor or took part, all that lead to them, and all that these lead to. Modules are made before those that
+    // lead to them, or behind: the passes take turns.
+    const list = [...before];
+    for (let size = -1; size < took.size; list.reverse()) {
       size = took.size;
-      for (const [holder, entries] of before) if (entries.some(([, v]) => took.has(v) || isNamed(v))) took.add(holder);
+      for (const [holder, entries] of list) if (entries.some(([, v]) => took.has(v) || isNamed(v))) took.add(holder);
     }
-    const watched: Watched = { holders: [], keys: [], values: [] };
+    const watched = noneWatched();
     for (const holder of took) {
       for (const [key, value] of before.get(holder as Holder) ?? []) {
         if (before.has(value as Holder)) took.add(value);
         // What the function itself changes, such as a counter, is no state that it is given.
         if ((value instanceof Tensor && !isNamed(value)) || !Object.is((holder as Holder)[key], value)) continue;
-        watched.holders.push(holder as Holder);
-        watched.keys.push(key);
-        watched.values.push(value);
+        watched[typeof key === "number" ? "items" : "named"].push({ holder: holder as Holder, key, value });
       }
     }
     return watched;

@@ -23,14 +23,19 @@ export function synchronous<T>(what: string, f: () => T): T {
   wrapped = true;
   try {
     const result = f();
-    if (result instanceof Promise && !launched.has(result)) refusePromise(what);
+    if (!launched.has(result as object)) refusePromise(what, result);
     return result;
   } finally {
     wrapped = outer;
   }
 }
 
-const refusePromise = (what: string): never => fail(what, "the function returned a promise: it must be synchronous");
+/** Throws where a function returned a promise, in which nobody is interested then. @internal */
+export function refusePromise(what: string, result: unknown): void {
+  if (!(result instanceof Promise)) return;
+  result.catch(() => {});
+  fail(what, "the function returned a promise: it must be synchronous");
+}
 
 /** @internal */
 export function expectFunction(what: string, f: unknown): void {
@@ -67,7 +72,7 @@ export function scope<T>(f: () => T): T {
   const begin = nextSerial();
   const run = (): T => {
     const result = f();
-    if (result instanceof Promise) refusePromise("scope");
+    refusePromise("scope", result);
     survivors = new Set(tensorsIn(result));
     for (const t of [...survivors]) if (t.entry !== null) saveds(t.entry, begin, survivors);
     return result;

@@ -1,11 +1,10 @@
 // In what two recordings of one captured function differ, and what most often is behind that.
 import type { Buffer, Row, Storage } from "../core/device.ts";
-import { WasmgradError } from "../core/error.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { sameBuffer } from "./compare.ts";
 
-/** The error that says so. */
-export function difference(a: readonly Row[], b: readonly Row[]): WasmgradError {
+/** The sentence that says so. */
+export function difference(a: readonly Row[], b: readonly Row[]): string {
   const names = new Map<Storage, Storage>();
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const [x, y] = [a[i]!, b[i]!];
@@ -43,5 +42,5 @@ export function difference(a: readonly Row[], b: readonly Row[]): WasmgradError 
 
 const labelOf = ({ storage }: Buffer): string => (storage.alias ?? storage).label;
 
-const differ = (what: string, cause: string): WasmgradError =>
-  new WasmgradError(`capture: two calls of the function did not launch the same: ${what}: ${cause}`);
+const differ = (what: string, cause: string): string =>
+  `two calls of the function did not launch the same: ${what}: ${cause}`;

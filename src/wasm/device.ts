@@ -17,6 +17,7 @@ import { fail, given, WasmgradError } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
 import { part } from "../host/part.ts";
 import { canBlock } from "../host/probe.ts";
+import { reason } from "../host/reason.ts";
 import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
 import { Losses } from "../program/behind.ts";
@@ -32,6 +33,7 @@ import type { WasmOptions } from "./options.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
 import { addressOf, decode, kernel, nameOf, Script, type WasmKernel } from "./script.ts";
+import { wrong } from "./source.ts";
 import { ALONE, chooseThreads, type Threads } from "./threads.ts";
 
 /** Rows after which a script is handed over without anyone reading. */
@@ -108,20 +110,27 @@ export class WasmDevice implements Device {
 
   static async create(options: WasmOptions = {}): Promise<WasmDevice> {
     const { threads: wanted } = options;
-    if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS)) {
-      fail("init", `threads ${given(wanted)}: an integer from 1 to ${MAX_THREADS} is expected`);
-    }
-    const most = chooseMaximum(options.maximumMemory);
+    if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS))
+      return wrong("noThreads", `threads ${given(wanted)}`);
+    const asked = options.maximumMemory;
+    if (asked !== undefined && !(typeof asked === "number" && asked > 0))
+      return wrong("noMaximum", `maximumMemory ${given(asked)}`);
+    const most = chooseMaximum(asked);
     const { threads, why: whyThreads } = await chooseThreads(wanted);
     const many = threads > 1 ? part("init", () => import("./pool.ts")) : null;
     const { module, build, why } = await load(options);
-    const memory = new Memory(HEAP_BASE, most.bytes);
+    let memory: Memory;
+    try {
+      memory = new Memory(HEAP_BASE, most.bytes);
+    } catch (error) {
+      return wrong("noMemory", "memory", reason(error));
+    }
     const names = kernelNames(module);
     const exports = instantiateOn(module, memory.memory, names);
     const needed = 2 * SCRIPT_BYTES + threads * SCRATCH_BYTES;
-    const place = (bytes: number): number =>
-      memory.allocate(bytes)?.address ??
-      fail("init", `${memory.maximum} bytes of memory: ${threads} threads alone must have ${needed + HEAP_BASE}`);
+    if (needed + HEAP_BASE > memory.maximum)
+      return wrong("tooLittle", `${memory.maximum} bytes of memory`, threads, needed + HEAP_BASE);
+    const place = (bytes: number): number => (memory.allocate(bytes) ?? memory.exhausted("init", bytes)).address;
     const scripts: [Script, Script] = [new Script(), new Script()];
     for (const s of scripts) s.place(place(SCRIPT_BYTES), SCRIPT_BYTES);
     memory.i32[SCRATCH_BASE >> 2] = place(threads * SCRATCH_BYTES);
@@ -153,7 +162,7 @@ export class WasmDevice implements Device {
   }
 
   kernel(name: string): WasmKernel {
-    return this.find(name) ?? fail("launch", `kernel ${name}: the wasm device has no such kernel`);
+    return this.find(name) ?? fail("launch", `kernel ${name}: wasm has none`);
   }
 
   private find(name: string): WasmKernel | undefined {

@@ -71,19 +71,14 @@ export async function load({ simd, wasm, integrity }: WasmOptions): Promise<Load
     if (simd !== undefined && simd !== loaded.build) return wrong("another", asked(simd), loaded.build);
     return { ...loaded, why: "the wasm file given is this one" };
   }
-  const entries = typeof wasm === "object" && wasm !== null ? Object.entries(wasm) : [];
-  const names = entries.filter(([, v]) => v !== undefined).map(([n]) => n);
-  const odd = entries.some(([n, v]) => !(BUILDS as readonly string[]).includes(n) || !(v === undefined || isSource(v)));
-  if (wasm !== undefined && (names.length === 0 || odd))
-    return wrong("noSource", `wasm ${given(kindOf(wasm) === "Object" ? names : wasm)}`);
   const files = wasm as Partial<Record<Build, WasmSource>> | undefined;
-  const carried = carriedBuilds();
-  const offered =
-    files !== undefined
-      ? BUILDS.filter((b) => files[b] !== undefined)
-      : carried.length > 0
-        ? [...carried, ...(simd === undefined ? [] : [simd])]
-        : BUILDS;
+  const names = Object.entries(wasm ?? {}).flatMap(([name, file]) => (file === undefined ? [] : name));
+  let offered: readonly Build[] = BUILDS.filter((b) => isSource(files?.[b]));
+  if (wasm === undefined) {
+    const carried = carriedBuilds();
+    offered = carried.length === 0 ? BUILDS : simd === undefined ? carried : [...carried, simd];
+  } else if (offered.length === 0 || offered.length < names.length)
+    return wrong("noSource", `wasm ${given(kindOf(wasm) === "Object" ? names : wasm)}`);
   const { build, why } = await choose(simd, offered);
   const loaded = await once(build, files?.[build], integrity);
   if (loaded.build !== build) return wrong("exchanged", "wasm", build, loaded.build);

@@ -4,7 +4,6 @@
 // bin fits and the memory would have to grow, neighbours are merged first. Blocks do not move.
 
 import type { Device, Storage } from "../core/device.ts";
-import { fail, given } from "../core/error.ts";
 import { nextSerial } from "../core/fault.ts";
 import { isPhone } from "../host/probe.ts";
 import { type Live, Usage } from "../memory/usage.ts";
@@ -19,11 +18,7 @@ const GONE = -1;
 
 /** The most memory to ask for: what the user says, else 4 GiB, on phones 1 GiB: they refuse more, or end the page for it. */
 export function chooseMaximum(wanted: number | undefined): { bytes: number; why: string | null } {
-  if (wanted !== undefined) {
-    if (typeof wanted !== "number" || !(wanted > 0))
-      fail("init", `maximumMemory ${given(wanted)}: a positive number of bytes is expected`);
-    return { bytes: Math.min(wanted, 4 * GIB), why: null };
-  }
+  if (wanted !== undefined) return { bytes: Math.min(wanted, 4 * GIB), why: null };
   return isPhone() ? { bytes: GIB, why: "memory: at most 1 GiB on a phone" } : { bytes: 4 * GIB, why: null };
 }
 
@@ -97,13 +92,7 @@ export class Memory extends Usage {
         this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: pages, shared: true });
         break;
       } catch (error) {
-        if (pages <= LEAST_PAGES) {
-          const refused = `${pages * PAGE} bytes of shared memory and all larger sizes`;
-          fail(
-            "init",
-            `the host refused to reserve ${refused} (${(error as Error).message}): end other pages or devices (\`device.dispose()\`)`,
-          );
-        }
+        if (pages <= LEAST_PAGES) throw error;
         pages = Math.max(LEAST_PAGES, pages >>> 1);
       }
     }

@@ -42,14 +42,24 @@ async function resolved(address: string | URL): Promise<URL> {
 const forbidden = (error: Error): boolean =>
   /Content Security Policy|unsafe-eval|disallowed by embedder/.test(error.message);
 
-/** Throws; the sentence is loaded for it. */
+/** A sentence, which is loaded for that. */
+export async function words<K extends keyof Wrong>(what: K, rest: Parts<Wrong[K]>): Promise<string> {
+  const said = (await import("./wrong.ts").catch(() => null)) as Record<string, (...all: unknown[]) => string> | null;
+  return said === null ? [what, ...rest].join(" ") : said[what]!(...rest);
+}
+
+/** Throws. */
 export async function wrong<K extends keyof Wrong>(
   what: K,
   name: string | URL,
   ...rest: Parts<Wrong[K]>
 ): Promise<never> {
-  const said = (await import("./wrong.ts").catch(() => null)) as Record<string, (...all: unknown[]) => string> | null;
-  return fail("init", `${name}: ${said === null ? [what, ...rest].join(" ") : said[what]!(...rest)}`);
+  return fail("init", `${name}: ${await words(what, rest)}`);
+}
+
+/** Says what does no harm. */
+export async function warn<K extends keyof Wrong>(what: K, ...rest: Parts<Wrong[K]>): Promise<void> {
+  console.warn(`wasmgrad: ${await words(what, rest)}`);
 }
 
 /** A compiled module, and the build that it says it is. */

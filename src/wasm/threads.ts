@@ -2,6 +2,7 @@
 import { hasBuiltins } from "../host/node.ts";
 import { availableParallelism, canShare } from "../host/probe.ts";
 import { MAX_THREADS } from "./control.ts";
+import { warn } from "./source.ts";
 
 /** Thread 0 and the workers beside it. */
 export interface Threads {
@@ -23,22 +24,15 @@ export async function chooseThreads(wanted: number | undefined): Promise<{ threa
   const cores = await availableParallelism();
   if (!hasWorkers()) return { threads: 1, why: "this host has no workers" };
   if (!canShare()) {
-    if (wanted === undefined || wanted > 1) {
-      console.warn(
-        "wasmgrad: one thread only: memory cannot be shared here. A page needs the headers " +
-          "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
-      );
-    }
+    if (wanted === undefined || wanted > 1) await warn("unshared");
     return { threads: 1, why: "memory cannot be shared here" };
   }
   if (wanted === undefined) return { threads: Math.min(cores, MAX_THREADS), why: `the host offers ${cores}` };
-  if (wanted > cores) warnOnce(wanted, cores);
+  if (wanted > cores && !warned) {
+    warned = true;
+    await warn("slower", wanted, cores);
+  }
   return { threads: Math.min(wanted, MAX_THREADS), why: "asked for" };
 }
 
 let warned = false;
-function warnOnce(wanted: number, cores: number): void {
-  if (warned) return;
-  warned = true;
-  console.warn(`wasmgrad: ${wanted} threads on ${cores} cores: more threads than cores are slower, not faster.`);
-}

@@ -1,6 +1,7 @@
-// What is wrong with a wasm file, or with what was asked of it, in words, behind its name: loaded when something is.
+// What is wrong with a wasm file, or with what was asked of `init`, in words, behind its name, and what is said besides: loaded when something is.
 import { version } from "../version.ts";
 import { fromSources } from "./address.ts";
+import { MAX_THREADS } from "./control.ts";
 
 /** What can be done where the file is not where it should be. */
 const remedy = (file: string): string =>
@@ -69,3 +70,25 @@ export const another = (build: string): string => `the wasm file given is the bu
 
 export const exchanged = (wanted: string, build: string): string =>
   `the file given for the build "${wanted}" is the build "${build}"`;
+
+export const noDevice = (): string => '"wasm", "webgpu", "auto" or a device is expected';
+
+export const noBuild = (): string => '"simd", "relaxed" or "256" is expected';
+
+export const noThreads = (): string => `an integer from 1 to ${MAX_THREADS} is expected`;
+
+export const noMaximum = (): string => "a positive number of bytes is expected";
+
+export const unshared = (): string =>
+  "one thread only: memory cannot be shared here. A page needs the headers Cross-Origin-Opener-Policy: same-origin and " +
+  "Cross-Origin-Embedder-Policy: require-corp.";
+
+export const slower = (threads: number, cores: number): string =>
+  `${threads} threads on ${cores} cores: more threads than cores are slower, not faster.`;
+
+export const noMemory = (why: string): string =>
+  `the host must reserve 16 MiB to share at least, and refused (${why}): end other pages or devices (\`device.dispose()\`)`;
+
+export const tooLittle = (threads: number, bytes: number): string => `${threads} threads alone must have ${bytes}`;
+
+export const auto = (): string => "auto: wasm until calibrate(model, sample) has measured both and chosen";

@@ -119,7 +119,7 @@ class Net extends nn.Module<[Tensor], Tensor> {
   override forward(images: Tensor): Tensor {
     let y = this.pool.forward(this.conv.forward(images).relu()).flatten(1);
     for (const layer of this.layers) y = layer.forward(y);
-    return this.isTraining ? this.drop.forward(y).mul(this.scale) : y;
+    return this.training ? this.drop.forward(y).mul(this.scale) : y;
   }
 
   protected override extraRepr(): string {
