@@ -6,6 +6,7 @@ import { autocast } from "../src/amp/index.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import { collect } from "./heap.ts";
+import { variable } from "./place.ts";
 import { data, labels, leaf, messageOf, program, type Same } from "./programs.ts";
 
 const X = (): w.Tensor => data([5, 3], 7);
@@ -562,7 +563,7 @@ program("captured functions that nobody holds give back what they took", async (
 });
 
 for (const device of ["wasm", "webgpu"] as const) {
-  const wanted = process.env.PROGRAM_DEVICES === "webgpu";
+  const wanted = variable("PROGRAM_DEVICES") === "webgpu";
   if ((device === "webgpu") !== wanted) continue;
   const DIFFER = "capture: two calls of the function did not launch the same: ";
   test(`debug: a variable that has changed since is told, and recorded from then on (${device})`, async () => {

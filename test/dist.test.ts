@@ -15,6 +15,7 @@ const FILES = [
   "threads",
   "capture",
   "captured",
+  "captured-host",
   "messages-public",
   "memory",
   "memory-loop",

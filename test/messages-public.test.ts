@@ -20,7 +20,6 @@ const IN_PAGE: Record<string, string> = {
   "GradScaler: unscaled twice": MAY_NOT_WAIT,
   "GradScaler: unscaled behind the step": MAY_NOT_WAIT,
   "GradScaler: two steps": MAY_NOT_WAIT,
-  "GradScaler: captured on wasm": MAY_NOT_WAIT,
   "GradScaler: asked inside capture": MAY_NOT_WAIT,
 };
 
