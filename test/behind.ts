@@ -308,6 +308,26 @@ export function behind(
     await done(device);
   });
 
+  add(`a running total, and a gradient that grows, go on behind what failed, ${where}`, async () => {
+    const device = await init();
+    const [good, bad] = [0, 9].map((label) => w.tensor([label], { dtype: "int32" }));
+    const run = async (at: readonly number[], leaveOut: boolean): Promise<string> => {
+      const p = w.tensor([[1, 2, 3]]).requiresGrad_();
+      const total = w.zeros([]);
+      for (let i = 0; i < 8; i++) {
+        if (at.includes(i) && leaveOut) continue;
+        const loss = w.crossEntropy(p.mul(i / 8), at.includes(i) ? bad! : good!);
+        loss.backward();
+        w.noGrad(() => total.add_(loss));
+      }
+      const message = await messageOf(() => w.flush());
+      assert.ok(leaveOut ? message === "" : RULE.test(message), message);
+      return `${await values(total)}; ${await values(p.grad!)}`;
+    };
+    for (const at of [[1], [4], [7], [2, 3], [1, 5]]) assert.is(await run(at, false), await run(at, true), `${at}`);
+    await done(device);
+  });
+
   add(`captured and eager steps of one parameter in turns, ${where}`, async () => {
     const device = await init();
     const [good, bad] = [0, 9].map((label) => w.tensor([label], { dtype: "int32" }));

@@ -59,6 +59,8 @@ export function keepUp(memory: Held): Promise<void> | null {
 
 async function yieldNow(memory: Held, growth: Growth): Promise<void> {
   host.handOver();
+  // What a weak reference was asked for lives until the event loop turns: modules, behind a recording.
+  if (growth.crowded) await yieldOnce();
   const collect = (): boolean => {
     const began = host.now();
     const collected = host.collect();
@@ -78,8 +80,9 @@ export function press(memory: Held): void {
 }
 
 /** Collects what nobody holds, and lets the event loop turn for the finalizers. */
-export function collectNow(): Promise<void> {
+export async function collectNow(): Promise<void> {
   host.handOver();
+  await yieldOnce();
   host.collect();
   return yieldOnce();
 }

@@ -33,21 +33,25 @@ export function lose<S>(row: Touching<S>, fault: WasmgradError, lost: Lost<S>): 
   if (!lasts(row)) for (let j = 0; j < row.outputs; j++) lost.mark(row.storages[j]!, fault);
 }
 
+/** Whether the input at place j is what the row writes in place: what it lacks keeps nobody from adding to it. */
+export const isTarget = ({ storages, outputs }: Pick<Touching<unknown>, "storages" | "outputs">, j: number): boolean =>
+  storages.indexOf(storages[j]!) < outputs;
+
 /**
- * Whether a row may not run, because an input is lost, or lacks something and the row lasts. What it would have made is lost then, or,
- * where it stays as it was, lacks something from here on; so does what is made of such. But parameters and state that a step leaves as
- * they were lack nothing: the next batch goes on with them.
+ * Whether a row may not run, because an input is lost, or lacks something and the row lasts (its target may: it lacks that still). What
+ * it would have made is lost then, or, where it stays as it was, lacks something from here on; so does what is made of such. But
+ * parameters and state that a step leaves as they were lack nothing: the next batch goes on with them.
  */
 export function heldBack<S>(row: Touching<S>, lost: Lost<S>): boolean {
   const { storages, outputs } = row;
+  const stays = lasts(row);
   let fault: WasmgradError | null = null;
   let stale = false;
   for (let j = outputs; j < storages.length && fault === null; j++) {
     fault = lost.of(storages[j]!);
-    stale ||= lost.stale.has(storages[j]!);
+    stale ||= lost.stale.has(storages[j]!) && !(stays && isTarget(row, j));
   }
   if (fault === null && !stale) return false;
-  const stays = lasts(row);
   if (stays ? row.op.endsWith("_") : fault === null) for (let j = 0; j < outputs; j++) lost.stale.add(storages[j]!);
   if (fault !== null) lose(row, fault, lost);
   return stays || fault !== null;
@@ -57,9 +61,13 @@ export function heldBack<S>(row: Touching<S>, lost: Lost<S>): boolean {
 export class Losses extends Map<number, WasmgradError> implements Lost<number> {
   readonly stale = new Set<number>();
 
+  get count(): number {
+    return this.size + this.stale.size;
+  }
+
   /** Whether anybody has to look. */
   get any(): boolean {
-    return this.size > 0 || this.stale.size > 0;
+    return this.count > 0;
   }
 
   /** Its values are made anew. */

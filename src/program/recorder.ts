@@ -1,5 +1,5 @@
 // The recording half of a device's door: rows are kept instead of run, and storages get their bytes later.
-import type { Program, Recorder, Row, Storage } from "../core/device.ts";
+import type { Buffer, Program, Recorder, Row, Storage } from "../core/device.ts";
 
 /** What a device gives to it. */
 interface Recordable {
@@ -25,7 +25,13 @@ export function recorder(device: Recordable): Recorder {
     },
     finish(inputs, outputs) {
       device.recorded = null;
-      return device.program(rows, inputs, outputs);
+      // Buffers alone: a program must keep no tensor alive.
+      const bare = ({ storage, offset }: Buffer): Buffer => ({ storage, offset });
+      return device.program(
+        rows.map((row) => ({ ...row, buffers: row.buffers.map(bare) })),
+        inputs,
+        outputs,
+      );
     },
     abandon() {
       device.recorded = null;

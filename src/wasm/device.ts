@@ -39,6 +39,9 @@ import { ALONE, chooseThreads, type Threads } from "./threads.ts";
 /** Rows after which a script is handed over without anyone reading. */
 const MOST_ROWS = 512;
 const SCRIPT_BYTES = 1 << 18;
+/** More losses than that are looked at once in so many submits. */
+const FEW_LOSSES = 32;
+const SELDOM = 256;
 
 export class WasmDevice implements Device {
   readonly type = "wasm";
@@ -69,6 +72,8 @@ export class WasmDevice implements Device {
   /** Serials of rows: appended, and run. */
   private appended = 0;
   readonly losses = new Losses();
+  /** Submits since it was last looked whether what was lost still lives. */
+  private unforgotten = 0;
   under = 0;
   private executed = 0;
   /** After a failure: addresses that unfinished rows write. */
@@ -420,12 +425,12 @@ export class WasmDevice implements Device {
     });
   }
 
-  /** Nobody can ask for what was freed any longer. */
+  /** Nobody can ask for what was freed any longer. Many are looked at now and then only. */
   private forget(): void {
-    if (!this.losses.any) return;
-    const living = this.memoryOf.living();
-    for (const serial of [...this.losses.keys(), ...this.losses.stale])
-      if (!living.has(serial)) this.losses.heal(serial);
+    const { losses } = this;
+    if (!losses.any || (losses.count > FEW_LOSSES && ++this.unforgotten < SELDOM)) return;
+    this.unforgotten = 0;
+    for (const serial of this.memoryOf.gone([...losses.keys(), ...losses.stale])) losses.heal(serial);
   }
 
   /** Waits for a stalled script, and throws what it reported. */

@@ -82,6 +82,8 @@ export class Memory extends Usage {
   private freeBytes = 0;
   /** All there are, and some that were merged since: an array takes a fifth of a set. */
   private blocks: Block[] = [];
+  /** Those that `gone` has looked for. */
+  private found = new Map<number, Block>();
 
   /** Reserves address space for `maximumBytes`, or as much of it as the host gives: half, a quarter, and so on. */
   constructor(base: number, maximumBytes: number) {
@@ -176,9 +178,13 @@ export class Memory extends Usage {
     return this.blocks.find((b) => b.serial === serial && b.address === address)?.bytes;
   }
 
-  /** Serials of the live storages. */
-  living(): Set<number> {
-    return new Set(this.blocks.map(({ serial }) => serial));
+  /** Those of the numbers that no live storage has any more. Blocks are kept in mind: all are looked through to find one. */
+  gone(serials: readonly number[]): number[] {
+    if (serials.some((serial) => !this.found.has(serial))) {
+      const wanted = new Set(serials);
+      this.found = new Map(this.blocks.filter(({ serial }) => wanted.has(serial)).map((b) => [b.serial, b]));
+    }
+    return serials.filter((serial) => this.found.get(serial)?.serial !== serial);
   }
 
   private merge(): void {

@@ -5,7 +5,7 @@
 import { type Buffer, elementsOf, type Row, type Storage } from "../core/device.ts";
 import { WasmgradError } from "../core/error.ts";
 import { TIED } from "../core/fault.ts";
-import { heldBack, Losses, lasts } from "../program/behind.ts";
+import { heldBack, isTarget, Losses, lasts } from "../program/behind.ts";
 import { faultMessage } from "../program/fault.ts";
 import { factsOf } from "../program/kernels/facts.ts";
 import type { Memory } from "./memory.ts";
@@ -84,15 +84,15 @@ export class Faults {
     if (row !== whole && lasts(touching))
       for (const { storage } of whole.buffers.slice(whole.outputs)) storages.push(storage.serial);
     if (this.losses.size > 0 && heldBack(touching, this.losses)) return null;
+    const stays = lasts(touching);
     let [bits, stale] = [0, 0];
     for (let i = outputs; i < storages.length; i++) {
       const u = this.unproven.get(storages[i]!);
       bits |= u?.bits ?? 0;
-      stale |= u?.stale ?? 0;
+      if (!(stays && isTarget(touching, i))) stale |= u?.stale ?? 0;
     }
     const faulty = mayFault(row);
     const made = faulty ? bits | bitOf(number) : bits;
-    const stays = lasts(touching);
     if (stays ? op.endsWith("_") : true)
       for (let i = 0; i < outputs; i++) {
         const serial = storages[i]!;
