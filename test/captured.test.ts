@@ -182,6 +182,7 @@ program("dropout draws anew in every replay; eval() is another program", async (
 });
 
 const DIFFER = "capture: two calls of the function did not launch the same: ";
+const ANEW = "; nothing of this call has happened, and the next is recorded anew";
 
 program("a branch is noticed when the recordings are compared", async () => {
   const runs = async (f: (x: w.Tensor, call: number) => w.Tensor): Promise<string> => {
@@ -192,24 +193,24 @@ program("a branch is noticed when the recordings are compared", async () => {
   };
   assert.is(
     await runs((x, call) => (call % 2 === 0 ? x.relu() : x.tanh())),
-    `${DIFFER}row 1 (relu) is relu_f32 in one call and tanh_f32 in the next: the function takes a branch`,
+    `${DIFFER}row 1 (relu) is relu_f32 in one call and tanh_f32 in the next: the function takes a branch${ANEW}`,
   );
   assert.is(
     await runs((x, call) => (call < 1 ? x.relu() : x.relu().exp())),
-    `${DIFFER}1 rows and then 2, from exp on: the function takes a branch`,
+    `${DIFFER}1 rows and then 2, from exp on: the function takes a branch${ANEW}`,
   );
   assert.is(
     await runs((x, call) => x.mul(call)),
-    `${DIFFER}row 1 (mul) was given another number: a JavaScript number changes from call to call: pass it as a tensor`,
+    `${DIFFER}row 1 (mul) was given another number: a JavaScript number changes from call to call: pass it as a tensor${ANEW}`,
   );
   assert.is(
     await runs((_, call) => w.zeros([call + 1])),
-    `${DIFFER}row 1 (zeros) runs over [1] and then [2]: a size changes without an input's changing`,
+    `${DIFFER}row 1 (zeros) runs over [1] and then [2]: a size changes without an input's changing${ANEW}`,
   );
   const tables = [1, 2].map((v) => w.full([2], v));
   assert.is(
     await runs((x, call) => x.add(tables[call]!)),
-    `${DIFFER}row 1 (add) uses another tensor (full, then full): a tensor is carried over by the closure: pass it in and return it`,
+    `${DIFFER}row 1 (add) uses another tensor (full, then full): a tensor is carried over by the closure: pass it in and return it${ANEW}`,
   );
 });
 

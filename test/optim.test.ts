@@ -164,6 +164,10 @@ test("LambdaLR, one function or one a group; a schedule's state", () => {
   schedule.step();
   schedule.step();
   assert.ok(near(schedule.getLastLr()[0]!, 0.5 / 3, 1e-12) && near(schedule.getLastLr()[1]!, 0.81, 1e-12));
+  optimizer.addParamGroup({ params: [parameter(3)], lr: 0.25 });
+  schedule.step();
+  assert.equal(schedule.getLastLr().slice(1), [0.9 ** 3, 0.25], "a group that was added later keeps its rate");
+  optimizer.paramGroups.pop();
   refuses(
     () => new lrScheduler.LambdaLR(make(), [() => 1]),
     /LambdaLR: functions .a Function.: the optimizer has 2 groups/,

@@ -28,7 +28,11 @@ export function open(file: unknown, name: string): Header & { read(entry: Entry)
   const other = guess(bytes);
   if (other !== "") fail(subject, other);
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(LONGEST_HEADER)) fail(subject, `header length ${length}: at most ${LONGEST_HEADER} is allowed`);
+  if (length > BigInt(LONGEST_HEADER))
+    fail(
+      subject,
+      `header length ${length}: at most ${LONGEST_HEADER} is allowed: this is no safetensors file, or damaged`,
+    );
   const size = 8 + Number(length);
   if (size > bytes.length) fail(subject, `header length ${length}: the file has ${bytes.length - 8} bytes behind it`);
   const data = bytes.subarray(size);

@@ -164,8 +164,9 @@ export class LambdaLR extends LRScheduler {
     this.write();
   }
 
-  /** The learning rate of group `i` at `lastEpoch`: the one before the schedule times the function's value. */
+  /** The learning rate of group `i` at `lastEpoch`: the one before the schedule times the function's value. A later group's stays. */
   protected rate(i: number): number {
-    return this.baseLrs[i]! * this.#factors[i]!(this.lastEpoch);
+    const factor = this.#factors[i];
+    return factor === undefined ? this.groups[i]!.lr : this.baseLrs[i]! * factor(this.lastEpoch);
   }
 }

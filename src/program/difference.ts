@@ -43,4 +43,4 @@ export function difference(a: readonly Row[], b: readonly Row[]): string {
 const labelOf = ({ storage }: Buffer): string => (storage.alias ?? storage).label;
 
 const differ = (what: string, cause: string): string =>
-  `two calls of the function did not launch the same: ${what}: ${cause}`;
+  `two calls of the function did not launch the same: ${what}: ${cause}; nothing of this call has happened, and the next is recorded anew`;
