@@ -1,5 +1,6 @@
 // The safetensors format (https://huggingface.co/docs/safetensors): an 8-byte length, a JSON header that gives each tensor's
 // dtype, shape and place, and the bytes. Reading checks every length and offset before anything is used.
+import { given } from "../core/error.ts";
 import { encode } from "./encode.ts";
 import type { HostTensor } from "./formats.ts";
 import { open } from "./parse.ts";
@@ -31,7 +32,7 @@ export function encodeSafetensors(
  * offset, dtype or header that breaks the format, an integer that does not fit.
  */
 export function parseSafetensors(bytes: ArrayBufferLike | ArrayBufferView, name = "safetensors"): Safetensors {
-  const file = open(bytes, String(name));
+  const file = open(bytes, typeof name === "string" ? name : given(name));
   const tensors = file.entries.map((e): [string, HostTensor] => [e.key, file.read(e)]);
   return { tensors: Object.fromEntries(tensors), metadata: file.metadata };
 }
