@@ -250,9 +250,11 @@ export class GradScaler {
 }
 
 function gradientsOf(optimizer: Stepping): Tensor[] {
-  if (!Array.isArray(optimizer?.paramGroups)) say(`${given(optimizer)} was given: an optimizer is expected`);
+  const groups: unknown = optimizer?.paramGroups;
+  const params = Array.isArray(groups) ? groups.flatMap((group) => group?.params as unknown) : [null];
   const grads: Tensor[] = [];
-  for (const p of optimizer.paramGroups.flatMap((g) => g.params)) {
+  for (const p of params) {
+    if (!(p instanceof Tensor)) say(`${given(optimizer)} was given: an optimizer is expected`);
     noteGrad(p);
     const g = p.ownGrad;
     if (g === null) continue;
