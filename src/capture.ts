@@ -34,9 +34,9 @@ interface Variant {
   /** Inputs that the program writes: they must lie dense. */
   written: readonly number[];
   /** Where gradients lie that it makes anew: as inputs they are copied, since they are written before they may be read. */
-  remade: readonly Storage[];
+  remade: Storage[];
   /** Leaves and whether they have a gradient afterwards. */
-  grads: [Tensor, boolean][];
+  grads: { readonly x: Tensor; readonly present: boolean }[];
   /** Shapes and dtypes of the results, and how to put them back into what the function returned. */
   results: { shape: readonly number[]; dtype: Tensor["dtype"]; label: string }[];
   rebuild: (results: readonly Tensor[]) => unknown;
@@ -90,7 +90,13 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   let again: (() => R) | null = null;
 
   const attempt = (inputs: A, device: Device): R => {
-    const dense = inputs.map((x, i) => input(x, i, inputs[0]!));
+    let dense: Tensor[] = inputs;
+    for (let i = 0; i < inputs.length; i++) {
+      const x = input(inputs[i]!, i, inputs[0]!);
+      if (x === inputs[i]) continue;
+      dense = [...dense];
+      dense[i] = x;
+    }
     const variant = choose(dense, device);
     variant.used = ++clock;
     if (variant.stage === "kept" && !(device.debug && isDue(++variant.replays))) stats.replays++;
@@ -108,7 +114,9 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
     for (const i of variant.written) if (dense[i] !== inputs[i]) throw new Untold("notDense", i, inputs[i]);
     for (let i = 0; i < dense.length; i++) {
       const x = dense[i]!;
-      if (x.storage.aliases !== undefined && variant.remade.includes(x.storage)) dense[i] = denseCopy(alias(x));
+      if (x.storage.aliases === undefined || !variant.remade.includes(x.storage)) continue;
+      dense = [...dense];
+      dense[i] = denseCopy(alias(x));
     }
     try {
       return replay(variant, dense) as R;
@@ -324,19 +332,15 @@ function recordInto(variant: Variant, inputs: Tensor[], f: (...inputs: Tensor[])
   for (const s of taken.held) s.holders++;
   variant.watched = watch.end(taken.held);
   // Those that the program makes anew may still be lost from the run before.
-  variant.grads = [...recording.grads].map(([leaf, { written }]) => [
-    leaf,
-    (written ? leaf.leaf.grad : leaf.ownGrad) !== null,
-  ]);
-  variant.remade = [...recording.grads].flatMap(
-    ([
-      {
-        leaf: { grad, home },
-      },
-      { before },
-    ]) => (home === null || grad === before ? [] : home.storage),
-  );
-  for (const home of variant.remade) home.aliases ??= [];
+  variant.grads = [];
+  variant.remade = [];
+  for (const [x, { before, written }] of recording.grads) {
+    const { grad, home } = x.leaf;
+    variant.grads.push({ x, present: (written ? grad : x.ownGrad) !== null });
+    if (home === null || grad === before) continue;
+    variant.remade.push(home.storage);
+    home.storage.aliases ??= [];
+  }
   variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
   variant.rebuild = replacing(result);
 }
@@ -357,7 +361,8 @@ function replay(variant: Variant, inputs: Tensor[]): unknown {
     for (const r of results) r.release("the captured call that failed");
     throw error;
   }
-  for (const [x, present] of variant.grads) {
+  for (let i = 0; i < variant.grads.length; i++) {
+    const { x, present } = variant.grads[i]!;
     const { grad, seen, home } = x.leaf;
     if (home !== null) overwrite(home.storage);
     if (!present) x.setGrad(null);

@@ -10,7 +10,7 @@ let last = 0;
 
 /** Storages are numbered in turn from 1, so that a list of them holds none. The numbers come round after 10^9. @internal */
 export function nextSerial(): number {
-  last = (last % 0x3fffffff) + 1;
+  last = last === 0x3fffffff ? 1 : last + 1;
   return last;
 }
 
