@@ -26,10 +26,10 @@ export class Recording {
   /** Leaves whose gradient the function read or set, with what was there before. */
   readonly grads = new Map<Tensor, Touched>();
   /** Gradients that the function has seen. */
-  private readonly shown = new Set<Tensor>();
-  private readonly seen = new Set<Tensor>();
+  readonly #shown = new Set<Tensor>();
+  readonly #seen = new Set<Tensor>();
   /** Versions of outside storages: rows that never run have not written. */
-  private readonly versions = new Map<Storage, number>();
+  readonly #versions = new Map<Storage, number>();
   readonly device: Device;
   readonly recorder: Recorder;
 
@@ -40,18 +40,18 @@ export class Recording {
 
   /** A tensor from outside shapes the rows by its storage and by whether it wants a gradient. */
   reads(x: Tensor): void {
-    if (x.storage.virtual || this.seen.has(x)) return;
+    if (x.storage.virtual || this.#seen.has(x)) return;
     if (x.device !== this.device)
       fail("capture", `${x.describe()} is on ${x.device.type}: the inputs are on ${this.device.type}`);
-    this.seen.add(x);
-    if (!this.versions.has(x.storage)) this.versions.set(x.storage, x.storage.version);
+    this.#seen.add(x);
+    if (!this.#versions.has(x.storage)) this.#versions.set(x.storage, x.storage.version);
     this.read.push({ x, storage: x.storage, wants: x.requiresGrad });
   }
 
   /** The function looks at a gradient, most often at one that it has not set itself. */
   readsGrad(x: Tensor, shown = false): void {
     const before = x.ownGrad;
-    if (shown && before !== null) this.shown.add(before);
+    if (shown && before !== null) this.#shown.add(before);
     if (this.grads.get(x)?.written) return;
     this.touches(x, false);
     const plain = before?.offset === 0 && before.strides === null && !before.storage.virtual;
@@ -74,7 +74,7 @@ export class Recording {
 
   /** A gradient is dropped: whether the function has seen it and may use it further, so that it stays as it is until the end. */
   holds(leaf: Tensor, gradient: Tensor): boolean {
-    if (!this.shown.has(gradient)) return false;
+    if (!this.#shown.has(gradient)) return false;
     this.grads.get(leaf)!.held = true;
     return true;
   }
@@ -97,7 +97,7 @@ export class Recording {
 
   /** After a throw nothing has run: versions and gradients are those of before. */
   undo(): void {
-    for (const [storage, version] of this.versions) storage.version = version;
+    for (const [storage, version] of this.#versions) storage.version = version;
     for (const [x, { before, seen, users }] of this.grads) {
       x.setGrad(before?.gone ? alias(before).keep() : before);
       Object.assign(x.leaf, { seen, users });

@@ -2,21 +2,21 @@
 import type { Storage } from "../core/device.ts";
 
 export class Arenas<S extends Storage> {
-  private list: { storage: S; users: number }[] = [];
-  private readonly make: (bytes: number) => S;
-  private readonly free: (storage: S) => void;
+  #list: { storage: S; users: number }[] = [];
+  readonly #make: (bytes: number) => S;
+  readonly #free: (storage: S) => void;
 
   constructor(make: (bytes: number) => S, free: (storage: S) => void) {
-    this.make = make;
-    this.free = free;
+    this.#make = make;
+    this.#free = free;
   }
 
   /** One that is large enough. */
   take(bytes: number): S {
-    let found = this.list.find((a) => a.storage.bytes >= bytes);
+    let found = this.#list.find((a) => a.storage.bytes >= bytes);
     if (found === undefined) {
-      found = { storage: this.make(bytes), users: 0 };
-      this.list.push(found);
+      found = { storage: this.#make(bytes), users: 0 };
+      this.#list.push(found);
     }
     found.users++;
     return found.storage;
@@ -24,9 +24,9 @@ export class Arenas<S extends Storage> {
 
   /** The last user frees it. */
   release(storage: S): void {
-    const found = this.list.find((a) => a.storage === storage)!;
+    const found = this.#list.find((a) => a.storage === storage)!;
     if (--found.users > 0) return;
-    this.list = this.list.filter((a) => a !== found);
-    this.free(storage);
+    this.#list = this.#list.filter((a) => a !== found);
+    this.#free(storage);
   }
 }

@@ -26,35 +26,37 @@ const ASK_AGAIN = 4;
 export class Growth {
   /** Collect now: bytes or tensors have doubled since they settled, or bytes grown by a quarter and the next strides might not fit. */
   crowded = false;
-  private readonly least: number;
+  readonly #least: number;
   /** What was held behind the last collection. */
-  private settled = 0;
-  private settledTensors = 0;
+  #settled = 0;
+  #settledTensors = 0;
   /** Tensors that are not worth a collection here: more than elsewhere where one takes long, as over a large heap of other things. */
-  private few = FEW_TENSORS;
+  #few = FEW_TENSORS;
   /** They call for one now. */
-  private many = false;
+  #many = false;
   /** When the last one for them ended, and how many in a row took longer than what came between. */
-  private ended = 0;
-  private slow = 0;
-  private last = Number.POSITIVE_INFINITY;
+  #ended = 0;
+  #slow = 0;
+  #last = Number.POSITIVE_INFINITY;
   /** The most live bytes that came between two observations, and the second most: a model or data set is loaded once. */
-  private most = 0;
-  private stride = 0;
+  #most = 0;
+  #stride = 0;
 
   constructor(maximumBytes = Number.POSITIVE_INFINITY, least = LEAST) {
-    this.least = Math.min(least, maximumBytes / 4);
+    this.#least = Math.min(least, maximumBytes / 4);
   }
 
   /** A collection that leaves no more than this has found all there is to find. */
-  private enough(heldBytes: number, tensors: number): boolean {
-    return heldBytes <= Math.max(this.least, this.settled) && tensors <= Math.max(FEW_TENSORS / 2, this.settledTensors);
+  #enough(heldBytes: number, tensors: number): boolean {
+    return (
+      heldBytes <= Math.max(this.#least, this.#settled) && tensors <= Math.max(FEW_TENSORS / 2, this.#settledTensors)
+    );
   }
 
   /** Collect now, and wait for all that can go. */
   press(): void {
     this.crowded = true;
-    this.settled = 0;
+    this.#settled = 0;
   }
 
   /**
@@ -64,15 +66,15 @@ export class Growth {
    * their bytes: a loop that keeps a million losses holds much more than four million bytes.
    */
   observe(liveBytes: number, reservedBytes: number, heldBytes = liveBytes, tensors = 0): number {
-    const grown = liveBytes - this.last;
-    this.last = liveBytes;
-    this.stride = Math.max(this.stride, Math.min(this.most, grown));
-    this.most = Math.max(this.most, grown);
-    const worth = Math.max(this.least, 1.25 * this.settled);
-    const tight = liveBytes + 2 * this.stride > reservedBytes;
-    this.many = tensors > Math.max(this.few, 2 * this.settledTensors);
-    this.crowded = heldBytes > (tight ? worth : Math.max(2 * this.least, 2 * this.settled)) || this.many;
-    return tight && !this.crowded ? worth + 2 * this.stride : 0;
+    const grown = liveBytes - this.#last;
+    this.#last = liveBytes;
+    this.#stride = Math.max(this.#stride, Math.min(this.#most, grown));
+    this.#most = Math.max(this.#most, grown);
+    const worth = Math.max(this.#least, 1.25 * this.#settled);
+    const tight = liveBytes + 2 * this.#stride > reservedBytes;
+    this.#many = tensors > Math.max(this.#few, 2 * this.#settledTensors);
+    this.crowded = heldBytes > (tight ? worth : Math.max(2 * this.#least, 2 * this.#settled)) || this.#many;
+    return tight && !this.crowded ? worth + 2 * this.#stride : 0;
   }
 
   /**
@@ -89,7 +91,7 @@ export class Growth {
     const collected = !this.crowded || collect();
     let before = held();
     let most = collected ? MOST_YIELDS : IDLE_YIELDS;
-    for (let i = 0; i === 0 || (this.crowded && i < most && !this.enough(held(), tensors())); i++) {
+    for (let i = 0; i === 0 || (this.crowded && i < most && !this.#enough(held(), tensors())); i++) {
       if (!collected && i % ASK_AGAIN === ASK_AGAIN - 1) collect();
       await yieldOnce();
       if (!collected && held() < before) most = i + IDLE_YIELDS;
@@ -99,17 +101,17 @@ export class Growth {
 
   /** A collection took this long: those for tensors get no more than half of the time. One or two may be held up by the host. */
   took(began: number, ended: number): void {
-    if (!this.many) return;
-    this.slow = ended - began > began - this.ended ? this.slow + 1 : 0;
-    if (this.slow > 2) this.few *= 2;
-    this.ended = ended;
-    this.many = false;
+    if (!this.#many) return;
+    this.#slow = ended - began > began - this.#ended ? this.#slow + 1 : 0;
+    if (this.#slow > 2) this.#few *= 2;
+    this.#ended = ended;
+    this.#many = false;
   }
 
   /** The event loop had its turn, behind a collection or not. */
   settle(liveBytes: number, heldBytes = liveBytes, tensors = 0): void {
-    this.last = liveBytes;
-    if (this.crowded || heldBytes < this.settled) this.settled = heldBytes;
-    if (this.crowded || tensors < this.settledTensors) this.settledTensors = tensors;
+    this.#last = liveBytes;
+    if (this.crowded || heldBytes < this.#settled) this.#settled = heldBytes;
+    if (this.crowded || tensors < this.#settledTensors) this.#settledTensors = tensors;
   }
 }

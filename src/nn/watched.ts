@@ -61,38 +61,39 @@ export function changed({ weights, biases, named, items }: ReturnType<typeof non
 
 /** What hung on every module when a recording began. @internal */
 export class Watch {
-  private readonly before = new Map<Holder, [key: string | number, value: unknown][]>();
-  private readonly took = new Set<unknown>();
+  readonly #before = new Map<Holder, [key: string | number, value: unknown][]>();
+  readonly #took = new Set<unknown>();
 
   constructor() {
-    called = this.took;
-    for (const ref of living) if (ref.deref() !== undefined) this.before.set(ref.deref() as Holder, []);
+    called = this.#took;
+    for (const ref of living) if (ref.deref() !== undefined) this.#before.set(ref.deref() as Holder, []);
     // Goes on with the arrays that it adds.
-    for (const holder of this.before.keys()) this.note(holder);
+    for (const holder of this.#before.keys()) this.#note(holder);
   }
 
-  private note(holder: Holder): void {
-    const entries = this.before.get(holder)!;
+  #note(holder: Holder): void {
+    const entries = this.#before.get(holder)!;
     for (const key of Object.keys(holder)) {
       // A getter is not asked: it may compute.
       const { get, value } = Object.getOwnPropertyDescriptor(holder, key)!;
       if (get !== undefined) continue;
       entries.push([String(Number(key)) === key ? Number(key) : key, value]);
-      if (Array.isArray(value) && !this.before.has(value as never) && value.some((v) => this.leads(v)))
-        this.before.set(value as never, []);
+      if (Array.isArray(value) && !this.#before.has(value as never) && value.some((v) => this.#leads(v)))
+        this.#before.set(value as never, []);
     }
     // What is appended is noticed, too: by the length of an array, by the place behind a Sequential's last.
     if (Array.isArray(holder)) entries.push(["length", holder.length]);
     else if ("length" in holder) entries.push([holder.length as number, undefined]);
   }
 
-  private leads(item: unknown): boolean {
-    return item instanceof Tensor || Array.isArray(item) || this.before.has(item as Holder);
+  #leads(item: unknown): boolean {
+    return item instanceof Tensor || Array.isArray(item) || this.#before.has(item as Holder);
   }
 
   /** The recording, whose rows name these storages, is over. */
   end(storages: readonly Storage[]) {
-    const { before, took } = this;
+    const before = this.#before;
+    const took = this.#took;
     const named = new Set(storages);
     const isNamed = (value: unknown): boolean => value instanceof Tensor && named.has(value.storage);
     // Those that own such a tensor or took part, all that lead to them, and all that these lead to. Modules are made before those that

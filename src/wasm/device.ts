@@ -57,27 +57,27 @@ export class WasmDevice implements Device {
     (storage) => this.free(storage),
   );
   failed: string | null = null;
-  private readonly names: readonly string[];
+  readonly #names: readonly string[];
   private readonly pool: Threads;
-  private runner: Runner;
+  #runner: Runner;
   /** Place in the function table of each export. */
-  private readonly indices: ReadonlyMap<string, number>;
+  readonly #indices: ReadonlyMap<string, number>;
   /** Made when first asked for. */
-  private readonly kernels = new Map<string, WasmKernel>();
+  readonly #kernels = new Map<string, WasmKernel>();
   readonly debug: boolean;
   /** Rows go into one script while the other may still be walked. */
-  private scripts: [Script, Script];
+  #scripts: [Script, Script];
   /** What rows are of, a list a script. */
-  private launched: [Launched, Launched];
+  #launched: [Launched, Launched];
   /** Serials of rows: appended, and run. */
-  private appended = 0;
+  #appended = 0;
   readonly losses = new Losses();
   /** Submits since it was last looked whether what was lost still lives. */
-  private unforgotten = 0;
+  #unforgotten = 0;
   under = 0;
-  private executed = 0;
+  #executed = 0;
   /** After a failure: addresses that unfinished rows write. */
-  private torn: number[] | null = null;
+  #torn: number[] | null = null;
   recorded: Row[] | null = null;
 
   private constructor(
@@ -90,22 +90,22 @@ export class WasmDevice implements Device {
     scripts: [Script, Script],
   ) {
     this.memoryOf = memory;
-    this.names = names;
-    this.indices = new Map(names.map((name, i) => [name, i + FIRST_KERNEL]));
+    this.#names = names;
+    this.#indices = new Map(names.map((name, i) => [name, i + FIRST_KERNEL]));
     this.pool = pool;
     this.info = info;
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
-    this.scripts = scripts;
+    this.#scripts = scripts;
     const launched = (): Launched =>
       new Launched(
         this.losses,
         (row) => nameOf(row, names),
         (...at) => memory.bytesFrom(...at),
       );
-    this.launched = [launched(), launched()];
-    this.runner = new Runner(exports, memory, pool, names, this.losses, {
-      check: () => this.check(),
+    this.#launched = [launched(), launched()];
+    this.#runner = new Runner(exports, memory, pool, names, this.losses, {
+      check: () => this.#check(),
       fail: (reason) => {
         this.fail(reason);
         throw this.broken();
@@ -167,23 +167,23 @@ export class WasmDevice implements Device {
   }
 
   kernel(name: string): WasmKernel {
-    return this.find(name) ?? fail("launch", `kernel ${name}: wasm has none`);
+    return this.#find(name) ?? fail("launch", `kernel ${name}: wasm has none`);
   }
 
-  private find(name: string): WasmKernel | undefined {
-    const found = this.kernels.get(name);
+  #find(name: string): WasmKernel | undefined {
+    const found = this.#kernels.get(name);
     if (found !== undefined) return found;
     const dense = denseOf(name);
-    let index = this.indices.get(dense);
+    let index = this.#indices.get(dense);
     if (index === undefined) return undefined;
-    if (dense !== name) index = this.indices.get("walk_f32")! | (index << 16);
+    if (dense !== name) index = this.#indices.get("walk_f32")! | (index << 16);
     const made = kernel(name, index, this.deterministic ? null : choiceOf(name));
-    this.kernels.set(name, made);
+    this.#kernels.set(name, made);
     return made;
   }
 
   has(name: string): boolean {
-    return this.find(name) !== undefined;
+    return this.#find(name) !== undefined;
   }
 
   replaces(row: Row): boolean {
@@ -199,7 +199,7 @@ export class WasmDevice implements Device {
   // ------------------------------------------------------------------------------------------------------ storages
 
   alloc(bytes: number, label: string, width = 4): Storage {
-    this.check();
+    this.#check();
     if (this.recorded !== null) return new WasmStorage(this, bytes, label, width, null);
     let block = this.memoryOf.allocate(bytes);
     if (block === null) {
@@ -214,7 +214,7 @@ export class WasmDevice implements Device {
   /** A storage that the host writes at once: rows that still name its block run first. */
   allocForHost(bytes: number, label: string): WasmStorage {
     const storage = this.alloc(bytes, label) as WasmStorage;
-    if (storage.block!.last > this.executed) this.settle();
+    if (storage.block!.last > this.#executed) this.settle();
     return storage;
   }
 
@@ -246,31 +246,31 @@ export class WasmDevice implements Device {
     scalars: readonly number[],
     op: string,
   ): void {
-    this.check();
+    this.#check();
     if (this.recorded !== null) {
       this.recorded.push({ kernel: name, buffers, outputs, extents, scalars, op });
       return;
     }
     const k = this.kernel(name);
-    if (k.choice !== null && this.launchChosen(k.choice, { kernel: name, buffers, outputs, extents, scalars, op }))
+    if (k.choice !== null && this.#launchChosen(k.choice, { kernel: name, buffers, outputs, extents, scalars, op }))
       return;
-    let script = this.scripts[0];
+    let script = this.#scripts[0];
     const words = Script.words(buffers.length, extents.length, scalars.length);
     if (script.rows >= MOST_ROWS || !script.fits(words)) {
       this.settle();
-      script = this.scripts[0];
+      script = this.#scripts[0];
     }
-    const launched = this.launched[0];
+    const launched = this.#launched[0];
     launched.ops[script.rows] = op;
     launched.under[script.rows] = this.under;
     script.append(this.memoryOf, k, buffers, outputs, addressOf, extents, scalars, this.info.threads);
-    this.appended++;
+    this.#appended++;
     this.counters.appended++;
     const { serials } = launched;
     let at = launched.count;
     for (let i = 0; i < buffers.length; i++) {
       const storage = buffers[i]!.storage as WasmStorage;
-      storage.block!.last = this.appended;
+      storage.block!.last = this.#appended;
       serials[at++] = storage.serial;
     }
     launched.count = at;
@@ -278,7 +278,7 @@ export class WasmDevice implements Device {
   }
 
   /** Appends other rows in the place of one; false where the plain one is as fast. */
-  private launchChosen(choice: Choice, row: Row): boolean {
+  #launchChosen(choice: Choice, row: Row): boolean {
     const between: Storage[] = [];
     const rows = choice(row, (bytes) => {
       const storage = this.alloc(bytes, row.op);
@@ -293,27 +293,27 @@ export class WasmDevice implements Device {
   }
 
   write(buffer: Buffer, data: ArrayLike<number>, dtype: DType): void {
-    this.check();
+    this.#check();
     const storage = buffer.storage as WasmStorage;
-    if (storage.block!.last > this.executed) this.settle();
+    if (storage.block!.last > this.#executed) this.settle();
     storage.version++;
-    this.view(buffer, data.length, dtype).set(data);
+    this.#view(buffer, data.length, dtype).set(data);
   }
 
   async read(buffer: Buffer, count: number, dtype: DType): Promise<TypedData> {
-    if (this.untouched(buffer)) return this.slice(buffer, count, dtype);
-    this.check();
+    if (this.#untouched(buffer)) return this.#slice(buffer, count, dtype);
+    this.#check();
     const storage = buffer.storage as WasmStorage;
     storage.holders++;
     try {
-      this.submit();
+      this.#submit();
       let data: TypedData | undefined;
       const copy = (): void => {
-        data = this.slice(buffer, count, dtype);
+        data = this.#slice(buffer, count, dtype);
       };
-      if (this.runner.stalled) this.runner.whenDone(copy);
+      if (this.#runner.stalled) this.#runner.whenDone(copy);
       else copy();
-      await this.settled();
+      await this.#settled();
       readable(storage);
       return data!;
     } finally {
@@ -323,44 +323,44 @@ export class WasmDevice implements Device {
   }
 
   readSync(buffer: Buffer, count: number, dtype: DType): TypedData {
-    if (this.untouched(buffer)) return this.slice(buffer, count, dtype);
+    if (this.#untouched(buffer)) return this.#slice(buffer, count, dtype);
     this.flushSync();
     readable(buffer.storage);
-    return this.slice(buffer, count, dtype);
+    return this.#slice(buffer, count, dtype);
   }
 
   /** After a failure, what no row was about to write can still be read. */
-  private untouched(buffer: Buffer): boolean {
-    if (this.torn === null) return false;
+  #untouched(buffer: Buffer): boolean {
+    if (this.#torn === null) return false;
     const { address, size } = (buffer.storage as WasmStorage).block!;
-    return !this.torn.some((a) => a >= address && a < address + size);
+    return !this.#torn.some((a) => a >= address && a < address + size);
   }
 
   /** A copy that shares nothing. */
-  private slice(buffer: Buffer, count: number, dtype: DType): TypedData {
-    return this.view(buffer, count, dtype).slice();
+  #slice(buffer: Buffer, count: number, dtype: DType): TypedData {
+    return this.#view(buffer, count, dtype).slice();
   }
 
-  private view(buffer: Buffer, count: number, dtype: DType): HostArray {
+  #view(buffer: Buffer, count: number, dtype: DType): HostArray {
     return new TYPES[dtype].array(this.memoryOf.i32.buffer, addressOf(buffer), count);
   }
 
   // --------------------------------------------------------------------------------------------------------- flush
 
   async flush(): Promise<void> {
-    this.check();
-    this.submit();
+    this.#check();
+    this.#submit();
     try {
-      await this.settled();
+      await this.#settled();
     } finally {
       await this.upkeep();
     }
   }
 
   async handOver(): Promise<void> {
-    this.check();
-    this.submit();
-    if (this.runner.stalled) await this.runner.drain();
+    this.#check();
+    this.#submit();
+    if (this.#runner.stalled) await this.#runner.drain();
     await this.upkeep();
   }
 
@@ -375,74 +375,74 @@ export class WasmDevice implements Device {
 
   /** Runs what was launched. What a kernel reported is for the next who waits. */
   settle(): void {
-    this.check();
-    this.submit();
-    this.runner.finish();
+    this.#check();
+    this.#submit();
+    this.#runner.finish();
   }
 
   /** Runs a captured program's script now. */
   execute(script: Script, rows: Recorded): void {
-    this.check();
+    this.#check();
     this.counters.rows += script.rows;
-    this.runner.begin(script, rows);
-    this.runner.finish();
-    this.check();
+    this.#runner.begin(script, rows);
+    this.#runner.finish();
+    this.#check();
   }
 
   /** How many faults nobody has thrown yet. */
   get reported(): number {
-    return this.runner.reported;
+    return this.#runner.reported;
   }
 
   /** Throws what a kernel reported. */
   throwFault(): void {
-    this.check();
-    this.runner.throwFault();
+    this.#check();
+    this.#runner.throwFault();
   }
 
   get untold(): boolean {
-    return this.runner.reported > 0;
+    return this.#runner.reported > 0;
   }
 
   /** Lets the threads walk what was appended, behind what still runs. */
-  private submit(): void {
-    this.runner.finish();
-    const [script, other] = this.scripts;
+  #submit(): void {
+    this.#runner.finish();
+    const [script, other] = this.#scripts;
     if (script.rows === 0) {
-      if (!this.runner.stalled) this.forget();
+      if (!this.#runner.stalled) this.#forget();
       return;
     }
-    const { appended } = this;
-    const [launched, otherLaunched] = this.launched;
+    const appended = this.#appended;
+    const [launched, otherLaunched] = this.#launched;
     this.counters.rows += script.rows;
-    this.launched = [otherLaunched, launched];
-    this.scripts = [other, script];
+    this.#launched = [otherLaunched, launched];
+    this.#scripts = [other, script];
     other.clear();
-    this.runner.begin(script, launched, () => {
-      this.executed = appended;
+    this.#runner.begin(script, launched, () => {
+      this.#executed = appended;
       launched.clear();
-      if (appended === this.appended) this.forget();
+      if (appended === this.#appended) this.#forget();
     });
   }
 
   /** Nobody can ask for what was freed any longer. Many are looked at now and then only. */
-  private forget(): void {
+  #forget(): void {
     const { losses } = this;
-    if (!losses.any || (losses.count > FEW_LOSSES && ++this.unforgotten < SELDOM)) return;
-    this.unforgotten = 0;
+    if (!losses.any || (losses.count > FEW_LOSSES && ++this.#unforgotten < SELDOM)) return;
+    this.#unforgotten = 0;
     for (const serial of this.memoryOf.gone([...losses.keys(), ...losses.stale])) losses.heal(serial);
   }
 
   /** Waits for a stalled script, and throws what it reported. */
-  private async settled(): Promise<void> {
-    if (this.runner.stalled) await this.runner.drain();
+  async #settled(): Promise<void> {
+    if (this.#runner.stalled) await this.#runner.drain();
     this.throwFault();
   }
 
   // ---------------------------------------------------------------------------------------------------- recordings
 
   record(): Recorder {
-    this.check();
+    this.#check();
     return recorder(this);
   }
 
@@ -460,7 +460,7 @@ export class WasmDevice implements Device {
 
   /** What rows name, in the module's order. */
   get kernelNames(): string[] {
-    return this.names.filter((name) => name !== "walk_f32");
+    return this.#names.filter((name) => name !== "walk_f32");
   }
 
   /** Threads that walk now. */
@@ -474,9 +474,9 @@ export class WasmDevice implements Device {
 
   async dispose(): Promise<void> {
     if (this.failed === null) this.fail("it was disposed of");
-    this.torn = null;
+    this.#torn = null;
     this.memoryOf.letGo();
-    this.runner = null!;
+    this.#runner = null!;
   }
 
   /** Workers that never came are no failure: what they would have done is done by those that are there. */
@@ -490,14 +490,14 @@ export class WasmDevice implements Device {
     if (this.failed !== null) return;
     this.failed = reason;
     this.pool.end();
-    const unfinished = [this.scripts[0], this.runner.script];
-    this.torn = unfinished.flatMap((script) =>
+    const unfinished = [this.#scripts[0], this.#runner.script];
+    this.#torn = unfinished.flatMap((script) =>
       script === null ? [] : decode(this.memoryOf, script.address, script.limit).flatMap((r) => r.outputs),
     );
   }
 
   /** Refuses work in the broken state. */
-  private check(): void {
+  #check(): void {
     if (this.failed !== null) throw this.broken();
   }
 

@@ -5,7 +5,7 @@ import type { WasmgradError } from "../core/error.ts";
 import { readable, TIED } from "../core/fault.ts";
 import { heldBack, type Losses, lose, outsides } from "../program/behind.ts";
 import { WALK } from "../row/nest.ts";
-import type { WasmStorage } from "./memory.ts";
+import type { Memory, WasmStorage } from "./memory.ts";
 import type { Rows } from "./runner.ts";
 import type { EncodedRow } from "./script.ts";
 
@@ -18,17 +18,17 @@ export class Launched implements Rows {
   readonly serials: number[] = [];
   /** How many these are. */
   count = 0;
-  private readonly lost: Losses;
+  readonly #lost: Losses;
   /** The name of a kernel by its place. */
-  private readonly nameOf: (row: EncodedRow) => string;
+  readonly #nameOf: (row: EncodedRow) => string;
 
   /** Bytes of the storage of this number, if it begins there. */
-  private readonly bytesFrom: (serial: number, address: number) => number | undefined;
+  readonly #bytesFrom: (serial: number, address: number) => number | undefined;
 
-  constructor(lost: Losses, nameOf: Launched["nameOf"], bytesFrom: Launched["bytesFrom"]) {
-    this.lost = lost;
-    this.nameOf = nameOf;
-    this.bytesFrom = bytesFrom;
+  constructor(lost: Losses, nameOf: (row: EncodedRow) => string, bytesFrom: Memory["bytesFrom"]) {
+    this.#lost = lost;
+    this.#nameOf = nameOf;
+    this.#bytesFrom = bytesFrom;
   }
 
   clear(): void {
@@ -46,25 +46,25 @@ export class Launched implements Rows {
       at += encoded.buffers;
       const under = this.under[n]!;
       if (under > 0) storages.push(under);
-      const [kernel, op, outputs] = [this.nameOf(encoded), this.ops[n]!, encoded.outputs.length];
+      const [kernel, op, outputs] = [this.#nameOf(encoded), this.ops[n]!, encoded.outputs.length];
       const row = { kernel, op, storages, outputs, tied: under === TIED };
-      if (n === failed) lose(row, fault!, this.lost);
-      if (n <= failed || heldBack(row, this.lost)) return false;
-      if (this.lost.any) this.heal(kernel, encoded, storages);
+      if (n === failed) lose(row, fault!, this.#lost);
+      if (n <= failed || heldBack(row, this.#lost)) return false;
+      if (this.#lost.any) this.#heal(kernel, encoded, storages);
       return true;
     });
   }
 
   /** What a row that runs writes whole, without reading it, is there again. */
-  private heal(kernel: string, { outputs, buffers, extents }: EncodedRow, serials: readonly number[]): void {
+  #heal(kernel: string, { outputs, buffers, extents }: EncodedRow, serials: readonly number[]): void {
     const inputs = serials.slice(outputs.length, buffers);
-    if (inputs.some((serial) => this.lost.stale.has(serial))) return; // what is made of such lacks something, too
+    if (inputs.some((serial) => this.#lost.stale.has(serial))) return; // what is made of such lacks something, too
     for (const [j, address] of outputs.entries()) {
       const serial = serials[j]!;
-      if (!this.lost.has(serial) && !this.lost.stale.has(serial)) continue;
+      if (!this.#lost.has(serial) && !this.#lost.stale.has(serial)) continue;
       // The first extent is what elementwise rows write, and no more than others do.
       const elements = /^permute_/.test(kernel) ? extents.slice(0, WALK).reduce((n, size) => n * size, 1) : extents[0]!;
-      if (this.bytesFrom(serial, address) === 4 * elements && !inputs.includes(serial)) this.lost.heal(serial);
+      if (this.#bytesFrom(serial, address) === 4 * elements && !inputs.includes(serial)) this.#lost.heal(serial);
     }
   }
 }
@@ -72,13 +72,13 @@ export class Launched implements Rows {
 /** Rows of a program, which run again and again. */
 export class Recorded implements Rows {
   readonly rows: readonly Row[];
-  private readonly losses: Losses;
+  readonly #losses: Losses;
   /** Found when first needed. */
-  private outside: ReturnType<typeof outsides<WasmStorage>> | null = null;
+  #outside: ReturnType<typeof outsides<WasmStorage>> | null = null;
 
   constructor(rows: readonly Row[], losses: Losses) {
     this.rows = rows;
-    this.losses = losses;
+    this.#losses = losses;
   }
 
   op(n: number): string | undefined {
@@ -87,19 +87,19 @@ export class Recorded implements Rows {
 
   /** Before a run, where something is lost: throws where that is what the rows read. What they make anew is whole again. */
   begin(): void {
-    const { made, read } = this.outsides();
+    const { made, read } = this.#outsides();
     for (const s of read) readable(s);
-    for (const { serial } of made) this.losses.heal(serial);
+    for (const { serial } of made) this.#losses.heal(serial);
   }
 
   /** Behind a row that failed none runs, as in PyTorch none is reached. */
   behind(failed: number, fault: WasmgradError | null): boolean[] {
-    if (fault !== null) for (const { serial } of this.outsides().made) this.losses.mark(serial, fault);
+    if (fault !== null) for (const { serial } of this.#outsides().made) this.#losses.mark(serial, fault);
     return this.rows.map(() => failed < 0);
   }
 
-  private outsides(): { made: WasmStorage[]; read: WasmStorage[] } {
-    this.outside ??= outsides(this.rows, (s) => ((s as WasmStorage).alias ?? s) as WasmStorage);
-    return this.outside;
+  #outsides(): { made: WasmStorage[]; read: WasmStorage[] } {
+    this.#outside ??= outsides(this.rows, (s) => ((s as WasmStorage).alias ?? s) as WasmStorage);
+    return this.#outside;
   }
 }

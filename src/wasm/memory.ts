@@ -75,15 +75,15 @@ export class Memory extends Usage {
   f32!: Float32Array;
   /** Bytes of the memory now; asking the memory itself is a call of the host. */
   reservedBytes!: number;
-  private top: number;
+  #top: number;
   /** The last row that names bytes behind `top`: runs that were given back to it. */
-  private topLast = 0;
-  private readonly bins = new Map<number, Block[]>();
-  private freeBytes = 0;
+  #topLast = 0;
+  readonly #bins = new Map<number, Block[]>();
+  #freeBytes = 0;
   /** All there are, and some that were merged since: an array takes a fifth of a set. */
-  private blocks: Block[] = [];
+  #blocks: Block[] = [];
   /** Those that `gone` has looked for. */
-  private found = new Map<number, Block>();
+  #found = new Map<number, Block>();
 
   /** Reserves address space for `maximumBytes`, or as much of it as the host gives: half, a quarter, and so on. */
   constructor(base: number, maximumBytes: number) {
@@ -99,11 +99,11 @@ export class Memory extends Usage {
       }
     }
     this.maximum = pages * PAGE;
-    this.top = base;
-    this.view(this.memory.buffer);
+    this.#top = base;
+    this.#view(this.memory.buffer);
   }
 
-  private view(buffer: ArrayBufferLike): void {
+  #view(buffer: ArrayBufferLike): void {
     this.reservedBytes = buffer.byteLength;
     this.i32 = new Int32Array(buffer);
     this.u32 = new Uint32Array(buffer);
@@ -113,133 +113,133 @@ export class Memory extends Usage {
   /** A block for `bytes`, or null when there is none: flush, then ask again. */
   allocate(bytes: number): Block | null {
     const size = Math.max(ALIGN, Math.ceil(bytes / ALIGN) * ALIGN);
-    const bin = this.binOf(size);
+    const bin = this.#binOf(size);
     if (bin.length > 0) {
-      this.freeBytes -= size;
+      this.#freeBytes -= size;
       return bin.pop()!;
     }
-    if (this.top + size <= this.reservedBytes) return this.bump(size, bin);
-    if (this.freeBytes >= size) {
-      const found = this.split(size);
+    if (this.#top + size <= this.reservedBytes) return this.#bump(size, bin);
+    if (this.#freeBytes >= size) {
+      const found = this.#split(size);
       if (found !== null) return found;
     }
-    if (this.top + size <= this.reservedBytes || this.growFor(this.top + size)) return this.bump(size, bin);
-    this.merge(); // what is free in front of the end is room together with what lies behind it
-    return this.top + size <= this.reservedBytes || this.grow(this.top + size) ? this.bump(size, bin) : null;
+    if (this.#top + size <= this.reservedBytes || this.#growFor(this.#top + size)) return this.#bump(size, bin);
+    this.#merge(); // what is free in front of the end is room together with what lies behind it
+    return this.#top + size <= this.reservedBytes || this.#grow(this.#top + size) ? this.#bump(size, bin) : null;
   }
 
-  private binOf(size: number): Block[] {
-    let bin = this.bins.get(size);
+  #binOf(size: number): Block[] {
+    let bin = this.#bins.get(size);
     if (bin === undefined) {
       bin = [];
-      this.bins.set(size, bin);
+      this.#bins.set(size, bin);
     }
     return bin;
   }
 
-  private bump(size: number, bin: Block[]): Block {
-    const block = this.block(this.top, size, this.topLast, bin);
-    this.top += size;
+  #bump(size: number, bin: Block[]): Block {
+    const block = this.#block(this.#top, size, this.#topLast, bin);
+    this.#top += size;
     return block;
   }
 
   /** Merges neighbours and cuts the smallest run that is large enough. */
-  private split(size: number): Block | null {
-    this.merge();
+  #split(size: number): Block | null {
+    this.#merge();
     let best: Block | null = null;
-    for (const [each, bin] of this.bins) {
+    for (const [each, bin] of this.#bins) {
       if (each >= size && bin.length > 0 && (best === null || each < best.size)) best = bin[bin.length - 1]!;
     }
     if (best === null) return null;
     best.bin.pop();
     best.serial = GONE;
-    this.freeBytes -= best.size;
+    this.#freeBytes -= best.size;
     const { address, last } = best;
-    if (best.size > size) this.give(this.run(address + size, best.size - size, last));
-    return this.run(address, size, last);
+    if (best.size > size) this.give(this.#run(address + size, best.size - size, last));
+    return this.#run(address, size, last);
   }
 
-  private run(address: number, size: number, last: number): Block {
-    return this.block(address, size, last, this.binOf(size));
+  #run(address: number, size: number, last: number): Block {
+    return this.#block(address, size, last, this.#binOf(size));
   }
 
-  private block(address: number, size: number, last: number, bin: Block[]): Block {
+  #block(address: number, size: number, last: number, bin: Block[]): Block {
     const block = { address, size, last, bin, serial: 0, bytes: 0, label: "" };
-    this.blocks.push(block);
+    this.#blocks.push(block);
     return block;
   }
 
   protected held(): Iterable<Live> {
-    return this.blocks.filter(({ serial }) => serial > 0);
+    return this.#blocks.filter(({ serial }) => serial > 0);
   }
 
   /** Bytes of the live storage of this number, if it begins there. */
   bytesFrom(serial: number, address: number): number | undefined {
-    return this.blocks.find((b) => b.serial === serial && b.address === address)?.bytes;
+    return this.#blocks.find((b) => b.serial === serial && b.address === address)?.bytes;
   }
 
   /** Those of the numbers that no live storage has any more. Blocks are kept in mind: all are looked through to find one. */
   gone(serials: readonly number[]): number[] {
-    if (serials.some((serial) => !this.found.has(serial))) {
+    if (serials.some((serial) => !this.#found.has(serial))) {
       const wanted = new Set(serials);
-      this.found = new Map(this.blocks.filter(({ serial }) => wanted.has(serial)).map((b) => [b.serial, b]));
+      this.#found = new Map(this.#blocks.filter(({ serial }) => wanted.has(serial)).map((b) => [b.serial, b]));
     }
-    return serials.filter((serial) => this.found.get(serial)?.serial !== serial);
+    return serials.filter((serial) => this.#found.get(serial)?.serial !== serial);
   }
 
-  private merge(): void {
-    const blocks = [...this.bins.values()].flat().sort((a, b) => a.address - b.address);
-    for (const bin of this.bins.values()) bin.length = 0;
-    this.freeBytes = 0;
+  #merge(): void {
+    const blocks = [...this.#bins.values()].flat().sort((a, b) => a.address - b.address);
+    for (const bin of this.#bins.values()) bin.length = 0;
+    this.#freeBytes = 0;
     let run: Block | null = null;
     for (const b of blocks) {
       if (run !== null && run.address + run.size === b.address) {
         run.serial = b.serial = GONE;
-        run = this.run(run.address, run.size + b.size, Math.max(run.last, b.last));
+        run = this.#run(run.address, run.size + b.size, Math.max(run.last, b.last));
       } else {
         if (run !== null) this.give(run);
         run = b;
       }
     }
     if (run === null) return;
-    if (run.address + run.size === this.top) {
-      this.top = run.address;
+    if (run.address + run.size === this.#top) {
+      this.#top = run.address;
       run.serial = GONE;
-      this.topLast = Math.max(this.topLast, run.last);
+      this.#topLast = Math.max(this.#topLast, run.last);
     } else this.give(run);
   }
 
   /** Grows ahead, to `bytes` in all, if the host lets it. */
   reserve(bytes: number): void {
-    if (bytes > this.reservedBytes) this.grow(bytes);
+    if (bytes > this.reservedBytes) this.#grow(bytes);
   }
 
   /** By a quarter, so that it happens seldom; by no more than is needed where that is too much. */
-  private growFor(end: number): boolean {
-    return this.grow(Math.max(end, Math.min(this.maximum, this.reservedBytes * 1.25))) || this.grow(end);
+  #growFor(end: number): boolean {
+    return this.#grow(Math.max(end, Math.min(this.maximum, this.reservedBytes * 1.25))) || this.#grow(end);
   }
 
-  private grow(end: number): boolean {
+  #grow(end: number): boolean {
     if (end > this.maximum) return false;
     try {
       this.memory.grow(Math.ceil((end - this.reservedBytes) / PAGE));
     } catch {
       return false;
     }
-    this.view(this.memory.buffer);
+    this.#view(this.memory.buffer);
     return true;
   }
 
   /** Of the host's memory: the device is disposed of. */
   letGo(): void {
     this.memory = null!;
-    this.view(new ArrayBuffer(0));
+    this.#view(new ArrayBuffer(0));
   }
 
   /** Takes a block back. */
   give(block: Block): void {
     block.serial = 0;
     block.bin.push(block);
-    this.freeBytes += block.size;
+    this.#freeBytes += block.size;
   }
 }

@@ -29,20 +29,20 @@ export class WasmProgram implements Program {
   readonly script = new Script();
   /** Encoded rows: what was recorded, then a copy for each output. */
   readonly encoded: readonly Row[];
-  private readonly device: WasmDevice;
-  private readonly inputs: Patch[] = [];
-  private readonly outputs: Patch[] = [];
+  readonly #device: WasmDevice;
+  readonly #inputs: Patch[] = [];
+  readonly #outputs: Patch[] = [];
   /** Lasting storages that the rows write. */
-  private readonly written: WasmStorage[];
+  readonly #written: WasmStorage[];
   /** Lasting storages that threads rely on not to be an input: those written, or all where an input is written. */
-  private readonly apart: ReadonlySet<WasmStorage>;
-  private readonly code: WasmStorage;
-  private arena: WasmStorage | null = null;
-  private readonly turned: Turned[];
-  private readonly known: Recorded;
+  readonly #apart: ReadonlySet<WasmStorage>;
+  readonly #code: WasmStorage;
+  #arena: WasmStorage | null = null;
+  readonly #turned: Turned[];
+  readonly #known: Recorded;
   /** Rows that turn the weights. */
-  private readonly turningRows: Recorded;
-  private readonly turning = new Script();
+  readonly #turningRows: Recorded;
+  readonly #turning = new Script();
 
   constructor(
     device: WasmDevice,
@@ -50,7 +50,7 @@ export class WasmProgram implements Program {
     inputs: readonly Buffer[],
     outputs: readonly { buffer: Buffer; count: number }[],
   ) {
-    this.device = device;
+    this.#device = device;
     this.rows = rows;
     const slots = new Map(inputs.map((b, i) => [b.storage as WasmStorage, i]));
     const results = outputs.map(({ buffer }) => device.placeholder(buffer.storage));
@@ -71,9 +71,9 @@ export class WasmProgram implements Program {
       device.alloc(bytes, "turned weights"),
     );
     this.encoded = encoded;
-    this.known = new Recorded(encoded, device.losses);
-    this.turningRows = new Recorded(copies, device.losses);
-    this.turned = copies.map(({ buffers: [copy, weight] }) => ({
+    this.#known = new Recorded(encoded, device.losses);
+    this.#turningRows = new Recorded(copies, device.losses);
+    this.#turned = copies.map(({ buffers: [copy, weight] }) => ({
       weight: weight!.storage as WasmStorage,
       copy: copy!.storage as WasmStorage,
       version: -1,
@@ -87,11 +87,11 @@ export class WasmProgram implements Program {
     const parallel = (r: Row): boolean => isParallel(device.kernel(r.kernel), r.extents, threads);
     const meets = threads === 1 ? null : meetings(encoded, parallel, bytesOf);
     const { offsets, bytes } = plan(encoded, temporary, meets);
-    if (bytes > 0) this.arena = device.arenas.take(bytes);
+    if (bytes > 0) this.#arena = device.arenas.take(bytes);
     const address = (b: Buffer): number => {
       const storage = real(b.storage as WasmStorage);
       const base =
-        storage.block?.address ?? (offsets.has(storage) ? this.arena!.block!.address + offsets.get(storage)! : 0);
+        storage.block?.address ?? (offsets.has(storage) ? this.#arena!.block!.address + offsets.get(storage)! : 0);
       return base + b.offset * storage.width;
     };
 
@@ -99,15 +99,15 @@ export class WasmProgram implements Program {
     for (const r of [...encoded, ...copies]) {
       words += Script.words(r.buffers.length, r.extents.length, r.scalars.length);
     }
-    this.code = device.allocForHost(words * 4, "captured program");
-    this.code.holders = 1;
+    this.#code = device.allocForHost(words * 4, "captured program");
+    this.#code.holders = 1;
     const { memoryOf } = device;
     const append = (script: Script, r: Row, meet?: boolean): number => {
       const { buffers, outputs, extents, scalars } = r;
       const k = device.kernel(r.kernel);
       return script.append(memoryOf, k, buffers, outputs, address, extents, scalars, threads, meet);
     };
-    this.script.place(this.code.block!.address, words * 4);
+    this.script.place(this.#code.block!.address, words * 4);
     const written = new Set<WasmStorage>();
     const lasting = new Set<WasmStorage>();
     let writesInput = false;
@@ -116,64 +116,64 @@ export class WasmProgram implements Program {
       r.buffers.forEach((b, i) => {
         const storage = b.storage as WasmStorage;
         const [input, output] = [slots.get(storage), resultSlots.get(storage)];
-        if (input !== undefined) this.inputs.push({ word: first + i, slot: input, offset: b.offset * storage.width });
+        if (input !== undefined) this.#inputs.push({ word: first + i, slot: input, offset: b.offset * storage.width });
         if (output !== undefined)
-          this.outputs.push({ word: first + i, slot: output, offset: b.offset * storage.width });
+          this.#outputs.push({ word: first + i, slot: output, offset: b.offset * storage.width });
         if (i < r.outputs && input !== undefined) writesInput = true;
         if (real(storage).virtual) return;
         lasting.add(real(storage));
         if (i < r.outputs) written.add(real(storage));
       });
     }
-    this.written = [...written];
-    this.apart = threads === 1 ? new Set() : writesInput ? lasting : written;
-    this.turning.place(this.script.limit, words * 4);
-    for (const r of copies) append(this.turning, r);
+    this.#written = [...written];
+    this.#apart = threads === 1 ? new Set() : writesInput ? lasting : written;
+    this.#turning.place(this.script.limit, words * 4);
+    for (const r of copies) append(this.#turning, r);
   }
 
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
-    const { losses } = this.device;
-    this.device.settle();
+    const { losses } = this.#device;
+    this.#device.settle();
     if (losses.any) {
       // A fault that nobody was told of yet is told now, once.
-      if (inputs.some(({ storage }) => losses.has(storage.serial))) this.device.throwFault();
+      if (inputs.some(({ storage }) => losses.has(storage.serial))) this.#device.throwFault();
       for (const { storage } of inputs) readable(storage);
-      this.known.begin();
+      this.#known.begin();
     }
-    this.patch(this.inputs, inputs);
-    this.patch(this.outputs, outputs);
-    for (const s of this.written) s.version++;
-    const earlier = this.device.reported;
-    if (this.turns()) this.device.execute(this.turning, this.turningRows);
+    this.#patch(this.#inputs, inputs);
+    this.#patch(this.#outputs, outputs);
+    for (const s of this.#written) s.version++;
+    const earlier = this.#device.reported;
+    if (this.#turns()) this.#device.execute(this.#turning, this.#turningRows);
     const { parallel } = this.script;
-    if (this.apart.size > 0 && this.overlaps(inputs)) this.script.parallel = false; // row by row, on thread 0
+    if (this.#apart.size > 0 && this.#overlaps(inputs)) this.script.parallel = false; // row by row, on thread 0
     try {
-      this.device.execute(this.script, this.known);
+      this.#device.execute(this.script, this.#known);
     } finally {
       this.script.parallel = parallel;
     }
     // What was launched before the call and failed is for the next who waits for that.
-    if (this.device.reported > earlier) this.device.throwFault();
+    if (this.#device.reported > earlier) this.#device.throwFault();
   }
 
   /** True when an input is a tensor that the program itself writes: its rows share barriers as if it were not. */
-  private overlaps(inputs: readonly Buffer[]): boolean {
-    for (let i = 0; i < inputs.length; i++) if (this.apart.has(inputs[i]!.storage as WasmStorage)) return true;
+  #overlaps(inputs: readonly Buffer[]): boolean {
+    for (let i = 0; i < inputs.length; i++) if (this.#apart.has(inputs[i]!.storage as WasmStorage)) return true;
     return false;
   }
 
   /** True when a weight has changed since its copy was made. */
-  private turns(): boolean {
+  #turns(): boolean {
     let changed = false;
-    for (const t of this.turned) {
+    for (const t of this.#turned) {
       if (t.version !== t.weight.version) changed = true;
       t.version = t.weight.version;
     }
     return changed;
   }
 
-  private patch(patches: readonly Patch[], buffers: readonly Buffer[]): void {
-    const words = this.device.memoryOf.i32;
+  #patch(patches: readonly Patch[], buffers: readonly Buffer[]): void {
+    const words = this.#device.memoryOf.i32;
     for (let i = 0; i < patches.length; i++) {
       const { word, slot, offset } = patches[i]!;
       const b = buffers[slot]!;
@@ -182,9 +182,9 @@ export class WasmProgram implements Program {
   }
 
   dispose(): void {
-    this.device.free(this.code);
-    for (const { copy } of this.turned) this.device.free(copy);
-    if (this.arena !== null) this.device.arenas.release(this.arena);
-    this.arena = null;
+    this.#device.free(this.#code);
+    for (const { copy } of this.#turned) this.#device.free(copy);
+    if (this.#arena !== null) this.#device.arenas.release(this.#arena);
+    this.#arena = null;
   }
 }

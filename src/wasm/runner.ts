@@ -59,14 +59,14 @@ const NONE: readonly number[] = [];
 
 export class Runner {
   /** What kernels reported and nobody has thrown yet. */
-  private faults: WasmgradError[] = [];
-  private run: Run | null = null;
-  private readonly exports: Exports;
-  private readonly memory: Memory;
-  private readonly pool: Threads;
-  private readonly names: readonly string[];
-  private readonly lost: Losses;
-  private readonly state: DeviceState;
+  #faults: WasmgradError[] = [];
+  #run: Run | null = null;
+  readonly #exports: Exports;
+  readonly #memory: Memory;
+  readonly #pool: Threads;
+  readonly #names: readonly string[];
+  readonly #lost: Losses;
+  readonly #state: DeviceState;
 
   constructor(
     exports: Exports,
@@ -76,27 +76,27 @@ export class Runner {
     lost: Losses,
     state: DeviceState,
   ) {
-    this.exports = exports;
-    this.memory = memory;
-    this.pool = pool;
-    this.names = names;
-    this.lost = lost;
-    this.state = state;
+    this.#exports = exports;
+    this.#memory = memory;
+    this.#pool = pool;
+    this.#names = names;
+    this.#lost = lost;
+    this.#state = state;
   }
 
   /** True while thread 0 is away from a barrier that others have not reached. */
   get stalled(): boolean {
-    return this.run !== null;
+    return this.#run !== null;
   }
 
   /** The script that was not finished, after a failure. */
   get script(): Script | null {
-    return this.run?.script ?? null;
+    return this.#run?.script ?? null;
   }
 
   /** Begins a script; it has run when this returns, unless it stalled. */
   begin(script: Script, rows: Rows, after?: () => void): void {
-    const nth = script.parallel ? this.pool.ready() : 1;
+    const nth = script.parallel ? this.#pool.ready() : 1;
     const run: Run = {
       script,
       rows,
@@ -109,22 +109,22 @@ export class Runner {
       waited: 0,
       after: after === undefined ? [] : [after],
     };
-    this.run = run;
-    if (this.lost.any) {
-      run.left = this.parts(script, 0, rows.behind(-1, null, decode(this.memory, script.address, script.limit)));
-      this.proceed(run);
-    } else this.start(run, script.address);
+    this.#run = run;
+    if (this.#lost.any) {
+      run.left = this.#parts(script, 0, rows.behind(-1, null, decode(this.#memory, script.address, script.limit)));
+      this.#proceed(run);
+    } else this.#start(run, script.address);
   }
 
-  private start(run: Run, row: number): void {
-    if (run.nth > 1) this.exports.start(row, run.end, run.nth);
-    this.walk(run, row, false);
+  #start(run: Run, row: number): void {
+    if (run.nth > 1) this.#exports.start(row, run.end, run.nth);
+    this.#walk(run, row, false);
   }
 
   /** The next part of a script of which some rows may not run. */
-  private proceed(run: Run): void {
+  #proceed(run: Run): void {
     if (run.left.length === 0) {
-      this.run = null;
+      this.#run = null;
       for (const f of run.after) f();
       return;
     }
@@ -132,15 +132,15 @@ export class Runner {
     run.end = end;
     run.left = left;
     run.stalledAt = -1;
-    this.start(run, begin);
+    this.#start(run, begin);
   }
 
   /** The parts of a script whose rows may run, from row n on. */
-  private parts(script: Script, n: number, may: readonly boolean[]): number[] {
+  #parts(script: Script, n: number, may: readonly boolean[]): number[] {
     const parts: number[] = [];
     let at = script.address;
     for (let i = 0; i < may.length; i++) {
-      const next = at + this.memory.u32[(at >> 2) + 1]!;
+      const next = at + this.#memory.u32[(at >> 2) + 1]!;
       if (i >= n && may[i]) {
         if (parts[parts.length - 1] === at) parts[parts.length - 1] = next;
         else parts.push(at, next);
@@ -152,36 +152,36 @@ export class Runner {
 
   /** Runs `f` when the stalled script has run, before any other. */
   whenDone(f: () => void): void {
-    this.run!.after.push(f);
+    this.#run!.after.push(f);
   }
 
   /** Waits for a stalled script without blocking. */
   async drain(): Promise<void> {
-    while (this.run !== null) {
-      const run = this.run;
+    while (this.#run !== null) {
+      const run = this.#run;
       await new Promise((resolve) => setTimeout(resolve, 1));
-      if (this.run !== run) continue;
-      this.judge(run, !this.pool.tellsOfDeath);
-      this.walk(run, run.stalledAt, true);
+      if (this.#run !== run) continue;
+      this.#judge(run, !this.#pool.tellsOfDeath);
+      this.#walk(run, run.stalledAt, true);
     }
   }
 
   finish(): void {
-    while (this.run !== null) {
-      this.judge(this.run, true);
-      this.walk(this.run, this.run.stalledAt, true);
+    while (this.#run !== null) {
+      this.#judge(this.#run, true);
+      this.#walk(this.#run, this.#run.stalledAt, true);
     }
   }
 
   /** Thread 0's walk, up to the end or to a barrier where the others are late. */
-  private walk(run: Run, row: number, again: boolean): void {
+  #walk(run: Run, row: number, again: boolean): void {
     let stopped = 0;
     try {
-      stopped = this.exports.walk(row, run.end, 0, run.nth, again ? 1 : 0) >>> 0;
+      stopped = this.#exports.walk(row, run.end, 0, run.nth, again ? 1 : 0) >>> 0;
     } catch (error) {
-      this.state.fail(`thread 0 trapped: ${(error as Error).message}`);
+      this.#state.fail(`thread 0 trapped: ${(error as Error).message}`);
     }
-    if (stopped === run.end) this.completed(run);
+    if (stopped === run.end) this.#completed(run);
     else {
       const now = performance.now();
       if (run.stalledAt !== stopped) {
@@ -193,50 +193,50 @@ export class Runner {
     }
   }
 
-  private completed(run: Run): void {
-    const words = this.memory.u32;
+  #completed(run: Run): void {
+    const words = this.#memory.u32;
     const args = words[FAULT_ROW >> 2]!;
     if (args !== 0) {
-      const rows = decode(this.memory, run.script.address, run.script.limit);
+      const rows = decode(this.#memory, run.script.address, run.script.limit);
       const n = rows.findIndex((r) => r.args === args);
-      const fault = this.describe(rows[n]!, run.rows.op(n));
+      const fault = this.#describe(rows[n]!, run.rows.op(n));
       for (const word of [FAULT_INDEX, FAULT_VALUE, FAULT_ROW, FAULT_CLAIM]) words[word >> 2] = 0;
-      this.faults.push(fault);
-      run.left = this.parts(run.script, n + 1, run.rows.behind(n, fault, rows));
+      this.#faults.push(fault);
+      run.left = this.#parts(run.script, n + 1, run.rows.behind(n, fault, rows));
     }
-    this.proceed(run);
+    this.#proceed(run);
   }
 
   get reported(): number {
-    return this.faults.length;
+    return this.#faults.length;
   }
 
   /** Throws the first of what was reported since the last wait, and says how many more there were. */
   throwFault(): void {
-    const [first, ...more] = this.faults;
+    const [first, ...more] = this.#faults;
     if (first === undefined) return;
-    this.faults = [];
-    this.lost.stale.clear();
+    this.#faults = [];
+    this.#lost.stale.clear();
     throw more.length === 0 ? first : new WasmgradError(`${first.message} (and ${more.length} more since)`);
   }
 
-  private describe(row: EncodedRow, op: string | undefined): WasmgradError {
-    const { u32, i32 } = this.memory;
-    const name = nameOf(row, this.names);
+  #describe(row: EncodedRow, op: string | undefined): WasmgradError {
+    const { u32, i32 } = this.#memory;
+    const name = nameOf(row, this.#names);
     const text = faultMessage(name, op ?? name, row.extents, u32[FAULT_INDEX >> 2]!, i32[FAULT_VALUE >> 2]!);
     return new WasmgradError(text);
   }
 
   /** Fails when the others will not come: one trapped, or is later than patience allows. */
-  private judge(run: Run, byTime: boolean): void {
-    this.state.check();
-    const trapped = this.exports.trapped();
-    if (trapped !== 0) this.state.fail(`worker ${trapped - 1} trapped`);
+  #judge(run: Run, byTime: boolean): void {
+    this.#state.check();
+    const trapped = this.#exports.trapped();
+    if (trapped !== 0) this.#state.fail(`worker ${trapped - 1} trapped`);
     if (!byTime) return;
-    const began = new Float64Array(this.memory.memory.buffer, SHARE_BEGAN, 1)[0]!;
+    const began = new Float64Array(this.#memory.memory.buffer, SHARE_BEGAN, 1)[0]!;
     const { waited } = run;
     if (waited > Math.max(PATIENCE_MS, PATIENCE_SHARES * (run.stalledSince - began))) {
-      this.state.fail(
+      this.#state.fail(
         `a worker did not come to the barrier within ${(waited / 1000).toFixed(1)} s: it has died or hangs`,
       );
     }
