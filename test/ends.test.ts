@@ -22,7 +22,8 @@ function atTheEnd(device: WasmDevice): () => number {
   memory.reserve(2 * ROOM);
   const end = memory.reservedBytes;
   const room = device.alloc(ROOM, "room");
-  device.alloc(end - (memory as unknown as { top: number }).top, "the last bytes");
+  const { address, size } = (room as WasmStorage).block!; // behind it nothing is taken
+  device.alloc(end - address - size, "the last bytes");
   device.free(room); // all that comes lies there
   const bytes = new Uint8Array(memory.memory.buffer);
   const of = (s: Storage): Uint8Array => bytes.subarray((s as WasmStorage).block!.address).subarray(0, s.bytes);
