@@ -13,7 +13,7 @@ import {
 import { bracket, crossoverOf, type Times, timeAt } from "./calibrate/fit.ts";
 import { type Sample, Trial, tensorsOf } from "./calibrate/trial.ts";
 import { type Device, defaultDevice, setDefaultDevice } from "./core/device.ts";
-import { checkNumber, expectOptions, fail, given } from "./core/error.ts";
+import { checkNumber, expectOptions, fail, given, noMore } from "./core/error.ts";
 import { show } from "./core/shape.ts";
 import { Tensor } from "./core/tensor.ts";
 import { note } from "./init.ts";
@@ -63,7 +63,7 @@ export interface CalibrateOptions<R = Tensor> {
 
 type Options<R> = CalibrateOptions<R> & { batches: readonly number[]; batch: number; budget: number };
 
-const OPTIONS = "batches batch loss devices budget cache force onProgress";
+const OPTIONS = "batches batch loss devices budget cache? force? onProgress";
 const BUDGET = 3000;
 /** Steps before a point's figure is there. A point that would take longer than what is left is left out. */
 const STEPS_AT_LEAST = 6;
@@ -80,7 +80,9 @@ export async function calibrate<A extends unknown[], R>(
   model: Module<A, R>,
   sampleInput: Tensor | readonly Tensor[],
   options: CalibrateOptions<R> = {},
+  ...none: []
 ): Promise<Calibration> {
+  noMore("calibrate", none);
   if (!(model instanceof Module)) fail("calibrate", `model ${given(model)}: a module is expected`);
   const inputs = checkInputs(sampleInput);
   const all = checkOptions(options, inputs[0]!.shape[0]!);

@@ -5,15 +5,15 @@
 // The first call of a training step most often stands alone: behind it there are gradients where there were none.
 
 import { type Device, defaultDevice, type Program, type Row, type Storage } from "./core/device.ts";
-import { fail, given, WasmgradError } from "./core/error.ts";
+import { fail, given, noMore, WasmgradError } from "./core/error.ts";
 import { mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { Recording, refuseInCapture } from "./core/recording.ts";
-import { replacing, tensorsIn } from "./core/results.ts";
 import { alive, mixed, Tensor } from "./core/tensor.ts";
 import { changed, noneWatched, Watch } from "./nn/watched.ts";
 import { promised, refusePromise } from "./ops/modes.ts";
+import { replacing, tensorsIn } from "./ops/results.ts";
 import { outsideStorages, sameInputs, sameRows } from "./program/compare.ts";
 
 /** A recorded function: what to run, when it holds, and what it leaves behind. */
@@ -77,7 +77,8 @@ export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
  * function was recorded; `init({ debug: true })` has it recorded again now and then, and names what differs. Errors: a recording
  * that differs from the one before, a value read inside (`data()`, `item()`), inputs that require gradients.
  */
-export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured<A, R> {
+export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: []): Captured<A, R> {
+  noMore("capture", none);
   if (typeof f !== "function") fail("capture", `${given(f)} was given: a function is expected`);
   let variants: Variant[] = [];
   const all = new Set<Taken>();
@@ -182,7 +183,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R): Captured
   };
   const captured = Object.assign(call, {
     stats,
-    dispose() {
+    dispose(...none: []) {
+      noMore("capture", none);
       refuseInCapture("capture", "lets a captured function go: dispose() of it outside");
       for (const v of variants) drop(v);
       stats.programs = 0;

@@ -8,7 +8,7 @@ import {
   type MemoryUse,
   setDefaultDevice,
 } from "./core/device.ts";
-import { expectOptions, fail, given } from "./core/error.ts";
+import { expectOptions, fail, given, noMore } from "./core/error.ts";
 import { count, handToNet } from "./core/lifetime.ts";
 import { isWorkerd } from "./host/node.ts";
 import { part } from "./host/part.ts";
@@ -36,7 +36,7 @@ export interface InitOptions extends WasmOptions {
   fresh?: boolean;
 }
 
-const COMMON = ["device", "fresh", "debug", "deterministic", "maximumMemory"];
+const COMMON = ["device", "fresh?", "debug?", "deterministic?", "maximumMemory"];
 const OWN: Record<string, readonly string[]> = {
   wasm: ["simd", "threads", "wasm", "integrity", "worker"],
   webgpu: ["powerPreference", "gpu"],
@@ -64,7 +64,8 @@ let lazily: Omit<InitOptions, "device"> = {};
  * Makes a device and lets new tensors go to it. Where one lives that was made with the same options, that one is given again,
  * unless `fresh` asks for another. Devices live for as long as somebody holds them or a tensor on them, and until `dispose()`.
  */
-export async function init(options: InitOptions = {}): Promise<Device> {
+export async function init(options: InitOptions = {}, ...none: []): Promise<Device> {
+  noMore("init", none);
   const { device: wanted = "wasm", fresh = false, ...rest } = options ?? {};
   const auto = wanted === "auto";
   if (typeof (wanted as Device | null)?.launch === "function") {
@@ -79,18 +80,18 @@ export async function init(options: InitOptions = {}): Promise<Device> {
   const name = auto ? "wasm" : (wanted as string);
   const key = { ...rest, device: wanted };
   const same = (one: Made): boolean => !fresh && equal(one.options, key);
-  const device = await shared(same, name, auto ? only(rest, OWN.wasm!) : rest, key);
+  const device = await shared(same, name, auto ? without(rest, OWN.webgpu!) : rest, key);
   if (auto) {
-    lazily = only(rest, OWN.webgpu!);
+    lazily = without(rest, OWN.wasm!);
     note(device, await words("auto", []));
   }
   setDefaultDevice(device);
   return device;
 }
 
-/** The options that a device takes. */
-const only = (options: Omit<InitOptions, "device">, own: readonly string[]): Omit<InitOptions, "device"> =>
-  Object.fromEntries(Object.entries(options).filter(([name]) => COMMON.includes(name) || own.includes(name)));
+/** The options but those of another kind of device. */
+const without = (options: Omit<InitOptions, "device">, others: readonly string[]): Omit<InitOptions, "device"> =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => !others.includes(name)));
 
 const plain = (x: unknown): x is Record<string, unknown> => x?.constructor === Object;
 /** Equal by value where they are plain objects or addresses; what is undefined counts as missing. */
@@ -155,7 +156,8 @@ setFinder(async (name) => {
 });
 
 /** What the default device is: build, threads, and why. */
-export function info(device: Device = defaultDevice()): DeviceInfo {
+export function info(device: Device = defaultDevice(), ...none: []): DeviceInfo {
+  noMore("info", none);
   expectDevice("info", device);
   const said = notes.get(device);
   return said === undefined ? device.info : { ...device.info, why: `${device.info.why}; ${said}` };
@@ -170,13 +172,15 @@ export function note(device: Device, text: string): void {
  * Live bytes and storages of a device (the default one), and which ops asked for them: a leak has a name. `tensors` counts
  * the live tensors of all devices.
  */
-export function memory(device: Device = defaultDevice()): MemoryUse & Record<"tensors", number> {
+export function memory(device: Device = defaultDevice(), ...none: []): MemoryUse & Record<"tensors", number> {
+  noMore("memory", none);
   expectDevice("memory", device);
   return { ...device.memory(), tensors: count.tensors };
 }
 
 /** Waits until everything launched so far has run; throws the fault of a kernel. */
-export async function flush(device: Device = defaultDevice()): Promise<void> {
+export async function flush(device: Device = defaultDevice(), ...none: []): Promise<void> {
+  noMore("flush", none);
   expectDevice("flush", device);
   await device.flush();
 }

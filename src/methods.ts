@@ -225,8 +225,8 @@ declare module "./core/tensor.ts" {
   }
 }
 
-function living(x: Tensor): Tensor {
-  alive("contiguous", x);
+function living(x: Tensor, ...none: []): Tensor {
+  alive("contiguous", x, none);
   return contiguous(x);
 }
 
@@ -261,7 +261,7 @@ const named: Record<string, AnyFunction> = {
 };
 
 /** Shapes come as one array or as numbers. */
-const shaped: Record<string, (x: Tensor, shape: readonly number[]) => Tensor> = {
+const shaped: Record<string, (x: Tensor, shape: readonly number[], ...none: []) => Tensor> = {
   ...{ view: ops.view, reshape: ops.reshape, expand: ops.expand, permute: ops.permute },
 };
 
@@ -272,8 +272,8 @@ for (const [name, f] of Object.entries(named)) {
   };
 }
 for (const [name, f] of Object.entries(shaped)) {
-  methods[name] = function (this: Tensor, ...shape: number[] | [readonly number[]]) {
-    return f(this, Array.isArray(shape[0]) ? shape[0] : (shape as number[]));
+  methods[name] = function (this: Tensor, ...shape: number[] | [readonly number[], ...none: []]) {
+    return Array.isArray(shape[0]) ? f(this, ...(shape as [number[]])) : f(this, shape as number[]);
   };
 }
 

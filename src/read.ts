@@ -2,7 +2,7 @@
 
 import type { Device, TypedData } from "./core/device.ts";
 import { DTYPES, type DType } from "./core/dtype.ts";
-import { fail } from "./core/error.ts";
+import { fail, noMore } from "./core/error.ts";
 import { withRoom } from "./core/lifetime.ts";
 import { valuesOf } from "./core/op.ts";
 import { refuseInCapture } from "./core/recording.ts";
@@ -31,7 +31,8 @@ function single(op: string, x: Tensor): void {
 }
 
 /** The values as they are now, in row-major order: a fresh copy. Waits for what was launched before. @internal */
-export function data(x: Tensor): Promise<TypedData> {
+export function data(x: Tensor, ...none: []): Promise<TypedData> {
+  noMore("data", none);
   refuse("data");
   return read(x);
 }
@@ -44,7 +45,8 @@ async function read(x: Tensor): Promise<TypedData> {
 }
 
 /** As `data()`, without a promise, where this thread may wait. @internal */
-export function dataSync(x: Tensor): TypedData {
+export function dataSync(x: Tensor, ...none: []): TypedData {
+  noMore("dataSync", none);
   blocking("dataSync", x);
   const dense = readable("dataSync", x);
   const values = dense.device.readSync(dense, dense.numel, dense.dtype);
@@ -53,7 +55,8 @@ export function dataSync(x: Tensor): TypedData {
 }
 
 /** The value of a tensor of one element. @internal */
-export function item(x: Tensor): Promise<number> {
+export function item(x: Tensor, ...none: []): Promise<number> {
+  noMore("item", none);
   refuse("item");
   return first(x);
 }
@@ -64,7 +67,8 @@ async function first(x: Tensor): Promise<number> {
 }
 
 /** @internal */
-export function itemSync(x: Tensor): number {
+export function itemSync(x: Tensor, ...none: []): number {
+  noMore("itemSync", none);
   single("itemSync", x);
   return dataSync(x)[0]!;
 }
@@ -78,7 +82,8 @@ export function to(x: Tensor, target: DType): Tensor;
 /** @internal */
 export function to(x: Tensor, target: Device | "wasm" | "webgpu"): Promise<Tensor>;
 /** @internal */
-export function to(x: Tensor, target: Device | string): Tensor | Promise<Tensor> {
+export function to(x: Tensor, target: Device | string, ...none: []): Tensor | Promise<Tensor> {
+  noMore("to", none);
   return DTYPES.includes(target as DType) ? toDtype(x, target as DType) : move(x, target);
 }
 

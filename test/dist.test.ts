@@ -16,6 +16,7 @@ const FILES = [
   "capture",
   "captured",
   "captured-host",
+  "surplus",
   "messages-public",
   "memory",
   "memory-loop",

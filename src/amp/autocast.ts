@@ -1,7 +1,7 @@
 // Autocast: inside it products run in float16, and what loses too much there in float32. Core asks before every op.
 
 import { type DType, isFloat } from "../core/dtype.ts";
-import { expectOptions, fail, given } from "../core/error.ts";
+import { expectOptions, fail, given, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { cast } from "../core/op.ts";
 import { recordingNow } from "../core/recording.ts";
@@ -83,9 +83,10 @@ export interface AutocastOptions {
  * their forward. float16 takes a WebGPU device with `shader-f16`: `device.float16` says whether one has it.
  * https://pytorch.org/docs/stable/amp.html#torch.autocast
  */
-export function autocast<T>(f: () => T, options?: AutocastOptions): T {
+export function autocast<T>(f: () => T, options?: AutocastOptions, ...none: []): T {
+  noMore("autocast", none);
   expectFunction("autocast", f);
-  expectOptions("autocast", options, "enabled dtype");
+  expectOptions("autocast", options, "enabled? dtype");
   const { dtype = "float16", enabled = true } = options ?? {};
   if (dtype !== "float16") fail("autocast", `dtype ${given(dtype)}: float16 is expected`);
   const outer = mode.autocast;

@@ -4,7 +4,7 @@
 // back, so a captured step scales too. Other devices, which have no float16, wait for the answer.
 
 import type { Device } from "../core/device.ts";
-import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -93,20 +93,23 @@ export class GradScaler {
   /** Optimizers since the last update. */
   readonly #stages = new Map<Stepping, "unscaled" | "stepped">();
 
-  constructor(options: GradScalerOptions = {}) {
-    expectOptions("GradScaler", options, Object.keys(DEFAULTS).join(" "));
+  constructor(options: GradScalerOptions = {}, ...none: []) {
+    noMore("GradScaler", none);
+    expectOptions("GradScaler", options, `${Object.keys(DEFAULTS).join(" ")}?`);
     this.#options = { ...DEFAULTS, ...options };
     const { enabled: _, ...numbers } = this.#options;
     checked("GradScaler", numbers);
   }
 
   /** False where `enabled: false` was given: losses and steps are left alone. */
-  isEnabled(): boolean {
+  isEnabled(...none: []): boolean {
+    noMore("GradScaler", none);
     return this.#options.enabled;
   }
 
   /** The scale as it is now, read from the device; 1 where the scaler is not enabled. */
-  async getScale(): Promise<number> {
+  async getScale(...none: []): Promise<number> {
+    noMore("GradScaler", none);
     if (!this.isEnabled()) return 1;
     return this.#scale === null ? this.#options.initScale : read(this.#scale);
   }
@@ -115,7 +118,8 @@ export class GradScaler {
   scale(loss: Tensor): Tensor;
   /** The losses times the scale. */
   scale(losses: readonly Tensor[]): Tensor[];
-  scale(loss: Tensor | readonly Tensor[]): Tensor | Tensor[] {
+  scale(loss: Tensor | readonly Tensor[], ...none: []): Tensor | Tensor[] {
+    noMore("GradScaler", none);
     if (!this.isEnabled()) return loss as Tensor;
     if (Array.isArray(loss))
       return loss.map((x) =>
@@ -130,7 +134,8 @@ export class GradScaler {
    * Divides the gradients by the scale, in place, before they are clipped, for example. `step` does it where this was not called.
    * Once between updates: twice is an error.
    */
-  unscale_(optimizer: Stepping): void {
+  unscale_(optimizer: Stepping, ...none: []): void {
+    noMore("GradScaler", none);
     if (!this.isEnabled()) return;
     const stage = this.#stages.get(optimizer);
     if (stage === "unscaled") say("unscale_() twice on an optimizer: once between updates is expected");
@@ -148,7 +153,8 @@ export class GradScaler {
    * `optimizer.step()`, unless an infinity or a NaN is in the gradients. A GPU decides by itself; a device without float16 waits
    * for the answer, and refuses where it may not.
    */
-  step(optimizer: Stepping): void {
+  step(optimizer: Stepping, ...none: []): void {
+    noMore("GradScaler", none);
     if (!this.isEnabled()) {
       optimizer.step();
       return;
@@ -169,7 +175,8 @@ export class GradScaler {
   }
 
   /** Makes the scale of the next step, after `step()`; or puts `newScale`, a positive number, in its place. */
-  update(newScale?: number): void {
+  update(newScale?: number, ...none: []): void {
+    noMore("GradScaler", none);
     if (!this.isEnabled()) return;
     if (newScale !== undefined) {
       checked("GradScaler.update", { scale: newScale });
@@ -208,7 +215,8 @@ export class GradScaler {
   }
 
   /** Numbers of a checkpoint; `{}` where the scaler is not enabled. https://pytorch.org/docs/stable/amp.html#torch.cuda.amp.GradScaler.state_dict */
-  async stateDict(): Promise<GradScalerState | Record<string, never>> {
+  async stateDict(...none: []): Promise<GradScalerState | Record<string, never>> {
+    noMore("GradScaler", none);
     if (!this.isEnabled()) return {};
     const { growthFactor, backoffFactor, growthInterval } = this.#options;
     const tracker = this.#tracker === null ? this.#startTracker : read(this.#tracker);
@@ -217,7 +225,8 @@ export class GradScaler {
   }
 
   /** Takes over what `stateDict()` gave; does nothing where the scaler is not enabled. */
-  loadStateDict(dict: GradScalerState): void {
+  loadStateDict(dict: GradScalerState, ...none: []): void {
+    noMore("GradScaler", none);
     if (!this.isEnabled()) return;
     const { scale, growthFactor, backoffFactor, growthInterval, growthTracker } = dict ?? {};
     checked("GradScaler.loadStateDict", { scale, growthFactor, backoffFactor, growthInterval, growthTracker });

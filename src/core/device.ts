@@ -1,10 +1,9 @@
 // The door behind which a device stands: storages, launches, waits. Core and ops know no device but this interface.
 import type { DType, HostArray } from "./dtype.ts";
-import { fail, given, type WasmgradError } from "./error.ts";
+import { fail, given, noMore, type WasmgradError } from "./error.ts";
 
 /**
- * Memory that tensors share. `holders` counts the live tensors on it; at zero the device takes the block back.
- * @internal
+ * Memory that tensors share. `holders` counts the live tensors on it; at zero the device takes the block back. @internal
  */
 export interface Storage {
   readonly device: Device;
@@ -179,12 +178,14 @@ export function expectDevice(op: string, device: unknown): asserts device is Dev
 }
 
 /** The device that new tensors go to: the latest of `init()` or `setDefaultDevice()`. Throws where there is none yet. */
-export function defaultDevice(): Device {
+export function defaultDevice(...none: []): Device {
+  noMore("defaultDevice", none);
   return current ?? fail("wasmgrad", "no device yet: `await init()` comes first");
 }
 
 /** Lets new tensors go to `device`. Tensors that are there stay where they are. */
-export function setDefaultDevice(device: Device): void {
+export function setDefaultDevice(device: Device, ...none: []): void {
+  noMore("setDefaultDevice", none);
   expectDevice("setDefaultDevice", device);
   current = device;
 }

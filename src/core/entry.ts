@@ -68,8 +68,7 @@ export type Leads = ReadonlyMap<Entry, number> | null;
 /**
  * Every entry that `root` reaches, by falling serial number; where gradients of `wanted` are asked for, of what leads to them.
  * For y = a b (serial 1), z = y + a (serial 2): [z's, y's], and with b wanted the leads are z's by its first input and y's by
- * its second.
- * @internal
+ * its second. @internal
  */
 export function reached(root: Tensor, wanted: ReadonlySet<Tensor> | null): { order: Entry[]; leads: Leads } {
   let order: Entry[] = root.entry === null ? [] : [root.entry];
@@ -114,8 +113,7 @@ function leading(order: readonly Entry[], wanted: ReadonlySet<Tensor>): Map<Entr
 /**
  * Releases what backward consumed on the way to this leaf: the next forward has begun. After `loss.backward()` a prediction can still
  * be read; it goes when the next `model(x)` reads a weight. One list hangs on all leaves that a backward reached, and the
- * first leaf to be read empties it.
- * @internal
+ * first leaf to be read empties it. @internal
  */
 export function releaseSpent(leaf: Leaf, reader: string): void {
   const lists = leaf.spent!;

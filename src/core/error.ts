@@ -41,23 +41,42 @@ const plain = (name: string): string => name.toLowerCase().replace(/_|s$/g, "");
 /** Of a layer, which checks its options when it is made: the function to which it hands itself as those. @internal */
 export const CHECKED = Symbol("checked");
 
+/** Throws unless it is true or false: a number there is most often another argument. @internal */
+export function expectFlag(op: string, name: string, on: unknown): void {
+  if (typeof on !== "boolean") fail(op, `${name} ${given(on)}: true or false is expected`);
+}
+
 /**
- * Throws where options are no object, or have a name that is not among `names`, which blanks part. Nothing given is nothing to check.
- * @internal
+ * Throws where options are no object, or have a name that is not among `names`, which blanks part, or where what is `named?` there is
+ * neither true nor false. Nothing given is nothing to check. @internal
  */
 export function expectOptions(op: string, options: unknown, names: string): void {
   if (options === undefined || (options as { [CHECKED]?: string } | null)?.[CHECKED] === op) return;
-  const known = (): string[] => names.split(" "); // most often nothing is wrong
+  const known = (): string[] => names.replaceAll("?", "").split(" "); // most often nothing is wrong
   if (options?.constructor !== Object && kindOf(options) !== "Object") {
     const value = typeof options === "object" ? "..." : given(options);
     fail(op, `options ${given(options)}: an object is expected, such as { ${known()[0]}: ${value} }`);
   }
   for (const name in options as object) {
     if (` ${names} `.includes(` ${name} `)) continue;
+    if (` ${names} `.includes(` ${name}? `)) {
+      const on = options![name as never];
+      if (on !== undefined) expectFlag(op, name, on);
+      continue;
+    }
     const other = OTHERS[OTHERS.indexOf(plain(name)) + 1];
     const ours = known().find((k) => k === other || plain(k) === plain(name));
     fail(op, `unknown option ${name.slice(0, 40)}${ours ? `, here ${ours}` : ""}: it takes ${known().join(", ")}`);
   }
+}
+
+/** Throws where more was given than is taken: not for the number and the array that `xs.map(f)` and `xs.reduce(f)` add. @internal */
+export function noMore(op: string, none?: readonly unknown[]): void {
+  if (none === undefined || none.length === 0) return;
+  const [more, list] = none;
+  if (more === undefined || (typeof more === "number" && Array.isArray(list))) return;
+  const what = kindOf(more) === "Object" ? `{ ${Object.keys(more as object)} }`.slice(0, 60) : given(more);
+  fail(op, `${what} was given: no argument is expected there`);
 }
 
 const NONNEGATIVE = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY;

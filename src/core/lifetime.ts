@@ -100,8 +100,7 @@ const owned: Tensor[] = [];
 type Judge<T> = (t: Tensor, result: T | null) => boolean;
 
 /**
- * `f(a)` as a scope: what it made is released but for what is to stay, which goes to the scope `around`, if any.
- * @internal
+ * `f(a)` as a scope: what it made is released but for what is to stay, which goes to the scope `around`, if any. @internal
  */
 export function owning<A, T>(f: (a: A) => T, a: A, reason: string, stays: Judge<T>, around = mode.scope): T {
   const { scope } = mode;

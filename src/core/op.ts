@@ -45,8 +45,7 @@ const NOTHING: readonly Tensor[] = [];
 
 /**
  * Keeps for the vjp, which finds them in `entry.saved` in this order: inputs and outputs, which may not be written in between,
- * and temporaries, which are released with the entry. Null stands for what no wanted gradient needs.
- * @internal
+ * and temporaries, which are released with the entry. Null stands for what no wanted gradient needs. @internal
  */
 export function save(...values: readonly (Tensor | null)[]): void {
   saved = values;
@@ -196,7 +195,6 @@ const Cast: Op<DType> = {
 };
 
 /**
- * `x` itself, or its values in the other width of float. Backward brings gradients to the dtype of what they belong to.
- * @internal
+ * `x` itself, or its values in the other width of float. Backward brings gradients to the dtype of what they belong to. @internal
  */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : apply(Cast, [x], dtype));

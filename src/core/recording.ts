@@ -25,8 +25,7 @@ export class Recording {
   readonly looked: { readonly x: Tensor; readonly at: Storage | null }[] = [];
   /** Leaves whose gradient the function read or set, with what was there before. */
   readonly grads = new Map<Tensor, Touched>();
-  /** Gradients that the function has seen. */
-  readonly #shown = new Set<Tensor>();
+  readonly #shown = new Set<Tensor>(); // gradients that the function has seen
   readonly #seen = new Set<Tensor>();
   /** Versions of outside storages: rows that never run have not written. */
   readonly #versions = new Map<Storage, number>();

@@ -7,7 +7,7 @@
 import { accumulate, addUp } from "./accumulate.ts";
 import { isFloat } from "./dtype.ts";
 import { consume, type Entry, type Leads, reached } from "./entry.ts";
-import { expectOptions, fail, given, kindOf } from "./error.ts";
+import { expectOptions, fail, given, kindOf, noMore } from "./error.ts";
 import { mode, owning } from "./lifetime.ts";
 import { alias, empty } from "./make.ts";
 import { apply, cast, contiguous, current, launch, NO_GRADS, type Op } from "./op.ts";
@@ -31,7 +31,9 @@ export function backward(
   root: Tensor,
   gradient: Tensor | BackwardOptions | null = null,
   options?: BackwardOptions,
+  ...none: []
 ): void {
+  noMore("backward", none);
   let own = options;
   let g = gradient as Tensor | null;
   if (own === undefined && g !== null && kindOf(g) === "Object") [g, own] = [null, gradient as BackwardOptions];
@@ -47,7 +49,7 @@ export function backward(
     device.under = under;
   }
 }
-const NAMES = "retainGraph createGraph";
+const NAMES = "retainGraph? createGraph?";
 const NAMES_OF_GRAD = `gradient ${NAMES}`;
 const NONE: GradOptions = {};
 
@@ -66,7 +68,9 @@ export function grad(
   root: Tensor | readonly [Tensor],
   inputs: Tensor | readonly Tensor[],
   options: GradOptions = NONE,
+  ...none: []
 ): (Tensor | null)[] {
+  noMore("grad", none);
   expectOptions("grad", options, NAMES_OF_GRAD);
   const list: readonly Tensor[] = inputs instanceof Tensor ? [inputs] : (inputs as readonly Tensor[]);
   if (!Array.isArray(list)) fail("grad", `inputs ${given(inputs)}: an array of tensors is expected`);

@@ -5,7 +5,7 @@
 import type { Device, Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import type { Entry } from "./entry.ts";
-import { fail, given } from "./error.ts";
+import { expectFlag, fail, given, noMore } from "./error.ts";
 import { faultOf } from "./fault.ts";
 import { denseStrides, isTurned, type Strides } from "./layout.ts";
 import { born, count, gone, type Hold, mode, unhold, watch } from "./lifetime.ts";
@@ -135,6 +135,7 @@ export abstract class Tensor {
   }
 
   set requiresGrad(on: boolean) {
+    expectFlag("requiresGrad", "value", on);
     if (on && !isFloat(this.dtype))
       fail("requiresGrad", `${show(this.shape)} of ${this.dtype}: only floats can require gradients`);
     if (this.entry !== null && !on)
@@ -219,7 +220,8 @@ export abstract class Tensor {
    * Releases the memory now instead of at the next collection; views of it keep the bytes. Whoever uses the tensor afterwards
    * gets an error.
    */
-  dispose(): void {
+  dispose(...none: []): void {
+    noMore("dispose", none);
     this.release("dispose()");
   }
 
@@ -229,13 +231,15 @@ export abstract class Tensor {
   }
 
   /** Keeps the value readable until `dispose()` or collection: steps and scopes leave it alone. Returns the tensor. */
-  keep(): this {
+  keep(...none: []): this {
+    noMore("keep", none);
     this.kept = true;
     return this;
   }
 
   /** Sets `requiresGrad` (true by default) and returns the tensor. */
-  requiresGrad_(on = true): this {
+  requiresGrad_(on = true, ...none: []): this {
+    noMore("requiresGrad_", none);
     this.requiresGrad = on;
     return this;
   }
@@ -246,8 +250,9 @@ export abstract class Tensor {
   }
 }
 
-/** Throws when `x` was released, or is no tensor. @internal */
-export function alive(op: string, x: Tensor): void {
+/** Throws when `x` was released, or is no tensor, or where more was given than `op` takes. @internal */
+export function alive(op: string, x: Tensor, none?: readonly unknown[]): void {
+  noMore(op, none);
   if (x?.gone === null) return;
   if (!(x instanceof Tensor)) fail(op, `${given(x)} was given: a tensor is expected`);
   const cure = /clone\(\)|return it/.test(x.gone) ? "" : "; keep() or clone() would have kept it";
@@ -256,8 +261,13 @@ export function alive(op: string, x: Tensor): void {
 
 /** @internal */
 export function mixed(op: string, a: Tensor, b: Tensor): never {
-  const [x, y] = [a, b].map((t) => `${show(t.shape)} on ${t.device.type}`);
-  return fail(op, `${x} and ${y}: the devices must be the same, move one with to(device)`);
+  const [x, y] = [a, b].map(
+    (t) => `${show(t.shape)} on ${t !== a && a.device.type === b.device.type ? "another " : ""}`,
+  );
+  return fail(
+    op,
+    `${x}${a.device.type} and ${y}${b.device.type}: the devices must be the same, move one with to(device)`,
+  );
 }
 
 /** The last two dims are swapped, everything else is dense. @internal */

@@ -1,7 +1,7 @@
 // Samples by number. A dataset writes the samples that it is asked for, one after another, into plain arrays; the loader
 // makes tensors of them.
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
-import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
@@ -101,7 +101,8 @@ export class TensorDataset<const S extends readonly Source[]> implements Dataset
   }
 
   /** Writes the samples `indices` into `out`, an array a source; a promise while a tensor's values are on their way. */
-  gather(indices: Int32Array, out: readonly HostArray[]): void | Promise<void> {
+  gather(indices: Int32Array, out: readonly HostArray[], ...none: []): void | Promise<void> {
+    noMore(NAME, none);
     if (
       kindOf(indices) !== "Int32Array" ||
       !Array.isArray(out) ||

@@ -1,6 +1,6 @@
 // IDX, the format of the MNIST files: two zero bytes, a type byte, the number of dimensions, their sizes as big-endian
 // 32-bit words, then the values, the last dimension fastest. Read here: unsigned bytes (type 0x08).
-import { expectOptions, fail, WasmgradError } from "../core/error.ts";
+import { expectOptions, fail, noMore, WasmgradError } from "../core/error.ts";
 import { numel, show } from "../core/shape.ts";
 import { asBytes, describeKind } from "../host/kinds.ts";
 
@@ -37,7 +37,8 @@ const UNPACK = 'new Response(new Blob([bytes]).stream().pipeThrough(new Decompre
  * Parses an IDX file of unsigned bytes, unpacked: an ArrayBuffer or a view of one. The data is a view into it. Throws when magic number,
  * dims or length are not what they should be.
  */
-export function parseIdx(file: ArrayBufferLike | ArrayBufferView, options: IdxOptions = {}): Idx {
+export function parseIdx(file: ArrayBufferLike | ArrayBufferView, options: IdxOptions = {}, ...none: []): Idx {
+  noMore("parseIdx", none);
   expectOptions("parseIdx", options, "name dims items");
   const { name = "IDX", dims, items = "items" } = options;
   const refuse = (what: string): never => {
@@ -84,7 +85,8 @@ function describe(shape: readonly number[], items: string): string {
 }
 
 /** The bytes of an IDX file with these values of `shape`, from 1 to 4 dims. */
-export function formatIdx(data: Uint8Array, shape: readonly number[]): Uint8Array {
+export function formatIdx(data: Uint8Array, shape: readonly number[], ...none: []): Uint8Array {
+  noMore("formatIdx", none);
   const op = "formatIdx";
   const given = asBytes(data);
   if (given === null || given.length !== data.length) fail(op, `${describeKind(data)}: a Uint8Array is expected`);

@@ -4,12 +4,12 @@
 // launched, gathers k+1 into the other set of arrays, and makes tensors of k. Batches belong to the loader: asking for the
 // next releases the one before, in program order; `keep()` or `clone()` keeps one.
 import { type Device, defaultDevice, expectDevice } from "../core/device.ts";
-import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { withRoom } from "../core/lifetime.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fromData } from "../ops/data.ts";
-import { expectFlag } from "../ops/expect.ts";
+
 import { type Dataset, type HostArray, hostArray } from "./dataset.ts";
 import { Random } from "./random.ts";
 
@@ -57,14 +57,13 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
   /** @internal */
   private readonly device: Device | undefined;
 
-  constructor(dataset: Dataset<B>, options: LoaderOptions = {}) {
-    expectOptions(NAME, options, "batchSize shuffle dropLast seed device");
+  constructor(dataset: Dataset<B>, options: LoaderOptions = {}, ...none: []) {
+    noMore(NAME, none);
+    expectOptions(NAME, options, "batchSize shuffle? dropLast? seed device");
     const { batchSize = 1, shuffle = false, dropLast = false, seed = 0, device } = options;
     checkNumber(NAME, "batchSize", batchSize, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");
     checkNumber(NAME, "seed", seed, (v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0");
     if (typeof dataset?.gather !== "function") fail(NAME, `${given(dataset)} without gather(): a Dataset is expected`);
-    expectFlag(NAME, "shuffle", shuffle);
-    expectFlag(NAME, "dropLast", dropLast);
     if (device !== undefined) expectDevice(NAME, device);
     this.dataset = dataset;
     this.batchSize = batchSize;
@@ -81,7 +80,8 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
   }
 
   /** Numbers of the samples in the order that an epoch has. */
-  order(epoch: number): Int32Array {
+  order(epoch: number, ...none: []): Int32Array {
+    noMore(NAME, none);
     const order = new Int32Array(this.dataset.length);
     for (let i = 0; i < order.length; i++) order[i] = i;
     if (this.shuffle) new Random(this.seed, epoch).shuffle(order);

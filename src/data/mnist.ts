@@ -2,7 +2,7 @@
 //
 // Files are looked for in `dir`, else in the folder that MNIST_DIR names, else in the cache folder, else downloaded from
 // the first mirror that gives the right bytes. Every length is checked against the header, every content against its hash.
-import { expectOptions, fail, WasmgradError } from "../core/error.ts";
+import { expectOptions, fail, noMore, WasmgradError } from "../core/error.ts";
 import { download, type Progress } from "../host/fetch.ts";
 import {
   cacheFolder,
@@ -101,7 +101,7 @@ const HASHES: Hashes = {
 /** More than any of the files, packed or not: a mirror that sends more is not one. */
 const LIMIT = 64 << 20;
 
-const OPTIONS = "train dir cacheDir mirrors download verify stallSeconds onProgress onWarning";
+const OPTIONS = "train? dir cacheDir mirrors download? verify? stallSeconds onProgress onWarning";
 
 /**
  * MNIST: 28x28 images of handwritten digits with their labels, 60,000 to train on and 10,000 to test with. Files are looked for in
@@ -116,11 +116,12 @@ export const MNIST = {
    * The images and their labels, as bytes. Every file is held to its SHA-256. Throws `UnavailableError` where there is no file and
    * no network.
    */
-  load: (options: MnistOptions = {}): Promise<Images> => load(options, HASHES),
+  load: (options: MnistOptions = {}, ...none: []): Promise<Images> => load(options, HASHES, none),
 };
 
 /** `MNIST.load`, with the hashes that the files must have: tests have small files of their own. @internal */
-export async function load(options: MnistOptions, hashes: Hashes): Promise<Images> {
+export async function load(options: MnistOptions, hashes: Hashes, none?: readonly []): Promise<Images> {
+  noMore("MNIST.load", none);
   expectOptions("MNIST.load", options, OPTIONS);
   const part = (options.train ?? true) ? "train" : "t10k";
   const images = await find({ file: `${part}-images-idx3-ubyte`, dims: 3, items: "images", hashes }, options);

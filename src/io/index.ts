@@ -1,6 +1,7 @@
 // Tensors to files and back. Files and their format are loaded when they are first needed.
 
 import type { Device } from "../core/device.ts";
+import { noMore } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { alive, Tensor } from "../core/tensor.ts";
@@ -17,7 +18,9 @@ const parts = (op: string) => part(op, () => import("./parts.ts"));
 export async function saveSafetensors(
   tensors: Readonly<Record<string, Tensor | HostTensor>>,
   metadata: Readonly<Record<string, string>> = {},
+  ...none: []
 ): Promise<Uint8Array> {
+  noMore("saveSafetensors", none);
   return encoded("saveSafetensors", tensors, metadata);
 }
 
@@ -54,7 +57,9 @@ export async function save(
       },
   tensors: Readonly<Record<string, Tensor | HostTensor>>,
   metadata: Readonly<Record<string, string>> = {},
+  ...none: []
 ): Promise<void> {
+  noMore("save", none);
   const values = encoded("save", tensors, metadata);
   values.catch(() => {}); // told below, behind what is said of the file
   const { pathFor, writeFile } = await parts("save");
@@ -87,6 +92,8 @@ export async function load(
     /** Type of the floats: float32 by default, float16 where the device stores it. Integers and bools stay what they are. */
     dtype?: "float32" | "float16";
   } = {},
+  ...none: []
 ): Promise<Record<string, Tensor>> {
+  noMore("load", none);
   return (await parts("load")).loaded(file, options);
 }

@@ -10,8 +10,8 @@ export class ReLU extends Module {
   /** @internal */
   static override readonly name: string = "ReLU";
   /** `x` of any shape to the same shape. */
-  forward(x: Tensor): Tensor {
-    return relu(x);
+  forward(x: Tensor, ...none: []): Tensor {
+    return relu(x, ...none);
   }
 }
 
@@ -20,8 +20,8 @@ export class Sigmoid extends Module {
   /** @internal */
   static override readonly name: string = "Sigmoid";
   /** `x` of any shape to the same shape, with values in [0, 1]. */
-  forward(x: Tensor): Tensor {
-    return sigmoid(x);
+  forward(x: Tensor, ...none: []): Tensor {
+    return sigmoid(x, ...none);
   }
 }
 
@@ -30,8 +30,8 @@ export class Tanh extends Module {
   /** @internal */
   static override readonly name: string = "Tanh";
   /** `x` of any shape to the same shape, with values in [-1, 1]. */
-  forward(x: Tensor): Tensor {
-    return tanh(x);
+  forward(x: Tensor, ...none: []): Tensor {
+    return tanh(x, ...none);
   }
 }
 
@@ -48,8 +48,8 @@ export class Softmax extends Module {
   }
 
   /** `x` of any shape to the same shape; along `dim` the values add up to 1. */
-  forward(x: Tensor): Tensor {
-    return softmax(x, used(this).dim);
+  forward(x: Tensor, ...none: []): Tensor {
+    return softmax(x, used(this).dim, ...none);
   }
 
   /** @internal */
@@ -71,8 +71,8 @@ export class LogSoftmax extends Module {
   }
 
   /** `x` of any shape to the same shape. */
-  forward(x: Tensor): Tensor {
-    return logSoftmax(x, used(this).dim);
+  forward(x: Tensor, ...none: []): Tensor {
+    return logSoftmax(x, used(this).dim, ...none);
   }
 
   /** @internal */

@@ -1,5 +1,5 @@
 // Initialisers: they fill a tensor in place, unrecorded, and return it. https://pytorch.org/docs/stable/nn.init.html
-import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { normal_ as drawNormal, uniform_ as drawUniform, fill_ } from "../ops/index.ts";
@@ -34,36 +34,47 @@ export interface KaimingOptions {
 }
 
 /** Fills with numbers drawn uniformly from [a, b), 0 and 1 by default. */
-export function uniform_(x: Tensor, a = 0, b = 1): Tensor {
+export function uniform_(x: Tensor, a = 0, b = 1, ...none: []): Tensor {
+  noMore("uniform_", none);
   return noGrad(() => drawUniform(x, a, b));
 }
 
 /** Fills with normal numbers, of mean 0 and standard deviation 1 by default. */
-export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
+export function normal_(x: Tensor, mean = 0, std = 1, ...none: []): Tensor {
+  noMore("normal_", none);
   return noGrad(() => drawNormal(x, mean, std));
 }
 
 /** Fills with `value`. */
-export function constant_(x: Tensor, value: number): Tensor {
+export function constant_(x: Tensor, value: number, ...none: []): Tensor {
+  noMore("constant_", none);
   return noGrad(() => fill_(x, value));
 }
 
 /** Fills with 0. */
-export const zeros_ = (x: Tensor): Tensor => constant_(x, 0);
+export function zeros_(x: Tensor, ...none: []): Tensor {
+  noMore("zeros_", none);
+  return constant_(x, 0);
+}
 /** Fills with 1. */
-export const ones_ = (x: Tensor): Tensor => constant_(x, 1);
+export function ones_(x: Tensor, ...none: []): Tensor {
+  noMore("ones_", none);
+  return constant_(x, 1);
+}
 
 /**
  * Fills a weight `[out, in, ...]` from U(-b, b), b = gain sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio 2010). Fans are the sizes
  * of the first two dims (out, in) times those of the others.
  */
-export function xavierUniform_(x: Tensor, options?: XavierOptions): Tensor {
+export function xavierUniform_(x: Tensor, options?: XavierOptions, ...none: []): Tensor {
+  noMore("xavierUniform_", none);
   const bound = xavier("xavierUniform_", x, 6, options);
   return uniform_(x, -bound, bound);
 }
 
 /** Fills a weight `[out, in, ...]` from N(0, s²), s = gain sqrt(2 / (fanIn + fanOut)). */
-export function xavierNormal_(x: Tensor, options?: XavierOptions): Tensor {
+export function xavierNormal_(x: Tensor, options?: XavierOptions, ...none: []): Tensor {
+  noMore("xavierNormal_", none);
   return normal_(x, 0, xavier("xavierNormal_", x, 2, options));
 }
 
@@ -76,13 +87,15 @@ function xavier(op: string, x: Tensor, by: number, options?: XavierOptions): num
 }
 
 /** Fills a weight `[out, in, ...]` from U(-b, b), b = gain sqrt(3 / fan) (He et al. 2015), with the gain of `calculateGain`. */
-export function kaimingUniform_(x: Tensor, options?: KaimingOptions): Tensor {
+export function kaimingUniform_(x: Tensor, options?: KaimingOptions, ...none: []): Tensor {
+  noMore("kaimingUniform_", none);
   const bound = Math.sqrt(3) * kaimingStd("kaimingUniform_", x, options);
   return uniform_(x, -bound, bound);
 }
 
 /** Fills a weight `[out, in, ...]` from N(0, s²), s = gain / sqrt(fan), with the gain of `calculateGain`. */
-export function kaimingNormal_(x: Tensor, options?: KaimingOptions): Tensor {
+export function kaimingNormal_(x: Tensor, options?: KaimingOptions, ...none: []): Tensor {
+  noMore("kaimingNormal_", none);
   return normal_(x, 0, kaimingStd("kaimingNormal_", x, options));
 }
 
@@ -96,7 +109,8 @@ function kaimingStd(op: string, x: Tensor, options?: KaimingOptions): number {
 }
 
 /** The recommended factor for a nonlinearity; `param` is the slope of leakyRelu, 0.01 by default. */
-export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number {
+export function calculateGain(nonlinearity: Nonlinearity, param = 0.01, ...none: []): number {
+  noMore("calculateGain", none);
   checkNumber("calculateGain", "param", param, Number.isFinite, "a finite number");
   switch (nonlinearity) {
     case "linear":

@@ -1,7 +1,7 @@
 // Layers with weights, and what shapes: thin objects over the ops.
 // Static names: printing must not depend on what a bundler does to class names.
 import type { Device } from "../core/device.ts";
-import { CHECKED, checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { CHECKED, checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Pair } from "../ops/conv.ts";
 import { conv2d, dropout, flatten, layerNorm, linear } from "../ops/index.ts";
@@ -32,9 +32,9 @@ export class Linear extends Module {
   /** `[outFeatures]`, or null with `bias: false`. */
   bias: Parameter | null;
 
-  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
-    super();
-    expectOptions("Linear", options, "bias device");
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}, ...none: []) {
+    super(...none);
+    expectOptions("Linear", options, "bias? device");
     positive("Linear", "inFeatures", inFeatures);
     positive("Linear", "outFeatures", outFeatures);
     const fill = layerDefault(inFeatures);
@@ -53,8 +53,8 @@ export class Linear extends Module {
   }
 
   /** `[..., inFeatures]` to `[..., outFeatures]`. */
-  forward(x: Tensor): Tensor {
-    return linear(x, this.weight, this.bias);
+  forward(x: Tensor, ...none: []): Tensor {
+    return linear(x, this.weight, this.bias, ...none);
   }
 
   /** @internal */
@@ -103,9 +103,9 @@ export class Conv2d extends Module {
   /** `[outChannels]`, or null with `bias: false`. */
   bias: Parameter | null;
 
-  constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
-    super();
-    expectOptions("Conv2d", options, "stride padding dilation groups bias device");
+  constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}, ...none: []) {
+    super(...none);
+    expectOptions("Conv2d", options, "stride padding dilation groups bias? device");
     positive("Conv2d", "inChannels", inChannels);
     positive("Conv2d", "outChannels", outChannels);
     const [kh, kw] = both(pairOf("Conv2d", "kernelSize", kernelSize, 1));
@@ -139,8 +139,8 @@ export class Conv2d extends Module {
   }
 
   /** `[n, inChannels, h, w]` to `[n, outChannels, oh, ow]`. */
-  forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, this.bias, this);
+  forward(x: Tensor, ...none: []): Tensor {
+    return conv2d(x, this.weight, this.bias, this, ...none);
   }
 
   /** @internal */
@@ -186,9 +186,9 @@ export class LayerNorm extends Module {
   /** `normalizedShape`, zeros at first; null with `elementwiseAffine: false` or `bias: false`. */
   bias: Parameter | null;
 
-  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
-    super();
-    expectOptions("LayerNorm", options, "eps elementwiseAffine bias device");
+  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}, ...none: []) {
+    super(...none);
+    expectOptions("LayerNorm", options, "eps elementwiseAffine? bias? device");
     const sizes = Array.isArray(normalizedShape) ? [...normalizedShape] : [normalizedShape];
     if (sizes.length === 0) fail("LayerNorm", "normalizedShape []: at least one size is expected");
     for (const n of sizes) positive("LayerNorm", "normalizedShape", n);
@@ -201,8 +201,8 @@ export class LayerNorm extends Module {
   }
 
   /** `[..., ...normalizedShape]` to the same shape. */
-  forward(x: Tensor): Tensor {
-    return layerNorm(x, this.normalizedShape, this.weight, this.bias, this);
+  forward(x: Tensor, ...none: []): Tensor {
+    return layerNorm(x, this.normalizedShape, this.weight, this.bias, this, ...none);
   }
 
   /** @internal */
@@ -230,8 +230,8 @@ export class Dropout extends Module {
   }
 
   /** `x` of any shape to the same shape; itself under `eval()`. */
-  forward(x: Tensor): Tensor {
-    return dropout(x, used(this).p, this.training);
+  forward(x: Tensor, ...none: []): Tensor {
+    return dropout(x, used(this).p, this.training, ...none);
   }
 
   /** @internal */
@@ -260,16 +260,16 @@ export class Flatten extends Module {
   /** The last dim to join. */
   readonly endDim: number;
 
-  constructor(options: FlattenOptions = {}) {
-    super();
+  constructor(options: FlattenOptions = {}, ...none: []) {
+    super(...none);
     expectOptions("Flatten", options, "startDim endDim");
     this.startDim = integer("Flatten", "startDim", options.startDim ?? 1);
     this.endDim = integer("Flatten", "endDim", options.endDim ?? -1);
   }
 
   /** `[n, c, h, w]` to `[n, c h w]` by default. */
-  forward(x: Tensor): Tensor {
-    return flatten(x, used(this).startDim, this.endDim);
+  forward(x: Tensor, ...none: []): Tensor {
+    return flatten(x, used(this).startDim, this.endDim, ...none);
   }
 
   /** @internal */
@@ -283,7 +283,8 @@ export class Identity extends Module {
   /** @internal */
   static override readonly name: string = "Identity";
   /** `x` itself. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...none: []): Tensor {
+    noMore("Identity", none);
     return x;
   }
 }
@@ -307,7 +308,8 @@ export class Sequential extends Module {
   }
 
   /** Adds a module at the end; returns this one. */
-  append(module: Stage): this {
+  append(module: Stage, ...none: []): this {
+    noMore("Sequential", none);
     const count = this.length;
     if (!(module instanceof Module)) fail("Sequential", `item ${count} is ${given(module)}: a module is expected`);
     this[count] = module;
@@ -322,7 +324,8 @@ export class Sequential extends Module {
   }
 
   /** The module at `index`; negative ones count from the end. */
-  at(index: number): AnyModule | undefined {
+  at(index: number, ...none: []): AnyModule | undefined {
+    noMore("Sequential", none);
     integer("Sequential", "index", index);
     return this[index < 0 ? this.length + index : index];
   }
@@ -333,7 +336,8 @@ export class Sequential extends Module {
   }
 
   /** `x` through all modules, the first one first; `x` itself where there are none. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...none: []): Tensor {
+    noMore("Sequential", none);
     let y = x;
     used(this);
     for (let i = 0; this[i] !== undefined; i++) y = this[i]!.forward(y);

@@ -24,8 +24,8 @@ abstract class Loss extends Module<[Tensor, Tensor]> {
   readonly reduction: Reduction;
 
   /** @internal */
-  constructor(layer: string, options: LossOptions, names = "") {
-    super();
+  constructor(layer: string, options: LossOptions, names: string, none: []) {
+    super(...none);
     expectOptions(layer, options, `reduction${names}`);
     this.reduction = oneOf(layer, "reduction", options.reduction ?? "mean", REDUCTIONS);
   }
@@ -54,16 +54,16 @@ export class CrossEntropyLoss extends Loss {
   /** A weight for each class, `[classes]`, or null: a buffer. */
   declare weight: Tensor | null;
 
-  constructor(options: CrossEntropyLossOptions = {}) {
-    super("CrossEntropyLoss", options, " weight ignoreIndex labelSmoothing");
+  constructor(options: CrossEntropyLossOptions = {}, ...none: []) {
+    super("CrossEntropyLoss", options, " weight ignoreIndex labelSmoothing", none);
     this.ignoreIndex = integer("CrossEntropyLoss", "ignoreIndex", options.ignoreIndex ?? -100);
     this.labelSmoothing = fraction("CrossEntropyLoss", "labelSmoothing", options.labelSmoothing ?? 0);
     this.registerBuffer("weight", options.weight ?? null);
   }
 
   /** Logits `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
-  forward(input: Tensor, target: Tensor): Tensor {
-    return crossEntropy(input, target, used(this));
+  forward(input: Tensor, target: Tensor, ...none: []): Tensor {
+    return crossEntropy(input, target, used(this), ...none);
   }
 }
 
@@ -81,15 +81,15 @@ export class NLLLoss extends Loss {
   /** A weight for each class, `[classes]`, or null: a buffer. */
   declare weight: Tensor | null;
 
-  constructor(options: ClassLossOptions = {}) {
-    super("NLLLoss", options, " weight ignoreIndex");
+  constructor(options: ClassLossOptions = {}, ...none: []) {
+    super("NLLLoss", options, " weight ignoreIndex", none);
     this.ignoreIndex = integer("NLLLoss", "ignoreIndex", options.ignoreIndex ?? -100);
     this.registerBuffer("weight", options.weight ?? null);
   }
 
   /** Log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
-  forward(input: Tensor, target: Tensor): Tensor {
-    return nllLoss(input, target, used(this));
+  forward(input: Tensor, target: Tensor, ...none: []): Tensor {
+    return nllLoss(input, target, used(this), ...none);
   }
 }
 
@@ -99,13 +99,13 @@ export class MSELoss extends Loss {
   static override readonly name: string = "MSELoss";
   /** @internal */
   readonly [CHECKED] = "mseLoss";
-  constructor(options: LossOptions = {}) {
-    super("MSELoss", options);
+  constructor(options: LossOptions = {}, ...none: []) {
+    super("MSELoss", options, "", none);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
-  forward(input: Tensor, target: Tensor): Tensor {
-    return mseLoss(input, target, used(this));
+  forward(input: Tensor, target: Tensor, ...none: []): Tensor {
+    return mseLoss(input, target, used(this), ...none);
   }
 }
 
@@ -127,13 +127,13 @@ export class BCELoss extends Loss {
   /** A factor for each element's loss, or null: a buffer. */
   declare weight: Tensor | null;
 
-  constructor(options: BCELossOptions = {}) {
-    super("BCELoss", options, " weight");
+  constructor(options: BCELossOptions = {}, ...none: []) {
+    super("BCELoss", options, " weight", none);
     this.registerBuffer("weight", options.weight ?? null);
   }
 
   /** Probabilities and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
-  forward(input: Tensor, target: Tensor): Tensor {
-    return binaryCrossEntropy(input, target, used(this));
+  forward(input: Tensor, target: Tensor, ...none: []): Tensor {
+    return binaryCrossEntropy(input, target, used(this), ...none);
   }
 }

@@ -2,7 +2,7 @@
 // there is no registration: parameters, modules, and arrays of both count, in order of definition.
 
 import type { Device } from "../core/device.ts";
-import { expectOptions, fail, given, kindOf, WasmgradError } from "../core/error.ts";
+import { expectFlag, expectOptions, fail, given, kindOf, noMore, WasmgradError } from "../core/error.ts";
 import { alias } from "../core/make.ts";
 import { guard } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
@@ -37,8 +37,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
 
   /** Takes nothing: what a layer without a constructor is given comes here, such as PyTorch's `inplace`. */
   constructor(...none: []) {
-    if (none.length > 0)
-      fail(this.typeName(), `${given((none as unknown[])[0])} was given: no argument is expected there`);
+    noMore(this.typeName(), none);
     noteModule(this);
   }
 
@@ -51,48 +50,57 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   }
 
   set training(on: boolean) {
+    expectFlag(this.typeName(), "training", on);
     this.#training = on;
   }
 
   /** Parameters of this module and all below; one that is shared is listed once. */
-  parameters(): Parameter[] {
+  parameters(...none: []): Parameter[] {
+    noMore("parameters", none);
     return this.namedParameters().map(([, p]) => p);
   }
 
   /** Parameters with their keys, such as `0.weight`, each once. */
-  namedParameters(): [string, Parameter][] {
-    return unique(this.namedNodes().flatMap(([path, node]) => prefixed(path, node.parameters)));
+  namedParameters(...none: []): [string, Parameter][] {
+    noMore("namedParameters", none);
+    return unique(this.#namedNodes().flatMap(([path, node]) => prefixed(path, node.parameters)));
   }
 
   /** Buffers of this module and all below. */
-  buffers(): Tensor[] {
+  buffers(...none: []): Tensor[] {
+    noMore("buffers", none);
     return this.namedBuffers().map(([, b]) => b);
   }
 
   /** Buffers with their keys, each once. */
-  namedBuffers(): [string, Tensor][] {
-    return unique(this.namedNodes().flatMap(([path, node]) => prefixed(path, node.buffers)));
+  namedBuffers(...none: []): [string, Tensor][] {
+    noMore("namedBuffers", none);
+    return unique(this.#namedNodes().flatMap(([path, node]) => prefixed(path, node.buffers)));
   }
 
   /** This module and all below, each once. */
-  modules(): AnyModule[] {
+  modules(...none: []): AnyModule[] {
+    noMore("modules", none);
     return this.namedModules().map(([, m]) => m);
   }
 
   /** This module (with the key "") and all below, each once. */
-  namedModules(): [string, AnyModule][] {
-    return this.namedNodes()
+  namedModules(...none: []): [string, AnyModule][] {
+    noMore("namedModules", none);
+    return this.#namedNodes()
       .filter((entry): entry is [string, Node, AnyModule] => entry[2] instanceof Module)
       .map(([path, , m]) => [path, m]);
   }
 
   /** Modules one level below, each once; those of an array property count. */
-  children(): AnyModule[] {
+  children(...none: []): AnyModule[] {
+    noMore("children", none);
     return this.namedChildren().map(([, m]) => m);
   }
 
   /** Modules one level below with their names, each once; those of an array property are `layers.0` and so on. */
-  namedChildren(): [string, AnyModule][] {
+  namedChildren(...none: []): [string, AnyModule][] {
+    noMore("namedChildren", none);
     const list = (path: string, node: Node): [string, AnyModule][] =>
       node.children.flatMap(([key, child]) => {
         const name = join(path, key);
@@ -112,8 +120,10 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
       /** Whether it is part of the state dict; true by default. */
       persistent?: boolean;
     } = {},
+    ...none: []
   ): void {
-    expectOptions("registerBuffer", options, "persistent");
+    noMore("registerBuffer", none);
+    expectOptions("registerBuffer", options, "persistent?");
     const own = this as unknown as Record<string, unknown>;
     if (typeof name !== "string" || name === "" || name.includes("."))
       fail("registerBuffer", `name ${given(name)}: a name without dots is expected`);
@@ -132,19 +142,22 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   }
 
   /** Sets the training flag (true by default) of this module and all below, which dropout reads. Returns this module. */
-  train(on = true): this {
+  train(on = true, ...none: []): this {
+    noMore("train", none);
     if (typeof on !== "boolean") fail("train", `${given(on)}: the training mode is a boolean`);
     for (const m of this.modules()) m.training = on;
     return this;
   }
 
   /** Clears the training flag of this module and all below. Returns this module. */
-  eval(): this {
+  eval(...none: []): this {
+    noMore("eval", none);
     return this.train(false);
   }
 
   /** Calls `f` for all modules below and then this one, which it returns. */
-  apply(f: (module: AnyModule) => void): this {
+  apply(f: (module: AnyModule) => void, ...none: []): this {
+    noMore("apply", none);
     expectFunction("apply", f);
     for (const child of this.children()) child.apply(f);
     f(this);
@@ -152,13 +165,15 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   }
 
   /** Thaws (true, by default) or freezes the parameters of this module and all below. Returns this module. */
-  requiresGrad_(on = true): this {
+  requiresGrad_(on = true, ...none: []): this {
+    noMore("requiresGrad_", none);
     for (const p of this.parameters()) p.requiresGrad = on;
     return this;
   }
 
   /** Drops the gradients of all parameters: they become null. */
-  zeroGrad(): void {
+  zeroGrad(...none: []): void {
+    noMore("zeroGrad", none);
     for (const p of this.parameters()) p.grad = null;
   }
 
@@ -166,8 +181,9 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
    * Parameters and persistent buffers by key, sharing storage with the module; a shared one stands under each key.
    * https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict
    */
-  stateDict(): StateDict {
-    return Object.fromEntries(this.namedState().map(([key, x]) => [key, alias(x)]));
+  stateDict(...none: []): StateDict {
+    noMore("stateDict", none);
+    return Object.fromEntries(this.#namedState().map(([key, x]) => [key, alias(x)]));
   }
 
   /**
@@ -182,16 +198,18 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
       /** False: keys may be missing or too many; true by default. */
       strict?: boolean;
     } = {},
+    ...none: []
   ): {
     /** Keys of the module that `dict` does not have. */
     missingKeys: string[];
     /** Keys of `dict` that the module does not have. */
     unexpectedKeys: string[];
   } {
-    expectOptions("loadStateDict", options, "strict");
+    noMore("loadStateDict", none);
+    expectOptions("loadStateDict", options, "strict?");
     if (kindOf(dict) !== "Object")
       fail("loadStateDict", `${given(dict)} was given: a state dict is expected, as await load() gives`);
-    const state = this.namedState();
+    const state = this.#namedState();
     const keys = new Set(state.map(([key]) => key));
     const missingKeys = [...keys].filter((key) => !Object.hasOwn(dict, key));
     const unexpectedKeys = Object.keys(dict).filter((key) => !keys.has(key));
@@ -222,7 +240,8 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
    * the same objects. `"wasm"` and `"webgpu"` mean the latest device of that name; one is made where there is none.
    * Await it before the module is used again.
    */
-  async to(device: Device | "wasm" | "webgpu"): Promise<this> {
+  async to(device: Device | "wasm" | "webgpu", ...none: []): Promise<this> {
+    noMore("to", none);
     await moveAll("to", [...this.parameters(), ...this.buffers()], device);
     return this;
   }
@@ -253,7 +272,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   }
 
   /** Modules and arrays of them from the top down, each once, or under each of its paths. @internal */
-  private namedNodes(again = false): [string, Node, AnyModule | readonly unknown[]][] {
+  #namedNodes(again = false): [string, Node, AnyModule | readonly unknown[]][] {
     const found: [string, Node, AnyModule | readonly unknown[]][] = [];
     const seen = new Set<unknown>();
     const visit = (path: string, holder: AnyModule | readonly unknown[]): void => {
@@ -269,8 +288,8 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
   }
 
   /** Parameters and persistent buffers under each of their keys. @internal */
-  private namedState(): [string, Tensor][] {
-    return this.namedNodes(true).flatMap(([path, { parameters, buffers }, holder]) => {
+  #namedState(): [string, Tensor][] {
+    return this.#namedNodes(true).flatMap(([path, { parameters, buffers }, holder]) => {
       const kept = buffers.filter(([key]) => (holder as AnyModule).bufferOptions(key)?.persistent);
       return prefixed(path, [...parameters, ...kept]);
     });

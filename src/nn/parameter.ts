@@ -13,8 +13,8 @@ import { noGrad } from "../ops/modes.ts";
  */
 export class Parameter extends Tensor {
   /** Requires gradients unless `requiresGrad` is false. */
-  constructor(data: Tensor, requiresGrad = true) {
-    alive("Parameter", data);
+  constructor(data: Tensor, requiresGrad = true, ...none: []) {
+    alive("Parameter", data, none);
     const dense = noGrad(() => contiguous(data));
     super(dense.storage, dense.offset, dense.shape, dense.dtype);
     if (dense !== data) dense.release("Parameter, which shares its storage");

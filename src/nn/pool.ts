@@ -41,9 +41,9 @@ export class MaxPool2d extends Module {
   /** Whether windows that end outside count too. */
   readonly ceilMode: boolean;
 
-  constructor(kernelSize: Pair, options: MaxPool2dOptions = {}) {
-    super();
-    expectOptions("MaxPool2d", options, "stride padding dilation ceilMode");
+  constructor(kernelSize: Pair, options: MaxPool2dOptions = {}, ...none: []) {
+    super(...none);
+    expectOptions("MaxPool2d", options, "stride padding dilation ceilMode?");
     this.kernelSize = pairOf("MaxPool2d", "kernelSize", kernelSize, 1);
     this.stride = pairOf("MaxPool2d", "stride", options.stride ?? kernelSize, 1);
     this.padding = halfOf("MaxPool2d", options.padding ?? 0, this.kernelSize);
@@ -52,8 +52,8 @@ export class MaxPool2d extends Module {
   }
 
   /** `[n, c, h, w]` or `[c, h, w]` to `[..., oh, ow]`. */
-  forward(x: Tensor): Tensor {
-    return maxPool2d(x, this.kernelSize, used(this));
+  forward(x: Tensor, ...none: []): Tensor {
+    return maxPool2d(x, this.kernelSize, used(this), ...none);
   }
 
   /** @internal */
@@ -100,9 +100,9 @@ export class AvgPool2d extends Module {
   /** What sums are divided by, or null for the window's size. */
   readonly divisorOverride: number | null;
 
-  constructor(kernelSize: Pair, options: AvgPool2dOptions = {}) {
-    super();
-    expectOptions("AvgPool2d", options, "stride padding ceilMode countIncludePad divisorOverride");
+  constructor(kernelSize: Pair, options: AvgPool2dOptions = {}, ...none: []) {
+    super(...none);
+    expectOptions("AvgPool2d", options, "stride padding ceilMode? countIncludePad? divisorOverride");
     this.kernelSize = pairOf("AvgPool2d", "kernelSize", kernelSize, 1);
     this.stride = pairOf("AvgPool2d", "stride", options.stride ?? kernelSize, 1);
     this.padding = halfOf("AvgPool2d", options.padding ?? 0, this.kernelSize);
@@ -113,10 +113,15 @@ export class AvgPool2d extends Module {
   }
 
   /** `[n, c, h, w]` or `[c, h, w]` to `[..., oh, ow]`. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...none: []): Tensor {
     const { stride, padding, ceilMode, countIncludePad } = this;
     const divisorOverride = this.divisorOverride ?? undefined;
-    return avgPool2d(x, used(this).kernelSize, { stride, padding, ceilMode, countIncludePad, divisorOverride });
+    return avgPool2d(
+      x,
+      used(this).kernelSize,
+      { stride, padding, ceilMode, countIncludePad, divisorOverride },
+      ...none,
+    );
   }
 
   /** @internal */

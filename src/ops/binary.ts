@@ -1,7 +1,7 @@
 // Arithmetic of two tensors with broadcasting, and of a tensor and a number. https://pytorch.org/docs/stable/notes/broadcasting.html
 
 import { type DType, isFloat } from "../core/dtype.ts";
-import { checkNumber, expectOptions } from "../core/error.ts";
+import { checkNumber, expectOptions, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias } from "../core/make.ts";
 import { apply, type Op, save } from "../core/op.ts";
@@ -39,7 +39,10 @@ const DIVIDE = binary("div", keep);
 
 const negFloat = unary("neg", "", (g) => neg(g));
 /** -x, element by element, for floats and int32: the shape and dtype of `x`. */
-export const neg = (x: Tensor): Tensor => (x?.dtype === "int32" ? negWhole(x) : negFloat(x));
+export function neg(x: Tensor, ...none: []): Tensor {
+  noMore("neg", none);
+  return x?.dtype === "int32" ? negWhole(x) : negFloat(x);
+}
 /** 0 - x */
 const negWhole = (x: Tensor): Tensor => compose(() => sub(constant(0, x), x));
 
@@ -115,7 +118,8 @@ export function scaled(op: string, b: Tensor | number, options: AlphaOptions): T
 export function add(a: Tensor | number, b: Tensor, options?: AlphaOptions): Tensor;
 /** The same, of a tensor and what may be a number. */
 export function add(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor;
-export function add(a: Tensor | number, b: Tensor | number, options?: AlphaOptions): Tensor {
+export function add(a: Tensor | number, b: Tensor | number, options?: AlphaOptions, ...none: []): Tensor {
+  noMore("add", none);
   if (options !== undefined) return compose(() => add(a as Tensor, scaled("add", b, options)));
   if (isTensor(b)) return typeof a === "number" ? add(b, a) : apply(Add, [a, b], null);
   expectNumber("add", b, a);
@@ -127,7 +131,8 @@ export function add(a: Tensor | number, b: Tensor | number, options?: AlphaOptio
 export function sub(a: Tensor | number, b: Tensor, options?: AlphaOptions): Tensor;
 /** The same, of a tensor and what may be a number. */
 export function sub(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor;
-export function sub(a: Tensor | number, b: Tensor | number, options?: AlphaOptions): Tensor {
+export function sub(a: Tensor | number, b: Tensor | number, options?: AlphaOptions, ...none: []): Tensor {
+  noMore("sub", none);
   if (options !== undefined) return compose(() => sub(a as Tensor, scaled("sub", b, options)));
   if (isTensor(b)) return typeof a === "number" ? compose(() => add(neg(b), a)) : apply(Sub, [a, b], null);
   expectNumber("sub", b, a);
@@ -144,7 +149,8 @@ export function rsub(a: Tensor, b: Tensor | number): Tensor {
 export function mul(a: Tensor | number, b: Tensor): Tensor;
 /** The same, of a tensor and what may be a number. */
 export function mul(a: Tensor, b: Tensor | number): Tensor;
-export function mul(a: Tensor | number, b: Tensor | number): Tensor {
+export function mul(a: Tensor | number, b: Tensor | number, ...none: []): Tensor {
+  noMore("mul", none);
   if (isTensor(b)) return typeof a === "number" ? mul(b, a) : apply(Mul, [a, b], null);
   expectNumber("mul", b, a);
   const x = a as Tensor;
@@ -155,7 +161,8 @@ export function mul(a: Tensor | number, b: Tensor | number): Tensor {
 export function div(a: Tensor | number, b: Tensor): Tensor;
 /** The same, of a tensor and what may be a number. */
 export function div(a: Tensor, b: Tensor | number): Tensor;
-export function div(a: Tensor | number, b: Tensor | number): Tensor {
+export function div(a: Tensor | number, b: Tensor | number, ...none: []): Tensor {
+  noMore("div", none);
   if (isTensor(b)) {
     if (typeof a === "number") return isFloat(b.dtype) ? rdivScalar(b, a) : compose(() => rdivScalar(toFloat(b), a));
     alive("div", a);
@@ -176,6 +183,12 @@ export function rdiv(a: Tensor, b: Tensor | number): Tensor {
  * The larger of each two elements, for floats; shapes broadcast as in `add`. A NaN in either gives NaN; where both are equal each
  * takes half of the gradient.
  */
-export const maximum = (a: Tensor, b: Tensor): Tensor => apply(Maximum, [a, b], null);
+export function maximum(a: Tensor, b: Tensor, ...none: []): Tensor {
+  noMore("maximum", none);
+  return apply(Maximum, [a, b], null);
+}
 /** The smaller of each two elements; otherwise as `maximum`. */
-export const minimum = (a: Tensor, b: Tensor): Tensor => apply(Minimum, [a, b], null);
+export function minimum(a: Tensor, b: Tensor, ...none: []): Tensor {
+  noMore("minimum", none);
+  return apply(Minimum, [a, b], null);
+}

@@ -1,5 +1,7 @@
 // Comparisons of two tensors with broadcasting, and of a tensor and a number: bool, without a gradient.
+
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
+import { noMore } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
@@ -16,7 +18,8 @@ const comparisons = Object.fromEntries(
 ) as Record<Comparison, Op>;
 
 /** The comparison of this name. @internal */
-export function compare(name: Comparison, a: Tensor, b: Tensor | number): Tensor {
+export function compare(name: Comparison, a: Tensor, b: Tensor | number, none?: readonly []): Tensor {
+  noMore(name, none);
   if (isTensor(b)) return apply(comparisons[name], [a, b], null);
   expectNumber(name, b, a);
   return compareScalar(name, a, b);
@@ -55,14 +58,14 @@ function compareWhole(name: Comparison, x: Tensor, s: number): Tensor {
 }
 
 /** a = b, element by element, as bool. Shapes broadcast; two tensors must have one dtype (or be float16 and float32). No gradient. */
-export const eq = (a: Tensor, b: Tensor | number): Tensor => compare("eq", a, b);
+export const eq = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("eq", a, b, none);
 /** a ≠ b, element by element, as bool; otherwise as `eq`. NaN differs from itself. */
-export const ne = (a: Tensor, b: Tensor | number): Tensor => compare("ne", a, b);
+export const ne = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("ne", a, b, none);
 /** a < b, element by element, as bool; otherwise as `eq`. */
-export const lt = (a: Tensor, b: Tensor | number): Tensor => compare("lt", a, b);
+export const lt = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("lt", a, b, none);
 /** a ≤ b, element by element, as bool; otherwise as `eq`. */
-export const le = (a: Tensor, b: Tensor | number): Tensor => compare("le", a, b);
+export const le = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("le", a, b, none);
 /** a > b, element by element, as bool; otherwise as `eq`. */
-export const gt = (a: Tensor, b: Tensor | number): Tensor => compare("gt", a, b);
+export const gt = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("gt", a, b, none);
 /** a ≥ b, element by element, as bool; otherwise as `eq`. */
-export const ge = (a: Tensor, b: Tensor | number): Tensor => compare("ge", a, b);
+export const ge = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("ge", a, b, none);

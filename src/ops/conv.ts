@@ -1,5 +1,5 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
-import { expectOptions, fail, given } from "../core/error.ts";
+import { expectOptions, fail, given, noMore } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
@@ -164,7 +164,14 @@ const VjpW: Op<Geometry> = {
  * tiles of two outputs side by side. `init({ deterministic: true })` keeps to sums term by term.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
  */
-export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options?: ConvOptions): Tensor {
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null = null,
+  options?: ConvOptions,
+  ...none: []
+): Tensor {
+  noMore("conv2d", none);
   expectDtype("conv2d", x, "float32");
   expectDtype("conv2d", weight, "float32", "weight");
   if (bias !== null) expectDtype("conv2d", bias, "float32", "bias");

@@ -1,5 +1,7 @@
 // The same values elsewhere: in a storage of their own, in another dtype, off the tape.
+
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
+import { noMore } from "../core/error.ts";
 import { alias, empty } from "../core/make.ts";
 import { apply, cast, type Op, readStrided } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
@@ -10,10 +12,10 @@ import { launchEach } from "./each.ts";
  * Another tensor over the same storage, of the same shape and dtype, off the tape: no gradients flow through it. What is
  * written into one is seen in the other.
  */
-export const detach = (x: Tensor): Tensor => {
-  alive("detach", x);
+export function detach(x: Tensor, ...none: []): Tensor {
+  alive("detach", x, none);
   return alias(x);
-};
+}
 
 const Clone: Op = {
   name: "clone",
@@ -27,22 +29,37 @@ const Clone: Op = {
 };
 
 /** A copy with storage of its own, of the same shape and dtype; gradients flow through. */
-export const clone = (x: Tensor): Tensor => apply(Clone, [x], null);
+export function clone(x: Tensor, ...none: []): Tensor {
+  noMore("clone", none);
+  return apply(Clone, [x], null);
+}
 
 /** As float32; like the others, a tensor that is so already is returned as it is. @internal */
-export const toFloat = (x: Tensor): Tensor => toDtype(x, "float32");
+export function toFloat(x: Tensor, ...none: []): Tensor {
+  noMore("float", none);
+  return toDtype(x, "float32");
+}
 
 /**
  * As float16, on devices that have it: 11 bits of precision, infinity from 65520 on. Kernels compute with float32.
  * @internal
  */
-export const toHalf = (x: Tensor): Tensor => toDtype(x, "float16");
+export function toHalf(x: Tensor, ...none: []): Tensor {
+  noMore("half", none);
+  return toDtype(x, "float16");
+}
 
 /** int32: floats are cut towards zero. @internal */
-export const toInt = (x: Tensor): Tensor => toDtype(x, "int32");
+export function toInt(x: Tensor, ...none: []): Tensor {
+  noMore("int", none);
+  return toDtype(x, "int32");
+}
 
 /** True where not zero. @internal */
-export const toBool = (x: Tensor): Tensor => toDtype(x, "bool");
+export function toBool(x: Tensor, ...none: []): Tensor {
+  noMore("bool", none);
+  return toDtype(x, "bool");
+}
 
 /** @internal */
 export function toDtype(x: Tensor, dtype: DType): Tensor {

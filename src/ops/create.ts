@@ -1,7 +1,7 @@
 // Tensors from nothing: filled, counted, random. https://pytorch.org/docs/stable/torch.html#creation-ops
 import { type Device, expectDevice } from "../core/device.ts";
 import { DTYPES, type DType, isFloat, suffix, TYPES } from "../core/dtype.ts";
-import { expectOptions, fail, given } from "../core/error.ts";
+import { expectOptions, fail, given, noMore } from "../core/error.ts";
 import { empty as emptyTensor } from "../core/make.ts";
 import { launch } from "../core/op.ts";
 import { type Shape, show } from "../core/shape.ts";
@@ -42,7 +42,7 @@ export function finish(t: Tensor, options: TensorOptions | undefined): Tensor {
 }
 
 const NONE: TensorOptions = {};
-const NAMES = "dtype device requiresGrad";
+const NAMES = "dtype device requiresGrad?";
 
 /** The options of what makes tensors, checked. @internal */
 export function making(op: string, options: TensorOptions | undefined, names = NAMES): TensorOptions {
@@ -53,9 +53,10 @@ export function making(op: string, options: TensorOptions | undefined, names = N
 }
 
 /** A tensor of `shape` with undefined contents. */
-export function empty(shape: Shape, options?: TensorOptions): Tensor {
-  const { device } = making("empty", options);
+export function empty(shape: Shape, options?: TensorOptions, ...none: []): Tensor {
+  noMore("empty", none);
   checkShape("empty", shape);
+  const { device } = making("empty", options);
   return finish(emptyTensor(shape, dtypeOf("empty", options, "float32"), "empty", device), options);
 }
 
@@ -66,9 +67,16 @@ export function dtypeOf(op: string, options: TensorOptions | undefined, usual: D
   return dtype;
 }
 
-function filled(label: string, shape: Shape, value: number, options: TensorOptions | undefined): Tensor {
-  const { device } = making(label, options);
+function filled(
+  label: string,
+  shape: Shape,
+  value: number,
+  options: TensorOptions | undefined,
+  none?: readonly [],
+): Tensor {
+  noMore(label, none);
   checkShape(label, shape);
+  const { device } = making(label, options);
   if (typeof value !== "number") fail(label, `shape ${show(shape)}, ${given(value)}: a number is expected`);
   const dtype = dtypeOf(label, options, "float32");
   const whole = isFloat(dtype) ? value : cut(label, value, { shape, dtype });
@@ -85,12 +93,14 @@ export function constant(value: number, { dtype, device }: Tensor): Tensor {
 }
 
 /** A tensor of `shape` full of zeros. The shape is an array, as `zeros([2, 3])`; `[]` gives a scalar. */
-export const zeros = (shape: Shape, options?: TensorOptions): Tensor => filled("zeros", shape, 0, options);
+export const zeros = (shape: Shape, options?: TensorOptions, ...none: []): Tensor =>
+  filled("zeros", shape, 0, options, none);
 /** A tensor of `shape` full of ones. */
-export const ones = (shape: Shape, options?: TensorOptions): Tensor => filled("ones", shape, 1, options);
+export const ones = (shape: Shape, options?: TensorOptions, ...none: []): Tensor =>
+  filled("ones", shape, 1, options, none);
 /** A tensor of `shape` full of `value`: float32 unless `dtype` says otherwise, for whole values too (where PyTorch infers). */
-export const full = (shape: Shape, value: number, options?: TensorOptions): Tensor =>
-  filled("full", shape, value, options);
+export const full = (shape: Shape, value: number, options?: TensorOptions, ...none: []): Tensor =>
+  filled("full", shape, value, options, none);
 
 /** Options for a tensor like `x`, where they do not say otherwise. @internal */
 export function as(op: string, x: Tensor, options: TensorOptions | undefined, dtype?: DType): TensorOptions {
@@ -99,20 +109,23 @@ export function as(op: string, x: Tensor, options: TensorOptions | undefined, dt
   return { dtype: own.dtype ?? dtype, device: own.device ?? x.device, requiresGrad: own.requiresGrad };
 }
 
-function alike(op: string, x: Tensor, value: number, options: TensorOptions | undefined): Tensor {
+function alike(op: string, x: Tensor, value: number, options: TensorOptions | undefined, none: readonly []): Tensor {
   const own = as(op, x, options, x?.dtype);
-  return filled(op, x.shape, value, own);
+  return filled(op, x.shape, value, own, none);
 }
 
 /** Zeros in the shape of `x`, by default in its dtype and on its device too. */
-export const zerosLike = (x: Tensor, options?: TensorOptions): Tensor => alike("zerosLike", x, 0, options);
+export const zerosLike = (x: Tensor, options?: TensorOptions, ...none: []): Tensor =>
+  alike("zerosLike", x, 0, options, none);
 /** Ones in the shape of `x`, by default in its dtype and on its device too. */
-export const onesLike = (x: Tensor, options?: TensorOptions): Tensor => alike("onesLike", x, 1, options);
+export const onesLike = (x: Tensor, options?: TensorOptions, ...none: []): Tensor =>
+  alike("onesLike", x, 1, options, none);
 /** `value` in the shape of `x`, by default in its dtype and on its device too. */
-export const fullLike = (x: Tensor, value: number, options?: TensorOptions): Tensor =>
-  alike("fullLike", x, value, options);
+export const fullLike = (x: Tensor, value: number, options?: TensorOptions, ...none: []): Tensor =>
+  alike("fullLike", x, value, options, none);
 /** Undefined contents in the shape of `x`, by default in its dtype and on its device too. */
-export function emptyLike(x: Tensor, options?: TensorOptions): Tensor {
+export function emptyLike(x: Tensor, options?: TensorOptions, ...none: []): Tensor {
+  noMore("emptyLike", none);
   const own = as("emptyLike", x, options, x?.dtype);
   return empty(x.shape, own);
 }

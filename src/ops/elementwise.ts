@@ -1,6 +1,6 @@
 // What elementwise ops are made by: those of one tensor, of two that broadcast, of a tensor and a number.
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { fail, noMore } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, type Gradient, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
@@ -18,7 +18,7 @@ export function unary(
   name: string,
   saves: "x" | "y" | "",
   vjp: (g: Tensor, of: Tensor) => Gradient,
-): (x: Tensor) => Tensor {
+): (x: Tensor, ...none: []) => Tensor {
   const kernel = `${name}_f32`;
   const op: Op = {
     name,
@@ -33,7 +33,10 @@ export function unary(
     },
     vjp: (g, { saved: [of] }) => [vjp(g, of!)],
   };
-  return (x) => apply(op, [x], null);
+  return (x, ...none) => {
+    noMore(name, none);
+    return apply(op, [x], null);
+  };
 }
 
 /** The kernel `<name>_vjp_f32(g, y)`; `of` gives its gradients, which double backward needs. @internal */

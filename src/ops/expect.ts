@@ -11,11 +11,6 @@ export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input")
     fail(op, `${what} ${show(x.shape)} is ${x.dtype}: ${dtype} is expected`);
 }
 
-/** Throws unless it is true or false: a number there is most often another argument. @internal */
-export function expectFlag(op: string, name: string, on: unknown): void {
-  if (typeof on !== "boolean") fail(op, `${name} ${given(on)}: true or false is expected`);
-}
-
 /** Throws unless it is an array; what stands in it is another matter. @internal */
 export function expectList(op: string, what: string, list: unknown): void {
   if (!Array.isArray(list)) fail(op, `${what} ${given(list)}: an array of integers is expected`);
@@ -23,7 +18,8 @@ export function expectList(op: string, what: string, list: unknown): void {
 
 /** Throws unless every size is a non-negative integer. @internal */
 export function checkShape(op: string, shape: Shape): void {
-  if (!Array.isArray(shape)) fail(op, `shape ${given(shape)}: an array of sizes is expected`);
+  if (!Array.isArray(shape))
+    fail(op, `shape ${given(shape)}: an array of sizes is expected, such as [${given(shape)}]`);
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) fail(op, `shape ${given(shape)}: sizes must be non-negative integers`);
   }

@@ -1,7 +1,7 @@
 // The largest and the smallest, over all, one or several dims, and where they stand.
 
 import { suffix } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { expectFlag, fail, noMore } from "../core/error.ts";
 import { alias, empty } from "../core/make.ts";
 import { apply, launch, type Op, readStrided, save } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
@@ -10,7 +10,7 @@ import { div, mul } from "./binary.ts";
 import { eq, ne } from "./compare.ts";
 import { done, like } from "./compose.ts";
 import { toFloat } from "./copy.ts";
-import { expectFlag } from "./expect.ts";
+
 import { type Over, product, type Reducing, reducedShape, reducing, sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 import { dimension } from "./strides.ts";
@@ -86,8 +86,8 @@ function oneHotLike(index: Tensor, shape: Shape, dim: number): Tensor {
 }
 
 /** The largest of the dims; equal ones share the gradient evenly, as torch.amax. */
-function over(name: Extreme, label: string, x: Tensor, dim?: Over, keepdim?: boolean): Tensor {
-  const r = reducing(label, x, dim, keepdim);
+function over(name: Extreme, label: string, x: Tensor, dim?: Over, keepdim?: boolean, none?: readonly []): Tensor {
+  const r = reducing(label, x, dim, keepdim, none);
   const op: Op<Reducing> = {
     name: label,
     forward([t], { dims, keepdim }) {
@@ -145,7 +145,8 @@ export function max(x: Tensor): Tensor;
  * keepdim. The first of a tie takes the gradient. NaN wins.
  */
 export function max(x: Tensor, dim: number, keepdim?: boolean): Extremes;
-export function max(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes {
+export function max(x: Tensor, dim?: number, keepdim = false, ...none: []): Tensor | Extremes {
+  noMore("max", none);
   if (dim === undefined) return over("max", "max", x);
   return extremes("max", x, dim, keepdim);
 }
@@ -154,18 +155,27 @@ export function max(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes
 export function min(x: Tensor): Tensor;
 /** Values and indices of the smallest along `dim`; otherwise as `max(x, dim)`. */
 export function min(x: Tensor, dim: number, keepdim?: boolean): Extremes;
-export function min(x: Tensor, dim?: number, keepdim = false): Tensor | Extremes {
+export function min(x: Tensor, dim?: number, keepdim = false, ...none: []): Tensor | Extremes {
+  noMore("min", none);
   if (dim === undefined) return over("min", "min", x);
   return extremes("min", x, dim, keepdim);
 }
 
 /** The largest of floats over `dim`, or over all; shapes as in `sum`. Equal ones share the gradient evenly. NaN wins. */
-export const amax = (x: Tensor, dim?: Over, keepdim?: boolean): Tensor => over("max", "amax", x, dim, keepdim);
+export const amax = (x: Tensor, dim?: Over, keepdim?: boolean, ...none: []): Tensor =>
+  over("max", "amax", x, dim, keepdim, none);
 /** The smallest of floats over `dim`, or over all; otherwise as `amax`. */
-export const amin = (x: Tensor, dim?: Over, keepdim?: boolean): Tensor => over("min", "amin", x, dim, keepdim);
+export const amin = (x: Tensor, dim?: Over, keepdim?: boolean, ...none: []): Tensor =>
+  over("min", "amin", x, dim, keepdim, none);
 
-function arg(name: "argmax" | "argmin", x: Tensor, dim: number | undefined, keepdim: boolean): Tensor {
-  alive(name, x);
+function arg(
+  name: "argmax" | "argmin",
+  x: Tensor,
+  dim: number | undefined,
+  keepdim: boolean,
+  none: readonly [],
+): Tensor {
+  alive(name, x, none);
   expectFlag(name, "keepdim", keepdim);
   if (x.dtype === "bool") fail(name, `${show(x.shape)} of bool: int() or float() is expected first`);
   const d = dim === undefined ? null : dimension(name, dim, x);
@@ -187,6 +197,8 @@ function arg(name: "argmax" | "argmin", x: Tensor, dim: number | undefined, keep
  * Index of the largest of floats, int32: along `dim` (`[2, 3]` with dim 1 gives `[2]`, with keepdim `[2, 1]`), or in the flat
  * order, as `[]`. NaN wins; the first of a tie. No gradient.
  */
-export const argmax = (x: Tensor, dim?: number, keepdim = false): Tensor => arg("argmax", x, dim, keepdim);
+export const argmax = (x: Tensor, dim?: number, keepdim = false, ...none: []): Tensor =>
+  arg("argmax", x, dim, keepdim, none);
 /** Index of the smallest; otherwise as `argmax`. */
-export const argmin = (x: Tensor, dim?: number, keepdim = false): Tensor => arg("argmin", x, dim, keepdim);
+export const argmin = (x: Tensor, dim?: number, keepdim = false, ...none: []): Tensor =>
+  arg("argmin", x, dim, keepdim, none);

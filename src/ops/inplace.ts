@@ -1,7 +1,7 @@
 // Arithmetic in place, and what else writes over its input: how a write is recorded stands in write.ts.
 
 import { isFloat } from "../core/dtype.ts";
-import { fail, given } from "../core/error.ts";
+import { fail, given, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { denseCopy, launch, type Op, readStrided } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
@@ -33,7 +33,8 @@ function binaryInPlace(
     vjp: (g, { params }) => [name === "mul" ? mulScalar(g, params) : name === "div" ? divScalar(g, params) : g],
   };
   const kernel = name === "mul" || name === "div" ? `${name}_scalar_f32` : "add_scalar_f32";
-  const write = (x: Tensor, by: Tensor | number, options?: AlphaOptions): Tensor => {
+  const write = (x: Tensor, by: Tensor | number, options?: AlphaOptions, ...none: []): Tensor => {
+    noMore(op.name, kernel === "add_scalar_f32" ? none : [options]);
     alive(op.name, x);
     const other = options === undefined ? by : scaled(op.name, by, options);
     if (x.dtype === "bool")
@@ -117,7 +118,8 @@ const MaskedFill: Op = {
  * The elements of `x` become `value` where the bool `mask` is true, which broadcasts to the shape of `x`, in place; returns `x`.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.masked_fill_.html
  */
-export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
+export function maskedFill_(x: Tensor, mask: Tensor, value: number, ...none: []): Tensor {
+  noMore("maskedFill_", none);
   const name = "maskedFill_";
   expectMask(name, x, mask);
   if (typeof value !== "number") fail(name, `${show(x.shape)} and ${given(value)}: a number is expected`);

@@ -1,5 +1,5 @@
 // Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
-import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
@@ -193,8 +193,9 @@ export function crossEntropy(
     /** Share of the target that is spread over all classes, 0 to 1; 0 by default. */
     labelSmoothing?: number;
   },
+  ...none: []
 ): Tensor {
-  return labelLoss("crossEntropy", x, target, options, SMOOTHED);
+  return labelLoss("crossEntropy", x, target, options, SMOOTHED, none);
 }
 
 /**
@@ -202,8 +203,8 @@ export function crossEntropy(
  * result and its errors are as in `crossEntropy`.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
  */
-export const nllLoss = (x: Tensor, target: Tensor, options?: ClassLossOptions): Tensor =>
-  labelLoss("nllLoss", x, target, options, CLASSES);
+export const nllLoss = (x: Tensor, target: Tensor, options?: ClassLossOptions, ...none: []): Tensor =>
+  labelLoss("nllLoss", x, target, options, CLASSES, none);
 
 function labelLoss(
   op: "crossEntropy" | "nllLoss",
@@ -211,7 +212,9 @@ function labelLoss(
   target: Tensor,
   options: Parameters<typeof crossEntropy>[2] | undefined,
   names: string,
+  none: readonly [],
 ): Tensor {
+  noMore(op, none);
   const reduction = reductionOf(op, options, names);
   const { weight, ignoreIndex = -100, labelSmoothing = 0 } = options ?? {};
   checkNumber(op, "labelSmoothing", labelSmoothing, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
@@ -240,7 +243,8 @@ function samePair(op: string, x: Tensor, y: Tensor): void {
  * Squared error (x - target)² of two float tensors of one shape, as `[]`, or of that shape with reduction `"none"`.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
  */
-export function mseLoss(x: Tensor, target: Tensor, options?: LossOptions): Tensor {
+export function mseLoss(x: Tensor, target: Tensor, options?: LossOptions, ...none: []): Tensor {
+  noMore("mseLoss", none);
   samePair("mseLoss", x, target);
   const r = reductionOf("mseLoss", options, TERMS);
   return compose(() => {
@@ -292,7 +296,9 @@ export function binaryCrossEntropy(
     /** A factor for each element's loss, of a shape that broadcasts to the input's. */
     weight?: Tensor | null;
   },
+  ...none: []
 ): Tensor {
+  noMore("binaryCrossEntropy", none);
   samePair("binaryCrossEntropy", x, target);
   const r = reductionOf("binaryCrossEntropy", options, WEIGHT);
   const { weight } = options ?? {};

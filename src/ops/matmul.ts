@@ -1,7 +1,7 @@
 // Products of matrices. Operands are read as they lie, in the dense forms nn, nt and tn or in the strided one; what neither reads is
 // copied first.
 
-import { fail } from "../core/error.ts";
+import { fail, noMore } from "../core/error.ts";
 import { asStrides } from "../core/layout.ts";
 import { empty } from "../core/make.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
@@ -213,7 +213,8 @@ function layout(x: Tensor, transposed = false): ResultLayout | null {
  * dims broadcast; of vectors, `[k]` and `[k]` to `[]`; or of one of each. Floats of one dtype.
  * https://pytorch.org/docs/stable/generated/torch.matmul.html
  */
-export function matmul(a: Tensor, b: Tensor): Tensor {
+export function matmul(a: Tensor, b: Tensor, ...none: []): Tensor {
+  noMore("matmul", none);
   expectDtype("matmul", a, "float32", "first operand");
   expectDtype("matmul", b, "float32", "second operand");
   if (a.ndim === 0 || b.ndim === 0)
@@ -236,8 +237,8 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 }
 
 /** The product of two matrices, `[m, k]` and `[k, n]` to `[m, n]`: floats of one dtype. https://pytorch.org/docs/stable/generated/torch.mm.html */
-export function mm(a: Tensor, b: Tensor): Tensor {
-  alive("mm", a);
+export function mm(a: Tensor, b: Tensor, ...none: []): Tensor {
+  alive("mm", a, none);
   alive("mm", b);
   if (a.ndim !== 2 || b.ndim !== 2) fail("mm", `${show(a.shape)} and ${show(b.shape)}: two matrices are expected`);
   return matmul(a, b);
@@ -309,7 +310,8 @@ const flat = (x: Tensor): Tensor => (x.ndim === 2 ? x : reshape(x, [rowsOf(x.sha
  * x Wᵀ + b: x `[..., in]`, weight `[out, in]`, bias `[out]` or null (the default), to `[..., out]`. Floats of one dtype.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
  */
-export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null, ...none: []): Tensor {
+  noMore("linear", none);
   expectDtype("linear", x, "float32");
   expectDtype("linear", weight, "float32", "weight");
   if (bias !== null) expectDtype("linear", bias, "float32", "bias");

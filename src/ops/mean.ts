@@ -26,8 +26,8 @@ function countOf(x: Tensor, { dims }: Reducing): number {
 }
 
 /** Mean of floats over `dim`, or over all; shapes as in `sum`, the dtype of `x`. NaN over nothing. https://pytorch.org/docs/stable/generated/torch.mean.html */
-export function mean(x: Tensor, dim?: Over, keepdim?: boolean): Tensor {
+export function mean(x: Tensor, dim?: Over, keepdim?: boolean, ...none: []): Tensor {
   expectDtype("mean", x, "float32");
-  const r = reducing("mean", x, dim, keepdim, true);
+  const r = reducing("mean", x, dim, keepdim, none, true);
   return x.dtype === "float32" ? apply(Mean, [x], r) : compose(() => cast(apply(Mean, [x], r), x.dtype));
 }

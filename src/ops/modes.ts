@@ -1,10 +1,10 @@
 // Modes that a function runs in: without gradients, with them again, or as a scope that releases what it made.
 
 import { type Entry, nextSerial } from "../core/entry.ts";
-import { fail, given } from "../core/error.ts";
+import { fail, given, noMore } from "../core/error.ts";
 import { mode, owning } from "../core/lifetime.ts";
-import { tensorsIn } from "../core/results.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { tensorsIn } from "./results.ts";
 
 /** Inside a mode. */
 let wrapped = false;
@@ -46,12 +46,13 @@ export function expectFunction(what: string, f: unknown): void {
  * Runs a synchronous `f` without recording, and returns what it returns: results inside require no gradients.
  * https://pytorch.org/docs/stable/generated/torch.no_grad.html
  */
-export const noGrad = <T>(f: () => T): T => withGrad(false, f, "noGrad");
+export const noGrad = <T>(f: () => T, ...none: []): T => withGrad(false, f, "noGrad", none);
 
 /** Runs a synchronous `f` with recording inside `noGrad`, and returns what it returns. */
-export const enableGrad = <T>(f: () => T): T => withGrad(true, f, "enableGrad");
+export const enableGrad = <T>(f: () => T, ...none: []): T => withGrad(true, f, "enableGrad", none);
 
-function withGrad<T>(on: boolean, f: () => T, name: string): T {
+function withGrad<T>(on: boolean, f: () => T, name: string, none: readonly []): T {
+  noMore(name, none);
   expectFunction(name, f);
   const before = mode.grad;
   mode.grad = on;
@@ -66,7 +67,8 @@ function withGrad<T>(on: boolean, f: () => T, name: string): T {
  * Runs a synchronous `f` and releases what was made inside, but what it returns (a tensor, or arrays and plain objects of
  * them), what was kept by `keep()`, and gradients. Loops with `backward()` need none.
  */
-export function scope<T>(f: () => T): T {
+export function scope<T>(f: () => T, ...none: []): T {
+  noMore("scope", none);
   expectFunction("scope", f);
   let survivors = new Set<Tensor>();
   const begin = nextSerial();

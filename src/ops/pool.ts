@@ -1,5 +1,5 @@
 // Max and average pooling over windows of [n, c, h, w].
-import { checkNumber, expectOptions, fail } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, noMore } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
@@ -9,7 +9,7 @@ import { pooling } from "../program/passes/pool.ts";
 import { eq } from "./compare.ts";
 import { like } from "./compose.ts";
 import { type Pair, pair } from "./conv.ts";
-import { expectDtype, expectFlag } from "./expect.ts";
+import { expectDtype } from "./expect.ts";
 import { besides } from "./gradient.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
@@ -44,7 +44,6 @@ function geometry(
   expectDtype(name, x, "float32");
   expectOptions(name, options, names);
   const { ceilMode = false } = options;
-  expectFlag(name, "ceilMode", ceilMode);
   if (x.ndim !== 3 && x.ndim !== 4) fail(name, `input ${show(x.shape)}: [n,c,h,w] or [c,h,w] is expected`);
   const k = pair(name, "kernelSize", size, 1);
   const stride = pair(name, "stride", options.stride ?? size, 1);
@@ -129,9 +128,11 @@ export function maxPool2d(
     /** Pixels from one of the window's elements to the next; 1 by default. */
     dilation?: Pair;
   },
+  ...none: []
 ): Tensor {
+  noMore("maxPool2d", none);
   bring(pooling);
-  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, "stride padding dilation ceilMode"));
+  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, "stride padding dilation ceilMode?"));
 }
 
 interface AvgGeometry extends Geometry {
@@ -171,10 +172,11 @@ export function avgPool2d(
     /** Sums are divided by this integer instead of the window's size. */
     divisorOverride?: number;
   },
+  ...none: []
 ): Tensor {
-  const g = geometry("avgPool2d", x, kernelSize, options, "stride padding ceilMode countIncludePad divisorOverride");
+  noMore("avgPool2d", none);
+  const g = geometry("avgPool2d", x, kernelSize, options, "stride padding ceilMode? countIncludePad? divisorOverride");
   const { countIncludePad = true, divisorOverride } = options ?? {};
-  expectFlag("avgPool2d", "countIncludePad", countIncludePad);
   if (divisorOverride !== undefined)
     checkNumber(
       "avgPool2d",

@@ -2,7 +2,7 @@
 
 import { type Device, defaultDevice, expectDevice } from "../core/device.ts";
 import { DTYPES, isFloat } from "../core/dtype.ts";
-import { checkNumber, fail, given } from "../core/error.ts";
+import { checkNumber, expectFlag, fail, given, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op } from "../core/op.ts";
@@ -14,7 +14,7 @@ import { mul } from "./binary.ts";
 import { compose, done, like } from "./compose.ts";
 import { toDtype } from "./copy.ts";
 import { as, dtypeOf, finish, making, type TensorOptions } from "./create.ts";
-import { checkShape, expectDtype, expectFlag } from "./expect.ts";
+import { checkShape, expectDtype } from "./expect.ts";
 import { expectSingle } from "./strides.ts";
 
 /** State [4]: key and counter, each of two words. */
@@ -41,7 +41,8 @@ function seeded(device: Device, seed: number): Tensor {
  * Seeds the generator of a device (the default one) with an integer from 0 to 2^53 - 1: the same seed gives the same bits, on
  * every device, with any number of threads, captured or not. They are not PyTorch's.
  */
-export function manualSeed(seed: number, device: Device = defaultDevice()): void {
+export function manualSeed(seed: number, device: Device = defaultDevice(), ...none: []): void {
+  noMore("manualSeed", none);
   if (!Number.isSafeInteger(seed) || seed < 0)
     fail("manualSeed", `seed ${given(seed)}: an integer from 0 to 2^53 - 1 is expected`);
   expectDevice("manualSeed", device);
@@ -65,24 +66,34 @@ function draw(kernel: string, out: Tensor, scalars: readonly number[], op: strin
 const FLOATS = DTYPES.filter(isFloat);
 
 /** Drawn floats of [0, 1), or normal ones. */
-function floats(op: string, kernel: string, shape: Shape, options: TensorOptions | undefined): Tensor {
-  const { device } = making(op, options);
+function floats(
+  op: string,
+  kernel: string,
+  shape: Shape,
+  options: TensorOptions | undefined,
+  none: readonly [],
+): Tensor {
+  noMore(op, none);
   checkShape(op, shape);
+  const { device } = making(op, options);
   const y = empty(shape, dtypeOf(op, options, "float32", FLOATS), op, device);
   return finish(draw(kernel, y, [word(0), word(1)], op), options);
 }
 
 /** Numbers drawn uniformly from [0, 1), of `shape`; float32, or float16 where `dtype` says so. https://pytorch.org/docs/stable/generated/torch.rand.html */
-export const rand = (shape: Shape, options?: TensorOptions): Tensor => floats("rand", "uniform_f32", shape, options);
+export const rand = (shape: Shape, options?: TensorOptions, ...none: []): Tensor =>
+  floats("rand", "uniform_f32", shape, options, none);
 
 /**
  * Numbers drawn from the standard normal distribution, of `shape`; float32, or float16 where `dtype` says so.
  * https://pytorch.org/docs/stable/generated/torch.randn.html
  */
-export const randn = (shape: Shape, options?: TensorOptions): Tensor => floats("randn", "normal_f32", shape, options);
+export const randn = (shape: Shape, options?: TensorOptions, ...none: []): Tensor =>
+  floats("randn", "normal_f32", shape, options, none);
 
 /** Integers drawn uniformly from [low, high), of `shape`; int32 unless `dtype` says otherwise. https://pytorch.org/docs/stable/generated/torch.randint.html */
-export function randint(low: number, high: number, shape: Shape, options?: TensorOptions): Tensor {
+export function randint(low: number, high: number, shape: Shape, options?: TensorOptions, ...none: []): Tensor {
+  noMore("randint", none);
   const { device } = making("randint", options);
   if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low) {
     const range = `low ${given(low)}, high ${given(high)}`;
@@ -98,20 +109,23 @@ export function randint(low: number, high: number, shape: Shape, options?: Tenso
 }
 
 /** As `rand`, in the shape of `x` and on its device; float32 unless `dtype` says float16. */
-export const randLike = (x: Tensor, options?: TensorOptions): Tensor => {
+export function randLike(x: Tensor, options?: TensorOptions, ...none: []): Tensor {
+  noMore("randLike", none);
   const own = as("randLike", x, options);
   return rand(x.shape, own);
-};
+}
 /** As `randn`, in the shape of `x` and on its device; float32 unless `dtype` says float16. */
-export const randnLike = (x: Tensor, options?: TensorOptions): Tensor => {
+export function randnLike(x: Tensor, options?: TensorOptions, ...none: []): Tensor {
+  noMore("randnLike", none);
   const own = as("randnLike", x, options);
   return randn(x.shape, own);
-};
+}
 /** As `randint`, in the shape of `x` and on its device. */
-export const randintLike = (x: Tensor, low: number, high: number, options?: TensorOptions): Tensor => {
+export function randintLike(x: Tensor, low: number, high: number, options?: TensorOptions, ...none: []): Tensor {
+  noMore("randintLike", none);
   const own = as("randintLike", x, options);
   return randint(low, high, x.shape, own);
-};
+}
 
 function writable(op: string, x: Tensor): void {
   expectDtype(op, x, "float32");
@@ -123,7 +137,8 @@ function writable(op: string, x: Tensor): void {
 }
 
 /** Fills the float tensor `x` in place with numbers of [low, high), and returns it. On what requires grad only inside `noGrad`. */
-export function uniform_(x: Tensor, low = 0, high = 1): Tensor {
+export function uniform_(x: Tensor, low = 0, high = 1, ...none: []): Tensor {
+  noMore("uniform_", none);
   writable("uniform_", x);
   checkNumber("uniform_", "low", low, Number.isFinite, "a finite number");
   checkNumber("uniform_", "high", high, Number.isFinite, "a finite number");
@@ -134,7 +149,8 @@ export function uniform_(x: Tensor, low = 0, high = 1): Tensor {
  * Fills the float tensor `x` in place with normal numbers of that mean and standard deviation, and returns it. On what requires
  * grad only inside `noGrad`.
  */
-export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
+export function normal_(x: Tensor, mean = 0, std = 1, ...none: []): Tensor {
+  noMore("normal_", none);
   writable("normal_", x);
   checkNumber("normal_", "mean", mean, Number.isFinite, "a finite number");
   checkNumber("normal_", "std", std);
@@ -154,7 +170,8 @@ const Mask: Op<number> = {
  * 1 / (1 - p): the shape and dtype of `x`. Otherwise `x` itself.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
  */
-export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
+export function dropout(x: Tensor, p = 0.5, training = true, ...none: []): Tensor {
+  noMore("dropout", none);
   checkNumber("dropout", "p", p, (v) => v >= 0 && v <= 1, "a probability from 0 to 1");
   alive("dropout", x);
   if (training !== true) expectFlag("dropout", "training", training);

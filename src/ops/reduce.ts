@@ -1,14 +1,14 @@
 // Sums over all, one or several dims, and expand: each is the gradient of the other. A dim is seen as [outer, n, inner].
 
 import { isFloat, suffix } from "../core/dtype.ts";
-import { expectOptions, fail, given } from "../core/error.ts";
+import { expectFlag, expectOptions, fail, given } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, readStrided } from "../core/op.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
 import { FLOATS } from "../row/movers.ts";
 import { done } from "./compose.ts";
-import { expectFlag, expectList } from "./expect.ts";
+import { expectList } from "./expect.ts";
 import { reshape, viewOf } from "./shape.ts";
 import { dimension } from "./strides.ts";
 
@@ -36,12 +36,19 @@ export interface Reducing {
 export type Over = number | readonly number[] | ReduceOptions;
 
 /** Checks the arguments of a reduction: `(1, true)`, as in PyTorch, or options. @internal */
-export function reducing(op: string, x: Tensor, over?: Over, keep?: boolean, wide = false): Reducing {
-  alive(op, x);
+export function reducing(
+  op: string,
+  x: Tensor,
+  over?: Over,
+  keep?: boolean,
+  none?: readonly [],
+  wide = false,
+): Reducing {
+  alive(op, x, none);
   let dim = over as ReduceOptions["dim"];
   let keepdim = keep;
   if (over !== undefined && typeof over !== "number" && !Array.isArray(over)) {
-    expectOptions(op, over, "dim keepdim");
+    expectOptions(op, over, "dim keepdim?");
     ({ dim, keepdim = keep } = over as ReduceOptions);
   }
   keepdim ??= false;
@@ -120,8 +127,9 @@ export const Sum: Op<Reducing> = {
  * Sum over `dim`, or over all: `[2, 3]` gives `[]`, with 1 or `{ dim: 1 }` `[2]`, with keepdim `[2, 1]`. Floats keep their dtype; the sum of
  * int32 and bool is int32. https://pytorch.org/docs/stable/generated/torch.sum.html
  */
-export const sum = (x: Tensor, dim?: Over, keepdim?: boolean): Tensor =>
-  apply(Sum, [x], reducing("sum", x, dim, keepdim));
+export function sum(x: Tensor, dim?: Over, keepdim?: boolean, ...none: []): Tensor {
+  return apply(Sum, [x], reducing("sum", x, dim, keepdim, none));
+}
 
 /** Sums a gradient over the dims in which `shape` was broadcast. @internal */
 export function sumTo(g: Tensor, shape: Shape): Tensor {
@@ -149,8 +157,8 @@ const Expand: Op<Shape> = {
  * Repeats dims of size 1: `[3, 1]` to `[2, 3, 4]`; -1 keeps a size. A view, which nothing but `fill_` and `zero_` may write to.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.expand.html
  */
-export function expand(x: Tensor, shape: Shape): Tensor {
-  alive("expand", x);
+export function expand(x: Tensor, shape: Shape, ...none: []): Tensor {
+  alive("expand", x, none);
   expectList("expand", "shape", shape);
   const lead = shape.length - x.ndim;
   const full = shape.map((n, i) => (n === -1 && i >= lead ? x.shape[i - lead]! : n));

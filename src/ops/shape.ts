@@ -59,8 +59,8 @@ const View: Op<{ shape: Shape; strides: readonly number[] }> = {
  * The same elements in another shape, sharing storage; one size may be -1. Refused where no strides can show them so, as of most
  * transposed tensors: see `reshape`. https://pytorch.org/docs/stable/generated/torch.Tensor.view.html
  */
-export function view(x: Tensor, shape: Shape): Tensor {
-  alive("view", x);
+export function view(x: Tensor, shape: Shape, ...none: []): Tensor {
+  alive("view", x, none);
   const full = resolve("view", x, shape);
   const strides = viewedStrides(x.shape, stridesOf(x), full);
   if (strides === undefined) {
@@ -76,8 +76,8 @@ export function view(x: Tensor, shape: Shape): Tensor {
  * As `view`, `[2, 6]` to `[3, -1]` gives `[3, 4]`, but what has no such view is copied first.
  * https://pytorch.org/docs/stable/generated/torch.reshape.html
  */
-export function reshape(x: Tensor, shape: Shape): Tensor {
-  alive("reshape", x);
+export function reshape(x: Tensor, shape: Shape, ...none: []): Tensor {
+  alive("reshape", x, none);
   const full = resolve("reshape", x, shape);
   const strides = viewedStrides(x.shape, stridesOf(x), full);
   if (strides !== undefined) return apply(View, [x], { shape: full, strides });
@@ -88,8 +88,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
  * Merges dims `startDim` to `endDim`, all by default: `[n, c, h, w]` from 1 on gives `[n, c h w]`.
  * https://pytorch.org/docs/stable/generated/torch.flatten.html
  */
-export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
-  alive("flatten", x);
+export function flatten(x: Tensor, startDim = 0, endDim = -1, ...none: []): Tensor {
+  alive("flatten", x, none);
   const [from, to] = [dimension("flatten", startDim, x), dimension("flatten", endDim, x)];
   if (from > to) fail("flatten", `${show(x.shape)}: startDim ${startDim} lies behind endDim ${endDim}`);
   if (from === to && x.ndim > 0) return x;
@@ -99,8 +99,8 @@ export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
 /**
  * Without the dims of size 1, or without `dim` where its size is 1: `[1, 3, 1]` gives `[3]`, with dim 0 `[3, 1]`. Shares storage.
  */
-export function squeeze(x: Tensor, dim?: number): Tensor {
-  alive("squeeze", x);
+export function squeeze(x: Tensor, dim?: number, ...none: []): Tensor {
+  alive("squeeze", x, none);
   const d = dim === undefined ? null : dimension("squeeze", dim, x);
   const stays = (i: number): boolean => !(x.shape[i] === 1 && (d === null || i === d));
   const strides = stridesOf(x).filter((_, i) => stays(i));
@@ -108,8 +108,8 @@ export function squeeze(x: Tensor, dim?: number): Tensor {
 }
 
 /** With one more dim of size 1 at `dim`: `[3]` gives `[1, 3]` with 0, `[3, 1]` with 1 or -1. Shares storage. */
-export function unsqueeze(x: Tensor, dim: number): Tensor {
-  alive("unsqueeze", x);
+export function unsqueeze(x: Tensor, dim: number, ...none: []): Tensor {
+  alive("unsqueeze", x, none);
   const rank = x.ndim + 1;
   if (!Number.isInteger(dim) || dim < -rank || dim >= rank)
     fail("unsqueeze", `${show(x.shape)}, dim ${given(dim)}: an integer from ${-rank} to ${rank - 1} is expected`);
@@ -140,15 +140,15 @@ const Permute: Op<readonly number[]> = {
 };
 
 /** The transpose of a matrix, `[m, n]` to `[n, m]`: a view, which matmul absorbs. A vector or scalar stays as it is. */
-export function t(x: Tensor): Tensor {
-  alive("t", x);
+export function t(x: Tensor, ...none: []): Tensor {
+  alive("t", x, none);
   if (x.ndim > 2) fail("t", `${show(x.shape)}: at most 2 dims are expected, use transpose()`);
   return apply(Permute, [x], x.ndim < 2 ? x.shape.map((_, i) => i) : [1, 0]);
 }
 
 /** Swaps two dims: `[2, 3, 4]` with 0 and 2 gives `[4, 3, 2]`. A view. https://pytorch.org/docs/stable/generated/torch.transpose.html */
-export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
-  alive("transpose", x);
+export function transpose(x: Tensor, dim0: number, dim1: number, ...none: []): Tensor {
+  alive("transpose", x, none);
   const [a, b] = [dimension("transpose", dim0, x), dimension("transpose", dim1, x)];
   return apply(
     Permute,
@@ -161,8 +161,8 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
  * Reorders dims: `[2, 3, 4]` with `[2, 0, 1]` gives `[4, 2, 3]`. A view.
  * https://pytorch.org/docs/stable/generated/torch.permute.html
  */
-export function permute(x: Tensor, dims: readonly number[]): Tensor {
-  alive("permute", x);
+export function permute(x: Tensor, dims: readonly number[], ...none: []): Tensor {
+  alive("permute", x, none);
   alive("permute", x);
   expectList("permute", "dims", dims);
   const order = dims.map((d) => dimension("permute", d, x));
@@ -180,8 +180,9 @@ export function movedim(
   x: Tensor,
   source: number | readonly number[],
   destination: number | readonly number[],
+  ...none: []
 ): Tensor {
-  alive("movedim", x);
+  alive("movedim", x, none);
   const list = (v: number | readonly number[]): number[] =>
     (Array.isArray(v) ? v : [v]).map((d) => dimension("movedim", d, x));
   const [from, to] = [list(source), list(destination)];
@@ -194,8 +195,8 @@ export function movedim(
 }
 
 /** True where its elements lie row by row, without gaps. https://pytorch.org/docs/stable/generated/torch.Tensor.is_contiguous.html @internal */
-export function isContiguous(x: Tensor): boolean {
-  alive("isContiguous", x);
+export function isContiguous(x: Tensor, ...none: []): boolean {
+  alive("isContiguous", x, none);
   return x.strides === null;
 }
 
@@ -203,14 +204,14 @@ export function isContiguous(x: Tensor): boolean {
 export function stride(x: Tensor): number[];
 /** @internal */
 export function stride(x: Tensor, dim: number): number;
-export function stride(x: Tensor, dim?: number): number | number[] {
-  alive("stride", x);
+export function stride(x: Tensor, dim?: number, ...none: []): number | number[] {
+  alive("stride", x, none);
   const all = stridesOf(x);
   return dim === undefined ? [...all] : all[dimension("stride", dim, x)]!;
 }
 
 /** Where its first element lies in the storage, in elements. @internal */
-export function storageOffset(x: Tensor): number {
-  alive("storageOffset", x);
+export function storageOffset(x: Tensor, ...none: []): number {
+  alive("storageOffset", x, none);
   return x.offset;
 }

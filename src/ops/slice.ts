@@ -42,8 +42,8 @@ function narrowed(x: Tensor, d: number, start: number, length: number, fixed: st
  * Items `start` to `start + length` of `dim`: `[4, 3]` with dim 0, start 1 and length 2 gives `[2, 3]`. A negative start counts
  * from the end. A view. https://pytorch.org/docs/stable/generated/torch.narrow.html
  */
-export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
-  alive("narrow", x);
+export function narrow(x: Tensor, dim: number, start: number, length: number, ...none: []): Tensor {
+  alive("narrow", x, none);
   const d = dimension("narrow", dim, x);
   const size = x.shape[d] ?? 1;
   const whole = Number.isInteger(start) && Number.isInteger(length);
@@ -66,8 +66,9 @@ export function slice(
   start: number | null = null,
   end: number | null = null,
   step = 1,
+  ...none: []
 ): Tensor {
-  alive("slice", x);
+  alive("slice", x, none);
   const d = dimension("slice", dim, x);
   const size = x.shape[d];
   if (size === undefined) fail("slice", `${show(x.shape)}: at least one dim is expected`);
@@ -85,8 +86,8 @@ export function slice(
 }
 
 /** Item `index` of `dim`, without that dim: `[4, 3]` with dim 0 gives `[3]`. A negative index counts from the end. A view. */
-export function select(x: Tensor, dim: number, index: number): Tensor {
-  alive("select", x);
+export function select(x: Tensor, dim: number, index: number, ...none: []): Tensor {
+  alive("select", x, none);
   const d = dimension("select", dim, x);
   const size = x.shape[d] ?? 0;
   if (!Number.isInteger(index) || index < -size || index >= size) {
@@ -111,8 +112,8 @@ const selected = (x: Tensor, d: number, index: number, fixed: string | null): Te
  * The diagonal of `dim1` and `dim2` (0 and 1 by default), as a last dim: `[3, 4]` gives `[3]`. A positive `offset` lies above the
  * main one, a negative one below. A view. https://pytorch.org/docs/stable/generated/torch.diagonal.html
  */
-export function diagonal(x: Tensor, offset = 0, dim1 = 0, dim2 = 1): Tensor {
-  alive("diagonal", x);
+export function diagonal(x: Tensor, offset = 0, dim1 = 0, dim2 = 1, ...none: []): Tensor {
+  alive("diagonal", x, none);
   const [a, b] = [dimension("diagonal", dim1, x), dimension("diagonal", dim2, x)];
   if (a === b || x.ndim < 2)
     fail("diagonal", `${show(x.shape)}, dims ${dim1} and ${dim2}: two different dims are expected`);
@@ -131,8 +132,8 @@ const ONE_OF_SEVERAL =
   "a view that is the output of a function that returns multiple views is modified in place: this is refused; use narrow() or select(), or clone() it";
 
 /** Its items along `dim` (0 by default), without that dim: `[2, 3]` gives two of `[3]`. Views, which may not be written where gradients are recorded. */
-export function unbind(x: Tensor, dim = 0): Tensor[] {
-  alive("unbind", x);
+export function unbind(x: Tensor, dim = 0, ...none: []): Tensor[] {
+  alive("unbind", x, none);
   const d = dimension("unbind", dim, x);
   if (x.ndim === 0) fail("unbind", `${show(x.shape)}: at least one dim is expected`);
   return Array.from({ length: x.shape[d]! }, (_, i) => selected(x, d, i, ONE_OF_SEVERAL));
@@ -143,8 +144,8 @@ export function unbind(x: Tensor, dim = 0): Tensor[] {
  * `[2, 3]`, `[2, 3]` and `[1, 3]`. Views, which may not be written where gradients are recorded.
  * https://pytorch.org/docs/stable/generated/torch.split.html
  */
-export function split(x: Tensor, size: number | readonly number[], dim = 0): Tensor[] {
-  alive("split", x);
+export function split(x: Tensor, size: number | readonly number[], dim = 0, ...none: []): Tensor[] {
+  alive("split", x, none);
   const d = dimension("split", dim, x);
   const n = x.shape[d];
   if (n === undefined) fail("split", `${show(x.shape)}: at least one dim is expected`);
@@ -174,8 +175,8 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
  * At most `chunks` parts of `dim` (0 by default), of equal size but for the last: `[5, 3]` in 2 gives `[3, 3]` and `[2, 3]`. Views,
  * as of `split`. https://pytorch.org/docs/stable/generated/torch.chunk.html
  */
-export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
-  alive("chunk", x);
+export function chunk(x: Tensor, chunks: number, dim = 0, ...none: []): Tensor[] {
+  alive("chunk", x, none);
   const d = dimension("chunk", dim, x);
   if (!Number.isInteger(chunks) || chunks < 1)
     fail("chunk", `${show(x.shape)}, chunks ${given(chunks)}: a positive integer is expected`);

@@ -1,4 +1,5 @@
 // softmax and its logarithm along a dim.
+import { noMore } from "../core/error.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -68,10 +69,16 @@ const Softmax = along("softmax", "softmax", softmaxVjp);
 const LogSoftmax = along("logSoftmax", "log_softmax", logSoftmaxVjp);
 
 /** e^x / Σ e^x along `dim`, for floats: the shape of `x`. https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html */
-export const softmax = (x: Tensor, dim: number): Tensor => apply(Softmax, [x], dimension("softmax", dim, x));
+export function softmax(x: Tensor, dim: number, ...none: []): Tensor {
+  noMore("softmax", none);
+  return apply(Softmax, [x], dimension("softmax", dim, x));
+}
 
 /**
  * x - log Σ e^x along `dim`, for floats: the shape of `x`.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
  */
-export const logSoftmax = (x: Tensor, dim: number): Tensor => apply(LogSoftmax, [x], dimension("logSoftmax", dim, x));
+export function logSoftmax(x: Tensor, dim: number, ...none: []): Tensor {
+  noMore("logSoftmax", none);
+  return apply(LogSoftmax, [x], dimension("logSoftmax", dim, x));
+}

@@ -1,7 +1,7 @@
 // Tensors of values that are there already: nested arrays, typed arrays, other tensors.
 import { defaultDevice, type TypedData } from "../core/device.ts";
 import { type DType, TYPES } from "../core/dtype.ts";
-import { fail, given, kindOf } from "../core/error.ts";
+import { fail, given, kindOf, noMore } from "../core/error.ts";
 import { alias, empty } from "../core/make.ts";
 import { readStrided } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
@@ -63,7 +63,9 @@ export function tensor(
     /** The shape that the values fill, row by row. */
     shape?: Shape;
   },
+  ...none: []
 ): Tensor {
+  noMore("tensor", none);
   const { device = defaultDevice(), shape: wanted } = making("tensor", options, "dtype device requiresGrad shape") as {
     shape?: Shape;
   } & TensorOptions;

@@ -1,5 +1,6 @@
 // Elementwise functions of one tensor, new or in place.
 
+import { noMore } from "../core/error.ts";
 import { apply, cast, launch, type Op, readStrided } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { div, maximum, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
@@ -23,11 +24,16 @@ export const tanh = unary("tanh", "y", (g, y) => tanhVjp(g, y));
 /** 1 / (1 + e^-x), element by element, for floats: results in [0, 1]. */
 export const sigmoid = unary("sigmoid", "y", (g, y) => sigmoidVjp(g, y));
 /** max(x, 0), element by element, for floats and int32; the gradient at 0 is 0, NaN stays NaN. */
-export const relu = (x: Tensor): Tensor =>
-  x?.dtype === "int32" ? compose(() => maximum(x, constant(0, x))) : reluFloat(x);
+export function relu(x: Tensor, ...none: []): Tensor {
+  noMore("relu", none);
+  return x?.dtype === "int32" ? compose(() => maximum(x, constant(0, x))) : reluFloat(x);
+}
 const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y));
 /** |x|, element by element, for floats and int32; the gradient at 0 is 0. */
-export const abs = (x: Tensor): Tensor => (x?.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x));
+export function abs(x: Tensor, ...none: []): Tensor {
+  noMore("abs", none);
+  return x?.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x);
+}
 const absFloat = unary("abs", "x", (g, x) => mul(g, sign(x)));
 /** Sine of angles in radians, element by element, for floats. */
 export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
@@ -49,7 +55,8 @@ const Sign: Op = {
   vjp: (g) => [() => zerosAs(g)],
 };
 /** -1, 0 or 1 by each element's sign, 0 for NaN, in the dtype of `x`: float, int32, or bool, which stays as it is. Its gradient is 0. */
-export function sign(x: Tensor): Tensor {
+export function sign(x: Tensor, ...none: []): Tensor {
+  noMore("sign", none);
   if (x?.dtype === "bool") return clone(x);
   if (x?.dtype !== "int32") return apply(Sign, [x], null);
   return compose(() => sub(toInt(compareScalar("gt", x, 0)), toInt(compareScalar("lt", x, 0))));
@@ -58,7 +65,8 @@ export function sign(x: Tensor): Tensor {
 const Tanh: Op = { name: "tanh_", forward: ([x]) => x!, vjp: (g, { saved: [y] }) => [() => tanhVjp(g, y!)] };
 
 /** Every element of the float `x` becomes its hyperbolic tangent, in place; returns `x`. */
-export function tanh_(x: Tensor): Tensor {
+export function tanh_(x: Tensor, ...none: []): Tensor {
+  noMore("tanh_", none);
   expectDtype("tanh_", x, "float32");
   return inPlace(Tanh, x, [], null, (wants) => {
     const y = target(x);

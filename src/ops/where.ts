@@ -1,6 +1,6 @@
 // Selecting: one value or the other, whole. A gradient that selects, instead of multiplying by 0 and 1, keeps infinities and NaN
 // of what was not taken out of the result.
-import { expectOptions, fail, given } from "../core/error.ts";
+import { expectOptions, fail, given, noMore } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
@@ -35,7 +35,8 @@ const Where: Op = {
  * takes that of the other. What is not taken has no gradient, not even of an infinity.
  * https://pytorch.org/docs/stable/generated/torch.where.html
  */
-export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
+export function where(condition: Tensor, a: Tensor | number, b: Tensor | number, ...none: []): Tensor {
+  noMore("where", none);
   if (!(condition instanceof Tensor)) fail("where", `condition ${given(condition)}: a tensor is expected`);
   if (condition.dtype !== "bool")
     fail("where", `condition ${show(condition.shape)} is ${condition.dtype}: bool is expected`);
@@ -56,7 +57,8 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
 }
 
 /** `x` with `value` where the bool `mask` is true, which broadcasts. https://pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html */
-export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
+export function maskedFill(x: Tensor, mask: Tensor, value: number, ...none: []): Tensor {
+  noMore("maskedFill", none);
   expectMask("maskedFill", x, mask);
   broadcast("maskedFill", x.shape, mask.shape);
   if (!((value as unknown) instanceof Tensor)) {
@@ -100,8 +102,8 @@ export interface ClampOptions {
  * Each element, held between bounds: numbers, or tensors that broadcast. At a bound the gradient is that of `x`; NaN stays.
  * https://pytorch.org/docs/stable/generated/torch.clamp.html
  */
-export function clamp(x: Tensor, bounds: ClampOptions): Tensor {
-  alive("clamp", x);
+export function clamp(x: Tensor, bounds: ClampOptions, ...none: []): Tensor {
+  alive("clamp", x, none);
   expectOptions("clamp", bounds ?? null, "min max");
   const { min = null, max = null } = bounds;
   if (min === null && max === null) fail("clamp", `${show(x.shape)}: at least one of min and max is expected`);
@@ -126,8 +128,8 @@ export function clamp(x: Tensor, bounds: ClampOptions): Tensor {
  * 0 where x is negative or NaN, 1 where it is positive, `values` of the same dtype where it is 0, which broadcasts. No gradient.
  * https://pytorch.org/docs/stable/generated/torch.heaviside.html
  */
-export function heaviside(x: Tensor, values: Tensor): Tensor {
-  alive("heaviside", x);
+export function heaviside(x: Tensor, values: Tensor, ...none: []): Tensor {
+  alive("heaviside", x, none);
   sameDtypes("heaviside", [x, values]);
   return compose(() => where(gt(x, 0), 1, where(eq(x, 0), values, 0))).detach();
 }

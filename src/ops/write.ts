@@ -4,7 +4,7 @@
 
 import { suffix } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
-import { fail, given } from "../core/error.ts";
+import { fail, given, noMore } from "../core/error.ts";
 import { TIED } from "../core/fault.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
@@ -174,8 +174,8 @@ export const copied = (x: Tensor): Tensor => {
 const Fill: Op = { name: "fill_", forward: ([x]) => x!, vjp: (g) => [() => zerosAs(g)] };
 
 /** Every element of `x` becomes `value`, in place; returns `x`. */
-export function fill_(x: Tensor, value: number): Tensor {
-  alive("fill_", x);
+export function fill_(x: Tensor, value: number, ...none: []): Tensor {
+  alive("fill_", x, none);
   if (typeof value !== "number") fail("fill_", `${show(x.shape)} and ${given(value)}: a number is expected`);
   const whole = cut("fill_", value, x);
   const write = (): readonly Tensor[] => {
@@ -188,7 +188,10 @@ export function fill_(x: Tensor, value: number): Tensor {
 }
 
 /** Every element of `x` becomes 0, in place; returns `x`. */
-export const zero_ = (x: Tensor): Tensor => fill_(x, 0);
+export function zero_(x: Tensor, ...none: []): Tensor {
+  noMore("zero_", none);
+  return fill_(x, 0);
+}
 
 const Copy: Op = { name: "copy_", forward: ([x]) => x!, vjp: (g) => [() => zerosAs(g), g], fit: sumTo };
 
@@ -196,8 +199,8 @@ const Copy: Op = { name: "copy_", forward: ([x]) => x!, vjp: (g) => [() => zeros
  * The elements of `source` become those of `x`, in place: converted to its dtype and broadcast to its shape. Returns `x`.
  * https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
  */
-export function copy_(x: Tensor, source: Tensor): Tensor {
-  alive("copy_", x);
+export function copy_(x: Tensor, source: Tensor, ...none: []): Tensor {
+  alive("copy_", x, none);
   alive("copy_", source);
   if (!sameShape(x.shape, source.shape) && !sameShape(broadcast("copy_", x.shape, source.shape), x.shape)) {
     fail("copy_", `${show(x.shape)} from ${show(source.shape)}: the source does not fit into the target`);

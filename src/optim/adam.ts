@@ -50,15 +50,15 @@ const adam = (name: string, weightDecay: number, decoupled: boolean): Rule<AdamH
  */
 export class Adam extends Optimizer<AdamHyperparameters> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
-  constructor(params: Params<AdamHyperparameters>, options: AdamOptions = {}) {
-    super(adam("Adam", 0, false), params, options);
+  constructor(params: Params<AdamHyperparameters>, options: AdamOptions = {}, ...none: []) {
+    super(adam("Adam", 0, false), params, options, none);
   }
 }
 
 /** Adam whose decay works on the weights: p *= 1 - lr weightDecay. https://pytorch.org/docs/stable/generated/torch.optim.AdamW.html */
 export class AdamW extends Optimizer<AdamHyperparameters> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
-  constructor(params: Params<AdamHyperparameters>, options: AdamOptions = {}) {
-    super(adam("AdamW", 0.01, true), params, options);
+  constructor(params: Params<AdamHyperparameters>, options: AdamOptions = {}, ...none: []) {
+    super(adam("AdamW", 0.01, true), params, options, none);
   }
 }

@@ -1,5 +1,5 @@
 // Learning-rate schedules: they set `group.lr` when they are made and at each `step()`, outside of captured functions.
-import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { Group } from "./optimizer.ts";
 
 /** What a schedule needs of an optimizer. */
@@ -29,7 +29,8 @@ export abstract class LRScheduler {
   protected readonly groups: readonly Group[];
 
   /** Notes each group's learning rate as the one before the schedule, unless another schedule did. */
-  constructor(optimizer: Scheduled) {
+  constructor(optimizer: Scheduled, ...none: []) {
+    noMore("LRScheduler", none);
     if (!Array.isArray(optimizer?.paramGroups) || !optimizer.paramGroups.every((g) => g instanceof Group))
       fail("LRScheduler", `${given(optimizer)} was given: an optimizer is expected`);
     this.groups = optimizer.paramGroups;
@@ -44,7 +45,8 @@ export abstract class LRScheduler {
    * Takes the next step and sets the learning rates: after the optimizer's steps of an epoch (or of a batch), outside of captured
    * functions.
    */
-  step(): void {
+  step(...none: []): void {
+    noMore("LRScheduler", none);
     this.lastEpoch++;
     this.write();
   }
@@ -58,17 +60,20 @@ export abstract class LRScheduler {
   }
 
   /** The learning rates as they are now, one a group. */
-  getLastLr(): number[] {
+  getLastLr(...none: []): number[] {
+    noMore("LRScheduler", none);
     return this.groups.map((group) => group.lr);
   }
 
   /** Numbers of the schedule; the rates themselves are in the optimizer's state dict. */
-  stateDict(): SchedulerState {
+  stateDict(...none: []): SchedulerState {
+    noMore("LRScheduler", none);
     return { lastEpoch: this.lastEpoch, baseLrs: [...this.baseLrs] };
   }
 
   /** Takes over what `stateDict()` gave. Throws when the number of groups differs. */
-  loadStateDict(state: SchedulerState): void {
+  loadStateDict(state: SchedulerState, ...none: []): void {
+    noMore("LRScheduler", none);
     if (!(Number.isInteger(state?.lastEpoch) && state.lastEpoch >= 0)) {
       fail("LRScheduler.loadStateDict", `lastEpoch ${given(state?.lastEpoch)}: an integer of at least 0 is expected`);
     }
@@ -107,14 +112,14 @@ export class LinearLR extends LRScheduler {
   totalIters: number;
 
   /** Multiplies the learning rates by `startFactor` at once. */
-  constructor(optimizer: Scheduled, options: LinearLROptions = {}) {
+  constructor(optimizer: Scheduled, options: LinearLROptions = {}, ...none: []) {
     const name = "LinearLR";
     expectOptions(name, options, "startFactor endFactor totalIters");
     const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = options;
     checkNumber(name, "startFactor", startFactor, (v) => v > 0 && v <= 1, "a number above 0 and up to 1");
     checkNumber(name, "endFactor", endFactor, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
     checkNumber(name, "totalIters", totalIters, (v) => Number.isInteger(v) && v > 0, "a positive integer");
-    super(optimizer);
+    super(optimizer, ...none);
     this.startFactor = startFactor;
     this.endFactor = endFactor;
     this.totalIters = totalIters;
@@ -133,14 +138,14 @@ export class LinearLR extends LRScheduler {
   }
 
   /** Numbers of the schedule, its options among them. */
-  override stateDict(): SchedulerState {
+  override stateDict(...none: []): SchedulerState {
     const { startFactor, endFactor, totalIters } = this;
-    return { ...super.stateDict(), startFactor, endFactor, totalIters };
+    return { ...super.stateDict(...none), startFactor, endFactor, totalIters };
   }
 
   /** Takes over what `stateDict()` gave. Throws when the number of groups differs. */
-  override loadStateDict(state: SchedulerState): void {
-    super.loadStateDict(state);
+  override loadStateDict(state: SchedulerState, ...none: []): void {
+    super.loadStateDict(state, ...none);
     this.startFactor = Number(state.startFactor ?? this.startFactor);
     this.endFactor = Number(state.endFactor ?? this.endFactor);
     this.totalIters = Number(state.totalIters ?? this.totalIters);
@@ -155,8 +160,12 @@ export class LambdaLR extends LRScheduler {
   readonly #factors: readonly ((epoch: number) => number)[];
 
   /** Sets the learning rates for step 0 at once. */
-  constructor(optimizer: Scheduled, f: ((epoch: number) => number) | readonly ((epoch: number) => number)[]) {
-    super(optimizer);
+  constructor(
+    optimizer: Scheduled,
+    f: ((epoch: number) => number) | readonly ((epoch: number) => number)[],
+    ...none: []
+  ) {
+    super(optimizer, ...none);
     this.#factors = Array.isArray(f) ? [...f] : this.groups.map(() => f as (epoch: number) => number);
     if (this.#factors.length !== this.groups.length || !this.#factors.every((g) => typeof g === "function")) {
       fail("LambdaLR", `functions ${given(f)}: the optimizer has ${this.groups.length} groups`);

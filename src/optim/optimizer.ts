@@ -3,12 +3,12 @@
 // needs nothing from here.
 
 import type { Device } from "../core/device.ts";
-import { checkNumber, expectOptions, fail, given, kindOf } from "../core/error.ts";
+import { checkNumber, expectFlag, expectOptions, fail, given, kindOf, noMore } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, mixed, Tensor } from "../core/tensor.ts";
-import { expectFlag } from "../ops/expect.ts";
+
 import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
 import { enableGrad, expectFunction, noGrad } from "../ops/modes.ts";
@@ -130,8 +130,9 @@ export abstract class Optimizer<H extends object = object> {
   readonly #keys: readonly string[];
 
   /** @internal */
-  constructor(rule: Rule<H>, params: Params<H>, options: Partial<H & { lr: number }>) {
+  constructor(rule: Rule<H>, params: Params<H>, options: Partial<H & { lr: number }>, none: readonly [] = []) {
     const { name } = rule;
+    noMore(name, none);
     this.#name = name;
     this.#rule = rule;
     this.#defaults = withDefaults(name, rule.defaults, options);
@@ -144,7 +145,8 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   /** Adds parameters, for example of a layer that is thawed later. What the group leaves out is as in the constructor. */
-  addParamGroup(spec: GroupSpec<H>): void {
+  addParamGroup(spec: GroupSpec<H>, ...none: []): void {
+    noMore(this.#name, none);
     if (kindOf(spec) !== "Object" || !("params" in spec))
       fail(this.#name, `group ${this.paramGroups.length} is ${given(spec)}: an object with params is expected`);
     const { params, ...own } = spec as { params: Tensor | Iterable<Tensor> } & Record<string, unknown>;
@@ -167,11 +169,15 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   /** Drops the gradients of all parameters: they become null, or zeros with `setToNone: false`. */
-  zeroGrad(options?: {
-    /** False: gradients that are there become zeros; true by default. */
-    setToNone?: boolean;
-  }): void {
-    expectOptions(this.#name, options, "setToNone");
+  zeroGrad(
+    options?: {
+      /** False: gradients that are there become zeros; true by default. */
+      setToNone?: boolean;
+    },
+    ...none: []
+  ): void {
+    noMore(this.#name, none);
+    expectOptions(this.#name, options, "setToNone?");
     const setToNone = options?.setToNone ?? true;
     for (const { params } of this.paramGroups) {
       for (const p of params) {
@@ -189,7 +195,8 @@ export abstract class Optimizer<H extends object = object> {
   step(): void;
   /** Calls `closure` before, with gradients on, which makes the loss and its gradients; promises what it returned. */
   step<R>(closure: () => R): Promise<R>;
-  step<R>(closure?: () => R): Promise<R> | undefined {
+  step<R>(closure?: () => R, ...none: []): Promise<R> | undefined {
+    noMore(this.#name, none);
     if (closure !== undefined) {
       expectFunction(`${this.#name}.step`, closure);
       const loss = enableGrad(closure);
@@ -218,7 +225,7 @@ export abstract class Optimizer<H extends object = object> {
   /** Throws when a hyperparameter breaks its rule. */
   #check(h: H): void {
     for (const key of this.#keys)
-      if (typeof this.#defaults[key as keyof H] === "boolean") expectFlag(this.#name, key, h[key as keyof H]);
+      if (typeof this.#rule.defaults[key as keyof H] === "boolean") expectFlag(this.#name, key, h[key as keyof H]);
     this.#rule.check(h);
   }
 
@@ -295,7 +302,8 @@ export abstract class Optimizer<H extends object = object> {
    * not copies.
    * https://pytorch.org/docs/stable/generated/torch.optim.Optimizer.state_dict.html
    */
-  stateDict(): OptimizerState {
+  stateDict(...none: []): OptimizerState {
+    noMore(this.#name, none);
     let next = 0;
     const state: Record<number, ParamState> = {};
     const paramGroups = this.paramGroups.map((group) => {
@@ -314,7 +322,8 @@ export abstract class Optimizer<H extends object = object> {
    * Takes over what `stateDict()` gave, copying the tensors. Groups, numbers of parameters, hyperparameters and shapes are
    * checked first; when one is wrong nothing has changed.
    */
-  loadStateDict(dict: OptimizerState): void {
+  loadStateDict(dict: OptimizerState, ...none: []): void {
+    noMore(this.#name, none);
     const say = (detail: string): never => fail(`${this.#name}.loadStateDict`, detail);
     if (!Array.isArray(dict?.paramGroups) || typeof dict.state !== "object")
       say("a state dict with state and paramGroups is expected");
@@ -394,7 +403,7 @@ export abstract class Optimizer<H extends object = object> {
 /** What is listed, one by one: a tensor, which lists its rows, is most often a mistake. */
 function listOf<T>(name: string, params: Iterable<T>): T[] {
   if (params instanceof Tensor || typeof params?.[Symbol.iterator] !== "function")
-    fail(name, `params is ${given(params)}: an array of tensors or of groups is expected`);
+    fail(name, `params is ${given(params)}: an array of tensors or of groups is expected, such as model.parameters()`);
   return [...params];
 }
 

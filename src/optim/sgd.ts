@@ -53,7 +53,7 @@ const RULE: Rule<SGDHyperparameters> = {
  */
 export class SGD extends Optimizer<SGDHyperparameters> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
-  constructor(params: Params<SGDHyperparameters>, options: SGDOptions = {}) {
-    super(RULE, params, options);
+  constructor(params: Params<SGDHyperparameters>, options: SGDOptions = {}, ...none: []) {
+    super(RULE, params, options, none);
   }
 }

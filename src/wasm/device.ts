@@ -13,7 +13,7 @@ import type {
   TypedData,
 } from "../core/device.ts";
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
-import { fail, given, WasmgradError } from "../core/error.ts";
+import { fail, given, noMore, WasmgradError } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
 import { part } from "../host/part.ts";
 import { canBlock } from "../host/probe.ts";
@@ -347,7 +347,8 @@ export class WasmDevice implements Device {
 
   // --------------------------------------------------------------------------------------------------------- flush
 
-  async flush(): Promise<void> {
+  async flush(...none: []): Promise<void> {
+    noMore("flush", none);
     this.#check();
     this.#submit();
     try {
@@ -368,7 +369,8 @@ export class WasmDevice implements Device {
     return keepUp(this.memoryOf);
   }
 
-  flushSync(): void {
+  flushSync(...none: []): void {
+    noMore("flushSync", none);
     this.settle();
     this.throwFault();
   }
@@ -468,11 +470,13 @@ export class WasmDevice implements Device {
     return this.pool.ready();
   }
 
-  memory(): MemoryUse {
+  memory(...none: []): MemoryUse {
+    noMore("memory", none);
     return this.memoryOf.use();
   }
 
-  async dispose(): Promise<void> {
+  async dispose(...none: []): Promise<void> {
+    noMore("dispose", none);
     if (this.failed === null) this.fail("it was disposed of");
     this.#torn = null;
     this.memoryOf.letGo();

@@ -14,7 +14,7 @@ import type {
   TypedData,
 } from "../core/device.ts";
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
-import { fail, WasmgradError } from "../core/error.ts";
+import { fail, noMore, WasmgradError } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
 import { findGpu } from "../host/gpu.ts";
 import { Arenas } from "../memory/arenas.ts";
@@ -79,8 +79,7 @@ export class WebGpuDevice implements Device {
   private spare: Batch[] = [];
   private appended = 0;
   private submitted = 0;
-  /** Numbers of eager rows. */
-  private readonly numbers: number[] = [];
+  private readonly numbers: number[] = []; // of eager rows
   /** What went wrong since the last wait. */
   private pending: WasmgradError | null = null;
   private inFlight = 0;
@@ -125,8 +124,8 @@ export class WebGpuDevice implements Device {
       invocations: limits.maxComputeInvocationsPerWorkgroup,
       subgroups,
     };
-    const build = cut.subgroups ? "wgsl, subgroups" : "wgsl";
-    return new WebGpuDevice(gpu, { device: "webgpu", build, threads: 1, why }, cut, options);
+    const info = { device: "webgpu", build: subgroups ? "wgsl, subgroups" : "wgsl", threads: 1, why };
+    return new WebGpuDevice(gpu, info, cut, options);
   }
 
   get liveBytes(): number {
@@ -356,7 +355,8 @@ export class WebGpuDevice implements Device {
     return fail("readSync", "a GPU cannot be waited for: use await data() or item()");
   }
 
-  async flush(): Promise<void> {
+  async flush(...none: []): Promise<void> {
+    noMore("flush", none);
     this.check();
     this.submit();
     try {
@@ -414,11 +414,13 @@ export class WebGpuDevice implements Device {
 
   // ---------------------------------------------------------------------------------------------------------- state
 
-  memory(): MemoryUse {
+  memory(...none: []): MemoryUse {
+    noMore("memory", none);
     return this.memoryOf.use();
   }
 
-  async dispose(): Promise<void> {
+  async dispose(...none: []): Promise<void> {
+    noMore("dispose", none);
     if (this.failed === null) this.fail("it was disposed of");
     // A driver may still be compiling or running what it would lose.
     await this.pipelines.settled();

@@ -1,5 +1,5 @@
 // Results of a function: a tensor, or arrays and plain objects of tensors.
-import { Tensor } from "./tensor.ts";
+import { Tensor } from "../core/tensor.ts";
 
 const isPlain = (v: unknown): v is object =>
   v !== null && typeof v === "object" && Object.getPrototypeOf(v) === Object.prototype;
