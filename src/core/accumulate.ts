@@ -60,8 +60,7 @@ export function accumulate(x: Tensor, given: Tensor, create: boolean): void {
     return;
   }
   const whole = g.offset === 0 && g.numel === elementsOf(g.storage) && g.storage.holders === 1;
-  // In a recording whose function still has the gradient of before, the home is not to be written yet.
-  // Nor is one that is lost, of which rows that were launched before may tell.
+  // No home that is lost, of which rows before may tell, nor in a recording one whose gradient of before the function still has.
   const away =
     recording === null ? leaf.home === null || faultOf(leaf.home.storage) !== null : recording.grads.get(x)!.held;
   if (away && whole && !g.kept) x.setGrad(g);

@@ -72,8 +72,10 @@ export function expectOptions(op: string, options: unknown, names: string): void
 
 /** Throws where more was given than is taken: not for the number and the array that `xs.map(f)` and `xs.reduce(f)` add. @internal */
 export function noMore(op: string, none?: readonly unknown[]): void {
-  if (none === undefined || none.length === 0) return;
-  const [more, list] = none;
+  if (none !== undefined && none.length > 0) surplus(op, none); // apart: so that this is inlined, and the array never made
+}
+
+function surplus(op: string, [more, list]: readonly unknown[]): void {
   if (more === undefined || (typeof more === "number" && Array.isArray(list))) return;
   const what = kindOf(more) === "Object" ? `{ ${Object.keys(more as object)} }`.slice(0, 60) : given(more);
   fail(op, `${what} was given: no argument is expected there`);

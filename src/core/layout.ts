@@ -1,5 +1,4 @@
-// How a tensor lies in its storage: pure functions of shapes and strides, which know no device. Strides are in elements, one a
-// dim, 0 where a dim is expanded; null stands for those of a dense, row-major tensor.
+// How a tensor lies in its storage, by strides in elements: 0 where a dim is expanded, null for those of a dense, row-major tensor.
 import type { Shape } from "./shape.ts";
 
 /** @internal */
