@@ -4,6 +4,7 @@ export * from "./elementwise/binary";
 export * from "./copy";
 export * from "./elementwise/where";
 export * from "./elementwise/walk";
+export { chain_f32 } from "./elementwise/chain";
 export * from "./reduce/reduce";
 export * from "./reduce/softmax";
 export * from "./reduce/norm";

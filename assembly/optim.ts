@@ -169,15 +169,50 @@ export function sgd_momentum_f32(args: usize, ith: u32, nth: u32): void {
 /**
  * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g; p -= lr / (1 - b1^t) * m / (sqrt v / sqrt(1 - b2^t) + eps)
  *
- * most: address of the largest v so far, 0 without amsgrad.
+ * For n elements of a vector. most: address of the largest v so far, 0 without amsgrad.
  */
 // @ts-ignore: decorator
 @inline
-function adam(o: usize, most: usize, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
+function adamStep(
+  p: usize,
+  mean: usize,
+  square: usize,
+  most: usize,
+  g: usize,
+  n: u32,
+  keep: v128,
+  flip: v128,
+  decay: f32,
+  b1: v128,
+  r1: v128,
+  b2: v128,
+  r2: v128,
+  root: v128,
+  eps: v128,
+  rate: v128,
+): void {
+  const w = f32x4.mul(read(p, n), keep);
+  const d = direction(read(g, n), w, flip, decay);
+  const m = madd(d, r1, f32x4.mul(read(mean, n), b1));
+  let v = madd(f32x4.mul(r2, d), d, f32x4.mul(read(square, n), b2));
+  write(mean, m, n);
+  write(square, v, n);
+  if (most) {
+    v = f32x4.max(read(most, n), v);
+    write(most, v, n);
+  }
+  const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), root), eps);
+  write(p, f32x4.add(w, f32x4.div(f32x4.mul(rate, m), denominator)), n);
+}
+
+// @ts-ignore: decorator
+@inline
+function adam(o: usize, amsgrad: bool, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
   const p = load<usize>(o);
-  const mean = load<usize>(o, 4);
-  const square = load<usize>(o, 8);
-  const g = load<usize>(i);
+  const mean = load<usize>(o, 4) - p;
+  const square = load<usize>(o, 8) - p;
+  const most = amsgrad ? load<usize>(o, 12) - p : 0;
+  const g = load<usize>(i) - p;
   const t = <u32>load<f32>(load<usize>(i, 4));
   const beta1 = load<f64>(scalars);
   const beta2 = load<f64>(scalars, 8);
@@ -193,31 +228,24 @@ function adam(o: usize, most: usize, i: usize, from: usize, to: usize, lr: f32, 
   const r2 = f32x4.splat(<f32>(1 - beta2));
   const rate = f32x4.splat(<f32>(-(<f64>lr) / (1 - power(beta1, t))));
   const root = f32x4.splat(<f32>sqrt<f64>(1 - power(beta2, t)));
-  for (; from < to; from += 16) {
-    const n = <u32>(to - from) >>> 2;
-    const w = f32x4.mul(read(p + from, n), keep);
-    const d = direction(read(g + from, n), w, flip, decay);
-    const m = madd(d, r1, f32x4.mul(read(mean + from, n), b1));
-    let v = madd(f32x4.mul(r2, d), d, f32x4.mul(read(square + from, n), b2));
-    write(mean + from, m, n);
-    write(square + from, v, n);
-    if (most) {
-      v = f32x4.max(read(most + from, n), v);
-      write(most + from, v, n);
-    }
-    const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), root), eps);
-    write(p + from, f32x4.add(w, f32x4.div(f32x4.mul(rate, m), denominator)), n);
-  }
+  // Whole vectors and the rest apart: asked at each vector how much is left, it took twice as long.
+  let x = p + from;
+  const end = p + to;
+  for (; x + 16 <= end; x += 16)
+    adamStep(x, x + mean, x + square, amsgrad ? x + most : 0, x + g, 4, keep, flip, decay, b1, r1, b2, r2, root, eps, rate);
+  const n = <u32>(end - x) >>> 2;
+  if (n)
+    adamStep(x, x + mean, x + square, amsgrad ? x + most : 0, x + g, n, keep, flip, decay, b1, r1, b2, r2, root, eps, rate);
 }
 
 class Adam {
   segment(o: usize, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
-    adam(o, 0, i, from, to, lr, scalars);
+    adam(o, false, i, from, to, lr, scalars);
   }
 }
 class AmsGrad {
   segment(o: usize, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
-    adam(o, load<usize>(o, 12), i, from, to, lr, scalars);
+    adam(o, true, i, from, to, lr, scalars);
   }
 }
 

@@ -90,6 +90,7 @@ const written = new Map<string, Written>(
 );
 written.set("fill_i32", written.get("fill_f32")!); // the same function under another name
 written.delete("walk_f32"); // makes rows of others
+written.delete("chain_f32");
 
 /** The layout as the line above a kernel has it. */
 const lineOf = ({ outputs, inputs, extents, scalars }: Layout): string => {

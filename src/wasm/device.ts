@@ -22,6 +22,7 @@ import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
 import { Losses } from "../program/behind.ts";
 import { type Choice, choiceOf } from "../program/choices.ts";
+import { CHAIN } from "../program/passes/chains.ts";
 import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { denseOf } from "../row/nest.ts";
@@ -462,7 +463,7 @@ export class WasmDevice implements Device {
 
   /** What rows name, in the module's order. */
   get kernelNames(): string[] {
-    return this.#names.filter((name) => name !== "walk_f32");
+    return this.#names.filter((name) => name !== "walk_f32" && name !== CHAIN);
   }
 
   /** Threads that walk now. */

@@ -2,6 +2,8 @@
 import type { Buffer, Program, Row, Storage } from "../core/device.ts";
 import { readable } from "../core/fault.ts";
 import { meetings } from "../program/barriers.ts";
+import { chains, PAYS } from "../program/passes/chains.ts";
+import { straight } from "../program/passes/results.ts";
 import { turnWeights } from "../program/passes/turned.ts";
 import { plan } from "../program/plan.ts";
 import { COPY } from "../row/movers.ts";
@@ -64,12 +66,19 @@ export class WasmProgram implements Program {
       const s = b as WasmStorage;
       return real(s).virtual && !slots.has(s) && !resultSlots.has(s);
     };
-    const improved = device
-      .improve([...rows, ...takes], temporary)
-      .flatMap((r) => device.chosen(r, (bytes) => device.placeholder({ bytes, width: 4 })) ?? [r]);
-    const { rows: encoded, copies } = turnWeights(improved, device.deterministic, (bytes) =>
+    const improved = straight(device.improve([...rows, ...takes], temporary), takes, temporary).flatMap(
+      (r) => device.chosen(r, (bytes) => device.placeholder({ bytes, width: 4 })) ?? [r],
+    );
+    const { rows: turned, copies } = turnWeights(improved, device.deterministic, (bytes) =>
       device.alloc(bytes, "turned weights"),
     );
+    const { threads } = device.info;
+    const encoded = chains(turned, {
+      isTemporary: temporary,
+      isInput: (s) => slots.has(s as WasmStorage),
+      index: (kernel) => device.kernel(kernel).index,
+      least: threads === 1 ? PAYS.alone : PAYS.shared,
+    });
     this.encoded = encoded;
     this.#known = new Recorded(encoded, device.losses);
     this.#turningRows = new Recorded(copies, device.losses);
@@ -78,7 +87,6 @@ export class WasmProgram implements Program {
       copy: copy!.storage as WasmStorage,
       version: -1,
     }));
-    const { threads } = device.info;
     // All inputs may be the same tensor; for one that is a tensor of the program see `run`.
     const bytesOf = (row: Row, j: number): unknown => {
       const storage = row.buffers[j]!.storage as WasmStorage;

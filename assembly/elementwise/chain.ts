@@ -1,0 +1,97 @@
+// A chain: elementwise rows over the same n elements, walked block by block, so that what one makes for the next never leaves the first
+// cache. The host (src/program/passes/chains.ts) puts one such row in the place of several.
+//
+//   outside buffers | members n | the members, one after another:
+//     kernel  buffers  place  rest    index in the table; how many; which word behind the buffers' is the count; how many words that are
+//     a word a buffer                 in the lowest two bits what it is, above them a number: see below
+//     the rest                        extents and scalars as the dense kernel finds them
+//
+// For example y = x * s + x, with s one element: mul_broadcast_f32 of MOVES 1 and STAYS 2 into SLOT 0, add_f32 of SLOT 0 and MOVES 1 into
+// MOVES 0. Members are copied to this thread's scratch, with addresses in the place of the words; a block later those that move are
+// moved on. They are called as if there were one thread: what they are given is this thread's already.
+import { buffers, extent, first, last, pointer, scratch } from "../lib/args";
+import { fill } from "../lib/lanes";
+import { GRAIN } from "../lib/map";
+
+/** Elements of a block: from 1024 on the calls cost little (facts: 5 ns a member and block), and a few blocks fit the first cache. */
+const BLOCK: u32 = 2048;
+
+// What a buffer of a member is: an outside buffer that goes on with the blocks; one of which all blocks read the first element, or its
+// whole block is that element; a block in scratch, which lives between members.
+const MOVES: u32 = 0;
+const STAYS: u32 = 1;
+const SLOT: u32 = 2;
+const SPREAD: u32 = 3;
+/** Of SPREAD, the number of its slot stands above that of its buffer. */
+const SLOT_SHIFT: u32 = 12;
+
+// In scratch: the members' rows, which have the usual header (kernel, bytes to the next, -, where the count stands); the addresses of what
+// moves; the slots.
+const HEADER: usize = 16;
+const MOVING: usize = 32768;
+const SLOTS: usize = 65536;
+
+export function chain_f32(args: usize, ith: u32, nth: u32): void {
+  const outside = buffers(args);
+  const members = extent(args, outside);
+  const n = extent(args, outside + 1);
+  let i = first(n, GRAIN, ith, nth);
+  const end = last(args, n, GRAIN, ith, nth);
+  if (i >= end) return;
+  const own = scratch(ith);
+  const begin = own + HEADER;
+  const moving = own + MOVING;
+  const slots = own + SLOTS;
+  let count = min(BLOCK, end - i);
+
+  let from = args + (<usize>(outside + 2) << 2);
+  let row = begin;
+  let moved = moving;
+  for (let m: u32 = 0; m < members; m++) {
+    const taken = load<u32>(from, 4);
+    const rest = row + (<usize>taken << 2);
+    const words = load<u32>(from, 12);
+    store<u32>(row - 16, load<u32>(from));
+    store<u32>(row - 12, <u32>HEADER + ((taken + words) << 2));
+    store<usize>(row - 4, rest + (<usize>load<u32>(from, 8) << 2));
+    from += 16;
+    for (; row < rest; row += 4, from += 4) {
+      const word = load<u32>(from);
+      const what = word & 3;
+      let address: usize;
+      if (what == SLOT) address = slots + <usize>(word >>> 2) * (BLOCK << 2);
+      else {
+        address = pointer(args, (word >>> 2) & ((1 << SLOT_SHIFT) - 1));
+        if (what == MOVES) {
+          address += <usize>i << 2;
+          store<usize>(moved, row);
+          moved += 4;
+        } else if (what == SPREAD) {
+          const slot = slots + <usize>(word >>> (2 + SLOT_SHIFT)) * (BLOCK << 2);
+          fill(slot, v128.load32_splat(address), count);
+          address = slot;
+        }
+      }
+      store<usize>(row, address);
+    }
+    for (const stop = from + (<usize>words << 2); from < stop; row += 4, from += 4) store<u32>(row, load<u32>(from));
+    row += HEADER;
+  }
+
+  const behind = row;
+  let whole: u32 = 0; // the count that stands in the members' rows
+  while (true) {
+    for (row = begin; row < behind; row += load<u32>(row - 12)) {
+      if (whole != count) store<u32>(load<usize>(row - 4), count);
+      call_indirect<void>(load<u32>(row - 16), row, ith, <u32>1);
+    }
+    whole = count;
+    i += count;
+    if (i >= end) return;
+    count = min(BLOCK, end - i);
+    for (let at = moving; at < moved; at += 4) {
+      const place = load<usize>(at);
+      store<usize>(place, load<usize>(place) + (BLOCK << 2));
+    }
+  }
+}
