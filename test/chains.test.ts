@@ -204,6 +204,38 @@ test("small steps stay as they are", async () => {
   await device.dispose();
 });
 
+test("an input that the function writes may be what it reads under another name", async () => {
+  const device = await w.init({ threads: 1, fresh: true });
+  const before = { ...PAYS };
+  Object.assign(PAYS, { alone: 1, shared: 1 });
+  try {
+    const n = 100;
+    const made = (): [Tensor, (x: Tensor, y: Tensor) => Tensor[]] => {
+      const held = w.zeros([n]).keep();
+      const f = (x: Tensor, y: Tensor): Tensor[] => {
+        const a = y.mul(2);
+        x.add_(1);
+        const b = a.add(held);
+        held.mul_(3);
+        return [b, b.sub(x).mul(y)];
+      };
+      return [held, f];
+    };
+    const y = w.ones([n]).keep();
+    const [plain, f] = made();
+    const [held, g] = made();
+    const step = w.capture(g);
+    for (let i = 0; i < 5; i++) {
+      const expected = await Promise.all([...f(plain, y), plain].map(bits));
+      const results = await step(held, y);
+      assert.equal(await Promise.all([...results, held].map(bits)), expected, `call ${i}`);
+    }
+  } finally {
+    Object.assign(PAYS, before);
+    await device.dispose();
+  }
+});
+
 test("results are written where they lie: none is another's, nor what was given, and each call has its own", async () => {
   const device = await w.init({ threads: 1, fresh: true });
   const p = param(6, 7);

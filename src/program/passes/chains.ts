@@ -122,6 +122,8 @@ class Chain {
   readonly #writtenBetween = new Set<Storage>();
   #inputBetween = false;
   #lastingBetween = false;
+  /** An input, which may be any tensor that was there. */
+  #inputWritten = false;
   #faultBetween = false;
 
   constructor(chaining: Chaining) {
@@ -141,6 +143,7 @@ class Chain {
       if (k < row.outputs) {
         this.#writtenBetween.add(real(storage));
         if (input || this.#isLasting(storage)) this.#lastingBetween = true;
+        if (input) this.#inputWritten = true;
       } else this.#readBetween.add(real(storage));
       if (input) this.#inputBetween = true;
     }
@@ -167,6 +170,7 @@ class Chain {
         if (writes || this.#lastingBetween) return false;
         readsInput = true;
       }
+      if (this.#inputWritten && this.#isLasting(b.storage)) return false;
       if (writes && this.#isLasting(b.storage)) {
         if (this.#faultBetween || this.#inputBetween) return false;
         // Left as it is behind a fault, which is not told of a row in which others make something new.
