@@ -204,6 +204,49 @@ test("small steps stay as they are", async () => {
   await device.dispose();
 });
 
+test("a gradient that is made and read in one chain is lost behind a fault, and made anew by the next step", async () => {
+  const device = await w.init({ threads: 1, fresh: true });
+  const n = PAYS.alone;
+  const p = param(n, 8);
+  const q = param(3, 9);
+  const f = (label: Tensor): Tensor => {
+    p.grad = q.grad = null;
+    const loss = p
+      .tanh()
+      .mul(2)
+      .sum()
+      .add(w.crossEntropy(q.view(1, 3), label));
+    loss.backward();
+    w.noGrad(() => {
+      p.sub_(p.grad!.mul(0.01));
+      q.sub_(q.grad!.mul(0.01));
+    });
+    return loss;
+  };
+  const step = w.capture(f);
+  const [good, bad] = [1, 9].map((label) => w.tensor([label], { dtype: "int32" }).keep()) as [Tensor, Tensor];
+  const told = async (call: () => Tensor | Promise<Tensor>): Promise<string> => {
+    try {
+      return typeof (await (await call()).item());
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  for (let i = 0; i < 3; i++) assert.is(await told(() => step(good)), "number");
+  const touches = (r: Row, x: Tensor): boolean => r.buffers.some((b) => (b.storage.alias ?? b.storage) === x.storage);
+  assert.ok(ran.some((r) => r.kernel === "chain_f32" && touches(r, p) && touches(r, p.grad!)));
+  const before = await bits(p);
+  assert.match(await told(() => step(bad)), /label 9/);
+  assert.is(p.grad, null);
+  assert.is(q.grad, null);
+  assert.is(await bits(p), before);
+  assert.is(await told(() => step(good)), "number");
+  assert.match(await told(() => f(bad)), /label 9/);
+  for (let i = 0; i < 4; i++)
+    assert.is(await told(() => step(good)), "number", `captured call ${i} behind an eager fault`);
+  await device.dispose();
+});
+
 test("an input that the function writes may be what it reads under another name", async () => {
   const device = await w.init({ threads: 1, fresh: true });
   const before = { ...PAYS };

@@ -75,10 +75,14 @@ export function noMore(op: string, none?: readonly unknown[]): void {
   if (none !== undefined && none.length > 0) surplus(op, none); // apart: so that this is inlined, and the array never made
 }
 
-function surplus(op: string, [more, list]: readonly unknown[]): void {
-  if (more === undefined || (typeof more === "number" && Array.isArray(list))) return;
+function surplus(op: string, none: readonly unknown[]): void {
+  const [at, list] = none;
+  const asCallback = none.length === 2 && typeof at === "number" && Array.isArray(list) && at in list;
+  const more = asCallback ? undefined : none.find((x) => x !== undefined);
+  if (more === undefined) return;
   const what = kindOf(more) === "Object" ? `{ ${Object.keys(more as object)} }`.slice(0, 60) : given(more);
-  fail(op, `${what} was given: no argument is expected there`);
+  const cure = typeof more === "number" ? `; as a callback it is (x) => ${op}(x)` : "";
+  fail(op, `${what} was given: no argument is expected there${cure}`);
 }
 
 const NONNEGATIVE = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY;

@@ -1,5 +1,4 @@
-// What of the values is lost behind a fault: an input that breaks a kernel's rule, such as a label that is no class. Only the kernel sees
-// it, long after the launch; what was computed from it is lost then, and says so whenever it is read.
+// What is lost behind a fault: what was computed from an input that breaks a kernel's rule, such as a label that is no class.
 import type { Storage } from "./device.ts";
 import type { WasmgradError } from "./error.ts";
 

@@ -1,7 +1,6 @@
 // How long tensors live: modes that say who owns what is made, and who releases it.
 //
-// Every tensor holds its storage once; the storage goes when the last holder does. A tensor is released by a step (tape.ts),
-// a scope, the loader, `dispose()`, or, when none of these knew of it, by the FinalizationRegistry.
+// Each holds its storage once, and is released by a step (tape.ts), a scope, the loader, `dispose()`, or at last by the FinalizationRegistry.
 
 import type { Device, Storage } from "./device.ts";
 import type { WasmgradError } from "./error.ts";

@@ -1,5 +1,4 @@
 // Backward: reads the tape, entries that remember what was computed (entry.ts), by falling serial number.
-//
 // No list holds the entries: each hangs on the tensor that it made. Backward consumes what it visits. Consumed values stay
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.

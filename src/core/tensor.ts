@@ -1,6 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// A tensor: a shape over a storage, where it hangs on the tape, and what released it. How long it lives: lifetime.ts. Whoever uses a
-// released tensor is told what made it, what released it and what would have kept it.
+// A tensor: a shape over a storage, where it hangs on the tape, and what released it, of which its user is told. Its life: lifetime.ts.
 
 import type { Device, Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";

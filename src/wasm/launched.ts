@@ -72,12 +72,15 @@ export class Launched implements Rows {
 /** Rows of a program, which run again and again. */
 export class Recorded implements Rows {
   readonly rows: readonly Row[];
+  /** The same before some were put together: of a chain nobody could tell what it makes and then reads from what was there before. */
+  readonly #plain: readonly Row[];
   readonly #losses: Losses;
   /** Found when first needed. */
   #outside: ReturnType<typeof outsides<WasmStorage>> | null = null;
 
-  constructor(rows: readonly Row[], losses: Losses) {
+  constructor(rows: readonly Row[], losses: Losses, plain = rows) {
     this.rows = rows;
+    this.#plain = plain;
     this.#losses = losses;
   }
 
@@ -99,7 +102,7 @@ export class Recorded implements Rows {
   }
 
   #outsides(): { made: WasmStorage[]; read: WasmStorage[] } {
-    this.#outside ??= outsides(this.rows, (s) => ((s as WasmStorage).alias ?? s) as WasmStorage);
+    this.#outside ??= outsides(this.#plain, (s) => ((s as WasmStorage).alias ?? s) as WasmStorage);
     return this.#outside;
   }
 }

@@ -80,7 +80,7 @@ export class WasmProgram implements Program {
       least: threads === 1 ? PAYS.alone : PAYS.shared,
     });
     this.encoded = encoded;
-    this.#known = new Recorded(encoded, device.losses);
+    this.#known = new Recorded(encoded, device.losses, turned);
     this.#turningRows = new Recorded(copies, device.losses);
     this.#turned = copies.map(({ buffers: [copy, weight] }) => ({
       weight: weight!.storage as WasmStorage,

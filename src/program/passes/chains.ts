@@ -3,7 +3,6 @@
 // since an elementwise kernel gives the same wherever it is cut. The last pass: nothing that knows rows by their names comes behind it.
 import type { Buffer, Row, Storage } from "../../core/device.ts";
 import { denseOf } from "../../row/nest.ts";
-import { lasts } from "../behind.ts";
 import { factsOf } from "../kernels/facts.ts";
 import { compact, type Uses, uses } from "./rows.ts";
 
@@ -173,8 +172,6 @@ class Chain {
       if (this.#inputWritten && this.#isLasting(b.storage)) return false;
       if (writes && this.#isLasting(b.storage)) {
         if (this.#faultBetween || this.#inputBetween) return false;
-        // Left as it is behind a fault, which is not told of a row in which others make something new.
-        if (lasts(row) && !row.buffers.slice(row.outputs).some((x) => real(x.storage) === s)) return false;
         writesLasting = true;
       }
     }
