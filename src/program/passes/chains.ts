@@ -96,7 +96,6 @@ interface Touch {
   readonly buffer: Buffer;
   /** All go over it side by side, element by element. */
   together: boolean;
-  read: boolean;
   written: boolean;
   /** The first who touches it writes it. */
   readonly made: boolean;
@@ -118,7 +117,6 @@ class Chain {
   readonly #writtenBetween = new Set<Storage>();
   #inputBetween = false;
   #lastingBetween = false;
-  /** An input, which may be any tensor that was there. */
   #inputWritten = false;
   #faultBetween = false;
 
@@ -166,7 +164,7 @@ class Chain {
         if (writes || this.#lastingBetween) return false;
         readsInput = true;
       }
-      if (this.#inputWritten && this.#isLasting(b.storage)) return false;
+      if (this.#inputWritten && this.#isLasting(b.storage)) return false; // it may be that input
       if (writes && this.#isLasting(b.storage)) {
         if (this.#faultBetween || this.#inputBetween) return false;
         writesLasting = true;
@@ -186,12 +184,11 @@ class Chain {
     const s = real(buffer.storage);
     let touch = this.#touched.get(s);
     if (touch === undefined) {
-      touch = { buffer, together: way === MOVES, read: false, written: false, made: writes, last: 0 };
+      touch = { buffer, together: way === MOVES, written: false, made: writes, last: 0 };
       this.#touched.set(s, touch);
     }
     touch.together &&= way === MOVES && buffer.offset === touch.buffer.offset;
-    if (writes) touch.written = true;
-    else touch.read = true;
+    touch.written ||= writes;
     touch.last = this.rows.length - 1;
   }
 
