@@ -174,6 +174,8 @@ test("PyTorch's old names, and the method's own form", async () => {
   assert.match(await refused(() => ones([2]).sum({ keepDims: true } as Any)), /here keepdim/);
   assert.match(await refused(() => w.mseLoss(ones([2]), ones([2]), { size_average: true } as Any)), /here reduction/);
   assert.match(await refused(() => new optim.SGD([leaf(1)], 0.1 as Any)), /\{ lr: 0.1 \}/);
+  for (const model of [new nn.Linear(1, 1), new nn.Sequential(new nn.Linear(1, 1)), 5, null])
+    assert.match(await refused(() => new optim.SGD(model as Any)), /is expected, such as model\.parameters\(\)$/);
   assert.match(await refused(() => new nn.Conv2d(1, 1, 3, 2 as Any)), /\{ stride: 2 \}/);
   assert.match(
     await refused(() => w.conv2d(image(), ones([2, 2, 1, 1]), null, { pading: 1 } as Any)),
@@ -515,7 +517,7 @@ test("calls that others read differently work, or say what to write", async () =
     [() => w.save("a", linear as Any), /save: a value of type Linear: .* as in model.stateDict\(\)/],
     [() => w.save({ x } as Any, "a" as Any), /save: a value of type Object: the file comes first/],
     [() => w.init({ device: {} } as Any), /init: device \{\.\.\.\}: "wasm", "webgpu", "auto" or a device is expected/],
-    [() => (zeros as Any)(2, 3), /zeros: shape 2: an array of sizes is expected, such as \[2\]/],
+    [() => (zeros as Any)(2, 3), /zeros: shape 2: an array of sizes is expected, such as \[2, 3\]/],
     [() => x.to(5 as Any), /to: device 5: a device is expected/],
   ];
   for (const [f, message] of told) assert.match(await refused(f), message);

@@ -311,8 +311,7 @@ async function held(name: string, call: (args: unknown[]) => unknown, args: () =
   for (const more of [{ nonsense: 1 }, [5], "more", 5, null, x()]) {
     if (name === "TensorDataset" && more instanceof Tensor) continue; // one more source
     const message = await said(async () => call([...((await args()) as unknown[]), more]));
-    const rule =
-      /: no argument is expected there(; as a callback it is \(x\) => [\w.]+\(x\))?$|^arange: |^TensorDataset: |^Sequential: /;
+    const rule = /: no argument is expected there$|^arange: |^TensorDataset: |^Sequential: /;
     if (message === null || !rule.test(message)) wrong.push(`${name} with ${String(more)} more: ${message}`);
   }
   const message = await said(async () => call([...((await args()) as unknown[]), { nonsense: 1 }]));
@@ -401,8 +400,7 @@ test("map and reduce of an array may take a function as it is", async () => {
   list.forEach(w.zero_);
   assert.equal(await values(list[1]!), [0, 0, 0, 0, 0, 0]);
   assert.equal(await values((w.relu as Any)(x(), undefined)), [1, 1, 1, 1, 1, 1]);
-  const callback = /^relu: 0 was given: no argument is expected there; as a callback it is \(x\) => relu\(x\)$/;
-  assert.match(`${await said(() => Array.from(list, w.relu))}`, callback);
+  assert.match(`${await said(() => Array.from(list, w.relu))}`, /^relu: 0 was given: no argument is expected there$/);
   for (const more of [
     [undefined, { inplace: true }],
     [1, [2]],

@@ -81,8 +81,7 @@ function surplus(op: string, none: readonly unknown[]): void {
   const more = asCallback ? undefined : none.find((x) => x !== undefined);
   if (more === undefined) return;
   const what = kindOf(more) === "Object" ? `{ ${Object.keys(more as object)} }`.slice(0, 60) : given(more);
-  const cure = typeof more === "number" ? `; as a callback it is (x) => ${op}(x)` : "";
-  fail(op, `${what} was given: no argument is expected there${cure}`);
+  fail(op, `${what} was given: no argument is expected there`);
 }
 
 const NONNEGATIVE = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY;

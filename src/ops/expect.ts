@@ -18,8 +18,7 @@ export function expectList(op: string, what: string, list: unknown): void {
 
 /** Throws unless every size is a non-negative integer. @internal */
 export function checkShape(op: string, shape: Shape): void {
-  if (!Array.isArray(shape))
-    fail(op, `shape ${given(shape)}: an array of sizes is expected, such as [${given(shape)}]`);
+  if (!Array.isArray(shape)) fail(op, `shape ${given(shape)}: an array of sizes is expected, such as [2, 3]`);
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) fail(op, `shape ${given(shape)}: sizes must be non-negative integers`);
   }

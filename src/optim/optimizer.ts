@@ -400,9 +400,10 @@ export abstract class Optimizer<H extends object = object> {
   }
 }
 
-/** What is listed, one by one: a tensor, which lists its rows, is most often a mistake. */
-function listOf<T>(name: string, params: Iterable<T>): T[] {
-  if (params instanceof Tensor || typeof params?.[Symbol.iterator] !== "function")
+/** What is listed, one by one: not a tensor, which lists its rows, nor a module, which may list its stages. */
+function listOf<T>(name: string, params: Iterable<T> & { parameters?: unknown }): T[] {
+  const listed = !(params instanceof Tensor) && params?.parameters === undefined;
+  if (!listed || typeof params?.[Symbol.iterator] !== "function")
     fail(name, `params is ${given(params)}: an array of tensors or of groups is expected, such as model.parameters()`);
   return [...params];
 }
