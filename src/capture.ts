@@ -6,6 +6,7 @@
 
 import { type Device, defaultDevice, type Program, type Row, type Storage } from "./core/device.ts";
 import { fail, given, noMore, WasmgradError } from "./core/error.ts";
+import { faultOf } from "./core/fault.ts";
 import { mode, unhold } from "./core/lifetime.ts";
 import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
@@ -100,29 +101,34 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: 
     }
     const variant = choose(dense, device);
     variant.used = ++clock;
-    if (variant.stage === "kept" && !(device.debug && isDue(++variant.replays))) stats.replays++;
-    else {
-      stats.calls++;
-      if (single?.stage === "recorded") rest(single.taken);
-      single = variant;
-      try {
-        recordInto(variant, dense, f as (...inputs: Tensor[]) => unknown);
-      } finally {
-        if (variant.stage === "new") drop(variant);
-        stats.programs = variants.filter((v) => v.stage === "kept").length;
-      }
-    }
-    for (const i of variant.written) if (dense[i] !== inputs[i]) throw new Untold("notDense", i, inputs[i]);
-    for (let i = 0; i < dense.length; i++) {
-      const x = dense[i]!;
-      if (x.storage.aliases === undefined || !variant.remade.includes(x.storage)) continue;
-      dense = [...dense];
-      dense[i] = denseCopy(alias(x));
-    }
+    let recorded: Recording | null = null;
+    let ready = false;
     try {
+      if (variant.stage === "kept" && !(device.debug && isDue(++variant.replays))) stats.replays++;
+      else {
+        stats.calls++;
+        if (single?.stage === "recorded") rest(single.taken);
+        single = variant;
+        try {
+          recorded = recordInto(variant, dense, f as (...inputs: Tensor[]) => unknown);
+        } finally {
+          if (variant.stage === "new") drop(variant);
+          stats.programs = variants.filter((v) => v.stage === "kept").length;
+        }
+      }
+      for (const i of variant.written) if (dense[i] !== inputs[i]) throw new Untold("notDense", i, inputs[i]);
+      for (let i = 0; i < dense.length; i++) {
+        const x = dense[i]!;
+        if (x.storage.aliases === undefined || !variant.remade.includes(x.storage)) continue;
+        dense = [...dense];
+        dense[i] = denseCopy(alias(x));
+      }
+      ready = true;
       return replay(variant, dense) as R;
     } catch (error) {
-      if ((error as WasmgradError).full) {
+      // What was recorded has not run, and made no gradients: behind a fault of its own these are lost, and say so.
+      if (!variant.remade.some((home) => faultOf(home) !== null)) recorded?.undo();
+      if (ready && (error as WasmgradError).full) {
         again = () => {
           for (const x of dense) alive("capture", x);
           if (variant.taken.program === null) throw error;
@@ -130,6 +136,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: 
         };
       }
       throw error;
+    } finally {
+      recorded?.end();
     }
   };
 
@@ -270,8 +278,8 @@ function letGo(taken: Taken): void {
   taken.held = [];
 }
 
-/** Records one call of `f`; the second recording is compared with the first and kept. */
-function recordInto(variant: Variant, inputs: Tensor[], f: (...inputs: Tensor[]) => unknown): void {
+/** Records one call of `f`; the second recording is compared with the first and kept. What it returns is to be ended, or undone and ended. */
+function recordInto(variant: Variant, inputs: Tensor[], f: (...inputs: Tensor[]) => unknown): Recording {
   const { device, taken } = variant;
   const watch = new Watch();
   const recording = new Recording(device);
@@ -314,12 +322,12 @@ function recordInto(variant: Variant, inputs: Tensor[], f: (...inputs: Tensor[])
     recording.recorder.abandon();
     mode.recording = null;
     recording.undo();
+    recording.end();
     throw error;
   } finally {
     mode.recording = null;
     mode.scope = outerScope;
     Watch.over();
-    recording.end();
     for (const t of recording.made) t.release("the end of a captured function, which owns it (return it instead)");
   }
   variant.stage = variant.stage === "new" ? "recorded" : "kept";
@@ -345,6 +353,7 @@ function recordInto(variant: Variant, inputs: Tensor[], f: (...inputs: Tensor[])
   }
   variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
   variant.rebuild = replacing(result);
+  return recording;
 }
 
 /** What else was made of a gradient goes with its value. */

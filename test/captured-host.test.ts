@@ -355,6 +355,51 @@ program("when the function throws in its first call nothing has happened, draws 
   assert.equal([...(await (await f(w.ones([64]))).data())], expected);
 });
 
+program("a call that is recorded but cannot run leaves the gradients as they were", async (same) => {
+  for (const before of [null, "eager", "captured"] as const) {
+    const p = leaf([2, 3], 4);
+    const f = w.capture((x: w.Tensor) => {
+      p.grad = null;
+      p.mul(x).sum().backward();
+      x.mul_(2); // an input that is written must lie dense
+      return p.detach().mul(1);
+    });
+    const g = w.capture((x: w.Tensor) => {
+      p.grad = null;
+      p.mul(x).sum().backward();
+      return x.mul(1);
+    });
+    const values = data([2, 3], 5);
+    if (before === "eager") p.mul(values).sum().backward();
+    if (before === "captured") for (let i = 0; i < 3; i++) await g(values);
+    const whole = (): Promise<number[]> => values.data().then((v) => [...v]);
+    const unchanged = async (what: string): Promise<void> => {
+      if (before === null) assert.is(p.grad, null, what);
+      else await same(p.grad!, await whole(), `${before}: ${what}`);
+    };
+    const turned = data([3, 2], 6).t();
+    for (let i = 0; i < 3; i++) {
+      assert.match(await messageOf(() => f(turned)), /^capture: argument 1 .*dense|clone/, `call ${i}`);
+      await unchanged(`refused call ${i}`);
+    }
+    const lost = data([2, 3], 5);
+    await w.flush();
+    let faulty: w.Tensor | null = null;
+    try {
+      faulty = w.nllLoss(w.zeros([1, 2]), labels([7])).mul(lost);
+    } catch {} // the reference has not launched it
+    await w.flush().catch(() => {});
+    for (let i = 0; i < 3 && faulty !== null; i++) {
+      assert.match(await messageOf(() => g(faulty!)), /label 7/, `call ${i}`);
+      await unchanged(`call ${i} of what is lost`);
+    }
+    const dense = data([2, 3], 7);
+    const expected = [...(await dense.data())];
+    await f(dense.clone());
+    await same(p.grad!, expected, "a call that runs");
+  }
+});
+
 /** Steps of a captured run, which goes on from saved state at `resumed`, with models and steps made anew. */
 async function bits(steps: number, resumed: number | null): Promise<string> {
   w.manualSeed(5);
