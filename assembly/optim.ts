@@ -24,6 +24,26 @@ function power(base: f64, n: u32): f64 {
 }
 
 /**
+ * y | step g | count | beta1:f64 beta2:f64
+ *
+ * What depends on the count t of steps: y is t, 1 - beta1^t, 1 - beta2^t, and the length 2 / (1 - beta2) - 1 - 2 t beta2^t / (1 - beta2^t)
+ * of the average behind the second (RAdam's rho_t). In float32 these cancel. Of g it takes nothing: without it there is no step. The count is 1. Serial.
+ */
+export function corrections_f32(args: usize, ith: u32, nth: u32): void {
+  if (ith > 0) return;
+  const y = pointer(args, 0);
+  const step = load<f32>(pointer(args, 1));
+  const t = <u32>step;
+  const beta1 = load<f64>(args, 16);
+  const beta2 = load<f64>(args, 24);
+  const left = power(beta2, t);
+  store<f32>(y, step);
+  store<f32>(y, <f32>(1 - power(beta1, t)), 4);
+  store<f32>(y, <f32>(1 - left), 8);
+  store<f32>(y, <f32>(2 / (1 - beta2) - 1 - (2 * <f64>t * left) / (1 - left)), 12);
+}
+
+/**
  * Calls `segment` for this thread's elements of each segment. `outs` outputs a segment, then lr, then `ins` inputs.
  */
 // @ts-ignore: decorator

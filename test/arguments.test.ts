@@ -94,6 +94,18 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
   SGD: [(o) => new optim.SGD([leaf(2)], o), { lr: 1, momentum: 0.9, weightDecay: 1 }],
   Adam: [(o) => new optim.Adam([leaf(2)], o), { lr: 1, betas: [0.5, 0.5], eps: 1, weightDecay: 1 }],
   AdamW: [(o) => new optim.AdamW([leaf(2)], o), { amsgrad: true, maximize: true }],
+  Adadelta: [(o) => new optim.Adadelta([leaf(2)], o), { lr: 1, rho: 0.5, eps: 1, weightDecay: 1, maximize: true }],
+  Adagrad: [(o) => new optim.Adagrad([leaf(2)], o), { lrDecay: 1, initialAccumulatorValue: 1, maximize: true }],
+  Adamax: [(o) => new optim.Adamax([leaf(2)], o), { betas: [0.5, 0.5], eps: 1, weightDecay: 1, maximize: true }],
+  ASGD: [(o) => new optim.ASGD([leaf(2)], o), { lambd: 1, alpha: 1, t0: 1, weightDecay: 1, maximize: true }],
+  NAdam: [(o) => new optim.NAdam([leaf(2)], o), { momentumDecay: 1, decoupledWeightDecay: true, maximize: true }],
+  RAdam: [(o) => new optim.RAdam([leaf(2)], o), { eps: 1, decoupledWeightDecay: true, maximize: true }],
+  RMSprop: [(o) => new optim.RMSprop([leaf(2)], o), { alpha: 0.5, momentum: 1, centered: true, maximize: true }],
+  Rprop: [(o) => new optim.Rprop([leaf(2)], o), { etas: [0.5, 2], stepSizes: [0, 1], maximize: true }],
+  Muon: [
+    (o) => new optim.Muon([leaf(2, 3)], o),
+    { momentum: 0.5, nesterov: false, nsSteps: 3, adjustLrFn: "original" },
+  ],
   zeroGrad: [(o) => new optim.SGD([leaf(2)]).zeroGrad(o), { setToNone: false }],
   addParamGroup: [(o) => new optim.SGD([leaf(2)]).addParamGroup({ params: leaf(1), ...o }), { lr: 1 }],
   LinearLR: [

@@ -179,14 +179,29 @@ const OPTIMIZERS: [name: string, make: (p: w.Tensor[]) => Optimizer<object>][] =
   ["SGD without momentum", (p) => new optim.SGD(p, { lr: 0.1, weightDecay: 0.1 })],
   ["Adam", (p) => new optim.Adam(p, { lr: 0.1, betas: [0.8, 0.7], eps: 0.1, weightDecay: 0.1 })],
   ["AdamW", (p) => new optim.AdamW(p, { lr: 0.1, betas: [0.8, 0.7], eps: 0.1, weightDecay: 0.1, amsgrad: true })],
+  ["Adadelta", (p) => new optim.Adadelta(p, { lr: 0.5, rho: 0.8, eps: 0.1, weightDecay: 0.1 })],
+  ["Adamax", (p) => new optim.Adamax(p, { lr: 0.1, betas: [0.8, 0.7], eps: 0.1, weightDecay: 0.1 })],
+  ["RAdam", (p) => new optim.RAdam(p, { lr: 0.1, betas: [0.8, 0.9], eps: 0.1, weightDecay: 0.1 })],
+  ["NAdam", (p) => new optim.NAdam(p, { lr: 0.1, betas: [0.8, 0.7], eps: 0.1, weightDecay: 0.1, momentumDecay: 0.1 })],
+  ["ASGD", (p) => new optim.ASGD(p, { lr: 0.1, lambd: 0.1, t0: 2, weightDecay: 0.1 })],
+  [
+    "RMSprop of the library",
+    (p) => new optim.RMSprop(p, { lr: 0.1, alpha: 0.8, eps: 0.1, weightDecay: 0.1, momentum: 0.5 }),
+  ],
+  ["Adagrad of the library", (p) => new optim.Adagrad(p, { lr: 0.1, lrDecay: 0.1, weightDecay: 0.1, eps: 0.1 })],
   ["RMSprop", (p) => new RMSprop(p, { lr: 0.1, alpha: 0.8, eps: 0.1, weightDecay: 0.1, momentum: 0.5 })],
   ["Adagrad", (p) => new Adagrad(p, { lr: 0.1, lrDecay: 0.1, initial: 0.25 })],
 ];
 /** Without effect: there is no momentum that they would change, and the state has begun. */
-const IDLE = ["SGD without momentum: dampening", "Adagrad: initial"];
+const IDLE = [
+  "Adagrad of the library: initialAccumulatorValue",
+  "ASGD: t0",
+  "SGD without momentum: dampening",
+  "Adagrad: initial",
+];
 /** Against the rule, which is told at the next step. */
 const REFUSED = ["SGD: nesterov", "SGD with Nesterov's momentum: dampening", "SGD without momentum: nesterov"];
-const GROWS = ["Adam: amsgrad", "RMSprop: centered"];
+const GROWS = ["Adam: amsgrad", "RMSprop: centered", "RMSprop of the library: centered"];
 
 const changed = (v: unknown): unknown => (typeof v === "boolean" ? !v : v === 0 ? 0.5 : (v as number) / 2);
 

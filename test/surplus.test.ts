@@ -135,6 +135,15 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     SGD: () => [[leaf(2)], {}],
     Adam: () => [[leaf(2)], {}],
     AdamW: () => [[leaf(2)], {}],
+    Adadelta: () => [[leaf(2)], {}],
+    Adagrad: () => [[leaf(2)], {}],
+    Adamax: () => [[leaf(2)], {}],
+    ASGD: () => [[leaf(2)], {}],
+    NAdam: () => [[leaf(2)], {}],
+    RAdam: () => [[leaf(2)], {}],
+    RMSprop: () => [[leaf(2)], {}],
+    Rprop: () => [[leaf(2)], {}],
+    Muon: () => [[leaf(2, 3)], {}],
   },
   lr: {
     LinearLR: () => [new optim.SGD([leaf(2)]), {}],
@@ -240,7 +249,7 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
     "MSELoss BCELoss".split(" ").map((name) => [name, [() => new (nn as Any)[name](), { forward: () => [x(), x()] }]]),
   ),
   ...Object.fromEntries(
-    ["SGD", "Adam", "AdamW"].map((name) => [
+    "SGD Adam AdamW Adadelta Adagrad Adamax ASGD NAdam RAdam RMSprop Rprop".split(" ").map((name) => [
       name,
       [
         () => stepped(new (optim as Any)[name]([leaf(2)])),

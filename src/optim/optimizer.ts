@@ -6,7 +6,7 @@ import type { Device } from "../core/device.ts";
 import { checkNumber, expectFlag, expectOptions, fail, given, kindOf, noMore } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
-import { sameShape, show } from "../core/shape.ts";
+import { type Shape, sameShape, show } from "../core/shape.ts";
 import { alive, mixed, Tensor } from "../core/tensor.ts";
 
 import { follow } from "../ops/follow.ts";
@@ -80,7 +80,7 @@ export type GroupSpec<H extends object> = {
   lr?: number;
 } & Partial<H>;
 
-/** State of one parameter: tensors by name, `step` [1] and others of the parameter's shape. */
+/** State of one parameter: tensors by name, `step` and what else is one number [1], others of the parameter's shape. */
 export type ParamState = Readonly<Record<string, Tensor>>;
 
 /** What `stateDict()` of an optimizer gives. */
@@ -287,7 +287,7 @@ export abstract class Optimizer<H extends object = object> {
         const { device } = p;
         const all: Record<string, Tensor> = { ...state };
         all.step ??= zeros([1], { device }).keep();
-        for (const name of names) all[name] ??= zeros(p.shape, { device }).keep();
+        for (const name of names) all[name] ??= zeros(this.#shapeOf(p, name), { device }).keep();
         return all;
       });
       for (const x of Object.values(state!)) follow(p, x);
@@ -367,11 +367,16 @@ export abstract class Optimizer<H extends object = object> {
     });
   }
 
+  /** Of the state of `p` with this name. */
+  #shapeOf(p: Tensor, name: string): Shape {
+    return name === "step" || this.#rule.single?.includes(name) ? [1] : p.shape;
+  }
+
   #fits(p: Tensor, key: string, name: string, x: unknown): void {
     const subject = `${this.#name}.loadStateDict`;
     if (!(x instanceof Tensor)) fail(subject, `state ${key}.${name} is ${given(x)}: a tensor is expected`);
     alive(subject, x);
-    const shape = name === "step" ? [1] : p.shape;
+    const shape = this.#shapeOf(p, name);
     if (!sameShape(x.shape, shape) || x.dtype !== "float32") {
       fail(subject, `state ${key}.${name} is ${show(x.shape)} of ${x.dtype}: ${show(shape)} of float32 is expected`);
     }

@@ -10,7 +10,7 @@ type Composed = (outputs: readonly Tensor[], inputs: readonly Tensor[]) => void;
 
 /**
  * What an optimizer does in a step: names of the state that each parameter has beside it, and a kernel with its scalars, or ops.
- * State has the parameter's shape and is zeros at first. Where there is any, steps are counted too, in `step`, before the step.
+ * State has the parameter's shape, or [1] where the rule has its name in `single`, and is zeros at first. Where there is any, steps are counted too, in `step`, before the step.
  * Outputs are, per parameter, itself and its state; inputs the learning rate and, per parameter, the gradient and its `step`.
  */
 export type Step = readonly [
@@ -27,6 +27,8 @@ export interface Rule<H extends object> {
   readonly name: string;
   /** Every option with its default, in the order in which messages list them. */
   readonly defaults: Readonly<H & { lr: number }>;
+  /** Names of the state that is one number: float32 [1], as `step` is. */
+  readonly single?: readonly string[];
   /** Throws when a hyperparameter breaks its rule. */
   check(h: Readonly<H>): void;
   /** The step for these hyperparameters, whose numbers may go into rows: a captured program holds for them. */
@@ -36,12 +38,13 @@ export interface Rule<H extends object> {
 /**
  * A step by ops: for each parameter `write` changes it and its state in place, and leaves the gradient as it is. Nothing is
  * recorded for gradients, and helpers go. What changes from step to step comes in as tensors of shape []: the learning rate,
- * and among the state, where there is any, `step`, 1 in the first step. Writes that read what they write (`add_`, `mul_`, not
+ * and among the state, where there is any, `step`, 1 in the first step; state of one number has the shape [] too. Writes that read what they write (`add_`, `mul_`, not
  * `copy_`) are what a GPU skips where `GradScaler` found an infinity, or behind a fault.
  */
 export const composed = <S extends string>(
   names: readonly S[],
   write: (p: Tensor, g: Tensor, state: Readonly<Record<S | "step", Tensor>>, lr: Tensor) => void,
+  single: readonly string[] = [],
 ): Step => [
   names,
   (outputs, inputs) => {
@@ -52,7 +55,8 @@ export const composed = <S extends string>(
         compose(() => {
           const state: Record<string, Tensor> = {};
           names.forEach((name, j) => {
-            state[name] = outputs[i * held + 1 + j]!;
+            const x = outputs[i * held + 1 + j]!;
+            state[name] = single.includes(name) ? alias(x, []) : x;
           });
           if (given > 1) state.step = alias(inputs[2 + i * given]!, []);
           write(p, inputs[1 + i * given]!, state as Record<S | "step", Tensor>, inputs[0]!);

@@ -1,6 +1,7 @@
 // The optimizers' kernels: tables of segments, written in place. A case shows one of the tensors that a row writes.
 // Extents: the number of segments and their lengths. Scalars that PyTorch has as doubles are two words each.
 
+import { empty } from "../../src/core/make.ts";
 import { launch } from "../../src/core/op.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import { words64 } from "../../src/row/words.ts";
@@ -11,6 +12,26 @@ export const { cases, add } = family("optim", { tolerance: { ulp: 4, of: 4 }, or
 
 const one = (value: number) => fixed([1], [value]);
 const doubles = (...values: number[]): number[] => values.flatMap(words64);
+
+for (const betas of [
+  [0.9, 0.999],
+  [0.5, 0.25],
+  [0, 0],
+  [0.999999, 0.9999],
+]) {
+  for (const t of [1, 2, 3, 6, 7, 31, 498, 1001, 100003]) {
+    add(
+      `corrections, betas ${betas}, step ${t}`,
+      [one(t), f([3])],
+      (step, g) => {
+        const y = empty([4], "float32", "corrections", step.device);
+        launch("corrections_f32", [y], [step, g], [1], doubles(...betas));
+        return y;
+      },
+      { tolerance: { ulp: 4 } },
+    );
+  }
+}
 
 /** Lengths of the segments of a row. */
 const TABLES = [[1], [17], [4, 0, 67], [5, 16, 1, 131], [20011], [12007, 3, 9001]];

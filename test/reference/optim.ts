@@ -8,6 +8,15 @@ optim.tick_f32 = (steps) => {
   for (const step of steps) step.set(0, step.v[0] + 1);
 };
 
+optim.corrections_f32 = ([y], [step], _, words) => {
+  const [beta1, beta2] = [0, 2].map((i) => f64(words[i], words[i + 1]));
+  const t = step.v[0];
+  y.set(0, t);
+  y.set(1, 1 - beta1 ** t);
+  y.set(2, 1 - beta2 ** t);
+  y.set(3, 2 / (1 - beta2) - 1 - (2 * t * beta2 ** t) / (1 - beta2 ** t));
+};
+
 optim.sgd_f32 = (outputs, [lr, ...grads], [, ...lengths], words) => {
   const weightDecay = f64(words[0], words[1]);
   const sign = words[2] ? -1 : 1; // maximize

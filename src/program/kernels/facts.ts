@@ -26,6 +26,7 @@ const RECORDS: Readonly<Record<string, Facts>> = {
   nll_mean_f32: { once: true },
   // optim, amp, random
   tick_f32: { once: true, lasting: true },
+  corrections_f32: { once: true },
   "{sgd,sgd_momentum,adam,adam_amsgrad}_f32": { segments: true, lasting: true },
   amp_unscale_f32: { segments: true, lasting: true },
   amp_update_f32: { once: true, lasting: true },

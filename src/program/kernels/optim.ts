@@ -1,6 +1,7 @@
 // Optimizer steps over tables of segments, and their step counts.
 export const rows = `
 tick_f32: step.. | g.. | count |
+corrections_f32: y | step g | count | beta1:f64 beta2:f64
 sgd_f32: p.. | lr g.. | count n.. | decay:f64 maximize
 sgd_momentum_f32: p.. buffer.. | lr g.. step.. | count n.. | decay:f64 momentum:f64 dampening:f64 nesterov maximize
 adam_f32: p.. mean.. square.. | lr g.. step.. | count n.. | beta1:f64 beta2:f64 eps:f64 decay:f64 maximize decoupled

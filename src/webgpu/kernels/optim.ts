@@ -154,11 +154,48 @@ function adam(amsgrad: boolean): Step {
 
 const TICK = "step";
 
+/** coth(l / 2) - 2 / l, which is l / 6 - l³ / 360 + l⁵ / 15120 for small l. */
+const langevin = (l: number): number =>
+  l < 0.02 ? l / 6 - l ** 3 / 360 + l ** 5 / 15120 : 1 + 2 / Math.expm1(l) - 2 / l;
+
 export const optim: Registry = {
   sgd_f32: table(sgd),
   sgd_momentum_f32: table(momentum),
   adam_f32: table(adam(false)),
   adam_amsgrad_f32: table(adam(true)),
+  // t, 1 - beta1^t, 1 - beta2^t, and rho_t = 2 / (1 - beta2) - 1 - 2 t / (e^(t l) - 1), l = -log beta2. With h(x) = coth(x / 2) - 2 / x the
+  // first is h(l) + 2 / l, the last h(t l) t + 2 / l - t: for small t l the two 2 / l, which are large, go out by hand.
+  corrections_f32: {
+    kernels: {
+      "": {
+        size: [1, 1, 1],
+        groups: () => 1,
+        scalars: "log1_ log2_ begin_",
+        encode: (w) => {
+          const l = decayOf(double(w[2]!, w[3]!));
+          return [decayOf(double(w[0]!, w[1]!)), l, langevin(l)].map(word);
+        },
+        body: `
+    let t = step[0];
+    let x = t * log2_;
+    let grown = grown_(x);
+    var rho = 2.0 / log2_ + begin_ - 2.0 * t * exp_(-x) / grown;
+    if (x < 1.0) {
+      let x2 = x * x;
+      var h = fma(2.08767570e-8, x2, -8.26719577e-7);
+      h = fma(h, x2, 3.30687831e-5);
+      h = fma(h, x2, -1.38888889e-3);
+      h = fma(h, x2, 0.0833333333);
+      rho = t + begin_ - t * 2.0 * x * h;
+    }
+    y[0] = t;
+    y[1] = grown_(t * log1_);
+    y[2] = grown;
+    y[3] = rho;
+`,
+      },
+    },
+  },
   // step += 1 for tensors of one element
   tick_f32: {
     kernels: kernels((k) => {
