@@ -291,6 +291,77 @@ for (const threads of [1, 2]) {
   });
 }
 
+/** A product of matrices as rows. */
+const times = (a: number[][], b: number[][]): number[][] =>
+  a.map((row) => b[0]!.map((_, j) => row.reduce((s, v, k) => s + v * b[k]![j]!, 0)));
+const turned = (a: number[][]): number[][] => a[0]!.map((_, j) => a.map((row) => row[j]!));
+
+/** Muon's steps in double precision. https://docs.pytorch.org/docs/stable/generated/torch.optim.Muon.html */
+function muon(start: number[][], lr: number, nesterov: boolean, ratio: number): number[][][] {
+  const gradientAt = (i: number) => start.map((row, r) => row.map((_, c) => gradient(i, r * row.length + c)));
+  let p = start;
+  let buffer = start.map((row) => row.map(() => 0));
+  return Array.from({ length: STEPS }, (_, i) => {
+    const g = gradientAt(i);
+    buffer = buffer.map((row, r) => row.map((v, c) => 0.95 * v + 0.05 * g[r]![c]!));
+    let x = nesterov ? buffer.map((row, r) => row.map((v, c) => 0.05 * g[r]![c]! + 0.95 * v)) : buffer;
+    const tall = x.length > x[0]!.length;
+    if (tall) x = turned(x);
+    const norm = Math.sqrt(x.flat().reduce((s, v) => s + v * v, 0));
+    x = x.map((row) => row.map((v) => v / norm));
+    for (let k = 0; k < 5; k++) {
+      const gram = times(x, turned(x));
+      const square = times(gram, gram);
+      const by = times(
+        gram.map((row, r) => row.map((v, c) => -4.775 * v + 2.0315 * square[r]![c]!)),
+        x,
+      );
+      x = x.map((row, r) => row.map((v, c) => 3.4445 * v + by[r]![c]!));
+    }
+    const update = tall ? turned(x) : x;
+    const rate_ = rate(i, lr);
+    p = p.map((row, r) => row.map((v, c) => v * (1 - rate_ * 0.1) - rate_ * ratio * update[r]![c]!));
+    return p;
+  });
+}
+
+test("Muon's steps are those of loops over numbers, eager and captured, for wide and tall matrices", async () => {
+  const device = await w.init({ threads: 1 });
+  for (const [rows, columns] of [
+    [2, 3],
+    [3, 2],
+  ] as const) {
+    for (const [options, ratio] of [
+      [{}, Math.sqrt(Math.max(1, rows / columns))],
+      [{ nesterov: false, adjustLrFn: "matchRmsAdamw" }, 0.2 * Math.sqrt(3)],
+    ] as const) {
+      const start = Array.from({ length: rows }, (_, r) => START.slice(r * columns, (r + 1) * columns));
+      const expected = muon(start, 0.1, !("nesterov" in options), ratio);
+      for (const captured of [false, true]) {
+        const p = new nn.Parameter(w.tensor(start));
+        const optimizer = new optim.Muon([p], { lr: 0.1, ...options });
+        const f = (x: w.Tensor): w.Tensor => {
+          optimizer.zeroGrad();
+          const loss = p.mul(x).sum();
+          loss.backward();
+          optimizer.step();
+          return loss;
+        };
+        const step = captured ? w.capture(f) : async (x: w.Tensor) => f(x);
+        for (let i = 0; i < STEPS; i++) {
+          optimizer.paramGroups[0]!.lr = rate(i, 0.1);
+          await step(w.tensor(start.map((row, r) => row.map((_, c) => gradient(i, r * columns + c)))));
+          const got = await numbers(p);
+          expected[i]!.flat().forEach((ref, k) => {
+            assert.ok(Math.abs(got[k]! - ref) <= 2e-4, `step ${i}, ${k}: ${got[k]} for ${ref}`);
+          });
+        }
+      }
+    }
+  }
+  await device.dispose();
+});
+
 /** Keeps nothing beside its parameters. */
 class Descent extends Optimizer<object> {
   constructor(params: Params<object>) {
