@@ -25,8 +25,27 @@ export interface Reader {
   changed(row: Row, values: Values, kernel?: string): Row;
 }
 
-/** Names of the outputs, inputs, extents and scalars; `bias?` may be missing. */
-type Parts = readonly [outputs: string[], inputs: string[], extents: string[], scalars: string[]];
+/** Where a row keeps what has a name. */
+type Place = readonly [list: "buffers" | "extents" | "scalars", index: number];
+
+/** Names of the outputs, inputs, extents and scalars, of which `bias?` may be missing, and the place of each. */
+interface Parts {
+  readonly lists: readonly [outputs: string[], inputs: string[], extents: string[], scalars: string[]];
+  readonly places: ReadonlyMap<string, Place>;
+}
+
+function partsFrom(row: string): Parts {
+  const lists = row.split("|", 4).map((part) => part.match(/(?<!:)\b\w+\??/g) ?? []) as unknown as Parts["lists"];
+  const [outputs, inputs, extents, scalars] = lists;
+  const places = new Map<string, Place>();
+  for (const [list, names] of [
+    ["buffers", [...outputs, ...inputs]],
+    ["extents", extents],
+    ["scalars", scalars],
+  ] as const)
+    for (const [i, name] of names.entries()) places.set(name.replace("?", ""), [list, i]);
+  return { lists, places };
+}
 
 /** Knows the kernels of these families, by their `rows`. */
 export function reader(...families: readonly string[]): Reader {
@@ -37,35 +56,47 @@ export function reader(...families: readonly string[]): Reader {
     if (found === null) {
       found = new Map();
       for (const [, pattern, row] of text.matchAll(/^(.+?): (.*)$/gm)) {
-        const parts = row!.split("|", 4).map((part) => part.match(/(?<!:)\b\w+\??/g) ?? []) as unknown as Parts;
+        const parts = partsFrom(row!);
         for (const name of names(pattern!)) found.set(name, parts);
       }
     }
     return found.get(kernel);
   };
 
+  const known = (kernel: string): Parts => partsOf(kernel) ?? unknown(kernel, "kernel");
+
+  // An eager convolution asks for thirty numbers at each launch: each is one look into the map.
+  const take = (row: Row, ...names: readonly string[]): never => {
+    const { places } = known(row.kernel);
+    return names.map((name) => {
+      const place = places.get(name);
+      return (place && row[place[0]][place[1]]) ?? unknown(row.kernel, name);
+    }) as never;
+  };
+
   const valuesOf = (row: Row): Values => {
-    const [outputs, inputs, ...numbers] = partsOf(row.kernel) ?? unknown(row.kernel, "kernel");
-    const lists = [
-      [[...outputs, ...inputs], row.buffers],
-      [numbers[0], row.extents],
-      [numbers[1], row.scalars],
-    ] as const;
     const values: Values = {};
-    for (const [names, list] of lists) for (const [i, name] of names.entries()) values[name.replace("?", "")] = list[i];
+    for (const [name, [list, i]] of known(row.kernel).places) values[name] = row[list][i];
     return values;
   };
 
-  const take = (row: Row, ...names: readonly string[]): never => {
-    const values = valuesOf(row);
-    return names.map((name) => values[name] ?? unknown(row.kernel, name)) as never;
-  };
-
   const make = (kernel: string, op: string, values: Values): Row => {
-    const [outputs, inputs, extents, scalars] = (partsOf(kernel) ?? unknown(kernel, "kernel")).map((part) =>
+    const [outputs, inputs, extents, scalars] = known(kernel).lists.map((part) =>
       part.flatMap((name) => values[name.replace("?", "")] ?? (name.endsWith("?") ? [] : unknown(kernel, name))),
     ) as [Buffer[], Buffer[], number[], number[]];
     return { kernel, buffers: [...outputs, ...inputs], outputs: outputs.length, extents, scalars, op };
+  };
+
+  /** The row with other values in their places. */
+  const replaced = (row: Row, values: Values): Row => {
+    const { places } = known(row.kernel);
+    const { kernel, buffers, outputs, extents, scalars, op } = row;
+    const copy = { kernel, buffers: [...buffers], outputs, extents: [...extents], scalars: [...scalars], op };
+    for (const name in values) {
+      const [list, i] = places.get(name) ?? unknown(row.kernel, name);
+      (copy[list] as unknown[])[i] = values[name];
+    }
+    return copy;
   };
 
   return {
@@ -74,7 +105,7 @@ export function reader(...families: readonly string[]): Reader {
       text += family;
       found = null;
     },
-    has: (kernel, scalar) => partsOf(kernel)?.[3].includes(scalar) ?? false,
+    has: (kernel, scalar) => partsOf(kernel)?.places.get(scalar)?.[0] === "scalars",
     twin(kernel, from, to) {
       const other = kernel.replace(from, to);
       return other !== kernel && partsOf(other) !== undefined ? other : null;
@@ -82,7 +113,8 @@ export function reader(...families: readonly string[]): Reader {
     buffers: take,
     numbers: take,
     row: make,
-    changed: (row, values, kernel = row.kernel) => make(kernel, row.op, { ...valuesOf(row), ...values }),
+    changed: (row, values, kernel = row.kernel) =>
+      kernel === row.kernel ? replaced(row, values) : make(kernel, row.op, { ...valuesOf(row), ...values }),
   };
 }
 
