@@ -106,6 +106,10 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
     (o) => new optim.Muon([leaf(2, 3)], o),
     { momentum: 0.5, nesterov: false, nsSteps: 3, adjustLrFn: "original" },
   ],
+  LBFGS: [
+    (o) => new optim.LBFGS([leaf(2)], o),
+    { maxIter: 2, maxEval: 3, toleranceGrad: 0, lineSearchFn: "strongWolfe" },
+  ],
   zeroGrad: [(o) => new optim.SGD([leaf(2)]).zeroGrad(o), { setToNone: false }],
   addParamGroup: [(o) => new optim.SGD([leaf(2)]).addParamGroup({ params: leaf(1), ...o }), { lr: 1 }],
   LinearLR: [

@@ -64,7 +64,12 @@ export const Optimizers = optim as unknown as Record<
   new (
     params: Tensor[],
     o: object,
-  ) => { step(): void; zeroGrad(): void; paramGroups: { lr: number }[] }
+  ) => {
+    step(): void;
+    step(closure: () => Tensor): Promise<Tensor>;
+    zeroGrad(): void;
+    paramGroups: { lr: number }[];
+  }
 >;
 
 async function checkOptim(c: OptimRun, device: Device): Promise<void> {
@@ -73,14 +78,18 @@ async function checkOptim(c: OptimRun, device: Device): Promise<void> {
   const [M, v] = [tensorOf(c.M), tensorOf(c.v)];
   const p = new nn.Parameter(tensorOf(c.x0));
   const optimizer = new Optimizers[c.fn]!([p], options(c.kwargs));
-  c.trajectory.forEach((expected, i) => {
+  const forward = (): Tensor => {
     optimizer.zeroGrad();
     const loss = p.matmul(M).matmul(p).mul(0.5).sub(v.matmul(p)).add(p.sin().sum().mul(0.3));
     loss.backward();
-    optimizer.step();
+    return loss;
+  };
+  for (const [i, expected] of c.trajectory.entries()) {
+    const loss = c.fn === "LBFGS" ? await optimizer.step(forward) : forward();
+    if (c.fn !== "LBFGS") optimizer.step();
     ask(later, `${c.name}: loss ${i}`, loss, [c.losses[i]!], RUNS);
     ask(later, `${c.name}: parameter after step ${i + 1}`, p, expected, RUNS);
-  });
+  }
   await settle(later);
 }
 

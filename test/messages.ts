@@ -382,6 +382,12 @@ const modules: Cases = {
 };
 
 const sgd = (): optim.SGD => new optim.SGD([leaf(2, 3)], { momentum: 0.5 });
+/** A state of L-BFGS that is whole, but for what `change` has. */
+const lbfgsWith = (change: object): void => {
+  const optimizer = new optim.LBFGS([leaf(1)]);
+  const one = { t: 1, HDiag: 1, prevLoss: 1, d: ones([1]), prevFlatGrad: ones([1]), oldDirs: [], oldStps: [], ro: [] };
+  optimizer.loadStateDict({ ...optimizer.stateDict(), state: { 0: { funcEvals: 1, nIter: 1, ...one, ...change } } });
+};
 /** An optimizer that has taken a step, and its state with one thing changed. */
 const reloaded = (change: (state: Any) => unknown): void => {
   const p = leaf(2, 3);
@@ -434,6 +440,25 @@ const optimizers: Cases = {
   "RMSprop: alpha": () => new optim.RMSprop([leaf(1)], { alpha: -1 }),
   "Rprop: etas": () => new optim.Rprop([leaf(1)], { etas: [0.5, 0.5] }),
   "Rprop: stepSizes": () => new optim.Rprop([leaf(1)], { stepSizes: [-1, 1] }),
+  "LBFGS: maxIter": () => new optim.LBFGS([leaf(1)], { maxIter: 0 }),
+  "LBFGS: historySize": () => new optim.LBFGS([leaf(1)], { historySize: 1.5 }),
+  "LBFGS: toleranceGrad": () => new optim.LBFGS([leaf(1)], { toleranceGrad: -1 }),
+  "LBFGS: lineSearchFn": () => new optim.LBFGS([leaf(1)], { lineSearchFn: "strong_wolfe" as Any }),
+  "LBFGS: two groups": () => new optim.LBFGS([{ params: [leaf(1)] }, { params: [leaf(1)] }]),
+  "LBFGS: no closure": () => new optim.LBFGS([leaf(1)]).step(),
+  "LBFGS: a closure without a loss": () => new optim.LBFGS([leaf(1)]).step(() => "loss"),
+  "LBFGS: two steps at once": () => {
+    const optimizer = new optim.LBFGS([leaf(1)]);
+    const first = optimizer.step(() => 1);
+    try {
+      return optimizer.step(() => 1);
+    } finally {
+      first.catch(() => {});
+    }
+  },
+  "LBFGS.loadStateDict: no tensor": () => lbfgsWith({ d: [1] }),
+  "LBFGS.loadStateDict: shape": () => lbfgsWith({ d: ones([3]) }),
+  "LBFGS.loadStateDict: lists": () => lbfgsWith({ d: ones([1]), prevFlatGrad: ones([1]), ro: [1] }),
   "Muon: a vector": () => new optim.Muon([leaf(2, 3), leaf(3)]),
   "Muon: nsCoefficients": () => new optim.Muon([leaf(2, 3)], { nsCoefficients: [1, 2] as Any }),
   "Muon: nsSteps": () => new optim.Muon([leaf(2, 3)], { nsSteps: 100 }),

@@ -144,6 +144,7 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     RMSprop: () => [[leaf(2)], {}],
     Rprop: () => [[leaf(2)], {}],
     Muon: () => [[leaf(2, 3)], {}],
+    LBFGS: () => [[leaf(2)], {}],
   },
   lr: {
     LinearLR: () => [new optim.SGD([leaf(2)]), {}],
@@ -263,6 +264,16 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
       ],
     ]),
   ),
+  LBFGS: [
+    () => new optim.LBFGS([leaf(2)]),
+    {
+      addParamGroup: () => [{ params: leaf(1) }], // refused by the next step
+      zeroGrad: () => [{}],
+      step: () => [() => 1],
+      stateDict: () => [],
+      loadStateDict: (optimizer) => [optimizer.stateDict()],
+    },
+  ],
   ...Object.fromEntries(
     ["LinearLR", "LambdaLR"].map((name) => [
       name,

@@ -4,6 +4,7 @@ export { Adagrad, type AdagradHyperparameters, type AdagradOptions } from "./ada
 export { Adam, type AdamHyperparameters, type AdamOptions, AdamW } from "./adam.ts";
 export { Adamax, type AdamaxHyperparameters, type AdamaxOptions } from "./adamax.ts";
 export { ASGD, type ASGDHyperparameters, type ASGDOptions } from "./asgd.ts";
+export { LBFGS, type LBFGSHyperparameters, type LBFGSOptions, type LBFGSState } from "./lbfgs.ts";
 // Learning-rate schedules, as torch.optim.lr_scheduler.
 export * as lrScheduler from "./lr.ts";
 export { Muon, type MuonHyperparameters, type MuonOptions } from "./muon.ts";

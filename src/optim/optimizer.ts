@@ -84,9 +84,9 @@ export type GroupSpec<H extends object> = {
 export type ParamState = Readonly<Record<string, Tensor>>;
 
 /** What `stateDict()` of an optimizer gives. */
-export interface OptimizerState {
+export interface OptimizerState<S = ParamState> {
   /** By the parameter's number in order of the groups. */
-  state: Record<number, ParamState>;
+  state: Record<number, S>;
   /** Hyperparameters, and the numbers of the parameters. */
   paramGroups: ({
     /** Numbers of the group's parameters, in order of the groups. */
@@ -114,10 +114,10 @@ interface Segment {
 }
 
 /**
- * Base of optimizers. `H` are the hyperparameters besides `lr`.
+ * Base of optimizers. `H` are the hyperparameters besides `lr`, `S` is what is held of a parameter.
  * https://pytorch.org/docs/stable/optim.html#torch.optim.Optimizer
  */
-export abstract class Optimizer<H extends object = object> {
+export abstract class Optimizer<H extends object = object, S = ParamState> {
   /** Groups of parameters with their hyperparameters: `optimizer.paramGroups[0].lr = 0.01`. */
   readonly paramGroups: ParamGroup<H>[] = [];
   readonly #name: string;
@@ -302,10 +302,10 @@ export abstract class Optimizer<H extends object = object> {
    * not copies.
    * https://pytorch.org/docs/stable/generated/torch.optim.Optimizer.state_dict.html
    */
-  stateDict(...none: []): OptimizerState {
+  stateDict(...none: []): OptimizerState<S> {
     noMore(this.#name, none);
     let next = 0;
-    const state: Record<number, ParamState> = {};
+    const state: Record<number, object> = {};
     const paramGroups = this.paramGroups.map((group) => {
       const { params, ...own } = group;
       const numbers = params.map((p) => {
@@ -315,14 +315,14 @@ export abstract class Optimizer<H extends object = object> {
       });
       return { ...copied(own), lr: group.lr, params: numbers };
     });
-    return { state, paramGroups };
+    return { state: state as Record<number, S>, paramGroups };
   }
 
   /**
    * Takes over what `stateDict()` gave, copying the tensors. Groups, numbers of parameters, hyperparameters and shapes are
    * checked first; when one is wrong nothing has changed.
    */
-  loadStateDict(dict: OptimizerState, ...none: []): void {
+  loadStateDict(dict: OptimizerState<S>, ...none: []): void {
     noMore(this.#name, none);
     const say = (detail: string): never => fail(`${this.#name}.loadStateDict`, detail);
     if (!Array.isArray(dict?.paramGroups) || typeof dict.state !== "object")
@@ -348,8 +348,8 @@ export abstract class Optimizer<H extends object = object> {
     });
     const loaded = Object.entries(dict.state).map(([key, state]) => {
       const p = target.get(Number(key)) ?? say(`state of parameter ${key}: no group has such a parameter`);
-      for (const [name, x] of Object.entries(state)) this.#fits(p, key, name, x);
-      return { p, state };
+      for (const [name, x] of Object.entries(state as ParamState)) this.#fits(p, key, name, x);
+      return { p, state: state as ParamState };
     });
     refuseInCapture(`${this.#name}.loadStateDict`, "replaces state: load outside the captured function");
     dict.paramGroups.forEach(({ params, lr, ...own }, i) => {

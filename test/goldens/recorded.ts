@@ -34,8 +34,13 @@ export function tensorOf({ shape, dtype, data }: Data): Tensor {
   return ops.tensor(typed, { shape, dtype: DTYPES[dtype] });
 }
 
+/** Values that are words of ours, too. */
+const NAMES: Record<string, string> = { strong_wolfe: "strongWolfe" };
+export const named = (v: unknown): unknown => NAMES[v as string] ?? v;
+
 function option(v: unknown): unknown {
   if (isData(v)) return tensorOf(v);
+  if (named(v) !== v) return named(v);
   return typeof v === "string" && v in WORDS ? WORDS[v] : v;
 }
 

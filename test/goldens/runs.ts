@@ -3,7 +3,7 @@ import { type Device, nn, optim, scope, setDefaultDevice, type Tensor } from "..
 import * as ops from "../../src/ops/index.ts";
 import { callOf } from "./calls.ts";
 import { ask, close, type Later, type Near, RUNS, settle } from "./compare.ts";
-import { camel, type Data, isData, type Kwargs, options, tensorOf } from "./recorded.ts";
+import { camel, type Data, isData, type Kwargs, named, options, tensorOf } from "./recorded.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: constructors of many signatures, some still to come
 type Any = any;
@@ -90,20 +90,16 @@ export async function checkOptim(c: OptimRun, device: Device): Promise<void> {
     loss.backward();
     return loss;
   };
-  c.trajectory.forEach((expected, i) => {
-    let loss: Tensor;
-    if (c.fn === "LBFGS") loss = optimizer.step(forward);
-    else {
-      loss = forward();
-      optimizer.step();
-    }
+  for (const [i, expected] of c.trajectory.entries()) {
+    const loss: Tensor = c.fn === "LBFGS" ? await optimizer.step(forward) : forward();
+    if (c.fn !== "LBFGS") optimizer.step();
     ask(later, `${c.name}: loss ${i}`, loss, [c.losses[i]!], RUNS);
     let from = 0;
     for (const { p } of parts) {
       ask(later, `${c.name}: parameter after step ${i + 1}`, p, expected.slice(from, from + p.numel), RUNS);
       from += p.numel;
     }
-  });
+  }
   checkState(later, c, optimizer.stateDict());
   await settle(later);
 }
@@ -116,14 +112,21 @@ function checkState(later: Later, c: OptimRun, mine: { state: Record<string, Kwa
       const held = mine.state[i]?.[camel(key)];
       if (held === undefined) throw new Error(`${what}: it is missing`);
       if (typeof held === "number") close(what, [held], [ref as number], RUNS);
-      else if (typeof held === "object") ask(later, what, held as Tensor, isData(ref) ? ref.data : listed(ref), RUNS);
+      else if (Array.isArray(held)) {
+        if (held.length !== (ref as unknown[]).length) throw new Error(`${what}: ${held.length} are there`);
+        held.forEach((x: Tensor | number, k) => {
+          const expected = (ref as (number | Data)[])[k]!;
+          if (typeof x === "number") close(`${what}[${k}]`, [x], [expected as number], RUNS);
+          else ask(later, `${what}[${k}]`, x, isData(expected) ? expected.data : [expected], RUNS);
+        });
+      } else if (typeof held === "object") ask(later, what, held as Tensor, isData(ref) ? ref.data : listed(ref), RUNS);
     }
   }
   c.stateDict.param_groups.forEach((group, i) => {
     for (const [key, ref] of Object.entries(group)) {
       if (IGNORED.has(key)) continue;
       const held = mine.paramGroups[i]?.[camel(key)];
-      if (JSON.stringify(held) !== JSON.stringify(ref)) {
+      if (JSON.stringify(held) !== JSON.stringify(named(ref))) {
         throw new Error(`${c.name}: group ${i} has ${camel(key)} ${String(held)}, PyTorch has ${String(ref)}`);
       }
     }
@@ -229,15 +232,11 @@ export async function checkTraining(c: TrainingRun, device: Device): Promise<voi
     if (c.clip_grad_norm !== undefined) (nn as Any).clipGradNorm_(model.parameters(), c.clip_grad_norm);
     return loss;
   };
-  c.losses.forEach((expected, i) => {
-    let loss: Tensor;
-    if (c.optimizer === "LBFGS") loss = optimizer.step(forward);
-    else {
-      loss = forward();
-      optimizer.step();
-    }
+  for (const [i, expected] of c.losses.entries()) {
+    const loss: Tensor = c.optimizer === "LBFGS" ? await optimizer.step(forward) : forward();
+    if (c.optimizer !== "LBFGS") optimizer.step();
     ask(later, `${c.name}: loss ${i}`, loss, [expected], RUNS);
-  });
+  }
   scope(() => {
     const last = Object.entries(model.stateDict()) as [string, Tensor][];
     if (last.map(([key]) => key).join() !== Object.keys(c.finalStateDict).join()) {
