@@ -90,6 +90,9 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
   xavierUniform_: [(o) => nn.init.xavierUniform_(ones([2, 2]), o), { gain: 2 }],
   xavierNormal_: [(o) => nn.init.xavierNormal_(ones([2, 2]), o), { gain: 2 }],
   kaimingUniform_: [(o) => nn.init.kaimingUniform_(ones([2, 2]), o), { a: 1, mode: "fanOut", nonlinearity: "relu" }],
+  orthogonal_: [(o) => nn.init.orthogonal_(ones([2, 2]), o), { gain: 2 }],
+  sparse_: [(o) => nn.init.sparse_(ones([2, 2]), 0.5, o), { std: 2 }],
+  clipGradNorm_: [(o) => nn.utils.clipGradNorm_([leaf(2)], 1, o), { normType: 1, errorIfNonfinite: false }],
   kaimingNormal_: [(o) => nn.init.kaimingNormal_(ones([2, 2]), o), { mode: "fanIn" }],
   SGD: [(o) => new optim.SGD([leaf(2)], o), { lr: 1, momentum: 0.9, weightDecay: 1 }],
   Adam: [(o) => new optim.Adam([leaf(2)], o), { lr: 1, betas: [0.5, 0.5], eps: 1, weightDecay: 1 }],
@@ -177,7 +180,7 @@ test("an option that nobody reads is an error in every function, and says ours f
 const WITHOUT = ["mul_", "div_"];
 
 test("no public function that takes options is left out", () => {
-  const all = { ...w, ...nn.init, ...datasets };
+  const all = { ...w, ...nn.init, ...nn.utils, ...datasets };
   const taking = Object.entries(all).filter(([, f]) => typeof f === "function" && /[oO]ptions/.test(String(f)));
   assert.ok(taking.length > 30);
   const missing = taking.map(([name]) => name).filter((name) => !(name in WITH_OPTIONS) && !WITHOUT.includes(name));

@@ -179,6 +179,7 @@ export const TARGETS: Record<string, Target> = {};
 for (const [room, all] of Object.entries({
   "": w,
   init: nn.init,
+  utils: nn.utils,
   nn,
   optim,
   lr: optim.lrScheduler,

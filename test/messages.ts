@@ -378,6 +378,24 @@ const modules: Cases = {
   },
   "init: mode": () => nn.init.kaimingUniform_(ones([2, 3]), { mode: "fan" as Any }),
   "init: nonlinearity": () => nn.init.calculateGain("gelu" as Any),
+  "init: eye_ of a vector": () => nn.init.eye_(ones([3])),
+  "init: dirac_ of a matrix": () => nn.init.dirac_(ones([3, 3])),
+  "init: dirac_ groups": () => nn.init.dirac_(ones([3, 2, 3]), 2),
+  "init: orthogonal_ of a vector": () => nn.init.orthogonal_(ones([3])),
+  "init: sparse_ of a vector": () => nn.init.sparse_(ones([3]), 0.5),
+  "init: sparsity": () => nn.init.sparse_(ones([3, 2]), 1.5),
+  "clipGradNorm_: no parameters": () => nn.utils.clipGradNorm_([], 1),
+  "clipGradNorm_: a model": () => nn.utils.clipGradNorm_(new nn.Linear(1, 1) as Any, 1),
+  "clipGradNorm_: a number among them": () => nn.utils.clipGradNorm_([leaf(1), 5 as Any], 1),
+  "clipGradNorm_: int32": () => nn.utils.clipGradNorm_([ones([1], { dtype: "int32" })], 1),
+  "clipGradNorm_: maxNorm": () => nn.utils.clipGradNorm_([leaf(1)], -1),
+  "clipGradNorm_: normType": () => nn.utils.clipGradNorm_([leaf(1)], 1, { normType: 0 }),
+  "clipGradNorm_: not finite": () => {
+    const p = leaf(1);
+    p.grad = w.full([1], Number.POSITIVE_INFINITY);
+    return nn.utils.clipGradNorm_([p], 1, { errorIfNonfinite: true });
+  },
+  "vectorToParameters: size": () => nn.utils.vectorToParameters(ones([3]), [leaf(2), leaf(2)]),
   "init: dims": () => nn.init.xavierUniform_(ones([3])),
 };
 

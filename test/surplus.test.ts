@@ -109,6 +109,16 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     normal_: () => [x(), 0, 1],
     constant_: () => [x(), 1],
     calculateGain: () => ["relu", 0.1],
+    eye_: () => [x()],
+    dirac_: () => [w.zeros([2, 2, 3]), 1],
+    orthogonal_: () => [x(), {}],
+    sparse_: () => [x(), 0.5, {}],
+  },
+  utils: {
+    clipGradNorm_: () => [[leaf(2)], 1, {}],
+    clipGradValue_: () => [[leaf(2)], 1],
+    parametersToVector: () => [[leaf(2)]],
+    vectorToParameters: () => [w.ones([2]), [leaf(2)]],
   },
   nn: {
     ReLU: () => [],
@@ -340,7 +350,16 @@ async function held(name: string, call: (args: unknown[]) => unknown, args: () =
   return wrong;
 }
 
-const ROOMS: Record<string, Any> = { "": w, init: nn.init, nn, optim, lr: optim.lrScheduler, data: datasets, amp };
+const ROOMS: Record<string, Any> = {
+  "": w,
+  init: nn.init,
+  utils: nn.utils,
+  nn,
+  optim,
+  lr: optim.lrScheduler,
+  data: datasets,
+  amp,
+};
 const isClass = (f: Any): boolean => /^class\b/.test(Function.prototype.toString.call(f));
 
 test("a function that is given more than it takes says so", async () => {

@@ -6,3 +6,5 @@ export * from "./losses.ts";
 export { type AnyModule, Module, type StateDict } from "./module.ts";
 export { Parameter } from "./parameter.ts";
 export * from "./pool.ts";
+// What is done with all parameters at once, as torch.nn.utils.
+export * as utils from "./utils.ts";

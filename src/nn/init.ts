@@ -2,8 +2,34 @@
 import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
-import { normal_ as drawNormal, uniform_ as drawUniform, fill_ } from "../ops/index.ts";
-import { noGrad } from "../ops/modes.ts";
+import { toFloat } from "../ops/copy.ts";
+import {
+  arange,
+  copy_,
+  diagonal,
+  div_,
+  normal_ as drawNormal,
+  uniform_ as drawUniform,
+  empty,
+  fill_,
+  le,
+  lt,
+  maskedFill_,
+  matmul,
+  mul,
+  narrow,
+  rand,
+  reshape,
+  select,
+  sqrt,
+  sub_,
+  sum,
+  t,
+  unsqueeze,
+  where,
+  zero_,
+} from "../ops/index.ts";
+import { noGrad, scope } from "../ops/modes.ts";
 
 /** What a layer feeds, for `calculateGain`. */
 export type Nonlinearity =
@@ -32,6 +58,13 @@ export interface KaimingOptions {
   /** What stands behind the layer; `"leakyRelu"` by default. */
   nonlinearity?: Nonlinearity;
 }
+
+/** Fills `x` by ops in place, unrecorded; helpers go. */
+const written = (x: Tensor, write: () => void): Tensor =>
+  noGrad(() => {
+    scope(write);
+    return x;
+  });
 
 /** Fills with numbers drawn uniformly from [a, b), 0 and 1 by default. */
 export function uniform_(x: Tensor, a = 0, b = 1, ...none: []): Tensor {
@@ -106,6 +139,110 @@ function kaimingStd(op: string, x: Tensor, options?: KaimingOptions): number {
   if (mode !== "fanIn" && mode !== "fanOut") fail(op, `mode ${given(mode)}: fanIn or fanOut is expected`);
   if (x.shape.includes(0)) return 0;
   return calculateGain(nonlinearity, a) / Math.sqrt(fans(op, x)[mode]);
+}
+
+/** Fills [n, m] with the identity: 1 on the diagonal, 0 beside it. */
+export function eye_(x: Tensor, ...none: []): Tensor {
+  alive("eye_", x, none);
+  if (x.ndim !== 2) fail("eye_", `${show(x.shape)}: 2 dims are expected`);
+  return written(x, () => {
+    zero_(x);
+    fill_(diagonal(x), 1);
+  });
+}
+
+/**
+ * Fills the weight [out, in, ...] of a convolution of 1 to 3 dims so that it hands its channels on: each group's channel i comes out as
+ * its channel i.
+ */
+export function dirac_(x: Tensor, groups = 1, ...none: []): Tensor {
+  alive("dirac_", x, none);
+  const [out, , ...field] = x.shape;
+  if (field.length < 1 || field.length > 3) fail("dirac_", `${show(x.shape)}: 3 to 5 dims are expected`);
+  checkNumber("dirac_", "groups", groups, (v) => Number.isInteger(v) && v >= 1, "an integer of at least 1");
+  if (out! % groups !== 0)
+    fail("dirac_", `${show(x.shape)}, groups ${groups}: ${out} outputs are not a multiple of the groups`);
+  return written(x, () => {
+    zero_(x);
+    if (field.includes(0)) return;
+    const middle = field.reduce((part, size) => select(part, 2, Math.floor(size / 2)), x);
+    const each = out! / groups;
+    for (let g = 0; g < groups; g++) fill_(diagonal(narrow(middle, 0, g * each, each)), 1);
+  });
+}
+
+/**
+ * Fills [rows, ...] so that, as a matrix of so many rows, its rows or its columns, whichever are fewer, are orthogonal, each of length
+ * `gain`: drawn uniformly from all such (Saxe et al. 2013; Mezzadri 2007).
+ */
+export function orthogonal_(
+  x: Tensor,
+  options?: {
+    /** Length of the vectors; 1 by default. */
+    gain?: number;
+  },
+  ...none: []
+): Tensor {
+  alive("orthogonal_", x, none);
+  expectOptions("orthogonal_", options, "gain");
+  const { gain = 1 } = options ?? {};
+  checkNumber("orthogonal_", "gain", gain, Number.isFinite, "a finite number");
+  if (x.ndim < 2) fail("orthogonal_", `${show(x.shape)}: at least 2 dims are expected`);
+  if (x.numel === 0) return x;
+  const rows = x.shape[0]!;
+  const columns = x.numel / rows;
+  const [few, many] = [Math.min(rows, columns), Math.max(rows, columns)];
+  return written(x, () => {
+    const q = drawNormal(empty([few, many], { device: x.device }));
+    // Gram and Schmidt, each row freed twice of those before it: once leaves what rounding has left of them.
+    for (let i = 0; i < few; i++)
+      scope(() => {
+        const row = narrow(q, 0, i, 1);
+        const before = narrow(q, 0, 0, i);
+        for (let twice = 0; i > 0 && twice < 2; twice++) sub_(row, matmul(matmul(row, t(before)), before));
+        div_(row, sqrt(sum(mul(row, row))));
+      });
+    copy_(x, reshape(mul(rows <= columns ? q : t(q), gain), x.shape));
+  });
+}
+
+/**
+ * Fills [rows, columns] from N(0, std²), and sets a part of each column to 0: `sparsity` times the rows, rounded up, which are drawn
+ * (Martens 2010).
+ */
+export function sparse_(
+  x: Tensor,
+  sparsity: number,
+  options?: {
+    /** Standard deviation of the others; 0.01 by default. */
+    std?: number;
+  },
+  ...none: []
+): Tensor {
+  alive("sparse_", x, none);
+  expectOptions("sparse_", options, "std");
+  const { std = 0.01 } = options ?? {};
+  if (x.ndim !== 2) fail("sparse_", `${show(x.shape)}: 2 dims are expected`);
+  checkNumber("sparse_", "sparsity", sparsity, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
+  checkNumber("sparse_", "std", std);
+  const [rows, columns] = x.shape as [number, number];
+  const zeros = Math.ceil(sparsity * rows);
+  return written(x, () => {
+    drawNormal(x, 0, std);
+    if (x.numel === 0) return;
+    const { device } = x;
+    const at = arange(rows, { dtype: "float32", device });
+    const earlier = lt(at, unsqueeze(at, 1)); // [i, j]: j < i
+    const drawn = rand([columns, rows], { device });
+    for (let c = 0; c < columns; c++)
+      scope(() => {
+        // Of numbers drawn for the rows those of the lowest ranks; of equal ones the first is lower.
+        const u = select(drawn, 0, c);
+        const own = unsqueeze(u, 1);
+        const lower = where(earlier, toFloat(le(u, own)), toFloat(lt(u, own)));
+        maskedFill_(select(x, 1, c), lt(sum(lower, 1), zeros), 0);
+      });
+  });
 }
 
 /** The recommended factor for a nonlinearity; `param` is the slope of leakyRelu, 0.01 by default. */

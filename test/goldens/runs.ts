@@ -195,7 +195,6 @@ export function lackingOf(c: TrainingRun): string[] {
     ...modules.filter((name) => !(name in nn)),
     ...[...functions, c.loss].filter((name) => callOf(name) === null),
     ...(c.optimizer in optim ? [] : [c.optimizer]),
-    ...(c.clip_grad_norm !== undefined && !("clipGradNorm_" in nn) ? ["clip_grad_norm_"] : []),
   ];
 }
 
@@ -229,7 +228,7 @@ export async function checkTraining(c: TrainingRun, device: Device): Promise<voi
     optimizer.zeroGrad();
     const loss = lossOf([model.forward(x)], { target: y }) as Tensor;
     loss.backward();
-    if (c.clip_grad_norm !== undefined) (nn as Any).clipGradNorm_(model.parameters(), c.clip_grad_norm);
+    if (c.clip_grad_norm !== undefined) nn.utils.clipGradNorm_(model.parameters(), c.clip_grad_norm);
     return loss;
   };
   for (const [i, expected] of c.losses.entries()) {
