@@ -23,6 +23,19 @@ const optimizers: Record<string, (p: w.Tensor[]) => w.optim.Optimizer> = {
   Adam: (p) => new optim.Adam(p, { lr: 0.05 }),
   "Adam, amsgrad": (p) => new optim.Adam(p, { lr: 0.05, amsgrad: true }),
   AdamW: (p) => new optim.AdamW(p, { lr: 0.05, weightDecay: 0.1 }),
+  Adadelta: (p) => new optim.Adadelta(p, { weightDecay: 0.1 }),
+  Adagrad: (p) => new optim.Adagrad(p, { lr: 0.05, lrDecay: 0.1, initialAccumulatorValue: 0.1 }),
+  Adamax: (p) => new optim.Adamax(p, { lr: 0.05 }),
+  ASGD: (p) => new optim.ASGD(p, { lr: 0.05, lambd: 0.1, t0: 3 }),
+  NAdam: (p) => new optim.NAdam(p, { lr: 0.05 }),
+  RAdam: (p) => new optim.RAdam(p, { lr: 0.05, betas: [0.6, 0.7] }),
+  RMSprop: (p) => new optim.RMSprop(p, { lr: 0.05, momentum: 0.9, centered: true }),
+  Rprop: (p) => new optim.Rprop(p, { lr: 0.05 }),
+  Muon: (p) =>
+    new optim.Muon(
+      p.filter((x) => x.ndim === 2),
+      { lr: 0.05 },
+    ),
 };
 
 interface Loop {

@@ -126,8 +126,8 @@ export interface Device {
   /** A fault is known that nobody was told of yet. @internal */
   readonly untold: boolean;
   /**
-   * Serial of a storage that is needed, too, for what is launched now: a backward's root; `TIED`: what is written in place is lost with its
-   * inputs; 0: neither. @internal
+   * Serial of a storage that is needed, too, for what is launched now: a backward's root, or, by `stepBy`, a step's gradient; `TIED`: what
+   * is written in place is lost with its inputs; 0: none of these. @internal
    */
   under: number;
 

@@ -273,8 +273,10 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
         grads.push(g);
         inputs.push(state.step!);
       }
-      if (steps.length > 0) launch("tick_f32", steps, grads, [steps.length], undefined, this.#name);
-      if (typeof kernel === "string") launch(kernel, outputs, inputs, extents, scalars, this.#name);
+      const together = typeof kernel === "string"; // else each parameter steps, and counts, by itself
+      const ticks = together && steps.length > 0 ? [[steps, grads]] : steps.map((step, j) => [[step], [grads[j]!]]);
+      for (const [counts, by] of ticks) launch("tick_f32", counts!, by!, [counts!.length], undefined, this.#name);
+      if (together) launch(kernel, outputs, inputs, extents, scalars, this.#name);
       else kernel(outputs, inputs);
     }
   }

@@ -1,5 +1,6 @@
 // A rule: what tells one optimizer from another, and what hyperparameters are expected to be. The rest is in optimizer.ts.
 import { expectOptions } from "../core/error.ts";
+import { stepBy } from "../core/fault.ts";
 import { alias } from "../core/make.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { compose } from "../ops/compose.ts";
@@ -39,7 +40,7 @@ export interface Rule<H extends object> {
  * A step by ops: for each parameter `write` changes it and its state in place, and leaves the gradient as it is. Nothing is
  * recorded for gradients, and helpers go. What changes from step to step comes in as tensors of shape []: the learning rate,
  * and among the state, where there is any, `step`, 1 in the first step; state of one number has the shape [] too. Writes that read what they write (`add_`, `mul_`, not
- * `copy_`) are what a GPU skips where `GradScaler` found an infinity, or behind a fault.
+ * `copy_`) are what a GPU skips where `GradScaler` found an infinity.
  */
 export const composed = <S extends string>(
   names: readonly S[],
@@ -51,18 +52,27 @@ export const composed = <S extends string>(
     const [held, given] = [names.length + 1, names.length > 0 ? 2 : 1];
     for (let i = 0; i * held < outputs.length; i++) {
       const p = outputs[i * held]!;
-      noGrad(() =>
-        compose(() => {
-          const state: Record<string, Tensor> = {};
-          names.forEach((name, j) => {
-            const x = outputs[i * held + 1 + j]!;
-            state[name] = single.includes(name) ? alias(x, []) : x;
-          });
-          if (given > 1) state.step = alias(inputs[2 + i * given]!, []);
-          write(p, inputs[1 + i * given]!, state as Record<S | "step", Tensor>, inputs[0]!);
-          return p;
-        }),
-      );
+      const g = inputs[1 + i * given]!;
+      // Every row depends on the gradient: where that is lost there is no step, and what stays as it was lacks nothing.
+      const { device } = p;
+      const { under } = device;
+      device.under = stepBy(g.storage);
+      try {
+        noGrad(() =>
+          compose(() => {
+            const state: Record<string, Tensor> = {};
+            names.forEach((name, j) => {
+              const x = outputs[i * held + 1 + j]!;
+              state[name] = single.includes(name) ? alias(x, []) : x;
+            });
+            if (given > 1) state.step = alias(inputs[2 + i * given]!, []);
+            write(p, g, state as Record<S | "step", Tensor>, inputs[0]!);
+            return p;
+          }),
+        );
+      } finally {
+        device.under = under;
+      }
     }
   },
 ];

@@ -12,6 +12,8 @@ export interface Touching<S> {
   readonly outputs: number;
   /** What it writes in place is lost with its inputs: it is differentiated. */
   readonly tied?: boolean;
+  /** It is part of an optimizer's step: what it leaves as it was lacks nothing. */
+  readonly step?: boolean;
 }
 
 /** Which storages are lost, and why; and which are as they were, but lack what a held row would have done, until the fault is thrown. */
@@ -27,6 +29,9 @@ export interface Lost<S> {
  */
 export const lasts = ({ kernel, op, tied }: Pick<Touching<unknown>, "kernel" | "op" | "tied">): boolean =>
   (op.endsWith("_") && !tied) || factsOf(kernel).lasting === true;
+
+/** True for a row whose target lacks something where it may not run: it is in place, and no part of an optimizer's step. */
+export const lacks = ({ op, step }: Pick<Touching<unknown>, "op" | "step">): boolean => op.endsWith("_") && !step;
 
 /** Loses what a row would have made new. */
 export function lose<S>(row: Touching<S>, fault: WasmgradError, lost: Lost<S>): void {
@@ -52,7 +57,7 @@ export function heldBack<S>(row: Touching<S>, lost: Lost<S>): boolean {
     stale ||= lost.stale.has(storages[j]!) && !(stays && isTarget(row, j));
   }
   if (fault === null && !stale) return false;
-  if (stays ? row.op.endsWith("_") : fault === null) for (let j = 0; j < outputs; j++) lost.stale.add(storages[j]!);
+  if (stays ? lacks(row) : fault === null) for (let j = 0; j < outputs; j++) lost.stale.add(storages[j]!);
   if (fault !== null) lose(row, fault, lost);
   return stays || fault !== null;
 }

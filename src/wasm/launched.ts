@@ -2,7 +2,7 @@
 // a fault takes with it.
 import type { Row } from "../core/device.ts";
 import type { WasmgradError } from "../core/error.ts";
-import { readable, TIED } from "../core/fault.ts";
+import { dependsOn, isStep, readable, TIED } from "../core/fault.ts";
 import { heldBack, type Losses, lose, outsides } from "../program/behind.ts";
 import { WALK } from "../row/nest.ts";
 import type { Memory, WasmStorage } from "./memory.ts";
@@ -45,9 +45,10 @@ export class Launched implements Rows {
       const storages = this.serials.slice(at, at + encoded.buffers);
       at += encoded.buffers;
       const under = this.under[n]!;
-      if (under > 0) storages.push(under);
+      const also = dependsOn(under);
+      if (also > 0) storages.push(also);
       const [kernel, op, outputs] = [this.#nameOf(encoded), this.ops[n]!, encoded.outputs.length];
-      const row = { kernel, op, storages, outputs, tied: under === TIED };
+      const row = { kernel, op, storages, outputs, tied: under === TIED, step: isStep(under) };
       if (n === failed) lose(row, fault!, this.#lost);
       if (n <= failed || heldBack(row, this.#lost)) return false;
       if (this.#lost.any) this.#heal(kernel, encoded, storages);

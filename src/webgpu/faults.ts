@@ -4,8 +4,8 @@
 // launched until it was thrown.
 import { type Buffer, elementsOf, type Row, type Storage } from "../core/device.ts";
 import { WasmgradError } from "../core/error.ts";
-import { TIED } from "../core/fault.ts";
-import { heldBack, isTarget, Losses, lasts } from "../program/behind.ts";
+import { dependsOn, isStep, TIED } from "../core/fault.ts";
+import { heldBack, isTarget, Losses, lacks, lasts } from "../program/behind.ts";
 import { faultMessage } from "../program/fault.ts";
 import { factsOf } from "../program/kernels/facts.ts";
 import type { Memory } from "./memory.ts";
@@ -78,9 +78,10 @@ export class Faults {
    */
   launched(row: Row, whole: Row, number: number, under: number, at: number): number | null {
     const storages = row.buffers.map(({ storage }) => storage.serial);
-    if (under > 0) storages.push(under);
+    const also = dependsOn(under);
+    if (also > 0) storages.push(also);
     const { kernel, op, outputs } = row;
-    const touching = { kernel, op, storages, outputs, tied: under === TIED };
+    const touching = { kernel, op, storages, outputs, tied: under === TIED, step: isStep(under) };
     if (row !== whole && lasts(touching))
       for (const { storage } of whole.buffers.slice(whole.outputs)) storages.push(storage.serial);
     if (this.losses.size > 0 && heldBack(touching, this.losses)) return null;
@@ -93,7 +94,7 @@ export class Faults {
     }
     const faulty = mayFault(row);
     const made = faulty ? bits | bitOf(number) : bits;
-    if (stays ? op.endsWith("_") : true)
+    if (!stays || lacks(touching))
       for (let i = 0; i < outputs; i++) {
         const serial = storages[i]!;
         if ((made | stale) !== 0) this.note(serial, stays ? 0 : made, stays ? made | stale : stale, at);
