@@ -2,18 +2,6 @@
 import type { Storage } from "./device.ts";
 import type { WasmgradError } from "./error.ts";
 
-/** For `Device.under`: what is written in place is lost with its inputs. @internal */
-export const TIED = -1;
-
-/** For `Device.under`: rows are a step of an optimizer by ops, with this gradient. @internal */
-export const stepBy = (gradient: Storage): number => TIED - gradient.serial;
-
-/** The serial that rows launched under this depend on besides their inputs; 0 for none. @internal */
-export const dependsOn = (under: number): number => (under < TIED ? TIED - under : Math.max(under, 0));
-
-/** Whether rows launched under this are a step by ops. @internal */
-export const isStep = (under: number): boolean => under < TIED;
-
 let last = 0;
 
 /** Storages are numbered in turn from 1, so that a list of them holds none. The numbers come round after 10^9. @internal */

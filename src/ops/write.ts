@@ -5,13 +5,13 @@
 import { suffix } from "../core/dtype.ts";
 import type { Entry } from "../core/entry.ts";
 import { fail, given, noMore } from "../core/error.ts";
-import { TIED } from "../core/fault.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
 import { apply, current, launch, type Op, readStrided, record } from "../core/op.ts";
 import { noteRead } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, mixed, stridesOf, type Tensor } from "../core/tensor.ts";
+import { TIED } from "../row/under.ts";
 import { like } from "./compose.ts";
 import { clone, toDtype } from "./copy.ts";
 import { cut, wordOf } from "./create.ts";

@@ -1,10 +1,10 @@
 // A rule: what tells one optimizer from another, and what hyperparameters are expected to be. The rest is in optimizer.ts.
 import { expectOptions } from "../core/error.ts";
-import { stepBy } from "../core/fault.ts";
 import { alias } from "../core/make.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { compose } from "../ops/compose.ts";
 import { noGrad } from "../ops/modes.ts";
+import { stepBy } from "../row/under.ts";
 
 /** A step by ops, for a table of parameters as a kernel takes it: made by `composed`. */
 type Composed = (outputs: readonly Tensor[], inputs: readonly Tensor[]) => void;
@@ -56,7 +56,7 @@ export const composed = <S extends string>(
       // Every row depends on the gradient: where that is lost there is no step, and what stays as it was lacks nothing.
       const { device } = p;
       const { under } = device;
-      device.under = stepBy(g.storage);
+      device.under = stepBy(g.storage.serial);
       try {
         noGrad(() =>
           compose(() => {

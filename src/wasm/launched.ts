@@ -2,9 +2,10 @@
 // a fault takes with it.
 import type { Row } from "../core/device.ts";
 import type { WasmgradError } from "../core/error.ts";
-import { dependsOn, isStep, readable, TIED } from "../core/fault.ts";
+import { readable } from "../core/fault.ts";
 import { heldBack, type Losses, lose, outsides } from "../program/behind.ts";
 import { WALK } from "../row/nest.ts";
+import { dependsOn, isStep, TIED } from "../row/under.ts";
 import type { Memory, WasmStorage } from "./memory.ts";
 import type { Rows } from "./runner.ts";
 import type { EncodedRow } from "./script.ts";

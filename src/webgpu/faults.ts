@@ -4,10 +4,10 @@
 // launched until it was thrown.
 import { type Buffer, elementsOf, type Row, type Storage } from "../core/device.ts";
 import { WasmgradError } from "../core/error.ts";
-import { dependsOn, isStep, TIED } from "../core/fault.ts";
 import { heldBack, isTarget, Losses, lacks, lasts } from "../program/behind.ts";
 import { faultMessage } from "../program/fault.ts";
 import { factsOf } from "../program/kernels/facts.ts";
+import { dependsOn, isStep, TIED } from "../row/under.ts";
 import type { Memory } from "./memory.ts";
 import type { Range } from "./pipelines.ts";
 

@@ -10,7 +10,7 @@ import { compact, type Uses, uses } from "./rows.ts";
 export const CHAIN = "chain_f32";
 
 /** Kernels with one extent, or their forms over views, that are no members: the value depends on the element's number, or on all elements. */
-const ALONE = /^(arange|uniform|normal|dropout_mask|randint|random_take|nll_mean|tick|amp)_|_b16$|f16/;
+const ALONE = /^(arange|uniform|normal|dropout_mask|randint|random_take|nll_mean|tick|corrections|amp)_|_b16$|f16/;
 
 /** Elements from which a chain pays, on one thread and on several, which meet once for all of its rows (bench/lab, 241 to 243). Tests set others. */
 export const PAYS = { alone: 131072, shared: 8192 };
