@@ -4,5 +4,5 @@ import "tsx";
 
 if (isMainThread) {
   const { PAYS } = await import("../src/program/passes/chains.ts");
-  Object.assign(PAYS, { alone: 1, shared: 1 });
+  Object.assign(PAYS, { piece: 1, alone: 1, shared: 1 });
 }

@@ -162,17 +162,22 @@ async function outcome(seed: number): Promise<string[]> {
   return log;
 }
 
-for (const threads of [1, 2]) {
-  test(`steps drawn at random, on ${threads} threads`, async () => {
+for (const [threads, pieces] of [
+  [1, true],
+  [1, false],
+  [2, false],
+] as const) {
+  test(`steps drawn at random, on ${threads} threads, ${pieces ? "in pieces" : "walked"}`, async () => {
     const before = { ...PAYS };
     const device = await ready(await w.init({ threads, fresh: true }));
+    if (!pieces) device.pieces = null;
     let withChains = 0;
     try {
       for (let seed = FIRST; seed < FIRST + COUNT; seed++) {
-        Object.assign(PAYS, { alone: 2 ** 40, shared: 2 ** 40 });
+        Object.assign(PAYS, { piece: 2 ** 40, alone: 2 ** 40, shared: 2 ** 40 });
         const plain = await outcome(seed);
         assert.is(chained, 0);
-        Object.assign(PAYS, { alone: 1, shared: 1 });
+        Object.assign(PAYS, { piece: 1, alone: 1, shared: 1 });
         const walked = await outcome(seed);
         if (chained > 0) withChains++;
         const at = walked.findIndex((line, i) => line !== plain[i]);

@@ -56,7 +56,7 @@ for (const n of sizes) {
     const [x, y] = [w.randn([n]).keep(), w.randn([n]).keep()] as const;
     const steps = [];
     for (const least of [2 ** 40, 1]) {
-      Object.assign(PAYS, { alone: least, shared: least });
+      Object.assign(PAYS, { piece: least, alone: least, shared: least });
       const step = w.capture(make(n));
       for (let i = 0; i < 4; i++) await step(x, y);
       steps.push(step);

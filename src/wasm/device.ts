@@ -31,6 +31,7 @@ import { Launched, type Recorded } from "./launched.ts";
 import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
 import { chooseMaximum, Memory, WasmStorage } from "./memory.ts";
 import type { WasmOptions } from "./options.ts";
+import { MadePieces } from "./piece.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
 import { addressOf, decode, kernel, nameOf, Script, type WasmKernel } from "./script.ts";
@@ -80,6 +81,9 @@ export class WasmDevice implements Device {
   /** After a failure: addresses that unfinished rows write. */
   #torn: number[] | null = null;
   recorded: Row[] | null = null;
+
+  /** Kernels made of parts of chains. */
+  pieces: MadePieces | null = null;
 
   private constructor(
     exports: Exports,
@@ -132,7 +136,7 @@ export class WasmDevice implements Device {
       return wrong("noMemory", "memory", reason(error));
     }
     const names = kernelNames(module);
-    const exports = instantiateOn(module, memory.memory, names);
+    const { exports, table } = instantiateOn(module, memory.memory, names);
     const needed = 2 * SCRIPT_BYTES + threads * SCRATCH_BYTES;
     if (needed + HEAP_BASE > memory.maximum)
       return wrong("tooLittle", `${memory.maximum} bytes of memory`, threads, needed + HEAP_BASE);
@@ -153,6 +157,7 @@ export class WasmDevice implements Device {
     const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
     const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
     const device = new WasmDevice(exports, memory, names, workers ?? ALONE, info, options, scripts);
+    if (threads === 1) device.pieces = new MadePieces(memory.memory, table); // others would need them in tables of their own
     me = new WeakRef(device);
     if (workers !== null) pools!.unheld.register(device, workers);
     await workers?.start(module, memory.memory, names, options.worker);

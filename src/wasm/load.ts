@@ -93,7 +93,11 @@ export function kernelNames(module: WebAssembly.Module): string[] {
 }
 
 /** Thread 0's instance, its kernels in the table. */
-export function instantiateOn(module: WebAssembly.Module, memory: WebAssembly.Memory, names: string[]): Exports {
+export function instantiateOn(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  names: string[],
+): { exports: Exports; table: WebAssembly.Table } {
   const table = new WebAssembly.Table({ initial: names.length + FIRST_KERNEL, element: "anyfunc" });
   const env = { memory, table, now: () => performance.now(), exit: () => {} };
   // Not by AssemblyScript's loader: what it adds, strings and arrays in wasm, is 2 kB of every download that no kernel uses.
@@ -101,7 +105,7 @@ export function instantiateOn(module: WebAssembly.Module, memory: WebAssembly.Me
   const exports = found as unknown as Exports;
   const functions = found as unknown as Record<string, () => void>;
   for (const [i, name] of names.entries()) table.set(i + FIRST_KERNEL, functions[name]!);
-  return exports;
+  return { exports, table };
 }
 
 /** Where static data ends: the host's blocks begin behind it. */

@@ -78,6 +78,7 @@ export class WasmProgram implements Program {
       isInput: (s) => slots.has(s as WasmStorage),
       index: (kernel) => device.kernel(kernel).index,
       least: threads === 1 ? PAYS.alone : PAYS.shared,
+      pieces: device.pieces,
     });
     this.encoded = encoded;
     this.#known = new Recorded(encoded, device.losses, turned);

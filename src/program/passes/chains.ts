@@ -12,8 +12,11 @@ export const CHAIN = "chain_f32";
 /** Kernels with one extent, or their forms over views, that are no members: the value depends on the element's number, or on all elements. */
 const ALONE = /^(arange|uniform|normal|dropout_mask|randint|random_take|nll_mean|tick|corrections|amp)_|_b16$|f16/;
 
-/** Elements from which a chain pays, on one thread and on several, which meet once for all of its rows (bench/lab, 241 to 243). Tests set others. */
-export const PAYS = { alone: 131072, shared: 8192 };
+/**
+ * Elements from which a chain pays: one that is a piece, and others on one thread and on several, which meet once for all of its rows
+ * (bench/lab, 241 to 243). Tests set others.
+ */
+export const PAYS = { piece: 1024, alone: 131072, shared: 8192 };
 
 /** How far behind a chain's first row its last one may stand, and how many there may be: their slots of 2048 floats lie in scratch. */
 const REACH = 64;
@@ -32,6 +35,9 @@ interface Member {
   readonly rest: readonly number[];
   readonly place: number;
 }
+
+/** The kernel of one that does not broadcast. */
+const denseKernel = ({ kernel }: Member): string => kernel.replace("_broadcast", "");
 
 /** The row as a member; null for one that is none. */
 export function memberOf({ kernel, buffers, outputs, extents, scalars }: Row): Member | null {
@@ -56,6 +62,30 @@ export function memberOf({ kernel, buffers, outputs, extents, scalars }: Row): M
   return { n, kernel: dense, ways, rest: [n, ...scalars.slice((buffers.length - 1) * extents.length)], place: 0 };
 }
 
+/** A row of a piece: what it reads, by its place among `Piece.buffers`, or ~ the number of an earlier row; and where it is stored. */
+export interface Step {
+  /** The dense kernel. */
+  readonly kernel: string;
+  readonly reads: readonly number[];
+  /** The buffer; -1 where only later rows of the piece read it. */
+  readonly store: number;
+}
+
+/** Members that stand side by side, as one kernel: args are an address a buffer, the count, and the rows' scalars one after another. */
+export interface Piece {
+  /** True for a buffer that goes on with the elements; of another the first element is read. */
+  readonly buffers: readonly boolean[];
+  readonly steps: readonly Step[];
+}
+
+/** A device that makes kernels of pieces. */
+export interface Pieces {
+  /** Whether rows of a dense kernel may stand in one. */
+  fits(kernel: string): boolean;
+  /** Its place in the table; null where none can be made. */
+  index(piece: Piece): number | null;
+}
+
 /** What the program and its device say. */
 export interface Chaining {
   isTemporary(s: Storage): boolean;
@@ -65,17 +95,23 @@ export interface Chaining {
   index(kernel: string): number;
   /** Elements from which a chain pays. */
   readonly least: number;
+  readonly pieces: Pieces | null;
 }
 
 /** The rows with chains among them. */
 export function chains(rows: readonly Row[], chaining: Chaining): readonly Row[] {
-  const members = rows.map(memberOf);
-  if (!members.some((m) => m !== null && m.n >= chaining.least)) return rows;
+  const { least, pieces } = chaining;
+  const members = rows.map((row) => {
+    const m = memberOf(row);
+    if (m === null || m.n >= least) return m;
+    return pieces !== null && m.n >= PAYS.piece && pieces.fits(denseKernel(m)) ? m : null;
+  });
+  if (members.every((m) => m === null)) return rows;
   const table = uses(rows);
   const out: (Row | null)[] = [...rows];
   for (let i = 0; i < rows.length; i++) {
-    const n = members[i]?.n ?? 0;
-    if (out[i] !== rows[i] || n < chaining.least) continue;
+    const n = members[i]?.n;
+    if (out[i] !== rows[i] || members[i] === null) continue;
     const chain = new Chain(chaining);
     if (!chain.takes(rows[i]!, members[i]!, i)) continue;
     for (let j = i + 1; j < rows.length && j - i < REACH && chain.rows.length < MOST; j++) {
@@ -217,19 +253,72 @@ class Chain {
       if (!held.has(s)) held.set(s, free.pop() ?? slots++);
       return held.get(s)!;
     };
+    const wordOf = (b: Buffer, way: number): number => {
+      const s = real(b.storage);
+      if (inner.has(s)) return (slotOf(s) << 2) | SLOT;
+      return (buffers.findIndex((x) => same(x, b)) << 2) | way;
+    };
     const scalars: number[] = [];
-    for (const [m, [row, { kernel, ways, rest, place }]] of this.#members.entries()) {
-      const words = row.buffers.map((b, k): number => {
-        const s = real(b.storage);
-        if (inner.has(s)) return (slotOf(s) << 2) | SLOT;
-        const at = buffers.findIndex((x) => same(x, b)) << 2;
-        return at | ways[k]! | (ways[k] === SPREAD ? slots++ << (2 + SLOT_SHIFT) : 0);
-      });
-      scalars.push(this.#chaining.index(kernel), words.length, place, rest.length, ...words, ...rest);
-      for (const s of inner) if (this.#touched.get(s)!.last === m) free.push(slotOf(s));
+    let members = 0;
+    for (let m = 0; m < this.#members.length; members++) {
+      const begin = m;
+      const piece = this.#pieceFrom(m, inner, wordOf);
+      if (piece !== null) {
+        scalars.push(...piece.member);
+        m = piece.end;
+      } else {
+        const [row, { kernel, ways, rest, place }] = this.#members[m++]!;
+        const words = row.buffers.map((b, k) => {
+          const word = wordOf(b, ways[k]!);
+          return (word & 3) === SPREAD ? word | (slots++ << (2 + SLOT_SHIFT)) : word;
+        });
+        scalars.push(this.#chaining.index(kernel), words.length, place, rest.length, ...words, ...rest);
+      }
+      for (const s of inner) {
+        const { last } = this.#touched.get(s)!;
+        if (last >= begin && last < m && held.has(s)) free.push(held.get(s)!);
+      }
     }
     const n = this.#members[0]![1].n;
-    return { kernel: CHAIN, buffers, outputs: outputs.length, extents: [this.rows.length, n], scalars, op: "chain" };
+    return { kernel: CHAIN, buffers, outputs: outputs.length, extents: [members, n], scalars, op: "chain" };
+  }
+
+  /** The members from m on that a piece may do, as one member; null for fewer than two. */
+  #pieceFrom(
+    m: number,
+    inner: ReadonlySet<Storage>,
+    wordOf: (b: Buffer, way: number) => number,
+  ): { member: number[]; end: number } | null {
+    const { pieces } = this.#chaining;
+    let end = m;
+    while (pieces !== null && end < this.#members.length && pieces.fits(denseKernel(this.#members[end]![1]))) end++;
+    if (pieces === null || end - m < 2) return null;
+    const run = this.#members.slice(m, end);
+    const [words, numbers]: [number[], number[]] = [[], []];
+    const place = (word: number): number => {
+      if (!words.includes(word)) words.push(word);
+      return words.indexOf(word);
+    };
+    /** What rows of the piece have made of a storage. */
+    const values = new Map<Storage, number>();
+    const steps = run.map(([row, member], i): Step => {
+      const { ways, rest, kernel } = member;
+      const reads = row.buffers.slice(1).map((b, k) => {
+        const way = ways[k + 1]!;
+        const value = way === MOVES ? values.get(real(b.storage)) : undefined;
+        return value === undefined ? place(wordOf(b, way === SPREAD ? STAYS : way)) : ~value;
+      });
+      if (kernel === denseKernel(member)) numbers.push(...rest.slice(1));
+      const [out] = row.buffers as [Buffer];
+      const s = real(out.storage);
+      values.set(s, i);
+      const again = run.slice(i + 1).some(([later]) => real(later.buffers[0]!.storage) === s);
+      const stored = !again && !(inner.has(s) && this.#touched.get(s)!.last < end);
+      return { kernel: denseKernel(member), reads, store: stored ? place(wordOf(out, MOVES)) : -1 };
+    });
+    const index = pieces.index({ buffers: words.map((word) => (word & 3) !== STAYS), steps });
+    if (index === null) return null;
+    return { member: [index, words.length, 0, 1 + numbers.length, ...words, run[0]![1].n, ...numbers], end };
   }
 }
 

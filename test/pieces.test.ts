@@ -1,0 +1,132 @@
+// Pieces of chains give the bits of the kernels whose rows they stand for: each formula by itself, on words of every kind, for every
+// count up to a few vectors, on the builds as they are published.
+import { readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { enableRelaxedSimd } from "../src/host/probe.ts";
+import { layoutOf, table } from "../src/program/kernels/index.ts";
+import type { Piece } from "../src/program/passes/chains.ts";
+import { FIRST_KERNEL, instantiateOn, kernelNames } from "../src/wasm/load.ts";
+import { bytesOf, MadePieces } from "../src/wasm/piece.ts";
+
+await enableRelaxedSimd(); // Node 20 asks for it
+
+type Kernel = (args: number, ith: number, nth: number) => void;
+
+// biome-ignore format: by kind
+const FLOATS = [
+  0, -0, 1, -1, 0.5, -2.75, 3e-39, -1e-45, 3.4e38, -3.4e38, 1e20, Infinity, -Infinity, NaN, 2 ** 31, -(2 ** 31), 2 ** 24 + 2, 0.1, 7, -3, 16777217, 1.5,
+];
+const INTS = [0, 1, -1, 2, -7, 2 ** 31 - 1, -(2 ** 31), 65536, 46341, 5];
+const SCALARS = [0, -0, 1.5, -1, NaN, Infinity, 1e-40, 3];
+
+const MEMORY_BYTES = 1 << 22;
+/** A build with its kernels and pieces, on a memory of its own. */
+function load(build: string): { memory: WebAssembly.Memory; kernel(name: string): Kernel; piece(p: Piece): Kernel } {
+  const pages = MEMORY_BYTES >> 16;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+  const module = new WebAssembly.Module(readFileSync(new URL(`../dist/${build}.wasm`, import.meta.url)));
+  const names = kernelNames(module);
+  const { table } = instantiateOn(module, memory, names);
+  const pieces = new MadePieces(memory, table);
+  const at = (index: number): Kernel => table.get(index) as Kernel;
+  return { memory, kernel: (name) => at(names.indexOf(name) + FIRST_KERNEL), piece: (p) => at(pieces.index(p)!) };
+}
+
+const [ARGS, DATA, ROOM] = [1 << 20, (1 << 20) + 4096, 4096];
+const fits = (kernel: string): boolean => MadePieces.prototype.fits(kernel);
+
+for (const build of ["simd", "relaxed"]) {
+  test(`each formula has the bits of its kernel: ${build}`, () => {
+    const { memory, kernel, piece } = load(build);
+    const [words, floats] = [new Int32Array(memory.buffer), new Float32Array(memory.buffer)];
+    const address = (k: number): number => DATA + k * ROOM;
+    let tried = 0;
+    for (const [name, { inputs, scalars, tags }] of table()) {
+      if (!fits(name)) continue;
+      assert.ok(tags.includes("each"), name);
+      tried++;
+      const integers = inputs.map((f) => f.type === "i32");
+      const own = kernel(name);
+      const made = piece({
+        buffers: [true, ...inputs.map(() => true)],
+        steps: [{ kernel: name, reads: inputs.map((_, k) => k + 1), store: 0 }],
+      });
+      for (let n = 0; n < 40; n++) {
+        for (let turn = 0; turn < (scalars.length > 0 ? SCALARS.length : 3); turn++) {
+          for (const [k, isInt] of integers.entries())
+            for (let i = 0; i < 44; i++) {
+              const at = (address(k + 1) >> 2) + i;
+              const j = (i + turn) * (k + 1) * 7 + 3 * k;
+              if (isInt || (name === "where_f32" && k === 0)) words[at] = INTS[(j + n) % INTS.length]!;
+              else floats[at] = FLOATS[(j + n) % FLOATS.length]!;
+            }
+          const run = (f: Kernel): string => {
+            words.fill(0x5a5a5a5a, address(0) >> 2, (address(0) >> 2) + 44);
+            words.set([address(0), ...inputs.map((_, k) => address(k + 1)), n], ARGS >> 2);
+            const s = (ARGS >> 2) + inputs.length + 2;
+            if (/_i32$/.test(name)) words[s] = INTS[turn]!;
+            else floats[s] = SCALARS[turn]!;
+            f(ARGS, 0, 1);
+            return words.subarray(address(0) >> 2, (address(0) >> 2) + 44).join();
+          };
+          assert.is(run(made), run(own), `${name}, ${n} elements, turn ${turn}`);
+        }
+      }
+    }
+    assert.ok(tried > 50, `${tried} kernels`);
+  });
+}
+
+test("what is computed inside, read twice, stored twice and read from one element", () => {
+  const { memory, piece } = load("simd");
+  const [words, floats] = [new Int32Array(memory.buffer), new Float32Array(memory.buffer)];
+  const [x, y, c] = [DATA, DATA + ROOM, DATA + 2 * ROOM];
+  // y = -(x * c + x), x = x * c - s
+  const f = piece({
+    buffers: [true, false, true],
+    steps: [
+      { kernel: "mul_f32", reads: [0, 1], store: -1 },
+      { kernel: "add_f32", reads: [~0, 0], store: -1 },
+      { kernel: "neg_f32", reads: [~1], store: 2 },
+      { kernel: "add_scalar_f32", reads: [~0], store: 0 },
+    ],
+  });
+  for (let n = 0; n < 20; n++) {
+    for (let i = 0; i < 24; i++) floats[(x >> 2) + i] = i + 1;
+    floats.fill(-1, y >> 2, (y >> 2) + 24);
+    floats[c >> 2] = 3;
+    words.set([x, c, y, n], ARGS >> 2);
+    floats[(ARGS >> 2) + 4] = -2;
+    f(ARGS, 0, 1);
+    for (let i = 0; i < 24; i++) {
+      assert.is(floats[(y >> 2) + i], i < n ? -4 * (i + 1) : -1);
+      assert.is(floats[(x >> 2) + i], i < n ? 3 * (i + 1) - 2 : i + 1);
+    }
+  }
+});
+
+test("a piece is made once; where code may not be made there is none", () => {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const table = new WebAssembly.Table({ initial: 1, element: "anyfunc" });
+  const pieces = new MadePieces(memory, table);
+  const piece: Piece = { buffers: [true], steps: [{ kernel: "neg_f32", reads: [0], store: 0 }] };
+  assert.is(pieces.index(piece), 1);
+  assert.is(pieces.index({ ...piece, steps: [...piece.steps] }), 1);
+  assert.is(table.length, 2);
+  assert.ok(bytesOf(piece, false).length < 200);
+  assert.is(layoutOf("exp_f32") !== undefined && pieces.fits("exp_f32"), false);
+  const { Module } = WebAssembly;
+  try {
+    (WebAssembly as { Module: unknown }).Module = class {
+      constructor() {
+        throw new EvalError("code generation is disallowed");
+      }
+    };
+    assert.is(pieces.index({ ...piece, buffers: [true, true] }), null);
+  } finally {
+    (WebAssembly as { Module: unknown }).Module = Module;
+  }
+});
+
+test.run();
