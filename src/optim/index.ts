@@ -5,7 +5,7 @@ export { Adam, type AdamHyperparameters, type AdamOptions, AdamW } from "./adam.
 export { Adamax, type AdamaxHyperparameters, type AdamaxOptions } from "./adamax.ts";
 export { ASGD, type ASGDHyperparameters, type ASGDOptions } from "./asgd.ts";
 // Learning-rate schedules, as torch.optim.lr_scheduler.
-export * as lrScheduler from "./lr.ts";
+export * as lrScheduler from "./lr/index.ts";
 export { Muon, type MuonHyperparameters, type MuonOptions } from "./muon.ts";
 export { NAdam, type NAdamHyperparameters, type NAdamOptions } from "./nadam.ts";
 export {
@@ -21,3 +21,5 @@ export { RAdam, type RAdamHyperparameters, type RAdamOptions } from "./radam.ts"
 export { RMSprop, type RMSpropHyperparameters, type RMSpropOptions } from "./rmsprop.ts";
 export { Rprop, type RpropHyperparameters, type RpropOptions } from "./rprop.ts";
 export { SGD, type SGDHyperparameters, type SGDOptions } from "./sgd.ts";
+// Averages of weights, as torch.optim.swa_utils.
+export * as swaUtils from "./swa.ts";
