@@ -81,6 +81,7 @@ export const schedules: Cases = {
   "OneCycleLR: pctStart": () => cycle({ pctStart: 30 }),
   "OneCycleLR: annealStrategy": () => cycle({ annealStrategy: "cosine" }),
   "OneCycleLR: divFactor": () => cycle({ divFactor: 0 }),
+  "OneCycleLR: finalDivFactor": () => cycle({ finalDivFactor: Number.POSITIVE_INFINITY }),
   "OneCycleLR: a step too many": () => steps(cycle({}), 4),
   "OneCycleLR: no momentum": () => cycle({}, new optim.Adagrad([leaf()])),
   "OneCycleLR: a beta": () => cycle({ maxMomentum: 1 }, new optim.Adam([leaf()])),

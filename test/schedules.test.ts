@@ -233,7 +233,7 @@ test("a group that was added later follows as in PyTorch: where a rate comes fro
     assert.is(optimizer.paramGroups[1].lr, follows ? 0.125 : 0.25);
     assert.is(optimizer.paramGroups[1].momentum, 0.75);
     schedule.loadStateDict(schedule.stateDict());
-    assert.is(optimizer.stateDict().paramGroups[1].initialLr, undefined);
+    assert.not.ok("initialLr" in optimizer.stateDict().paramGroups[1]);
   }
 });
 
