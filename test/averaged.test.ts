@@ -107,6 +107,19 @@ test("behind captured steps that nobody has waited for", async () => {
   for (let i = 0; i < 6; i++) assert.equal(await numbers(seen[i]!), [-(i + 2) / 2]);
 });
 
+test("with a decay of 1 the first model stays; a model without parameters has no average", async () => {
+  const model = new nn.Linear(2, 2);
+  const averaged = new AveragedModel(model, { multiAvgFn: getEmaMultiAvgFn(1) });
+  averaged.updateParameters(model);
+  const before = await numbers(model.weight);
+  w.noGrad(() => model.weight.fill_(3));
+  averaged.updateParameters(model);
+  assert.equal(await numbers(averaged.parameters()[0]!), before);
+  const none = new AveragedModel(new nn.ReLU());
+  none.updateParameters(new nn.ReLU());
+  assert.equal(await numbers(none.nAveraged), [1]);
+});
+
 test("buffers: copied, or averaged where they are floats", async () => {
   for (const useBuffers of [false, true]) {
     const model: Any = new Net();
@@ -195,6 +208,10 @@ test("state dicts go on in another; a second model for what cannot be copied", a
 
 test("nothing is left behind", async () => {
   const model = new Net();
+  const made = w.memory().tensors;
+  const first = new AveragedModel(model);
+  assert.is(w.memory().tensors - made, 1 + model.parameters().length + model.buffers().length);
+  assert.is(first.buffers().length, 3);
   for (const options of [{}, { avgFn: getEmaAvgFn() }, { multiAvgFn: getEmaMultiAvgFn(0.3) }]) {
     const averaged = new AveragedModel(model, options);
     averaged.updateParameters(model);

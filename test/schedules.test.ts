@@ -237,6 +237,18 @@ test("a group that was added later follows as in PyTorch: where a rate comes fro
   }
 });
 
+test("a group that was added later has its own rate when nested schedules begin anew", () => {
+  const { ChainedScheduler, ConstantLR, SequentialLR } = lrScheduler;
+  const optimizer: Any = new optim.SGD([new nn.Parameter(w.zeros([1]))], { lr: 1 });
+  const made = () => new ConstantLR(optimizer, { factor: 0.5, totalIters: 2 });
+  const inner = new ChainedScheduler([new SequentialLR(optimizer, [made(), made()], [3])]);
+  const schedule = new SequentialLR(optimizer, [made(), inner], [2]);
+  optimizer.addParamGroup({ params: new nn.Parameter(w.zeros([1])), lr: 0.25 });
+  schedule.step();
+  schedule.step();
+  assert.equal(schedule.getLastLr(), [0.5, 0.125]);
+});
+
 for (const captured of [false, true]) {
   test(`rates and momenta take effect behind the steps that were launched before, ${captured ? "captured" : "plain"}`, async () => {
     const p = new nn.Parameter(w.zeros([2]));

@@ -151,7 +151,7 @@ export class AveragedModel<A extends unknown[] = [Tensor], R = Tensor> extends M
           values.forEach((v, i) => {
             set(averaged[i]![0], v);
           });
-        } else if (averaged.length > 0) {
+        } else {
           this.#multiAvgFn(
             averaged.map(([x]) => detach(x)),
             averaged.map(([, y]) => detach(y)),

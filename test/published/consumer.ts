@@ -155,7 +155,7 @@ const plateau = new optim.lrScheduler.ReduceLROnPlateau(adam, { mode: "max", min
 plateau.step(0.5);
 const ema = new optim.swaUtils.AveragedModel(model, { multiAvgFn: optim.swaUtils.getEmaMultiAvgFn(0.99) });
 ema.updateParameters(model);
-const averagedOutput: Tensor = ema.forward(zeros([1, 1, 28, 28]));
+exactly<Tensor>()(ema.forward(zeros([1, 1, 28, 28])));
 const either: optim.Optimizer[] = [optimizer, adam];
 const beta: number | undefined = adam.paramGroups[0]?.betas[0];
 for (const group of optimizer.paramGroups) group.lr *= 0.5;

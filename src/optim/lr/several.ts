@@ -129,7 +129,7 @@ export class SequentialLR extends Several {
     this.attempt(() => {
       const rates = from ?? this.groups.map((group) => group.initialLr ?? group.lr);
       this.groups.forEach((group, i) => {
-        group.lr = rates[i]!;
+        group.lr = rates[i] ?? group.lr; // one that was added later has none
       });
       this.lastEpoch = 0;
       this.stepCount = first ? 1 : this.stepCount + 1;
