@@ -193,7 +193,9 @@ test("state dicts go on in another; a second model for what cannot be copied", a
     }
   }
   const model = new Hidden();
+  const own = await numbers(model.inner.weight);
   const averaged = new AveragedModel(model, { module: new Hidden() });
+  assert.equal(await numbers(model.inner.weight), own);
   const x = w.randn([3, 2]);
   assert.equal(await numbers(averaged.forward(x)), await numbers(model.forward(x)));
   averaged.updateParameters(model);

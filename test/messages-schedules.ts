@@ -128,6 +128,7 @@ export const schedules: Cases = {
   "SequentialLR.loadStateDict: of one": () => loaded(sequential([3]), { _schedulers: [{}, {}] }),
   "ChainedScheduler: of another optimizer": () => new lr.ChainedScheduler([linear(), linear()]),
   "AveragedModel: no module": () => new swa.AveragedModel(w.ones([2]) as Any),
+  "AveragedModel: unknown option": () => new swa.AveragedModel(model(), { avg_fn: swa.getEmaAvgFn() } as Any),
   "AveragedModel: avgFn": () => new swa.AveragedModel(model(), { avgFn: 0.9 as Any }),
   "AveragedModel: two functions": () =>
     new swa.AveragedModel(model(), { avgFn: swa.getEmaAvgFn(), multiAvgFn: swa.getEmaMultiAvgFn() }),
@@ -149,6 +150,17 @@ export const schedules: Cases = {
     new swa.AveragedModel(model()).updateParameters(new nn.Linear(3, 3)),
   "AveragedModel.updateParameters: another device": () =>
     new swa.AveragedModel(model()).updateParameters(new nn.Linear(2, 3, { device: new ReferenceDevice() })),
+  "AveragedModel.updateParameters: a parameter that was released": () => {
+    const own = model();
+    const averaged = new swa.AveragedModel(own);
+    own.weight.dispose();
+    averaged.updateParameters(own);
+  },
+  "AveragedModel.updateParameters: an average that was released": () => {
+    const averaged = new swa.AveragedModel(model());
+    averaged.parameters()[1]!.dispose();
+    averaged.updateParameters(model());
+  },
   "AveragedModel.updateParameters: what avgFn gives": () =>
     new swa.AveragedModel(model(), { avgFn: () => 3 as Any }).updateParameters(model()),
 };
