@@ -254,6 +254,6 @@ function copyTensor(x: Tensor): Tensor {
   }
   const p = new Parameter(values, x.requiresGrad);
   values.release(NAME);
-  if (x.name !== undefined) p.name = x.name;
+  p.name = x.name;
   return p;
 }
