@@ -119,6 +119,64 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
     (o) => new optim.lrScheduler.LinearLR(new optim.SGD([leaf(2)]), o),
     { startFactor: 0.5, endFactor: 1, totalIters: 3 },
   ],
+  ConstantLR: [
+    (o) => new optim.lrScheduler.ConstantLR(new optim.SGD([leaf(2)]), o),
+    { factor: 0.5, totalIters: 3, lastEpoch: -1 },
+  ],
+  PolynomialLR: [(o) => new optim.lrScheduler.PolynomialLR(new optim.SGD([leaf(2)]), o), { totalIters: 3, power: 2 }],
+  StepLR: [
+    (o = { stepSize: 3 }) => new optim.lrScheduler.StepLR(new optim.SGD([leaf(2)]), o),
+    { stepSize: 3, gamma: 0.5 },
+  ],
+  MultiStepLR: [
+    (o = { milestones: [] }) => new optim.lrScheduler.MultiStepLR(new optim.SGD([leaf(2)]), o),
+    { milestones: [3], gamma: 0.5 },
+  ],
+  ExponentialLR: [
+    (o = { gamma: 1 }) => new optim.lrScheduler.ExponentialLR(new optim.SGD([leaf(2)]), o),
+    { gamma: 0.5 },
+  ],
+  CosineAnnealingLR: [
+    (o = { TMax: 3 }) => new optim.lrScheduler.CosineAnnealingLR(new optim.SGD([leaf(2)]), o),
+    { TMax: 3, etaMin: 0.5 },
+  ],
+  CosineAnnealingWarmRestarts: [
+    (o = { T0: 3 }) => new optim.lrScheduler.CosineAnnealingWarmRestarts(new optim.SGD([leaf(2)]), o),
+    { T0: 3, TMult: 2, etaMin: 0.5 },
+  ],
+  OneCycleLR: [
+    (o = { maxLr: 1, totalSteps: 2 }) =>
+      new optim.lrScheduler.OneCycleLR(new optim.SGD([leaf(2)], { momentum: 0.5 }), o),
+    { maxLr: 1, epochs: 3, stepsPerEpoch: 4, threePhase: true, cycleMomentum: true, annealStrategy: "linear" },
+  ],
+  CyclicLR: [
+    (o = { baseLr: 1, maxLr: 1 }) => new optim.lrScheduler.CyclicLR(new optim.Adam([leaf(2)]), o),
+    { baseLr: 0.5, maxLr: 1, stepSizeUp: 3, stepSizeDown: null, mode: "triangular2", cycleMomentum: true },
+  ],
+  LambdaLR: [(o) => new optim.lrScheduler.LambdaLR(new optim.SGD([leaf(2)]), () => 1, o), { lastEpoch: -1 }],
+  MultiplicativeLR: [
+    (o) => new optim.lrScheduler.MultiplicativeLR(new optim.SGD([leaf(2)]), () => 1, o),
+    { lastEpoch: -1 },
+  ],
+  SWALR: [
+    (o = { swaLr: 1 }) => new optim.lrScheduler.SWALR(new optim.SGD([leaf(2)]), o),
+    { swaLr: 1, annealEpochs: 3, annealStrategy: "linear" },
+  ],
+  ReduceLROnPlateau: [
+    (o) => new optim.lrScheduler.ReduceLROnPlateau(new optim.SGD([leaf(2)]), o),
+    { mode: "max", factor: 0.5, patience: 0, thresholdMode: "abs", cooldown: 1, minLr: 0, eps: 0 },
+  ],
+  SequentialLR: [
+    (o = []) => {
+      const optimizer = new optim.SGD([leaf(2)]);
+      return new optim.lrScheduler.SequentialLR(optimizer, [new optim.lrScheduler.ConstantLR(optimizer)], o);
+    },
+    { milestones: [] },
+  ],
+  AveragedModel: [
+    (o) => new optim.swaUtils.AveragedModel(new nn.Linear(3, 2), o),
+    { multiAvgFn: optim.swaUtils.getEmaMultiAvgFn(0.5), useBuffers: true },
+  ],
   autocast: [(o) => autocast(() => 1, o), { enabled: false }],
   GradScaler: [(o) => new GradScaler(o), { initScale: 2, enabled: false, growthInterval: 3 }],
   DataLoader: [

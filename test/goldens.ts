@@ -40,6 +40,7 @@ interface ScheduleRun {
   readonly fn: string;
   readonly kwargs: Kwargs;
   readonly baseLr: number;
+  readonly metrics?: readonly number[];
   readonly lrs: readonly number[];
 }
 interface TrainingRun {
@@ -147,14 +148,16 @@ async function checkSchedule(c: ScheduleRun, device: Device): Promise<void> {
   setDefaultDevice(device);
   const p = new nn.Parameter(ops.zeros([1]));
   const optimizer = new optim.SGD([p], { lr: c.baseLr });
-  const Scheduler = (optim.lrScheduler as unknown as Record<string, new (o: object, k: object) => { step(): void }>)[
-    c.fn
-  ]!;
+  const Scheduler = (
+    optim.lrScheduler as unknown as Record<string, new (o: object, k: object) => { step(metric?: number): void }>
+  )[c.fn]!;
   const schedule = new Scheduler(optimizer, options(c.kwargs));
-  close(c.name, [optimizer.paramGroups[0]!.lr], c.lrs.slice(0, 1), { rtol: 1e-12, atol: 0 });
-  for (const expected of c.lrs.slice(1)) {
-    schedule.step();
-    close(c.name, [optimizer.paramGroups[0]!.lr], [expected], { rtol: 1e-12, atol: 0 });
+  const look = (lr: number): void => close(c.name, [optimizer.paramGroups[0]!.lr], [lr], { rtol: 1e-12, atol: 0 });
+  const { metrics } = c;
+  if (metrics === undefined) look(c.lrs[0]!);
+  for (let i = metrics === undefined ? 1 : 0; i < c.lrs.length; i++) {
+    schedule.step(...(metrics === undefined ? [] : [metrics[i]!]));
+    look(c.lrs[i]!);
   }
 }
 

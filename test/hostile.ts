@@ -170,9 +170,10 @@ function methodsOf(make: () => Any): string[] {
 
 /** Insides that stand on the class. */
 const INSIDE = new Set(
-  "release setGrad toNet unwatched releaseUnread describe bufferOptions namedNodes namedState forwardAll rate batches copy write".split(
-    " ",
-  ),
+  (
+    "release setGrad toNet unwatched releaseUnread describe bufferOptions namedNodes namedState forwardAll rate batches copy write " +
+    "restart rewind saved expectState takeState attempt momentum"
+  ).split(" "),
 );
 
 export const TARGETS: Record<string, Target> = {};
@@ -183,6 +184,7 @@ for (const [room, all] of Object.entries({
   nn,
   optim,
   lr: optim.lrScheduler,
+  swa: optim.swaUtils,
   data: datasets,
   amp,
   io: format,
@@ -201,6 +203,11 @@ const OBJECTS: Record<string, () => Any> = {
   SGD: () => new optim.SGD([leaf(2)], { lr: 0.1, momentum: 0.9 }),
   Adam: () => new optim.Adam([{ params: [leaf(2)] }]),
   LinearLR: () => new optim.lrScheduler.LinearLR(new optim.SGD([leaf(2)])),
+  WarmRestarts: () => new optim.lrScheduler.CosineAnnealingWarmRestarts(new optim.SGD([leaf(2)]), { T0: 3 }),
+  OneCycleLR: () => new optim.lrScheduler.OneCycleLR(new optim.Adam([leaf(2)]), { maxLr: 1, totalSteps: 9 }),
+  Plateau: () => new optim.lrScheduler.ReduceLROnPlateau(new optim.SGD([leaf(2)])),
+  Chained: () => new optim.lrScheduler.ChainedScheduler([OBJECTS.LinearLR!()]),
+  AveragedModel: () => new optim.swaUtils.AveragedModel(new nn.Linear(3, 2)),
   GradScaler: () => new amp.GradScaler(),
   TensorDataset: () => new datasets.TensorDataset(new Float32Array(4)),
   DataLoader: () => new datasets.DataLoader(new datasets.TensorDataset(new Float32Array(4))),
@@ -264,7 +271,7 @@ const LONGEST = 5000;
 const OPTIONS =
   "dim keepdim dtype device requiresGrad shape reduction weight ignoreIndex labelSmoothing stride padding dilation groups ceilMode " +
   "countIncludePad divisorOverride eps bias elementwiseAffine startDim endDim gain a mode nonlinearity lr momentum dampening weightDecay " +
-  "nesterov maximize betas amsgrad setToNone startFactor endFactor totalIters retainGraph createGraph gradient alpha min max persistent " +
+  "nesterov maximize betas amsgrad setToNone startFactor endFactor totalIters stepSize gamma milestones TMax T0 TMult maxLr totalSteps baseLr swaLr lastEpoch retainGraph createGraph gradient alpha min max persistent " +
   "strict batchSize shuffle dropLast seed count train name dims items data scale shift initScale growthFactor growthInterval enabled params";
 const option = (name: string): unknown => {
   const [, key, value] = /^\{(\w+)=(.*)\}$/.exec(name)!;

@@ -66,6 +66,8 @@ const EXTRA: Record<string, readonly string[]> = {
   "src/ops/pool.ts": ["program"],
   // Offers its other algorithms.
   "src/ops/conv.ts": ["program"],
+  // Copies a model, and is one.
+  "src/optim/swa.ts": ["nn"],
 };
 const HOST_MAY = "src/core/error.ts";
 

@@ -10,6 +10,7 @@ import * as wrong from "../src/wasm/wrong.ts";
 import { cases as bare, ops as shapes } from "./messages.ts";
 import { badArguments } from "./messages-arguments.ts";
 import { files } from "./messages-files.ts";
+import { schedules } from "./messages-schedules.ts";
 import { options, selecting, views } from "./messages-views.ts";
 import { wasmFiles } from "./messages-wasm.ts";
 import { hostWords } from "./messages-words.ts";
@@ -18,7 +19,7 @@ import { blanked, read, sources } from "./source.ts";
 // Messages about sources of MNIST that are not there.
 delete process.env.MNIST_DIR;
 
-const cases = { ...bare, ...views, ...selecting, ...options, ...badArguments, ...wasmFiles, ...files };
+const cases = { ...bare, ...views, ...selecting, ...options, ...badArguments, ...schedules, ...wasmFiles, ...files };
 const snapshot = fileURLToPath(new URL("messages.snap.json", import.meta.url));
 const expected: Record<string, string> = existsSync(snapshot) ? JSON.parse(readFileSync(snapshot, "utf8")) : {};
 const found: Record<string, string> = {};

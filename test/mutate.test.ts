@@ -103,7 +103,7 @@ test("two that are tried are caught, and what does not parse is no mutation", as
     const find = (file: string, operator: string) => sites.find((s) => s.file === file && s.operator === operator)!;
     for (const [file, operator] of [
       ["src/program/barriers.ts", "bound"],
-      ["src/optim/lr.ts", "sign"],
+      ["src/optim/lr/warm.ts", "sign"],
     ]) {
       const verdict = await copy.try(find(file!, operator!));
       assert.is(verdict.outcome, "caught", `${file}: ${operator}`);

@@ -157,8 +157,35 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     LBFGS: () => [[leaf(2)], {}],
   },
   lr: {
-    LinearLR: () => [new optim.SGD([leaf(2)]), {}],
-    LambdaLR: () => [new optim.SGD([leaf(2)]), () => 1],
+    ...Object.fromEntries(
+      "LinearLR ConstantLR PolynomialLR ReduceLROnPlateau"
+        .split(" ")
+        .map((name) => [name, () => [new optim.SGD([leaf(2)]), {}]]),
+    ),
+    StepLR: () => [new optim.SGD([leaf(2)]), { stepSize: 2 }],
+    MultiStepLR: () => [new optim.SGD([leaf(2)]), { milestones: [2] }],
+    ExponentialLR: () => [new optim.SGD([leaf(2)]), { gamma: 0.5 }],
+    CosineAnnealingLR: () => [new optim.SGD([leaf(2)]), { TMax: 5 }],
+    CosineAnnealingWarmRestarts: () => [new optim.SGD([leaf(2)]), { T0: 5 }],
+    OneCycleLR: () => [new optim.SGD([leaf(2)]), { maxLr: 1, totalSteps: 9 }],
+    CyclicLR: () => [new optim.SGD([leaf(2)]), { baseLr: 0.1, maxLr: 1 }],
+    LambdaLR: () => [new optim.SGD([leaf(2)]), () => 1, {}],
+    MultiplicativeLR: () => [new optim.SGD([leaf(2)]), () => 1, {}],
+    SWALR: () => [new optim.SGD([leaf(2)]), { swaLr: 1 }],
+    SequentialLR: () => {
+      const optimizer = new optim.SGD([leaf(2)]);
+      const { ConstantLR, LinearLR } = optim.lrScheduler;
+      return [optimizer, [new ConstantLR(optimizer), new LinearLR(optimizer)], [2]];
+    },
+    ChainedScheduler: () => [[new optim.lrScheduler.LinearLR(new optim.SGD([leaf(2)]))]],
+  },
+  swa: {
+    AveragedModel: () => [new nn.Linear(3, 2), {}],
+    SWALR: () => [new optim.SGD([leaf(2)]), { swaLr: 1 }],
+    getEmaAvgFn: () => [0.9],
+    getEmaMultiAvgFn: () => [0.9],
+    getSwaAvgFn: () => [],
+    getSwaMultiAvgFn: () => [],
   },
   data: {
     TensorDataset: () => [new Float32Array(2)],
@@ -285,12 +312,12 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
     },
   ],
   ...Object.fromEntries(
-    ["LinearLR", "LambdaLR"].map((name) => [
+    Object.keys(FUNCTIONS.lr!).map((name) => [
       name,
       [
         () => new (optim.lrScheduler as Any)[name](...(FUNCTIONS.lr![name]!() as unknown[])),
         {
-          step: () => [],
+          step: () => (name === "ReduceLROnPlateau" || name === "CosineAnnealingWarmRestarts" ? [2] : []),
           getLastLr: () => [],
           stateDict: () => [],
           loadStateDict: (schedule) => [schedule.stateDict()],
@@ -298,6 +325,10 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
       ],
     ]),
   ),
+  AveragedModel: [
+    () => new optim.swaUtils.AveragedModel(new nn.Linear(3, 2)),
+    { forward: () => [x()], updateParameters: () => [new nn.Linear(3, 2)] },
+  ],
   GradScaler: [
     () => new amp.GradScaler({ enabled: !inPage }), // which waits for what the gradients hold
     {
@@ -357,6 +388,7 @@ const ROOMS: Record<string, Any> = {
   nn,
   optim,
   lr: optim.lrScheduler,
+  swa: optim.swaUtils,
   data: datasets,
   amp,
 };
@@ -380,7 +412,7 @@ test("a function that is given more than it takes says so", async () => {
 const INSIDE = new Set(
   (
     "release setGrad toNet unwatched releaseUnread describe bufferOptions namedNodes namedState rate batches copy write " +
-    "extraRepr typeName toString toJSON"
+    "restart rewind saved expectState takeState attempt momentum extraRepr typeName toString toJSON"
   ).split(" "),
 );
 

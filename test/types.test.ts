@@ -69,6 +69,7 @@ const INTERNALS: Record<string, readonly string[]> = {
   "nn.Module": ["bufferOptions", "namedNodes", "namedState"],
   "optim.Optimizer": ["name", "check", "update", "launch", "gradient", "stateOf", "fits", "take"],
   "optim.Group": ["rate"],
+  "optim.lrScheduler.LRScheduler": ["saved", "restart", "rewind", "expectState", "takeState"],
   DataLoader: ["device", "batches"],
 };
 

@@ -34,6 +34,9 @@ export interface ClipGradNormOptions {
   errorIfNonfinite?: boolean;
 }
 
+/** Those without a wait. */
+type Plain = Omit<ClipGradNormOptions, "errorIfNonfinite"> & Readonly<Partial<Record<"errorIfNonfinite", false>>>;
+
 /** Parameters as they are given: one, or several such as `model.parameters()`. */
 type Given = Tensor | Iterable<Tensor>;
 
@@ -86,12 +89,7 @@ function normOf(grads: readonly Tensor[], p: number, first: Tensor): Tensor {
  * `errorIfNonfinite` a promise of the norm comes back. A norm of Infinity or NaN makes gradients 0 and NaN, as in PyTorch.
  * https://pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
  */
-export function clipGradNorm_(
-  params: Given,
-  maxNorm: number,
-  options?: ClipGradNormOptions & { errorIfNonfinite?: false },
-  ...none: []
-): Tensor;
+export function clipGradNorm_(params: Given, maxNorm: number, options?: Plain, ...none: []): Tensor;
 export function clipGradNorm_(
   params: Given,
   maxNorm: number,

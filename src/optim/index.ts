@@ -6,7 +6,7 @@ export { Adamax, type AdamaxHyperparameters, type AdamaxOptions } from "./adamax
 export { ASGD, type ASGDHyperparameters, type ASGDOptions } from "./asgd.ts";
 export { LBFGS, type LBFGSHyperparameters, type LBFGSOptions, type LBFGSState } from "./lbfgs.ts";
 // Learning-rate schedules, as torch.optim.lr_scheduler.
-export * as lrScheduler from "./lr.ts";
+export * as lrScheduler from "./lr/index.ts";
 export { Muon, type MuonHyperparameters, type MuonOptions } from "./muon.ts";
 export { NAdam, type NAdamHyperparameters, type NAdamOptions } from "./nadam.ts";
 export {
@@ -22,3 +22,5 @@ export { RAdam, type RAdamHyperparameters, type RAdamOptions } from "./radam.ts"
 export { RMSprop, type RMSpropHyperparameters, type RMSpropOptions } from "./rmsprop.ts";
 export { Rprop, type RpropHyperparameters, type RpropOptions } from "./rprop.ts";
 export { SGD, type SGDHyperparameters, type SGDOptions } from "./sgd.ts";
+// Averages of weights, as torch.optim.swa_utils.
+export * as swaUtils from "./swa.ts";

@@ -153,6 +153,7 @@ function schedulerOf(fn: string, kwargs: Kwargs, optimizer: unknown): Any {
   }
   if (schedulers !== undefined) {
     const made = (schedulers as { fn: string; kwargs: Kwargs }[]).map((s) => schedulerOf(s.fn, s.kwargs, optimizer));
+    if (fn === "ChainedScheduler") return new Schedulers[fn]!(made);
     return new Schedulers[fn]!(optimizer, made, options(rest));
   }
   return new Schedulers[fn]!(optimizer, options(rest));

@@ -134,7 +134,7 @@ const ROOMS: readonly [RegExp, (file: string) => Suite[]][] = [
     /^src\/optim\//,
     () => {
       const behind = ["nn", "amp", "faults-device", "messages-public", "goldens", "growth"];
-      return plain("optim", "optim-rule", "messages", ...QUICK, ...behind);
+      return plain("optim", "optim-rule", "schedules", "averaged", "messages", ...QUICK, ...behind);
     },
   ],
   [

@@ -148,6 +148,14 @@ const bytes: Uint8Array = await saveSafetensors({ x });
 const optimizer = new optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9 });
 const adam = new optim.AdamW([{ params: model.conv.weight, lr: 1e-3 }, { params: model.layers[0]!.parameters() }]);
 const schedule: optim.lrScheduler.LRScheduler = new optim.lrScheduler.LinearLR(adam, { totalIters: 10 });
+const cosine = new optim.lrScheduler.CosineAnnealingLR(adam, { TMax: 10, etaMin: 0.1 });
+const sequence = new optim.lrScheduler.SequentialLR(adam, [schedule, cosine], [10]);
+new optim.lrScheduler.ChainedScheduler([sequence]).loadStateDict({ lastEpoch: 1, baseLrs: [1], _schedulers: [] });
+const plateau = new optim.lrScheduler.ReduceLROnPlateau(adam, { mode: "max", minLr: [0.1] });
+plateau.step(0.5);
+const ema = new optim.swaUtils.AveragedModel(model, { multiAvgFn: optim.swaUtils.getEmaMultiAvgFn(0.99) });
+ema.updateParameters(model);
+exactly<Tensor>()(ema.forward(zeros([1, 1, 28, 28])));
 const either: optim.Optimizer[] = [optimizer, adam];
 const beta: number | undefined = adam.paramGroups[0]?.betas[0];
 for (const group of optimizer.paramGroups) group.lr *= 0.5;
@@ -225,6 +233,10 @@ new optim.SGD(model.parameters(), { lrr: 1 });
 new optim.Adam(model.conv.weight);
 // @ts-expect-error: no such hyperparameter of a group
 new optim.Adam([{ params: model.parameters(), momentum: 0.9 }]);
+// @ts-expect-error: an option that must be given
+new optim.lrScheduler.StepLR(adam, { gamma: 0.5 });
+// @ts-expect-error: a metric is a number
+plateau.step(zeros([]));
 // @ts-expect-error: modules have fixed names
 new nn.Linear(2, 3, { biass: true });
 // @ts-expect-error: a layer of two inputs is no stage
