@@ -37,7 +37,7 @@ const Div: Op = {
 };
 const DIVIDE = binary("div", keep);
 
-const negFloat = unary("neg", "", (g) => neg(g));
+const negFloat = unary("neg", "", (g) => neg(g), "strict");
 /** -x, element by element, for floats and int32: the shape and dtype of `x`. */
 export function neg(x: Tensor, ...none: []): Tensor {
   noMore("neg", none);

@@ -4,40 +4,62 @@ import { fail, noMore } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, type Gradient, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { Tensor } from "../core/tensor.ts";
 import { shifted, walk } from "../row/nest.ts";
 import { word } from "../row/words.ts";
-import { like } from "./compose.ts";
+import { compose, like } from "./compose.ts";
+import { toFloat } from "./copy.ts";
 import { launchEach } from "./each.ts";
 import { expectDtype, sameDtypes } from "./expect.ts";
+import { noGrad } from "./modes.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides, oneLoop } from "./strides.ts";
 
-/** An elementwise op over kernel `<name>_f32`; its gradient, of what is saved: the input x, the output y, or nothing. @internal */
+/** A function of one tensor, with what writes in place need of it. @internal */
+export type Unary = ((x: Tensor, ...none: []) => Tensor) & {
+  readonly op: Op;
+  readonly saves: "x" | "y" | "";
+  /** Null where it is composed. */
+  readonly kernel: string | null;
+};
+
+/**
+ * An elementwise op over kernel `<name>_f32`, or composed: `how` gives its values then, and no gradient passes there. Its gradient, of
+ * what is saved: the input x, the output y, or nothing. int32 and bool come as float32, but where it is "strict".
+ * @internal
+ */
 export function unary(
   name: string,
-  saves: "x" | "y" | "",
+  saves: Unary["saves"],
   vjp: (g: Tensor, of: Tensor) => Gradient,
-): (x: Tensor, ...none: []) => Tensor {
-  const kernel = `${name}_f32`;
+  how?: "strict" | ((x: Tensor) => Tensor),
+): Unary {
+  const kernel = typeof how === "function" ? null : `${name}_f32`;
   const op: Op = {
     name,
     strided: true,
     forward([x], _, wants) {
       expectDtype(name, x!, "float32");
-      const y = like(x!, name);
-      if (x!.strides === null) launch(kernel, [y], [x!], [x!.numel], undefined, name);
-      else launchEach(kernel, y, [x!], undefined, name);
+      const y = kernel === null ? silently(() => (how as (x: Tensor) => Tensor)(x!)) : like(x!, name);
+      if (kernel !== null) {
+        if (x!.strides === null) launch(kernel, [y], [x!], [x!.numel], undefined, name);
+        else launchEach(kernel, y, [x!], undefined, name);
+      }
       if (wants !== 0 && saves !== "") save(saves === "x" ? x! : y);
       return y;
     },
     vjp: (g, { saved: [of] }) => [vjp(g, of!)],
   };
-  return (x, ...none) => {
+  const f = (x: Tensor, ...none: []): Tensor => {
     noMore(name, none);
-    return apply(op, [x], null);
+    if (how === "strict" || !(x instanceof Tensor) || isFloat(x.dtype)) return apply(op, [x], null);
+    return compose(() => apply(op, [toFloat(x)], null));
   };
+  return Object.assign(f, { op, saves, kernel });
 }
+
+/** A composition for its values alone. @internal */
+export const silently = (f: () => Tensor): Tensor => noGrad(() => compose(f));
 
 /** The kernel `<name>_vjp_f32(g, y)`; `of` gives its gradients, which double backward needs. @internal */
 export function unaryVjp(

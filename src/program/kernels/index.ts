@@ -5,6 +5,7 @@ import { rows as binary } from "./binary.ts";
 import { rows as conv } from "./conv.ts";
 import { rows as copy } from "./copy.ts";
 import { rows as loss } from "./loss.ts";
+import { rows as math } from "./math.ts";
 import { rows as matmul } from "./matmul.ts";
 import { rows as norm } from "./norm.ts";
 import { rows as optim } from "./optim.ts";
@@ -23,6 +24,7 @@ export const families: Readonly<Record<string, string>> = {
   conv,
   copy,
   loss,
+  math,
   matmul,
   norm,
   optim,

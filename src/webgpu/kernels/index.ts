@@ -5,6 +5,7 @@ import { binary } from "./binary.ts";
 import { conv } from "./conv.ts";
 import { copy } from "./copy.ts";
 import { bce, loss } from "./loss.ts";
+import { math } from "./math.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
 import { optim } from "./optim.ts";
@@ -25,6 +26,7 @@ export const registry: Registry = {
   ...copy,
   ...where,
   ...loss,
+  ...math,
   ...matmul,
   ...norm,
   ...optim,
@@ -33,5 +35,5 @@ export const registry: Registry = {
   ...reduce,
   ...softmax,
   ...unary,
-  ...walked({ ...unary, ...where, ...bce }),
+  ...walked({ ...unary, ...math, ...where, ...bce }),
 };
