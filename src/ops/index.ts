@@ -18,6 +18,7 @@ export {
 export * from "./extremes.ts";
 export * from "./inplace.ts";
 export * from "./loss.ts";
+export * from "./math.ts";
 export * from "./matmul.ts";
 export * from "./mean.ts";
 export * from "./norm.ts";

@@ -5,6 +5,7 @@ import { cases as conv } from "./conv.ts";
 import { cases as create } from "./create.ts";
 import { cases as inplace } from "./inplace.ts";
 import { cases as loss } from "./loss.ts";
+import { cases as math } from "./math.ts";
 import { cases as matmul } from "./matmul.ts";
 import { cases as norm } from "./norm.ts";
 import { cases as optim } from "./optim.ts";
@@ -22,6 +23,7 @@ export const cases: readonly Case[] = [
     ...create,
     ...unary,
     ...binary,
+    ...math,
     ...where,
     ...shape,
     ...views,

@@ -1,4 +1,5 @@
 // Unary, binary and copying kernels of the reference: one line of f64 arithmetic each.
+import { erf, erfc, pow, round } from "./functions.ts";
 import { f32, i32, type Kernel, type Kernels, ReferenceStorage, View } from "./view.ts";
 
 export const elementwise: Kernels = {};
@@ -16,7 +17,12 @@ const unary: Record<string, (x: number) => number> = {
   abs: Math.abs,
   sin: Math.sin,
   cos: Math.cos,
+  ...{ floor: Math.floor, ceil: Math.ceil, trunc: Math.trunc, round },
+  ...{ expm1: Math.expm1, log1p: Math.log1p, log2: Math.log2, log10: Math.log10, erf, erfc, tan: Math.tan },
+  ...{ sinh: Math.sinh, cosh: Math.cosh, asin: Math.asin, acos: Math.acos, atan: Math.atan },
+  ...{ asinh: Math.asinh, acosh: Math.acosh, atanh: Math.atanh },
 };
+const bell = (x: number) => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x);
 // |f'|: how the scale of a sum goes through f.
 const slope: Record<string, (x: number) => number> = {
   neg: () => 1,
@@ -29,6 +35,13 @@ const slope: Record<string, (x: number) => number> = {
   abs: () => 1,
   sin: Math.cos,
   cos: Math.sin,
+  ...{ floor: () => 0, ceil: () => 0, trunc: () => 0, round: () => 0 },
+  ...{ expm1: Math.exp, log1p: (x) => 1 / (1 + x), log2: (x) => 1 / x / Math.LN2, log10: (x) => 1 / x / Math.LN10 },
+  ...{ erf: bell, erfc: bell, tan: (x) => 1 + Math.tan(x) ** 2, sinh: Math.cosh, cosh: Math.sinh },
+  ...{ asin: (x) => 1 / Math.sqrt(1 - x * x), acos: (x) => 1 / Math.sqrt(1 - x * x), atan: (x) => 1 / (1 + x * x) },
+  asinh: (x) => 1 / Math.sqrt(x * x + 1),
+  acosh: (x) => 1 / Math.sqrt(x * x - 1),
+  atanh: (x) => 1 / (1 - x * x),
 };
 for (const [name, f] of Object.entries(unary)) {
   elementwise[`${name}_f32`] = ([y], [x], [n]) => {
@@ -218,6 +231,13 @@ function addBinary(name: string, dtype: string, f: (a: number, b: number) => num
   };
   elementwise[`${name}_broadcast_${dtype}`] = ([y], [a, b], extents, strides) => {
     walk(extents, [strides.slice(0, 6), strides.slice(6, 12)], (i, [j, k]) => pair(name, f, y, i, a, j, b, k));
+  };
+}
+/** Of these there is no kernel that broadcasts: rows over views of the dense one do that. */
+const pairs: Record<string, (a: number, b: number) => number> = { atan2: Math.atan2, pow };
+for (const [name, f] of Object.entries(pairs)) {
+  elementwise[`${name}_f32`] = ([y], [a, b], [n]) => {
+    for (let i = 0; i < n; i++) y.set(i, f(a.v[i], b.v[i]));
   };
 }
 for (const [name, f] of Object.entries(binary)) addBinary(name, "f32", f);
