@@ -2,6 +2,7 @@
 export * from "./elementwise/unary";
 export * from "./elementwise/binary";
 export * from "./elementwise/math";
+export * from "./elementwise/whole";
 export * from "./copy";
 export * from "./elementwise/where";
 export * from "./elementwise/walk";

@@ -14,7 +14,7 @@ import * as ops from "./ops/index.ts";
 import { isContiguous, storageOffset, stride } from "./ops/shape.ts";
 import { data, dataSync, item, itemSync, to } from "./read.ts";
 
-type Other = Tensor | number;
+type Other = ops.Operand;
 
 declare module "./core/tensor.ts" {
   interface Tensor {
@@ -24,8 +24,8 @@ declare module "./core/tensor.ts" {
     sub(b: Other, options?: ops.AlphaOptions): Tensor;
     /** this times b, element by element; shapes broadcast. For products of matrices see `matmul`. */
     mul(b: Other): Tensor;
-    /** this / b, element by element, as float; shapes broadcast. */
-    div(b: Other): Tensor;
+    /** this / b, element by element, as float; shapes broadcast. With `roundingMode` whole numbers. */
+    div(b: Other, options?: ops.DivOptions): Tensor;
     /** The larger of each two elements, for floats; shapes broadcast. NaN in either gives NaN. */
     maximum(b: Tensor): Tensor;
     /** The smaller of each two elements, for floats; shapes broadcast. NaN in either gives NaN. */
@@ -172,7 +172,7 @@ declare module "./core/tensor.ts" {
     /** The product of two matrices, `[m, k]` and `[k, n]` to `[m, n]`. */
     mm(b: Tensor): Tensor;
     /** this += b in place, where `b` broadcasts to this shape; returns this. */
-    add_(b: Other, options?: ops.AlphaOptions): Tensor;
+    add_(b: Tensor | number, options?: ops.AlphaOptions): Tensor;
     /** this -= b in place, where `b` broadcasts to this shape; returns this. */
     sub_(b: Other, options?: ops.AlphaOptions): Tensor;
     /** this *= b in place, where `b` broadcasts to this shape; returns this. */

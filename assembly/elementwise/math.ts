@@ -9,14 +9,18 @@ import {
   BASE2,
   erf,
   expm1,
+  floorDivide,
+  fmod,
+  hypot,
   leg,
   log1p,
   logBy,
   pow,
+  remainder,
   sinh,
   tan,
 } from "../lib/functions";
-import { binary, unary } from "../lib/map";
+import { pairs, unary } from "../lib/map";
 
 class Expm1 {
   @inline v(x: v128): v128 {
@@ -103,6 +107,26 @@ class Pow {
     return pow(a, b);
   }
 }
+class Fmod {
+  @inline v(a: v128, b: v128): v128 {
+    return fmod(a, b);
+  }
+}
+class Remainder {
+  @inline v(a: v128, b: v128): v128 {
+    return remainder(a, b);
+  }
+}
+class FloorDivide {
+  @inline v(a: v128, b: v128): v128 {
+    return floorDivide(a, b);
+  }
+}
+class Hypot {
+  @inline v(a: v128, b: v128): v128 {
+    return hypot(a, b);
+  }
+}
 
 /** y | x | n | */
 export function expm1_f32(args: usize, ith: u32, nth: u32): void {
@@ -153,8 +177,20 @@ export function atanh_f32(args: usize, ith: u32, nth: u32): void {
 
 /** y | a b | n | */
 export function atan2_f32(args: usize, ith: u32, nth: u32): void {
-  binary<Atan2>(args, ith, nth);
+  pairs<Atan2>(args, ith, nth);
 }
 export function pow_f32(args: usize, ith: u32, nth: u32): void {
-  binary<Pow>(args, ith, nth);
+  pairs<Pow>(args, ith, nth);
+}
+export function fmod_f32(args: usize, ith: u32, nth: u32): void {
+  pairs<Fmod>(args, ith, nth);
+}
+export function remainder_f32(args: usize, ith: u32, nth: u32): void {
+  pairs<Remainder>(args, ith, nth);
+}
+export function floor_divide_f32(args: usize, ith: u32, nth: u32): void {
+  pairs<FloorDivide>(args, ith, nth);
+}
+export function hypot_f32(args: usize, ith: u32, nth: u32): void {
+  pairs<Hypot>(args, ith, nth);
 }

@@ -230,3 +230,59 @@ export function pow(x: v128, y: v128): v128 {
   const below = v128.and(f32x4.lt(x, f32x4.splat(0)), f32x4.lt(a, f32x4.splat(Infinity)));
   return v128.or(v128.xor(p, v128.and(odd, signOf(x))), v128.andnot(below, whole));
 }
+
+// |a| without whole |b| of it, exactly, of two pairs of f64 that were floats. A quotient is cut to 24 bits, so that the product is
+// exact and so is the difference: each round leaves 2^-23 of |a|, or less than |b|.
+function rest64(r: v128, b: v128): v128 {
+  while (true) {
+    const q = v128.and(f64x2.trunc(f64x2.div(r, b)), i64x2.splat(0xffffffffe0000000));
+    const more = f64x2.ge(q, f64x2.splat(1)); // not of NaN
+    if (!v128.any_true(more)) return r;
+    r = f64x2.sub(r, v128.and(f64x2.mul(q, b), more));
+  }
+}
+
+/** a - b trunc(a / b), with the sign of a; NaN of an infinite a, or where b is 0. */
+export function fmod(a: v128, b: v128): v128 {
+  const x = f32x4.abs(a);
+  const y = f32x4.abs(b);
+  const low = rest64(f64x2.promote_low_f32x4(x), f64x2.promote_low_f32x4(y));
+  const none = v128.or(f32x4.eq(x, f32x4.splat(Infinity)), v128.or(f32x4.ne(b, b), f32x4.eq(b, f32x4.splat(0))));
+  return v128.or(v128.or(rounded(low, rest64(upper(x), upper(y))), signOf(a)), none);
+}
+
+/** Where a rest is not 0 and has not the sign of b. */
+// @ts-ignore: decorator
+@inline
+function across(m: v128, b: v128): v128 {
+  const zero = f32x4.splat(0);
+  return v128.and(f32x4.ne(m, zero), v128.xor(f32x4.lt(m, zero), f32x4.lt(b, zero)));
+}
+
+/** a - b floor(a / b), with the sign of b. */
+export function remainder(a: v128, b: v128): v128 {
+  const m = fmod(a, b);
+  return v128.bitselect(f32x4.add(m, b), m, across(m, b));
+}
+
+/** floor(a / b), of the exact quotient; a / b where b is 0. */
+export function floorDivide(a: v128, b: v128): v128 {
+  const m = fmod(a, b);
+  const one = f32x4.splat(1);
+  const d = f32x4.sub(f32x4.div(f32x4.sub(a, m), b), v128.and(across(m, b), one));
+  const q = f32x4.div(a, b);
+  const y = v128.or(f32x4.nearest(d), v128.and(signOf(q), f32x4.eq(d, f32x4.splat(0))));
+  return v128.bitselect(q, y, f32x4.eq(b, f32x4.splat(0)));
+}
+
+/** sqrt(a^2 + b^2), infinite where one is. */
+export function hypot(a: v128, b: v128): v128 {
+  const la = f64x2.promote_low_f32x4(a);
+  const lb = f64x2.promote_low_f32x4(b);
+  const ha = upper(a);
+  const hb = upper(b);
+  const low = f64x2.sqrt(f64x2.add(f64x2.mul(la, la), f64x2.mul(lb, lb)));
+  const y = rounded(low, f64x2.sqrt(f64x2.add(f64x2.mul(ha, ha), f64x2.mul(hb, hb))));
+  const inf = f32x4.splat(Infinity);
+  return v128.bitselect(inf, y, v128.or(f32x4.eq(f32x4.abs(a), inf), f32x4.eq(f32x4.abs(b), inf)));
+}

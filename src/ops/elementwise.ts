@@ -15,13 +15,14 @@ import { noGrad } from "./modes.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides, oneLoop } from "./strides.ts";
 
-/** A function of one tensor, with what writes in place need of it. @internal */
-export type Unary = ((x: Tensor, ...none: []) => Tensor) & {
+/** What writes in place need of a function that `unary` made. @internal */
+export interface Unary {
   readonly op: Op;
   readonly saves: "x" | "y" | "";
-  /** Null where it is composed. */
-  readonly kernel: string | null;
-};
+}
+const made = new WeakMap<object, Unary>();
+/** What is known of a function that `unary` made. @internal */
+export const unaryOf = (f: (x: Tensor) => Tensor): Unary => made.get(f)!;
 
 /**
  * An elementwise op over kernel `<name>_f32`, or composed: `how` gives its values then, and no gradient passes there. Its gradient, of
@@ -33,7 +34,7 @@ export function unary(
   saves: Unary["saves"],
   vjp: (g: Tensor, of: Tensor) => Gradient,
   how?: "strict" | ((x: Tensor) => Tensor),
-): Unary {
+): (x: Tensor, ...none: []) => Tensor {
   const kernel = typeof how === "function" ? null : `${name}_f32`;
   const op: Op = {
     name,
@@ -55,7 +56,8 @@ export function unary(
     if (how === "strict" || !(x instanceof Tensor) || isFloat(x.dtype)) return apply(op, [x], null);
     return compose(() => apply(op, [toFloat(x)], null));
   };
-  return Object.assign(f, { op, saves, kernel });
+  made.set(f, { op, saves });
+  return f;
 }
 
 /** A composition for its values alone. @internal */
@@ -135,11 +137,44 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
   }
 }
 
+/**
+ * An op of two tensors of one dtype that broadcast, over the dense kernel `<kernel>_<dtype>`. `saves` is given the operands and the result.
+ * @internal
+ */
+export function pairwise(
+  name: string,
+  kernel: string,
+  vjp?: Op["vjp"],
+  saves?: (a: Tensor, b: Tensor, y: Tensor, wants: number) => void,
+): Op {
+  const kernels = { f32: `${kernel}_f32`, i32: `${kernel}_i32` };
+  const op: Op = {
+    name,
+    fit: sumTo,
+    strided: true,
+    forward(inputs, _, wants) {
+      const [a, b] = inputs as [Tensor, Tensor];
+      if (!isFloat(a.dtype) || !isFloat(b.dtype)) sameDtypes(name, inputs);
+      const y = empty(broadcast(name, a.shape, b.shape), a.dtype === b.dtype ? a.dtype : "float32", name, a.device);
+      launchEach(kernels[suffix(a.dtype)], y, inputs, undefined, name);
+      if (wants !== 0) saves?.(a, b, y, wants);
+      return y;
+    },
+  };
+  return vjp === undefined ? op : { ...op, vjp };
+}
+
 /** Whose values the gradients need: none, both, or of each operand the other's. */
 type Saves = "none" | "both" | "other";
 
 /** An elementwise op of two tensors, over kernel `<name>_<dtype>`; `result` is its dtype, from the wider one of its inputs. @internal */
-export function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["vjp"], saves: Saves = "none"): Op {
+export function binary(
+  name: string,
+  result: (dtype: DType) => DType,
+  vjp?: Op["vjp"],
+  saves: Saves = "none",
+  kernel = name,
+): Op {
   const op: Op = {
     name,
     fit: sumTo,
@@ -147,12 +182,12 @@ export function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["
     forward([a, b], _, wants) {
       // float16 and float32 give float32
       if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);
-      if (a!.dtype === "bool" && result("bool") === "bool" && !WORDS.has(name)) {
+      if (a!.dtype === "bool" && result("bool") === "bool" && !WORDS.has(kernel)) {
         fail(name, `${show(a!.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
       }
       const wide = a!.dtype === b!.dtype ? a!.dtype : "float32";
       const y = empty(broadcast(name, a!.shape, b!.shape), result(wide), name, a!.device);
-      launchBinary(name, name, a!, b!, y);
+      launchBinary(kernel, name, a!, b!, y);
       if (saves === "other") save(wants & A ? b! : null, wants & B ? a! : null);
       else if (saves === "both") save(b!, a!);
       return y;

@@ -41,36 +41,19 @@ export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
 export const cos = unary("cos", "x", (g, x) => neg(mul(g, sin(x))));
 
 /** 1 / sqrt(x), element by element: infinite at 0, NaN below. https://pytorch.org/docs/stable/generated/torch.rsqrt.html */
-export const rsqrt = unary(
+export const rsqrt = /* @__PURE__ */ unary(
   "rsqrt",
   "y",
   (g, y) => mulScalar(mul(g, mul(mul(y, y), y)), -0.5),
   (x) => rdivScalar(sqrt(x), 1),
 );
 /** 1 / x, element by element. https://pytorch.org/docs/stable/generated/torch.reciprocal.html */
-export const reciprocal = unary(
+export const reciprocal = /* @__PURE__ */ unary(
   "reciprocal",
   "y",
   (g, y) => neg(mul(g, mul(y, y))),
   (x) => rdivScalar(x, 1),
 );
-
-/** A step function, whose gradient is 0; int32 stays as it is. */
-function rounded(name: string): (x: Tensor, ...none: []) => Tensor {
-  const f = unary(name, "", (g) => () => zerosAs(g), "strict");
-  return (x, ...none) => {
-    noMore(name, none);
-    return x?.dtype === "int32" ? clone(x) : f(x);
-  };
-}
-/** The largest whole number that is not above x, element by element; int32 stays as it is. Its gradient is 0. */
-export const floor = rounded("floor");
-/** The smallest whole number that is not below x, element by element; int32 stays as it is. Its gradient is 0. */
-export const ceil = rounded("ceil");
-/** x without its fraction, element by element; int32 stays as it is. Its gradient is 0. */
-export const trunc = rounded("trunc");
-/** The nearest whole number, the even one of two, element by element; int32 stays as it is. Its gradient is 0. */
-export const round = rounded("round");
 
 const reluVjp = unaryVjp("relu", (gg, _, y) => [() => reluVjp(gg, y), () => zerosAs(y)]);
 const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);

@@ -46,6 +46,12 @@ const functions: readonly Line[] = [
   ["erfc", ops.erfc, "normal", ulp(6), ulp(20), both([...spread(1e-38, 4), ...even(0, 9)])],
   ["rsqrt", ops.rsqrt, "positive", ulp(2), ulp(6), spread(1e-37, 1e38)],
   ["reciprocal", ops.reciprocal, "away", exact, ulp(3), large],
+  ["square", ops.square, "normal", exact, ulp(2), large],
+  ["exp2", ops.exp2, "normal", ulp(1), ulp(4), even(-150, 128)],
+  ["x^3", (x) => ops.pow(x, 3), "normal", ulp(2), ulp(6), large],
+  ["x^1.7", (x) => ops.pow(x, 1.7), "positive", ulp(1), ulp(5), logs],
+  ["x^-2.5", (x) => ops.pow(x, -2.5), "positive", ulp(1), ulp(5), spread(1e-15, 1e15)],
+  ["0.3^x", (x) => ops.pow(0.3, x), "normal", ulp(1), ulp(4), even(-70, 80)],
   ["log2", ops.log2, "positive", ulp(4), ulp(3), logs],
   ["log10", ops.log10, "positive", ulp(4), ulp(3), logs],
   ["tan", ops.tan, sines, ulp(5), ulp(9), small],
@@ -77,3 +83,74 @@ for (const [name, run, , tolerance] of functions) {
   const whole = STEPS.includes(name) ? exact : tolerance;
   add(`${name}, int32,`, [ints([43], { from: -3, to: 4 })], run, { tolerance: whole, order: 0, marks: ["nonfinite"] });
 }
+
+// Two tensors: dense, broadcast, views.
+type Pair = readonly [
+  name: string,
+  f: (a: Tensor, b: Tensor) => Tensor,
+  a: Fill,
+  b: Fill,
+  tolerance: Tolerance,
+  gradient: Tolerance,
+];
+const pairs: readonly Pair[] = [
+  ["atan2", ops.atan2, "away", "away", ulp(4), ulp(6)],
+  ["pow", ops.pow, "positive", "normal", ulp(1), ulp(8, 4)],
+  ["fmod", ops.fmod, "wide", "away", exact, exact],
+  ["remainder", ops.remainder, "wide", "away", ulp(1), exact],
+  ["hypot", ops.hypot, "away", "away", ulp(1), ulp(4)],
+  ["floorDivide", (a, b) => ops.floorDivide(a, b), "wide", "away", exact, exact],
+];
+const JUMPS = ["fmod", "remainder", "floorDivide"];
+const SHAPES: [number[], number[]][] = [
+  ...FEW.map((n): [number[], number[]] => [[n], [n]]),
+  [
+    [3, 1, 5],
+    [6, 1],
+  ],
+  [[], [3, 6]],
+  [[150, 131], [131]],
+];
+for (const [name, run, a, b, tolerance, gradTolerance] of pairs) {
+  // Differences across a jump say nothing.
+  const rest: { order?: 0 | 1; marks?: ["kink"] } = JUMPS.includes(name)
+    ? { order: name === "floorDivide" ? 0 : 1, marks: ["kink"] }
+    : {};
+  for (const [p, q] of SHAPES) {
+    const sums = p.join() !== q.join() ? { gradTolerance: "sum" as const } : { gradTolerance };
+    add(name, [f(p, a), f(q, b)], run, { tolerance, ...sums, ...rest });
+  }
+  const odd = ODD.flatMap((x) => ODD.map(() => x));
+  const others = ODD.flatMap(() => ODD);
+  add(`${name} of odd values`, [f([odd.length], odd), f([odd.length], others)], run, {
+    ...{ tolerance, order: 0, marks: ["nonfinite"] },
+  });
+  const far = both(spread(1e-38, 1e38, 63));
+  add(`${name}, far and near,`, [f([126, 1], far), f([126], far)], run, {
+    // Past 2^24 a quotient is rounded twice.
+    ...{ tolerance: name === "floorDivide" ? ulp(1) : tolerance, order: 0, marks: ["nonfinite"] },
+  });
+}
+const nonzero = Array.from({ length: 1009 }, (_, i) => (i - 504 || 7) * (i % 3 === 0 ? 4099 : 1));
+for (const n of FEW) {
+  const [a, b] = [ints([n], { from: -5000, to: 5000 }), ints([n], nonzero)];
+  for (const mode of ["trunc", "floor"] as const)
+    add(`div ${mode}, int32,`, [a, b], (x, y) => ops.div(x, y, { roundingMode: mode }), { order: 0 });
+  add("fmod, int32,", [a, b], ops.fmod, { order: 0 });
+  add("remainder, int32,", [a, b], ops.remainder, { order: 0 });
+  add("pow, int32,", [ints([n], { from: -9, to: 10 }), ints([n], { from: -3, to: 12 })], ops.pow, { order: 0 });
+  for (const [name, run] of Object.entries({
+    bitwiseAnd: ops.bitwiseAnd,
+    bitwiseOr: ops.bitwiseOr,
+    bitwiseXor: ops.bitwiseXor,
+  }))
+    add(`${name}, int32,`, [a, b], run, { order: 0 });
+}
+const ends = ints([9], [-(2 ** 31), 2 ** 31 - 1, -1, 1, 0]);
+for (const mode of ["trunc", "floor"] as const)
+  add(
+    `div ${mode}, int32 at its ends,`,
+    [ends, ints([9], [-1, 1, 3, -(2 ** 31)])],
+    (x, y) => ops.div(x, y, { roundingMode: mode }),
+    { order: 0 },
+  );

@@ -1,5 +1,7 @@
 // Unary, binary and copying kernels of the reference: one line of f64 arithmetic each.
-import { erf, erfc, pow, round } from "./functions.ts";
+import { WasmgradError } from "../../src/core/error.ts";
+import { faultMessage } from "../../src/program/fault.ts";
+import { erf, erfc, floorDivide, pow, remainder, round } from "./functions.ts";
 import { f32, i32, type Kernel, type Kernels, ReferenceStorage, View } from "./view.ts";
 
 export const elementwise: Kernels = {};
@@ -234,7 +236,28 @@ function addBinary(name: string, dtype: string, f: (a: number, b: number) => num
   };
 }
 /** Of these there is no kernel that broadcasts: rows over views of the dense one do that. */
-const pairs: Record<string, (a: number, b: number) => number> = { atan2: Math.atan2, pow };
+const pairs: Record<string, (a: number, b: number) => number> = {
+  ...{ atan2: Math.atan2, pow, hypot: Math.hypot, fmod: (a, b) => a % b, remainder, floor_divide: floorDivide },
+};
+const wholePairs: Record<string, (a: number, b: number) => number> = {
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  pow: (a, b) => (b < 0 ? Math.trunc(a ** b) + 0 : Number(BigInt.asIntN(32, BigInt(a) ** BigInt(b)))),
+};
+for (const [name, f] of Object.entries(wholePairs)) {
+  elementwise[`${name}_i32`] = ([y], [a, b], [n]) => {
+    for (let i = 0; i < n; i++) y.set(i, f(a.v[i], b.v[i]));
+  };
+}
+for (const [name, f] of [["trunc_divide_i32", Math.trunc] as const, ["floor_divide_i32", Math.floor] as const]) {
+  elementwise[name] = ([y], [a, b], [n], _, op) => {
+    for (let i = 0; i < n; i++) {
+      if (b.v[i] === 0) throw new WasmgradError(faultMessage(name, op, [n], i, a.v[i]));
+      y.set(i, f(a.v[i] / b.v[i]) | 0);
+    }
+  };
+}
 for (const [name, f] of Object.entries(pairs)) {
   elementwise[`${name}_f32`] = ([y], [a, b], [n]) => {
     for (let i = 0; i < n; i++) y.set(i, f(a.v[i], b.v[i]));

@@ -115,3 +115,15 @@ export function round(x: number): number {
   const y = Number.isFinite(x) ? (up ? below + 1 : below) : x;
   return y === 0 && (x < 0 || Object.is(x, -0)) ? -0 : y;
 }
+
+/** a - b floor(a / b), by C's fmod as Python has it. */
+export function remainder(a: number, b: number): number {
+  const m = a % b;
+  return m !== 0 && m < 0 !== b < 0 ? m + b : m;
+}
+export function floorDivide(a: number, b: number): number {
+  if (b === 0) return a / b;
+  const m = a % b;
+  const d = (a - m) / b - Number(m !== 0 && m < 0 !== b < 0);
+  return Number.isFinite(d) ? Math.round(d) : d;
+}

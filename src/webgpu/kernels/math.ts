@@ -215,12 +215,12 @@ fn powAbs_(x: f32, y: f32) -> f32 {
   let product = high_(top, size << 8u);
   exponent += power - 127 + 1;
   // with 24 bits behind the point
-  let move = exponent + 24;
+  let left = exponent + 24;
   let rises = negative == down;
-  if (product == 0u || move < -31) { return 1.0; }
-  if (move > 0 || (product >> u32(-move)) > 0xb0000000u) { return select(0.0, inf_(), rises); }
-  var t = i32(product >> u32(-move));
-  if (move < 0) { t += i32((product >> u32(-move - 1)) & 1u); }
+  if (product == 0u || left < -31) { return 1.0; }
+  if (left > 0 || (product >> u32(-left)) > 0xb0000000u) { return select(0.0, inf_(), rises); }
+  var t = i32(product >> u32(-left));
+  if (left < 0) { t += i32((product >> u32(-left - 1)) & 1u); }
   if (!rises) { t = -t; }
   let whole = (t + 0x800000) >> 24u;
   let r = f32(t - (whole << 24u)) * 5.9604644775390625e-8;
@@ -241,12 +241,105 @@ fn pow_(x: f32, y: f32) -> f32 {
   // From 2^23 on floats are whole, from 2^24 on even.
   let bits = 150u - min(yWord >> 23u, 150u);
   let fractional = yWord < 0x4b000000u && (yWord < 0x3f800000u || (yWord & ((1u << bits) - 1u)) != 0u);
-  let odd = !fractional && yWord < 0x4b800000u && (((yWord & 0x7fffffu) | 0x800000u) >> bits & 1u) != 0u;
+  let odd = !fractional && yWord < 0x4b800000u && ((((yWord & 0x7fffffu) | 0x800000u) >> bits) & 1u) != 0u;
   let negative = bitcast<u32>(x) >= 0x80000000u;
   if (negative && xWord != 0u && xWord != 0x7f800000u && fractional) { return nan_(); }
   let p = powAbs_(x, y);
   return select(p, -p, negative && odd);
 }`;
+
+// By long division of the 24 bits of each, bit by bit.
+const fmod = `
+fn fmod_(a: f32, b: f32) -> f32 {
+  let aWord = bitcast<u32>(a) & 0x7fffffffu;
+  let bWord = bitcast<u32>(b) & 0x7fffffffu;
+  if (isNan_(a)) { return a; }
+  if (isNan_(b)) { return b; }
+  if (aWord == 0x7f800000u || bWord == 0u) { return nan_(); }
+  if (aWord < bWord) { return a; }
+  var ea = i32(aWord >> 23u);
+  var eb = i32(bWord >> 23u);
+  var m = (aWord & 0x7fffffu) | 0x800000u;
+  var d = (bWord & 0x7fffffu) | 0x800000u;
+  if (ea == 0) { let up = countLeadingZeros(aWord) - 8u; m = aWord << up; ea = 1 - i32(up); }
+  if (eb == 0) { let up = countLeadingZeros(bWord) - 8u; d = bWord << up; eb = 1 - i32(up); }
+  for (var k = ea - eb; k > 0; k--) {
+    if (m >= d) { m -= d; }
+    m <<= 1u;
+  }
+  if (m >= d) { m -= d; }
+  var word = 0u;
+  if (m > 0u) {
+    let up = countLeadingZeros(m) - 8u;
+    let e = eb - i32(up);
+    m <<= up;
+    if (e > 0) { word = (m & 0x7fffffu) | (u32(e) << 23u); } else { word = m >> u32(1 - e); }
+  }
+  return bitcast<f32>(word | (bitcast<u32>(a) & 0x80000000u));
+}
+fn across_(m: f32, b: f32) -> bool {
+  return (bitcast<u32>(m) & 0x7fffffffu) != 0u && !isNan_(m) && (bitcast<u32>(m) ^ bitcast<u32>(b)) >= 0x80000000u;
+}
+fn remainder_(a: f32, b: f32) -> f32 {
+  let m = fmod_(a, b);
+  if (across_(m, b)) { return m + b; }
+  return m;
+}
+fn floorDivide_(a: f32, b: f32) -> f32 {
+  if ((bitcast<u32>(b) & 0x7fffffffu) == 0u) { return a / b; }
+  let m = fmod_(a, b);
+  if (isNan_(m)) { return m; }
+  let d = (a - m) / b;
+  return round(select(d, d - 1.0, across_(m, b)));
+}`;
+
+const hypot = `
+fn hypot_(a: f32, b: f32) -> f32 {
+  let x = abs(a);
+  let y = abs(b);
+  if (bitcast<u32>(x) == 0x7f800000u || bitcast<u32>(y) == 0x7f800000u) { return inf_(); }
+  if (isNan_(x)) { return x; }
+  if (isNan_(y)) { return y; }
+  let large = max(x, y);
+  if (large == 0.0) { return large; }
+  // By a power of two that brings the larger to about 1.
+  let e = clamp(127 - i32(bitcast<u32>(large) >> 23u), -126, 126);
+  let p = x * pow2_(e);
+  let q = y * pow2_(e);
+  return sqrt_(fma(p, p, q * q)) * pow2_(-e);
+}`;
+
+const powWhole = `
+fn powWhole_(base: i32, exponent: i32) -> i32 {
+  var a = base;
+  var b = exponent;
+  if (b < 0) {
+    if (a == 1) { return 1; }
+    if (a != -1) { return 0; }
+    return select(1, -1, (b & 1) != 0);
+  }
+  var y = 1;
+  while (b > 0) {
+    if ((b & 1) != 0) { y *= a; }
+    a *= a;
+    b >>= 1u;
+  }
+  return y;
+}`;
+const quotient = `
+fn quotient_(a: i32, b: i32) -> i32 {
+  if (b == -1) { return 0 - a; }
+  return a / b;
+}
+fn floorQuotient_(a: i32, b: i32) -> i32 {
+  let q = quotient_(a, b);
+  return select(q, q - 1, (a ^ b) < 0 && q * b != a);
+}`;
+const divided = (value: string): Implementation =>
+  one({
+    head: quotient,
+    body: `let p = a[i]; let q = b[i]; if (q == 0) { fault(i, p); } else { y[i] = ${value}; }`,
+  });
 
 const map = (head: string, value: string): Implementation => one({ head, body: `let v = x[i]; y[i] = ${value};` });
 const pair = (head: string, value: string): Implementation =>
@@ -270,4 +363,14 @@ export const math: Registry = {
   atanh_f32: map(inverse, "atanh_(v)"),
   atan2_f32: pair(atan, "atan2_(p, q)"),
   pow_f32: pair(pow, "pow_(p, q)"),
+  fmod_f32: pair(fmod, "fmod_(p, q)"),
+  remainder_f32: pair(fmod, "remainder_(p, q)"),
+  floor_divide_f32: pair(fmod, "floorDivide_(p, q)"),
+  hypot_f32: pair(hypot, "hypot_(p, q)"),
+  and_i32: pair("", "p & q"),
+  or_i32: pair("", "p | q"),
+  xor_i32: pair("", "p ^ q"),
+  pow_i32: pair(powWhole, "powWhole_(p, q)"),
+  trunc_divide_i32: divided("quotient_(p, q)"),
+  floor_divide_i32: divided("floorQuotient_(p, q)"),
 };
