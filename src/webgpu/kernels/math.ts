@@ -218,10 +218,17 @@ fn powAbs_(x: f32, y: f32) -> f32 {
   let left = exponent + 24;
   let rises = negative == down;
   if (product == 0u || left < -31) { return 1.0; }
-  if (left > 0 || (product >> u32(-left)) > 0xb0000000u) { return select(0.0, inf_(), rises); }
-  var t = i32(product >> u32(-left));
-  if (left < 0) { t += i32((product >> u32(-left - 1)) & 1u); }
-  if (!rises) { t = -t; }
+  if (left > 0 || (product >> u32(-left)) > 0x98000000u) { return select(0.0, inf_(), rises); }
+  var size24 = product >> u32(-left);
+  if (left < 0) { size24 += (product >> u32(-left - 1)) & 1u; }
+  // From 2^127 on the factor 2^64 comes last.
+  var last64 = 1.0;
+  if (size24 >= 0x7f000000u) {
+    if (rises && size24 >= 0x80000000u) { return inf_(); }
+    size24 -= 0x40000000u;
+    last64 = select(5.421010862427522e-20, 1.8446744073709552e19, rises);
+  }
+  let t = select(-i32(size24), i32(size24), rises);
   let whole = (t + 0x800000) >> 24u;
   let r = f32(t - (whole << 24u)) * 5.9604644775390625e-8;
   var p = fma(0.0001535336, r, 0.0013398875);
@@ -230,7 +237,7 @@ fn powAbs_(x: f32, y: f32) -> f32 {
   p = fma(p, r, 0.2402264774);
   p = fma(p, r, 0.6931471825);
   let half = whole >> 1u;
-  return fma(p, r, 1.0) * pow2_(half) * pow2_(whole - half);
+  return fma(p, r, 1.0) * pow2_(half) * pow2_(whole - half) * last64;
 }
 fn pow_(x: f32, y: f32) -> f32 {
   let yWord = bitcast<u32>(y) & 0x7fffffffu;
