@@ -52,6 +52,7 @@ const ADAPTERS: Record<string, Adapter> = {
   ...Object.fromEntries(["mseLoss", "crossEntropy", "nllLoss", "binaryCrossEntropy"].map((name) => [name, loss])),
   ...Object.fromEntries(["maxPool2d", "avgPool2d"].map((name) => [name, pool])),
   ...Object.fromEntries(["pow", "floatPower"].map((name) => [name, positional("exponent")])),
+  lerp: positional("weight"),
   permute: positional("dims"),
   transpose: positional("dim0", "dim1"),
   flatten: positional("startDim", "endDim"),
@@ -75,6 +76,7 @@ const ADAPTERS: Record<string, Adapter> = {
 
 /** Compositions that recordings have under a name of their own. */
 const COMPOSED: Record<string, Call> = {
+  isfiniteIsinfIsnan: ([x]) => [ops.isfinite(x!), ops.isinf(x!), ops.isnan(x!)],
   powScalarBase: ([x], o) => ops.pow(o.self, x!),
   transposeReshape: ([x], o) => ops.reshape(ops.transpose(x!, o.dim0, o.dim1), o.shape),
   matmulTn: ([a, b]) => ops.matmul(ops.t(a!), b!),
