@@ -52,3 +52,4 @@ export * from "./tensor.ts";
 export * from "./unary.ts";
 export { type ClampOptions, clamp, heaviside, maskedFill, where } from "./where.ts";
 export { copy_, fill_, zero_ } from "./write.ts";
+export * from "./written.ts";
