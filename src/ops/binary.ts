@@ -5,6 +5,7 @@ import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.t
 import { mode } from "../core/lifetime.ts";
 import { alias } from "../core/make.ts";
 import { apply, type Op, save } from "../core/op.ts";
+import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { compose, like } from "./compose.ts";
 import { toFloat, toInt } from "./copy.ts";
@@ -213,7 +214,7 @@ export function div(a: Operand, b: Operand, options?: DivOptions, ...none: []): 
 /** A quotient without its fraction, or the next whole number below, of two of one dtype; bool are taken as int32. */
 function whole(mode: unknown, a: Tensor, b: Tensor): Tensor {
   if (mode !== "trunc" && mode !== "floor")
-    fail("div", `roundingMode ${given(mode)}: null, "trunc" or "floor" is expected`);
+    fail("div", `${show(a.shape)}, roundingMode ${given(mode)}: null, "trunc" or "floor" is expected`);
   if (a.dtype === "bool") return whole(mode, toInt(a), toInt(b));
   if (mode === "floor") return floorOf(a, b);
   return isFloat(a.dtype) ? trunc(apply(Div, [a, b], null)) : truncOf(a, b);
