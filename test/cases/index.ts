@@ -14,6 +14,7 @@ import { cases as random } from "./random.ts";
 import { cases as reduce } from "./reduce.ts";
 import { cases as shape } from "./shape.ts";
 import { cases as softmax } from "./softmax.ts";
+import { cases as special } from "./special.ts";
 import { cases as unary } from "./unary.ts";
 import { cases as views } from "./views.ts";
 import { cases as where } from "./where.ts";
@@ -24,6 +25,7 @@ export const cases: readonly Case[] = [
     ...unary,
     ...binary,
     ...math,
+    ...special,
     ...where,
     ...shape,
     ...views,
