@@ -30,9 +30,9 @@ export function expectOperand(op: string, s: unknown, x: unknown): asserts s is 
     fail(op, `${show((x as Tensor).shape)} and ${given(s)}: a tensor or a number is expected`);
 }
 
-/** The dtype of a tensor with a number. @internal */
-export function beside(x: Tensor, s: number | boolean): DType {
-  const k = rankOf(s);
+/** The dtype of a tensor with a number or another tensor. @internal */
+export function beside(x: Tensor, s: Operand): DType {
+  const k = s instanceof Tensor ? rank(s.dtype) : rankOf(s);
   return k <= rank(x.dtype) ? x.dtype : k === 1 ? "int32" : "float32";
 }
 

@@ -31,6 +31,38 @@ const UNARY: Record<string, Unary> = {
   cos: { ends: within(-1, 1) },
   square: { ends: (v) => [0, Math.max(v.lo ** 2, v.hi ** 2)] },
   clone: { ends: (v) => [v.lo, v.hi], exact: true },
+  ...Object.fromEntries(
+    ["floor", "ceil", "round", "trunc"].map((op) => [
+      op,
+      { must: exact, ends: (v: Value): Ends => [Math.floor(v.lo), Math.ceil(v.hi)], exact: true as const },
+    ]),
+  ),
+  frac: { must: exact, ends: within(-1, 1), exact: true },
+  expm1: { must: (v) => v.hi <= 4, ends: (v) => [Math.expm1(v.lo), Math.expm1(v.hi)] },
+  exp2: { must: (v) => v.hi <= 6, ends: (v) => [2 ** v.lo, 2 ** v.hi] },
+  log1p: {
+    good: (v) => v.lo > -1,
+    ends: (v) => [Math.log1p(Math.max(v.lo, -0.99)), Math.log1p(Math.max(v.hi, -0.99))],
+  },
+  log2: { good: positive, ends: (v) => [Math.log2(Math.max(v.lo, 1e-4)), Math.log2(Math.max(v.hi, 1e-4))] },
+  log10: { good: positive, ends: (v) => [Math.log10(Math.max(v.lo, 1e-4)), Math.log10(Math.max(v.hi, 1e-4))] },
+  rsqrt: { good: positive, ends: (v) => [0, 1 / Math.sqrt(Math.max(v.lo, 1e-3))] },
+  reciprocal: { good: positive, ends: (v) => [-1 / Math.max(v.lo, 1e-3), 1 / Math.max(v.lo, 1e-3)] },
+  erf: { ends: within(-1, 1) },
+  erfc: { ends: within(0, 2) },
+  tan: { must: (v) => v.lo > -1.4 && v.hi < 1.4, ends: (v) => [Math.tan(v.lo), Math.tan(v.hi)] },
+  sinh: { must: (v) => v.lo >= -4 && v.hi <= 4, ends: (v) => [Math.sinh(v.lo), Math.sinh(v.hi)] },
+  cosh: { must: (v) => v.lo >= -4 && v.hi <= 4, ends: (v) => [1, Math.cosh(Math.max(-v.lo, v.hi))] },
+  asin: { must: (v) => v.lo > -0.95 && v.hi < 0.95, ends: within(-1.6, 1.6) },
+  acos: { must: (v) => v.lo > -0.95 && v.hi < 0.95, ends: within(0, 3.2) },
+  atan: { ends: within(-1.6, 1.6) },
+  asinh: { ends: (v) => [Math.asinh(v.lo), Math.asinh(v.hi)] },
+  acosh: { must: (v) => v.lo > 1.05, ends: (v) => [0, Math.acosh(v.hi)] },
+  atanh: { must: (v) => v.lo > -0.95 && v.hi < 0.95, ends: (v) => [Math.atanh(v.lo), Math.atanh(v.hi)] },
+  sinc: { ends: within(-1, 1) },
+  logit: { must: (v) => v.lo > 0.02 && v.hi < 0.98, ends: within(-4, 4) },
+  nan_to_num: { must: exact, good: (v) => v.special, ends: (v) => [v.lo, v.hi], exact: true },
+  deg2rad: { ends: (v) => [v.lo / 57, v.hi / 57] },
 };
 
 function unary(op: string): Drawer {
@@ -41,7 +73,7 @@ function unary(op: string): Drawer {
     const x = d.some((v) => fits(v) && (good === undefined || good(v) || d.chance(0.05)));
     if (x === null) return false;
     const [lo, hi] = ends(x);
-    return d.step(op, [x], {}, [{ shape: x.shape, lo, hi, ...(stays ? {} : { bits: null }) }]) !== null;
+    return d.step(op, [x], {}, [{ shape: x.shape, lo, hi, ...(stays ? {} : { bits: null, dtype: "f32" }) }]) !== null;
   };
 }
 
@@ -128,6 +160,94 @@ function binary(op: string): Drawer {
         { shape: together(x.shape, y.shape)!, dtype, lo, hi, bits: bitsOf(op, x.bits, y.bits) },
       ]) !== null
     );
+  };
+}
+
+/** Functions of two whose results jump, of exact values: what is left of a division, whole quotients. */
+function division(op: string): Drawer {
+  return (d) => {
+    const x = d.some((v) => exact(v) && v.dtype !== "bool");
+    if (x === null) return false;
+    const y = partner(d, x, (v) => exact(v) && v.dtype !== "bool" && (v.lo > 0 || v.hi < 0));
+    if (!(y.lo > 0 || y.hi < 0)) return false;
+    const most = op === "floor_divide" ? Math.max(-x.lo, x.hi) / Math.min(Math.abs(y.lo), Math.abs(y.hi)) + 1 : 0;
+    const size = most || Math.max(-y.lo, y.hi);
+    const dtype = wider(x.dtype, y.dtype);
+    const bits = op === "floor_divide" ? 0 : bitsOf("add", x.bits, y.bits);
+    const result = { shape: together(x.shape, y.shape)!, dtype, lo: -size, hi: size, bits };
+    // PyTorch has no gradient of whole quotients.
+    return d.step(op, [x, y], {}, [op === "floor_divide" ? { ...result, grad: false } : result]) !== null;
+  };
+}
+
+/** Smooth functions of two floats. */
+const SMOOTH: Record<string, { good: (v: Value) => boolean; ends: (a: Value, b: Value) => Ends }> = {
+  atan2: { good: (v) => v.lo > 0 || v.hi < 0, ends: () => [-3.2, 3.2] },
+  hypot: { good: (v) => v.lo > 0 || v.hi < 0, ends: (a, b) => [0, Math.max(-a.lo, a.hi) + Math.max(-b.lo, b.hi)] },
+  logaddexp: { good: () => true, ends: (a, b) => [Math.max(a.lo, b.lo), Math.max(a.hi, b.hi) + 1] },
+  xlogy: { good: positive, ends: (a, b) => [-10 * a.hi, a.hi * Math.log(Math.max(b.hi, 2))] },
+  pow: { good: (v) => v.lo > 0.1 && v.hi <= 3, ends: (a, b) => [0, Math.max(1, a.hi) ** b.hi / Math.min(1, a.lo)] },
+};
+function smooth(op: string): Drawer {
+  const { good, ends: of } = SMOOTH[op]!;
+  return (d) => {
+    const x = d.some((v) => float(v) && good(v));
+    if (x === null) return false;
+    const y = d.some((v) => float(v) && good(v) && together(v.shape, x.shape) !== null);
+    if (y === null) return false;
+    const [lo, hi] = of(x, y);
+    return d.step(op, [x, y], {}, [{ shape: together(x.shape, y.shape)!, dtype: "f32", lo, hi, bits: null }]) !== null;
+  };
+}
+
+/** A power by a number. */
+const power: Drawer = (d) => {
+  const x = d.some((v) => v.lo > 0.2 && v.hi <= 6 && v.dtype !== "bool");
+  if (x === null) return false;
+  const exponent = d.pick(x.dtype === "f32" ? [2, 3, 0.5, -1, 0, 1, 1.5, -0.5] : [0, 1, 2, 3]);
+  const all = [x.lo ** exponent, x.hi ** exponent];
+  const result = { shape: x.shape, lo: Math.min(...all), hi: Math.max(...all) };
+  return d.step("pow", [x], { exponent }, [{ ...result, bits: x.dtype === "i32" ? 0 : null }]) !== null;
+};
+
+/** Blends of three. */
+function blend(op: string): Drawer {
+  return (d) => {
+    const x = d.some(float);
+    if (x === null) return false;
+    const [a, b] = [partner(d, x, float), partner(d, x, float)];
+    if (op === "addcdiv" && !(b.lo > 0 || b.hi < 0)) return false;
+    const shape = together(together(x.shape, a.shape) ?? [], b.shape);
+    if (shape === null || together(x.shape, a.shape) === null) return false;
+    const most = [x, a, b].map((v) => Math.max(1, -v.lo, v.hi));
+    const over = op === "addcdiv" ? 1 / Math.min(Math.abs(b.lo), Math.abs(b.hi)) : most[2]!;
+    const size = most[0]! + 2 * (most[0]! + most[1]!) * Math.max(1, over);
+    const args = op === "lerp" ? {} : { value: d.pick([0.5, -1, 2]) };
+    return d.step(op, [x, a, b], args, [{ shape, dtype: "f32", lo: -size, hi: size, bits: null }]) !== null;
+  };
+}
+
+/** Tests of one or two, whose results are bool. */
+function logic(op: string): Drawer {
+  return (d) => {
+    const x = d.some(exact);
+    if (x === null) return false;
+    const result = { dtype: "bool", lo: 0, hi: 1, bits: 0 } as const;
+    if (/^is|not$/.test(op)) return d.step(op, [x], {}, [{ shape: x.shape, ...result }]) !== null;
+    const y = partner(d, x, exact);
+    return d.step(op, [x, y], {}, [{ shape: together(x.shape, y.shape)!, ...result }]) !== null;
+  };
+}
+
+/** Bits of whole numbers. */
+function bitwise(op: string): Drawer {
+  return (d) => {
+    const x = d.some((v) => !float(v));
+    if (x === null) return false;
+    const y = partner(d, x, (v) => v.dtype === x.dtype);
+    const end = x.dtype === "bool" ? [0, 1] : [-64, 64];
+    const result = { shape: together(x.shape, y.shape)!, dtype: x.dtype, lo: end[0]!, hi: end[1]!, bits: 0 };
+    return d.step(op, [x, y], {}, [result]) !== null;
   };
 }
 
@@ -345,14 +465,24 @@ export const OPS: Readonly<Record<string, Readonly<Record<string, Drawer>>>> = {
   unary: drawn(Object.keys(UNARY).join(" "), unary),
   softmax: drawn("softmax log_softmax", softmax),
   cast: { to: cast },
-  binary: drawn("add sub mul div maximum minimum", binary),
-  compare: drawn("eq ne lt le gt ge", comparison),
+  binary: {
+    ...drawn("add sub mul div maximum minimum", binary),
+    ...drawn("fmod remainder floor_divide", division),
+    ...drawn(Object.keys(SMOOTH).join(" "), smooth),
+    ...drawn("lerp addcmul addcdiv", blend),
+    ...{ "pow by a number": power },
+  },
+  compare: {
+    ...drawn("eq ne lt le gt ge", comparison),
+    ...drawn("isnan isinf isfinite logical_not logical_and logical_or logical_xor", logic),
+    ...drawn("bitwise_and bitwise_or bitwise_xor", bitwise),
+  },
   choose: { where, masked_fill: maskedFill, clamp },
   reduce: { ...drawn("sum mean amax amin", reduction), ...drawn("max min argmax argmin", extreme) },
   product: { matmul, "matmul of batches": batches, linear },
   write: {
     ...drawn("add_ sub_ mul_ div_ copy_", binaryWrite),
-    ...drawn("tanh_ relu_ sigmoid_ exp_ neg_ sqrt_", unaryWrite),
+    ...drawn("tanh_ relu_ sigmoid_ exp_ neg_ sqrt_ abs_ floor_ round_ reciprocal_ expm1_ atan_ square_", unaryWrite),
     ...{ fill_: fill, zero_: zero, masked_fill_: maskedFillWrite },
   },
 };
