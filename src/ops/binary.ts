@@ -140,12 +140,17 @@ export function add(a: Operand, b: Operand, options?: AlphaOptions, ...none: [])
   return isFloat(x.dtype) ? addScalar(x, Number(b)) : besideNumber(Add, x, b, addScalar);
 }
 
+function noDifference({ shape }: Tensor): never {
+  fail("sub", `${show(shape)} of bool: differences of bool are not supported, use logicalXor(), logicalNot() or int()`);
+}
+
 /** a - b, element by element, or a - alpha b; shapes and dtypes as in `add`. */
 export function sub(a: Operand, b: Tensor, options?: AlphaOptions): Tensor;
 /** The same, of a tensor and what may be a number. */
 export function sub(a: Tensor, b: Operand, options?: AlphaOptions): Tensor;
 export function sub(a: Operand, b: Operand, options?: AlphaOptions, ...none: []): Tensor {
   noMore("sub", none);
+  for (const x of [a, b]) if (isTensor(x) && x.dtype === "bool") noDifference(x);
   if (options !== undefined) return compose(() => sub(a as Tensor, scaled("sub", b, options)));
   if (isTensor(b)) return isNumber(a) ? numberMinus(a, b) : pair(Sub, a, b);
   expectOperand("sub", b, a);

@@ -68,11 +68,13 @@ function factorOf(op: string, options: ValueOptions): number {
   checkNumber(op, "value", value, () => true, "a number");
   return value;
 }
+const times = (x: Tensor, value: number): Tensor => (value === 1 ? x : mul(x, value));
+
 /** x + value a b, element by element; shapes broadcast, dtypes meet as in `add`. https://pytorch.org/docs/stable/generated/torch.addcmul.html */
 export function addcmul(x: Tensor, a: Tensor, b: Tensor, options: ValueOptions = {}, ...none: []): Tensor {
   alive("addcmul", x, none);
   const value = factorOf("addcmul", options);
-  return compose(() => add(x, mul(value === 1 ? a : mul(a, value), b)));
+  return compose(() => add(x, times(mul(a, b), value)));
 }
 /** x + value a / b, element by element, of which one is float; otherwise as `addcmul`. https://pytorch.org/docs/stable/generated/torch.addcdiv.html */
 export function addcdiv(x: Tensor, a: Tensor, b: Tensor, options: ValueOptions = {}, ...none: []): Tensor {
@@ -80,7 +82,7 @@ export function addcdiv(x: Tensor, a: Tensor, b: Tensor, options: ValueOptions =
   const value = factorOf("addcdiv", options);
   if (![a, b].some((t) => t instanceof Tensor && isFloat(t.dtype)) && a instanceof Tensor)
     fail("addcdiv", `${show(a.shape)} of ${a.dtype}: a or b must be float, use float()`);
-  return compose(() => add(x, div(value === 1 ? a : mul(a, value), b)));
+  return compose(() => add(x, times(div(a, b), value)));
 }
 
 /** Negative, or -0. */

@@ -1,9 +1,9 @@
 // What elementwise ops are made by: those of one tensor, of two that broadcast, of a tensor and a number.
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
-import { fail, noMore } from "../core/error.ts";
+import { noMore } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, type Gradient, launch, type Op, save } from "../core/op.ts";
-import { sameShape, show } from "../core/shape.ts";
+import { sameShape } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { shifted, walk } from "../row/nest.ts";
 import { word } from "../row/words.ts";
@@ -19,10 +19,12 @@ import { broadcast, broadcastStrides, oneLoop } from "./strides.ts";
 export interface Unary {
   readonly op: Op;
   readonly saves: "x" | "y" | "";
+  /** Null where it is composed. */
+  readonly kernel: string | null;
 }
 const made = new WeakMap<object, Unary>();
 /** What is known of a function that `unary` made. @internal */
-export const unaryOf = (f: (x: Tensor) => Tensor): Unary => made.get(f)!;
+export const unaryOf = (f: object): Unary | undefined => made.get(f);
 
 /**
  * An elementwise op over kernel `<name>_f32`, or composed: `how` gives its values then, and no gradient passes there. Its gradient, of
@@ -56,7 +58,7 @@ export function unary(
     if (how === "strict" || !(x instanceof Tensor) || isFloat(x.dtype)) return apply(op, [x], null);
     return compose(() => apply(op, [toFloat(x)], null));
   };
-  made.set(f, { op, saves });
+  made.set(f, { op, saves, kernel });
   return f;
 }
 
@@ -182,9 +184,6 @@ export function binary(
     forward([a, b], _, wants) {
       // float16 and float32 give float32
       if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);
-      if (a!.dtype === "bool" && result("bool") === "bool" && !WORDS.has(kernel)) {
-        fail(name, `${show(a!.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
-      }
       const wide = a!.dtype === b!.dtype ? a!.dtype : "float32";
       const y = empty(broadcast(name, a!.shape, b!.shape), result(wide), name, a!.device);
       launchBinary(kernel, name, a!, b!, y);
@@ -199,6 +198,3 @@ export function binary(
 const A = 1;
 /** Bit of `wants` for the second operand. @internal */
 export const B = 2;
-
-/** What takes bool as the words that they are. */
-const WORDS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"]);

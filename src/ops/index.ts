@@ -49,7 +49,21 @@ export * from "./slice.ts";
 export { logSoftmax, softmax } from "./softmax.ts";
 export * from "./special.ts";
 export * from "./tensor.ts";
-export * from "./unary.ts";
+export {
+  abs,
+  cos,
+  exp,
+  log,
+  reciprocal,
+  relu,
+  rsqrt,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  tanh,
+  tanh_,
+} from "./unary.ts";
 export { type ClampOptions, clamp, heaviside, maskedFill, where } from "./where.ts";
 export { copy_, fill_, zero_ } from "./write.ts";
 export * from "./written.ts";

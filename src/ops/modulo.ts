@@ -13,7 +13,9 @@ import { pairwise } from "./elementwise.ts";
 import { type Operand, operands } from "./promote.ts";
 import { floorOf, trunc, truncOf } from "./rounding.ts";
 
-const both = (a: Tensor, b: Tensor): void => save(a, b);
+const both = (a: Tensor, b: Tensor, _: Tensor, wants: number): void => {
+  if (wants & 2) save(a, b);
+};
 const Fmod: Op = /* @__PURE__ */ pairwise(
   "fmod",
   "fmod",

@@ -22,7 +22,7 @@ const Hypot: Op = /* @__PURE__ */ pairwise(
   "hypot",
   "hypot",
   (g, { saved: [a, b, y] }) => [() => mul(g, div(a!, y!)), () => mul(g, div(b!, y!))],
-  (a, b, y) => save(a, b, y),
+  (a, b, y, wants) => save(wants & 1 ? a : null, wants & 2 ? b : null, y),
 );
 
 function floats(op: Op, a: Operand, b: Operand, none: readonly unknown[]): Tensor {

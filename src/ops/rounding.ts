@@ -1,6 +1,7 @@
 // Whole numbers of others: floor and its like, and quotients without a fraction. Their gradients are 0.
-import { noMore } from "../core/error.ts";
+import { fail, noMore } from "../core/error.ts";
 import { apply, type Op } from "../core/op.ts";
+import { show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
 import { clone } from "./copy.ts";
@@ -25,7 +26,12 @@ export const trunc = /* @__PURE__ */ rounded("trunc");
 /** The nearest whole number, the even one of two, element by element; int32 stays as it is. Its gradient is 0. https://pytorch.org/docs/stable/generated/torch.round.html */
 export const round = /* @__PURE__ */ rounded("round");
 
-const Floor = /* @__PURE__ */ pairwise("floorDivide", "floor_divide");
+const Floor = /* @__PURE__ */ pairwise("floorDivide", "floor_divide", (g) => [none(g), none(g)]);
+const none = (g: Tensor): never =>
+  fail(
+    "backward of floorDivide",
+    `${show(g.shape)}: it has no gradient, div with roundingMode "floor" is expected, which has one of 0`,
+  );
 const zero =
   (g: Tensor): (() => Tensor) =>
   () =>
@@ -40,7 +46,7 @@ export const truncOf = (a: Tensor, b: Tensor): Tensor => apply(TruncOf, [a, b], 
 
 /**
  * floor(a / b), element by element, of the exact quotient: -infinity to infinity, or of int32 an int32 (a divisor of 0 is an error
- * then). Shapes and dtypes as in `add`, one may be a number. No gradient. https://pytorch.org/docs/stable/generated/torch.floor_divide.html
+ * then). Shapes and dtypes as in `add`, one may be a number. Its gradient is an error, as in PyTorch. https://pytorch.org/docs/stable/generated/torch.floor_divide.html
  */
 export function floorDivide(a: Operand, b: Operand, ...none: []): Tensor {
   noMore("floorDivide", none);

@@ -3,7 +3,7 @@ import { isFloat } from "../core/dtype.ts";
 import { checkNumber, expectOptions, noMore } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
-import { add, addScalar, div, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
+import { add, div, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
 import { compareScalar, eq } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toFloat } from "./copy.ts";
@@ -30,8 +30,8 @@ const LogAddExp: Op = {
     if (wants !== 0) save(a!, b!);
     return silently(() => {
       const larger = where(compareScalar("gt", sub(a!, b!), 0), a!, b!);
-      const y = add(larger, log1p(exp(neg(abs(sub(a!, b!))))));
-      return where(eq(a!, b!), addScalar(larger, Math.LN2), y); // infinities
+      const apart = where(eq(a!, b!), 0, neg(abs(sub(a!, b!)))); // of two infinities too
+      return add(larger, log1p(exp(apart)));
     });
   },
   vjp: (g, { saved: [a, b] }) => [() => mul(g, sigmoid(sub(a!, b!))), () => mul(g, sigmoid(sub(b!, a!)))],

@@ -28,7 +28,8 @@ export function relu(x: Tensor, ...none: []): Tensor {
   noMore("relu", none);
   return x?.dtype === "int32" ? compose(() => maximum(x, constant(0, x))) : reluFloat(x);
 }
-const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y), "strict");
+/** @internal */
+export const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y), "strict");
 /** |x|, element by element, for floats and int32; the gradient at 0 is 0. */
 export function abs(x: Tensor, ...none: []): Tensor {
   noMore("abs", none);

@@ -1,13 +1,15 @@
 // In-place forms of elementwise functions: `exp_(x)` is exp(x), written over x.
 import { isFloat } from "../core/dtype.ts";
-import { fail } from "../core/error.ts";
+import { fail, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
+import { denseCopy, launch, type Op, readStrided } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import * as binary from "./binary.ts";
 import * as blend from "./blend.ts";
 import { compose } from "./compose.ts";
 import { clone } from "./copy.ts";
+import { silently, type Unary, unaryOf } from "./elementwise.ts";
 import * as kinds from "./kinds.ts";
 import * as math from "./math.ts";
 import * as modulo from "./modulo.ts";
@@ -18,18 +20,23 @@ import * as rounding from "./rounding.ts";
 import * as special from "./special.ts";
 import * as unary from "./unary.ts";
 import * as bounds from "./where.ts";
-import { overwrite } from "./write.ts";
+import { inPlace, NOTHING, overwrite, settle, target } from "./write.ts";
 
 /**
  * The form of `f` that writes its result over its first argument, which is returned. A gradient goes through what that was before. Results
- * must fit: in shape, and no float into whole numbers.
+ * must fit: in shape, and no float into whole numbers. Of what `unary` made the write saves what that saves, as in PyTorch: `of` is it.
  */
 function over<A extends unknown[]>(
   name: string,
   f: (x: Tensor, ...rest: A) => Tensor,
+  of: object = f,
 ): (x: Tensor, ...rest: A) => Tensor {
+  const known = unaryOf(of);
+  const op: Op | undefined = known && { name, forward: ([x]) => x!, vjp: known.op.vjp! };
   return (x, ...rest) => {
     alive(name, x);
+    noMore(name, known && rest);
+    if (op !== undefined && isFloat(x.dtype)) return direct(op, x, known!, () => f(x, ...rest));
     return compose(() => {
       const y = f(mode.grad && (x.requiresGrad || x.fixed !== null) ? clone(x) : x, ...rest);
       if (isFloat(y.dtype) && !isFloat(x.dtype))
@@ -37,6 +44,24 @@ function over<A extends unknown[]>(
       return overwrite(name, x, y);
     });
   };
+}
+
+function direct(op: Op, x: Tensor, { saves, kernel }: Unary, f: () => Tensor): Tensor {
+  return inPlace(op, x, [], null, (wants) => {
+    const before = wants !== 0 && saves === "x" ? denseCopy(x) : null;
+    const y = target(x);
+    const label = y === x ? op.name : op.name.slice(0, -1);
+    if (kernel === null) {
+      const made = silently(f);
+      readStrided(label, y, made);
+      made.release(op.name);
+    } else {
+      if (y !== x) readStrided(label, y, x);
+      launch(kernel, [y], [y], [y.numel], undefined, label);
+    }
+    settle(op.name, x, y);
+    return wants === 0 || saves === "" ? NOTHING : [before ?? x];
+  });
 }
 
 /** Whose first operand is the tensor that is written. */
@@ -95,7 +120,7 @@ export const atanh_ = /* @__PURE__ */ over("atanh_", math.atanh);
 /** Every element of `x` becomes its sigmoid, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.sigmoid_.html */
 export const sigmoid_ = /* @__PURE__ */ over("sigmoid_", unary.sigmoid);
 /** Every element of `x` becomes 0 where it is negative, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.relu_.html */
-export const relu_ = /* @__PURE__ */ over("relu_", unary.relu);
+export const relu_ = /* @__PURE__ */ over("relu_", unary.relu, unary.reluFloat);
 /** Every element of `x` becomes its error function, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.erf_.html */
 export const erf_ = /* @__PURE__ */ over("erf_", math.erf);
 /** Every element of `x` becomes 1 less its error function, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.erfc_.html */

@@ -175,8 +175,7 @@ function division(op: string): Drawer {
     const dtype = wider(x.dtype, y.dtype);
     const bits = op === "floor_divide" ? 0 : bitsOf("add", x.bits, y.bits);
     const result = { shape: together(x.shape, y.shape)!, dtype, lo: -size, hi: size, bits };
-    // PyTorch has no gradient of whole quotients.
-    return d.step(op, [x, y], {}, [op === "floor_divide" ? { ...result, grad: false } : result]) !== null;
+    return d.step(op, [x, y], {}, [result]) !== null;
   };
 }
 

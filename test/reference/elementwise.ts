@@ -70,6 +70,14 @@ for (const [name, f] of Object.entries(vjps)) {
   };
 }
 
+/** Constants of ops, which rows hold rounded. */
+const CONSTANTS = new Map(
+  [Math.PI, Math.LN2, Math.LN10, 2 / Math.sqrt(Math.PI), Math.sqrt(Math.PI) / 2, Math.PI / 180, 180 / Math.PI].flatMap(
+    (c) => [[Math.fround(c), c] as const, [Math.fround(-c), -c] as const],
+  ),
+);
+const whole = (c: number): number => CONSTANTS.get(c) ?? c;
+
 // y[i] = f(x[i], s), s a scalar.
 const scalars: Record<string, [f: (x: number, s: number) => number, slope: (x: number, s: number) => number]> = {
   add: [(x, s) => x + s, () => 1],
@@ -80,7 +88,7 @@ const scalars: Record<string, [f: (x: number, s: number) => number, slope: (x: n
 };
 for (const [name, [f, slope]] of Object.entries(scalars)) {
   elementwise[`${name}_scalar_f32`] = ([y], [x], [n], [word]) => {
-    const c = f32(word);
+    const c = whole(f32(word));
     for (let i = 0; i < n; i++) {
       y.set(i, f(x.v[i], c), x.s(i) && x.s(i) * Math.abs(slope(x.v[i], c)), x.terms);
     }
