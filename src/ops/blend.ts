@@ -28,7 +28,7 @@ const Lerp: Op = {
       const way = sub(end!, start!);
       const near = add(start!, mul(weight!, way));
       const far = sub(end!, mul(way, rsubScalar(weight!, 1)));
-      return where(compareScalar("lt", abs(weight!), 0.5), near, far);
+      return where(compareScalar("lt", weight!, 0.5), near, far);
     });
   },
   vjp: (g, { saved: [start, end, weight] }) => [
@@ -53,7 +53,7 @@ export function lerp(start: Tensor, end: Tensor, weight: Tensor | number, ...non
   expectNumber("lerp", weight, start);
   return compose(() => {
     const way = sub(end, start);
-    return Math.abs(weight) < 0.5 ? add(start, mul(way, weight)) : sub(end, mul(way, 1 - weight));
+    return weight < 0.5 ? add(start, mul(way, weight)) : sub(end, mul(way, 1 - weight));
   });
 }
 
