@@ -3,6 +3,7 @@ export * from "./elementwise/unary";
 export * from "./elementwise/binary";
 export * from "./elementwise/math";
 export * from "./elementwise/whole";
+export * from "./elementwise/special";
 export * from "./copy";
 export * from "./elementwise/where";
 export * from "./elementwise/walk";

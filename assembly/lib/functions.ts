@@ -5,7 +5,7 @@ import { EXP, exp, LOG, log, logEnds, logTail, MAGIC127, ONE, ratio, rest, sinAb
 import { madd } from "./simd";
 
 /** The polynomial in x with the coefficients from `at` on, the highest first. */
-function horner(x: v128, at: usize, terms: usize): v128 {
+export function horner(x: v128, at: usize, terms: usize): v128 {
   let p = v128.load32_splat(at);
   for (const end = at + (terms << 2); (at += 4) < end; ) p = madd(p, x, v128.load32_splat(at));
   return p;
@@ -13,7 +13,7 @@ function horner(x: v128, at: usize, terms: usize): v128 {
 
 // @ts-ignore: decorator
 @inline
-function signOf(x: v128): v128 {
+export function signOf(x: v128): v128 {
   return v128.and(x, i32x4.splat(i32.MIN_VALUE));
 }
 

@@ -7,7 +7,7 @@ import { add, div, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
 import { compareScalar, eq } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toFloat } from "./copy.ts";
-import { silently } from "./elementwise.ts";
+import { silently, unary } from "./elementwise.ts";
 import { expectDtype } from "./expect.ts";
 import { log1p } from "./math.ts";
 import { logicalAnd } from "./modulo.ts";
@@ -72,6 +72,19 @@ export function xlogy(x: Operand, y: Operand, ...none: []): Tensor {
   noMore("xlogy", none);
   return compose(() => apply(XLogY, floats("xlogy", x, y), null));
 }
+
+const Trigamma = /* @__PURE__ */ unary("trigamma", "", () => null);
+/**
+ * The derivative of `lgamma`, element by element: at 0 infinite with the other sign, NaN at -1, -2, ... int32 and bool become float32. It
+ * can be differentiated once. https://pytorch.org/docs/stable/special.html#torch.special.digamma
+ */
+export const digamma = /* @__PURE__ */ unary("digamma", "x", (g, x) => mul(g, Trigamma(x)));
+/** log |Gamma(x)|, element by element, infinite at 0, -1, -2, ... int32 and bool become float32. https://pytorch.org/docs/stable/generated/torch.lgamma.html */
+export const lgamma = /* @__PURE__ */ unary("lgamma", "x", (g, x) => mul(g, digamma(x)));
+/** The inverse of `erf`, of x in [-1, 1], element by element; NaN beyond. int32 and bool become float32. https://pytorch.org/docs/stable/special.html#torch.special.erfinv */
+export const erfinv = /* @__PURE__ */ unary("erfinv", "y", (g, y) =>
+  mul(mulScalar(exp(mul(y, y)), Math.sqrt(Math.PI) / 2), g),
+);
 
 /** Options of `logit`. */
 export interface LogitOptions {

@@ -15,8 +15,12 @@ type Line = readonly [
   tolerance: Tolerance,
   gradient: Tolerance,
 ];
+const below0 = Array.from({ length: 20011 }, (_, i) => -2.9 + (0.8 * i) / 20010);
 // Tolerances measure against what cancels: of 2 where terms of that size do.
 const lines: readonly Line[] = [
+  ["lgamma", ops.lgamma, ["positive"], ulp(4, 2), ulp(8, 2)],
+  ["lgamma, negative,", ops.lgamma, [below0], ulp(8, 4), ulp(8, 16)],
+  ["erfinv", ops.erfinv, ["probability"], ulp(4), ulp(16)],
   ["frac", ops.frac, ["wide"], exact, exact],
   ["lerp", ops.lerp, ["normal", "normal", "probability"], ulp(2, 4), ulp(2, 4)],
   ["lerp by a number", (a, b) => ops.lerp(a!, b!, 0.75), ["normal", "normal"], ulp(2, 4), exact],
@@ -49,6 +53,24 @@ for (const [name, run, fills, tolerance, gradTolerance] of lines) {
   add(name, inputs, run, { tolerance, gradTolerance: "sum", ...rest });
 }
 
+for (const n of FEW) {
+  const rest = { tolerance: ulp(6, 2), gradTolerance: ulp(6), order: 1 } as const;
+  add("digamma", [f([n], "positive")], ops.digamma, rest);
+}
+const spread = (lo: number, hi: number, n = 509): number[] =>
+  Array.from({ length: n }, (_, i) => lo * (hi / lo) ** (i / (n - 1)));
+const positive = [...spread(1e-30, 1e30), ...spread(0.3, 20)];
+const between = spread(0.001, 20).flatMap((x) => (Math.abs(x - Math.round(x)) > 0.05 ? [-x] : []));
+const near1 = [...spread(1e-30, 0.9), ...spread(6e-8, 0.1).map((x) => 1 - x)].flatMap((x) => [x, -x]);
+for (const [name, run, values, tolerance] of [
+  ["lgamma", ops.lgamma, positive, ulp(4, 2)],
+  ["lgamma", ops.lgamma, between, ulp(8, 16)],
+  ["digamma", ops.digamma, positive, ulp(6, 2)],
+  ["digamma", ops.digamma, between, ulp(16, 16)],
+  ["erfinv", ops.erfinv, near1, ulp(6)],
+] as const)
+  add(`${name}, far and near,`, [f([values.length], values)], run, { tolerance, order: 0 });
+
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const ODD = [nan, inf, -inf, 0, -0, 1, -1, 0.5, 2 ** -149, 3e38, -3e38];
 const odd = (): ReturnType<typeof f> =>
@@ -66,6 +88,8 @@ for (const [name, run] of Object.entries({ isnan: ops.isnan, isinf: ops.isinf, i
   add(`${name} of odd values`, [f([43], ODD)], run, marks);
   add(`${name}, int32,`, [ints([43])], run, { order: 0 });
 }
+for (const [name, run] of Object.entries({ lgamma: ops.lgamma, digamma: ops.digamma, erfinv: ops.erfinv }))
+  add(`${name} of odd values`, [f([43], [...ODD, -2, 2, -3e7])], run, { ...marks, tolerance: ulp(6, 2) });
 add("nanToNum of odd values", [f([43], ODD)], (x) => ops.nanToNum(x), marks);
 add(
   "nanToNum of odd values by others",

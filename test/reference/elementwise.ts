@@ -1,7 +1,7 @@
 // Unary, binary and copying kernels of the reference: one line of f64 arithmetic each.
 import { WasmgradError } from "../../src/core/error.ts";
 import { faultMessage } from "../../src/program/fault.ts";
-import { erf, erfc, floorDivide, pow, remainder, round } from "./functions.ts";
+import { digamma, erf, erfc, erfinv, floorDivide, lgamma, pow, remainder, round, trigamma } from "./functions.ts";
 import { f32, i32, type Kernel, type Kernels, ReferenceStorage, View } from "./view.ts";
 
 export const elementwise: Kernels = {};
@@ -22,7 +22,7 @@ const unary: Record<string, (x: number) => number> = {
   ...{ floor: Math.floor, ceil: Math.ceil, trunc: Math.trunc, round },
   ...{ expm1: Math.expm1, log1p: Math.log1p, log2: Math.log2, log10: Math.log10, erf, erfc, tan: Math.tan },
   ...{ sinh: Math.sinh, cosh: Math.cosh, asin: Math.asin, acos: Math.acos, atan: Math.atan },
-  ...{ asinh: Math.asinh, acosh: Math.acosh, atanh: Math.atanh },
+  ...{ asinh: Math.asinh, acosh: Math.acosh, atanh: Math.atanh, lgamma, digamma, trigamma, erfinv },
 };
 const bell = (x: number) => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x);
 // |f'|: how the scale of a sum goes through f.
@@ -41,6 +41,8 @@ const slope: Record<string, (x: number) => number> = {
   ...{ expm1: Math.exp, log1p: (x) => 1 / (1 + x), log2: (x) => 1 / x / Math.LN2, log10: (x) => 1 / x / Math.LN10 },
   ...{ erf: bell, erfc: bell, tan: (x) => 1 + Math.tan(x) ** 2, sinh: Math.cosh, cosh: Math.sinh },
   ...{ asin: (x) => 1 / Math.sqrt(1 - x * x), acos: (x) => 1 / Math.sqrt(1 - x * x), atan: (x) => 1 / (1 + x * x) },
+  ...{ lgamma: digamma, digamma: trigamma, trigamma: () => 1 },
+  erfinv: (x) => 1 / bell(erfinv(x)),
   asinh: (x) => 1 / Math.sqrt(x * x + 1),
   acosh: (x) => 1 / Math.sqrt(x * x - 1),
   atanh: (x) => 1 / (1 - x * x),

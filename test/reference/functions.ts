@@ -102,6 +102,20 @@ export function digamma(x: number): number {
   return y;
 }
 
+/** The derivative of digamma, infinite at 0, -1, -2, ... */
+export function trigamma(x: number): number {
+  if (x === Number.NEGATIVE_INFINITY) return Number.NaN;
+  if (x <= 0 && Number.isInteger(x)) return Number.POSITIVE_INFINITY;
+  if (x < 0) return (Math.PI / sinPi(x)) ** 2 - trigamma(1 - x);
+  let y = 0;
+  for (; x < 15; x++) y += 1 / (x * x);
+  y += 1 / x + 0.5 / (x * x);
+  BERNOULLI.forEach((b, k) => {
+    y += b / x ** (2 * k + 3);
+  });
+  return y;
+}
+
 /** x^y as C has it: 1^NaN and (-1)^inf are 1, unlike in JavaScript. */
 export function pow(x: number, y: number): number {
   return x === 1 || (x === -1 && !Number.isFinite(y) && !Number.isNaN(y)) ? 1 : x ** y;

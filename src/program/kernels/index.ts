@@ -13,6 +13,7 @@ import { rows as pool } from "./pool.ts";
 import { rows as random } from "./random.ts";
 import { rows as reduce } from "./reduce.ts";
 import { rows as softmax } from "./softmax.ts";
+import { rows as special } from "./special.ts";
 import { type Layout, layouts } from "./table.ts";
 import { rows as unary } from "./unary.ts";
 import { rows as where } from "./where.ts";
@@ -32,6 +33,7 @@ export const families: Readonly<Record<string, string>> = {
   random,
   reduce,
   softmax,
+  special,
   unary,
   where,
 };

@@ -13,6 +13,7 @@ import { pool } from "./pool.ts";
 import { random } from "./random.ts";
 import { reduce } from "./reduce.ts";
 import { softmax } from "./softmax.ts";
+import { special } from "./special.ts";
 import { unary } from "./unary.ts";
 import { walked } from "./walk.ts";
 import { where } from "./where.ts";
@@ -34,6 +35,7 @@ export const registry: Registry = {
   ...random,
   ...reduce,
   ...softmax,
+  ...special,
   ...unary,
-  ...walked({ ...unary, ...math, ...where, ...bce }),
+  ...walked({ ...unary, ...math, ...special, ...where, ...bce }),
 };
