@@ -8,6 +8,18 @@ declare module "./core/tensor.ts" {
   interface Tensor {
     /** 1 - erf(x), exact where that is small; the same shape. */
     erfc(): Tensor;
+    /** log |Gamma(x)|, element by element; the same shape. */
+    lgamma(): Tensor;
+    /** The derivative of `lgamma`, element by element; the same shape. */
+    digamma(): Tensor;
+    /** The inverse of `erf`; the same shape. */
+    erfinv(): Tensor;
+    /** Every element becomes its `lgamma`, in place; returns this. */
+    lgamma_(): Tensor;
+    /** Every element becomes its `digamma`, in place; returns this. */
+    digamma_(): Tensor;
+    /** Every element becomes its `erfinv`, in place; returns this. */
+    erfinv_(): Tensor;
     /** 2^x, element by element; the same shape. */
     exp2(): Tensor;
     /** Hyperbolic sine, element by element; the same shape. */
@@ -185,6 +197,8 @@ declare module "./core/tensor.ts" {
 type AnyFunction = (x: Tensor, ...rest: any[]) => unknown;
 
 const named: Record<string, AnyFunction> = {
+  ...{ lgamma: ops.lgamma, digamma: ops.digamma, erfinv: ops.erfinv },
+  ...{ lgamma_: ops.lgamma_, digamma_: ops.digamma_, erfinv_: ops.erfinv_ },
   ...{ erfc: ops.erfc, exp2: ops.exp2, sinh: ops.sinh, cosh: ops.cosh, asin: ops.asin },
   ...{ acos: ops.acos, atan: ops.atan, asinh: ops.asinh, acosh: ops.acosh, atanh: ops.atanh },
   ...{ frac: ops.frac, sinc: ops.sinc, logit: ops.logit, nanToNum: ops.nanToNum, deg2rad: ops.deg2rad },

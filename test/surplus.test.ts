@@ -28,8 +28,8 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     ),
     ...Object.fromEntries(
       (
-        "exp2 expm1 log1p log2 log10 rsqrt square reciprocal tan asin acos atan sinh cosh asinh acosh atanh erf erfc floor ceil trunc round frac sinc deg2rad rad2deg isnan isinf isfinite logicalNot positive sgn " +
-        "abs_ neg_ sign_ exp_ exp2_ expm1_ log_ log1p_ log2_ log10_ sqrt_ rsqrt_ square_ reciprocal_ sin_ cos_ tan_ asin_ acos_ atan_ sinh_ cosh_ asinh_ acosh_ atanh_ sigmoid_ relu_ erf_ erfc_ floor_ ceil_ trunc_ round_ frac_ sinc_ deg2rad_ rad2deg_"
+        "exp2 expm1 log1p log2 log10 rsqrt square reciprocal tan asin acos atan sinh cosh asinh acosh atanh erf erfc floor ceil trunc round frac sinc deg2rad rad2deg lgamma digamma erfinv isnan isinf isfinite logicalNot positive sgn " +
+        "abs_ neg_ sign_ exp_ exp2_ expm1_ log_ log1p_ log2_ log10_ sqrt_ rsqrt_ square_ reciprocal_ sin_ cos_ tan_ asin_ acos_ atan_ sinh_ cosh_ asinh_ acosh_ atanh_ sigmoid_ relu_ erf_ erfc_ floor_ ceil_ trunc_ round_ frac_ sinc_ deg2rad_ rad2deg_ lgamma_ digamma_ erfinv_"
       )
         .split(" ")
         .map((name) => [name, () => [x()]]),

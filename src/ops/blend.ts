@@ -76,13 +76,31 @@ export function addcmul(x: Tensor, a: Tensor, b: Tensor, options: ValueOptions =
   const value = factorOf("addcmul", options);
   return compose(() => add(x, times(mul(a, b), value)));
 }
+/** Saves what PyTorch saves: b where anything wants a gradient. */
+const AddCdiv: Op<number> = {
+  name: "addcdiv",
+  fit: sumTo,
+  strided: true,
+  forward([x, a, b], value, wants) {
+    if (wants !== 0) save(b!, wants & 4 ? a! : null);
+    return silently(() => add(x!, times(div(a!, b!), value)));
+  },
+  vjp: (g, { params: value, saved: [b, a] }) => [
+    g,
+    () => times(div(g, b!), value),
+    () => times(neg(mul(g, div(div(a!, b!), b!))), value),
+  ],
+};
 /** x + value a / b, element by element, of which one is float; otherwise as `addcmul`. https://pytorch.org/docs/stable/generated/torch.addcdiv.html */
 export function addcdiv(x: Tensor, a: Tensor, b: Tensor, options: ValueOptions = {}, ...none: []): Tensor {
   alive("addcdiv", x, none);
   const value = factorOf("addcdiv", options);
   if (![a, b].some((t) => t instanceof Tensor && isFloat(t.dtype)) && a instanceof Tensor)
     fail("addcdiv", `${show(a.shape)} of ${a.dtype}: a or b must be float, use float()`);
-  return compose(() => add(x, times(div(a, b), value)));
+  return compose(() => {
+    const [p, q] = operands("addcdiv", a, b);
+    return apply(AddCdiv, [isFloat(x.dtype) ? x : toFloat(x), p, q], value);
+  });
 }
 
 /** Negative, or -0. */

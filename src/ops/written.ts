@@ -64,6 +64,13 @@ function direct(op: Op, x: Tensor, { saves, kernel }: Unary, f: () => Tensor): T
   });
 }
 
+/** Every element of `x` becomes its `lgamma`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.lgamma_.html */
+export const lgamma_ = /* @__PURE__ */ over("lgamma_", special.lgamma);
+/** Every element of `x` becomes its `digamma`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.digamma_.html */
+export const digamma_ = /* @__PURE__ */ over("digamma_", special.digamma);
+/** Every element of `x` becomes its `erfinv`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.erfinv_.html */
+export const erfinv_ = /* @__PURE__ */ over("erfinv_", special.erfinv);
+
 /** Whose first operand is the tensor that is written. */
 type Second = (x: Tensor, other: Operand, ...none: []) => Tensor;
 
