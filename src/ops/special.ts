@@ -3,7 +3,7 @@ import { isFloat } from "../core/dtype.ts";
 import { checkNumber, expectOptions, noMore } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
-import { add, div, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
+import { add, addScalar, div, mul, mulScalar, neg, rdivScalar, rsubScalar, sub } from "./binary.ts";
 import { compareScalar, eq } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toFloat } from "./copy.ts";
@@ -73,12 +73,33 @@ export function xlogy(x: Operand, y: Operand, ...none: []): Tensor {
   return compose(() => apply(XLogY, floats("xlogy", x, y), null));
 }
 
-const Trigamma = /* @__PURE__ */ unary("trigamma", "", () => null);
 /**
- * The derivative of `lgamma`, element by element: at 0 infinite with the other sign, NaN at -1, -2, ... int32 and bool become float32. It
- * can be differentiated once. https://pytorch.org/docs/stable/special.html#torch.special.digamma
+ * The second derivative of digamma, of what seldom wants one: -2 sum of 1 / (x + k)^3 for k up to 7, and the series behind; below 0
+ * by psi''(x) = psi''(1 - x) - 2 pi^3 cos(pi x) / sin(pi x)^3. Made of ops, so that it goes on.
  */
-export const digamma = /* @__PURE__ */ unary("digamma", "x", (g, x) => mul(g, Trigamma(x)));
+function tetragamma(x: Tensor): Tensor {
+  const negative = compareScalar("lt", x, 0);
+  const a = where(negative, rsubScalar(x, 1), x);
+  const cube = (t: Tensor): Tensor => mul(mul(t, t), t);
+  let sum = cube(rdivScalar(a, 1));
+  for (let k = 1; k < 8; k++) sum = add(sum, cube(rdivScalar(addScalar(a, k), 1)));
+  const r = rdivScalar(addScalar(a, 8), 1);
+  const r2 = mul(r, r);
+  // 1/z^2 + 1/z^3 + 1/2z^4 - 1/6z^6 + 1/6z^8 - 3/10z^10
+  let series = addScalar(mulScalar(r2, -0.3), 1 / 6);
+  for (const c of [-1 / 6, 0.5, 1]) series = addScalar(mul(series, r2), c);
+  series = mul(r2, add(series, r));
+  const y = neg(add(mulScalar(sum, 2), series));
+  const angle = mulScalar(x, Math.PI);
+  const mirrored = sub(y, mulScalar(mul(cos(angle), cube(mulScalar(rdivScalar(sin(angle), 1), Math.PI))), 2));
+  return where(negative, mirrored, y);
+}
+const trigamma = /* @__PURE__ */ unary("trigamma", "x", (g, x) => () => compose(() => mul(g, tetragamma(x))));
+/**
+ * The derivative of `lgamma`, element by element: at 0 infinite with the other sign, NaN at -1, -2, ... int32 and bool become float32.
+ * https://pytorch.org/docs/stable/special.html#torch.special.digamma
+ */
+export const digamma = /* @__PURE__ */ unary("digamma", "x", (g, x) => mul(g, trigamma(x)));
 /** log |Gamma(x)|, element by element, infinite at 0, -1, -2, ... int32 and bool become float32. https://pytorch.org/docs/stable/generated/torch.lgamma.html */
 export const lgamma = /* @__PURE__ */ unary("lgamma", "x", (g, x) => mul(g, digamma(x)));
 /** The inverse of `erf`, of x in [-1, 1], element by element; NaN beyond. int32 and bool become float32. https://pytorch.org/docs/stable/special.html#torch.special.erfinv */

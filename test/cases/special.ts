@@ -54,8 +54,7 @@ for (const [name, run, fills, tolerance, gradTolerance] of lines) {
 }
 
 for (const n of FEW) {
-  const rest = { tolerance: ulp(6, 2), gradTolerance: ulp(6), order: 1 } as const;
-  add("digamma", [f([n], "positive")], ops.digamma, rest);
+  add("digamma", [f([n], "positive")], ops.digamma, { tolerance: ulp(6, 2), gradTolerance: ulp(6) });
 }
 const spread = (lo: number, hi: number, n = 509): number[] =>
   Array.from({ length: n }, (_, i) => lo * (hi / lo) ** (i / (n - 1)));

@@ -41,7 +41,7 @@ const slope: Record<string, (x: number) => number> = {
   ...{ expm1: Math.exp, log1p: (x) => 1 / (1 + x), log2: (x) => 1 / x / Math.LN2, log10: (x) => 1 / x / Math.LN10 },
   ...{ erf: bell, erfc: bell, tan: (x) => 1 + Math.tan(x) ** 2, sinh: Math.cosh, cosh: Math.sinh },
   ...{ asin: (x) => 1 / Math.sqrt(1 - x * x), acos: (x) => 1 / Math.sqrt(1 - x * x), atan: (x) => 1 / (1 + x * x) },
-  ...{ lgamma: digamma, digamma: trigamma, trigamma: () => 1 },
+  ...{ lgamma: digamma, digamma: trigamma, trigamma: (x) => 2 / x ** 3 },
   erfinv: (x) => 1 / bell(erfinv(x)),
   asinh: (x) => 1 / Math.sqrt(x * x + 1),
   acosh: (x) => 1 / Math.sqrt(x * x - 1),
