@@ -9,6 +9,7 @@ import { compose, like } from "./compose.ts";
 import { clone, toFloat } from "./copy.ts";
 import { constant, cut } from "./create.ts";
 import { launchEach } from "./each.ts";
+import { silently } from "./elementwise.ts";
 import { expectFit, expectNumber, sameDtypes } from "./expect.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
@@ -80,7 +81,7 @@ const Clamp: Op<{ min: number; max: number }> = {
   strided: true,
   forward([x], { min, max }) {
     save(x!);
-    return compose(() => {
+    return silently(() => {
       const low = min === Number.NEGATIVE_INFINITY ? x! : where(lt(x!, min), min, x!);
       return max === Number.POSITIVE_INFINITY ? (low === x ? clone(low) : low) : where(gt(low, max), max, low);
     });
