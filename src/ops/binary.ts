@@ -140,8 +140,9 @@ export function add(a: Operand, b: Operand, options?: AlphaOptions, ...none: [])
   return isFloat(x.dtype) ? addScalar(x, Number(b)) : besideNumber(Add, x, b, addScalar);
 }
 
-function noDifference({ shape }: Tensor): never {
-  fail("sub", `${show(shape)} of bool: differences of bool are not supported, use logicalXor(), logicalNot() or int()`);
+/** @internal */
+export function noDifference({ shape }: Tensor, op = "sub"): never {
+  fail(op, `${show(shape)} of bool: differences of bool are not supported, use logicalXor(), logicalNot() or int()`);
 }
 
 /** a - b, element by element, or a - alpha b; shapes and dtypes as in `add`. */

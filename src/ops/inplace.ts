@@ -7,7 +7,7 @@ import { denseCopy, launch, type Op, readStrided } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
-import { type AlphaOptions, div, divScalar, mul, mulScalar, neg, scaled } from "./binary.ts";
+import { type AlphaOptions, div, divScalar, mul, mulScalar, neg, noDifference, scaled } from "./binary.ts";
 import { compose } from "./compose.ts";
 import { toDtype } from "./copy.ts";
 import { constant, cut } from "./create.ts";
@@ -59,6 +59,7 @@ function binaryInPlace(
       });
     }
     if (!(other instanceof Tensor)) expectNumber(op.name, other, x);
+    if (name === "sub" && other.dtype === "bool") noDifference(other, op.name);
     // What is wider does not fit in.
     if (!meeting(x, other) && beside(x, other) === x.dtype) return compose(() => write(x, toDtype(other, x.dtype)));
     sameDtypes(op.name, [x, other]);

@@ -11,7 +11,7 @@ import { toBool } from "./copy.ts";
 import { constant } from "./create.ts";
 import { pairwise } from "./elementwise.ts";
 import { type Operand, operands } from "./promote.ts";
-import { floorOf, trunc, truncOf } from "./rounding.ts";
+import { floorOf, trunc } from "./rounding.ts";
 
 const both = (a: Tensor, b: Tensor, _: Tensor, wants: number): void => {
   if (wants & 2) save(a, b);
@@ -28,6 +28,10 @@ const Remainder: Op = /* @__PURE__ */ pairwise(
   (g, { saved: [a, b] }) => [g, () => neg(mul(g, floorOf(a!, b!)))],
   both,
 );
+
+/** Quotients of int32, of which a rest is made. */
+const FmodOf = /* @__PURE__ */ pairwise("fmod", "trunc_divide");
+const RemainderOf = /* @__PURE__ */ pairwise("remainder", "floor_divide");
 
 /**
  * What is left of a without whole multiples of b, with the sign of `a`, exactly. NaN where b is 0; of int32 that is an error. Shapes and
@@ -46,7 +50,7 @@ function left(name: string, op: Op, a: Operand, b: Operand, none: readonly unkno
     const [x, y] = operands(name, a, b);
     if (x.dtype === "bool") fail(name, `${show(x.shape)} and ${show(y.shape)} of bool: int32 or floats are expected`);
     if (isFloat(x.dtype)) return apply(op, [x, y], null);
-    return sub(x, mul(op === Fmod ? truncOf(x, y) : floorOf(x, y), y));
+    return sub(x, mul(apply(op === Fmod ? FmodOf : RemainderOf, [x, y], null), y));
   });
 }
 

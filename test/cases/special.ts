@@ -124,6 +124,10 @@ for (const n of [1, 67]) {
   add("int32 - fraction", [a], (x) => ops.sub(x, 0.5), { order: 0 });
   add("number - int32", [a], (x) => ops.sub(2, x), { order: 0 });
   add("bool * number", [b], (x) => ops.mul(x, 3), { order: 0 });
+  add("where of int32 and float", [b, a, f([n])], (c, x, y) => ops.where(c!, x!, y!), { gradTolerance: exact });
+  add("where of int32 and a fraction", [b, a], (c, x) => ops.where(c!, 0.5, x!), { order: 0 });
+  add("clamp of int32 by fractions", [a], (x) => ops.clamp(x!, { min: -0.5, max: 1.5 }), { order: 0 });
+  add("maskedFill of bool", [b, bools([n])], (m, x) => ops.maskedFill(x!, m!, 1), { order: 0 });
   add("int32 < float", [a, f([n], "ties")], ops.lt, { order: 0 });
   add("bool / int32", [b, ints([n], [1, -2, 3])], (x, y) => ops.div(x, y), { order: 0 });
 }
