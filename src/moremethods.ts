@@ -100,7 +100,7 @@ declare module "./core/tensor.ts" {
     exp_(): Tensor;
     /** Every element becomes 2 to its power, in place; returns this. */
     exp2_(): Tensor;
-    /** Every element becomes e to its power, less 1, in place; returns this. */
+    /** Every element becomes e to its power, without 1, in place; returns this. */
     expm1_(): Tensor;
     /** Every element becomes its natural logarithm, in place; returns this. */
     log_(): Tensor;
@@ -146,7 +146,7 @@ declare module "./core/tensor.ts" {
     relu_(): Tensor;
     /** Every element becomes its error function, in place; returns this. */
     erf_(): Tensor;
-    /** Every element becomes 1 less its error function, in place; returns this. */
+    /** Every element becomes 1 without its error function, in place; returns this. */
     erfc_(): Tensor;
     /** Every element becomes the whole number at or below, in place; returns this. */
     floor_(): Tensor;
@@ -164,9 +164,9 @@ declare module "./core/tensor.ts" {
     logit_(options?: ops.LogitOptions): Tensor;
     /** Every element becomes a number, as in `nanToNum`, in place; returns this. */
     nanToNum_(options?: ops.NanToNumOptions): Tensor;
-    /** Every element becomes its degrees in radians, in place; returns this. */
+    /** Every element turns from degrees into radians, in place; returns this. */
     deg2rad_(): Tensor;
-    /** Every element becomes its radians in degrees, in place; returns this. */
+    /** Every element turns from radians into degrees, in place; returns this. */
     rad2deg_(): Tensor;
     /** Every element becomes x to the power of the second, in place; returns this. */
     pow_(exponent: Other): Tensor;
@@ -180,15 +180,15 @@ declare module "./core/tensor.ts" {
     atan2_(x: Other): Tensor;
     /** Every element becomes the hypotenuse of both, in place; returns this. */
     hypot_(b: Other): Tensor;
-    /** Every element becomes with the sign of the second, in place; returns this. */
+    /** Every element takes the sign of the second, in place; returns this. */
     copysign_(b: Other): Tensor;
     /** Every element becomes x log y, as in `xlogy`, in place; returns this. */
     xlogy_(y: Other): Tensor;
-    /** Every element becomes on the way to `end`, as in `lerp`, in place; returns this. */
+    /** Every element goes on its way to `end`, as in `lerp`, in place; returns this. */
     lerp_(end: Tensor, weight: Tensor | number): Tensor;
-    /** Every element becomes x and a product, as in `addcmul`, in place; returns this. */
+    /** Every element becomes the sum of itself and a product, as in `addcmul`, in place; returns this. */
     addcmul_(a: Tensor, b: Tensor, options?: ops.ValueOptions): Tensor;
-    /** Every element becomes x and a quotient, as in `addcdiv`, in place; returns this. */
+    /** Every element becomes the sum of itself and a quotient, as in `addcdiv`, in place; returns this. */
     addcdiv_(a: Tensor, b: Tensor, options?: ops.ValueOptions): Tensor;
   }
 }

@@ -84,7 +84,7 @@ export const sign_ = /* @__PURE__ */ over("sign_", unary.sign);
 export const exp_ = /* @__PURE__ */ over("exp_", unary.exp);
 /** Every element of `x` becomes 2 to its power, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.exp2_.html */
 export const exp2_ = /* @__PURE__ */ over("exp2_", powers.exp2);
-/** Every element of `x` becomes e to its power, less 1, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.expm1_.html */
+/** Every element of `x` becomes e to its power, without 1, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.expm1_.html */
 export const expm1_ = /* @__PURE__ */ over("expm1_", math.expm1);
 /** Every element of `x` becomes its natural logarithm, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.log_.html */
 export const log_ = /* @__PURE__ */ over("log_", unary.log);
@@ -130,7 +130,7 @@ export const sigmoid_ = /* @__PURE__ */ over("sigmoid_", unary.sigmoid);
 export const relu_ = /* @__PURE__ */ over("relu_", unary.relu, unary.reluFloat);
 /** Every element of `x` becomes its error function, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.erf_.html */
 export const erf_ = /* @__PURE__ */ over("erf_", math.erf);
-/** Every element of `x` becomes 1 less its error function, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.erfc_.html */
+/** Every element of `x` becomes 1 without its error function, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.erfc_.html */
 export const erfc_ = /* @__PURE__ */ over("erfc_", math.erfc);
 /** Every element of `x` becomes the whole number at or below, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.floor_.html */
 export const floor_ = /* @__PURE__ */ over("floor_", rounding.floor);
@@ -148,11 +148,11 @@ export const sinc_ = /* @__PURE__ */ over("sinc_", special.sinc);
 export const logit_ = /* @__PURE__ */ over("logit_", special.logit);
 /** Every element of `x` becomes a number, as in `nanToNum`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.nan_to_num_.html */
 export const nanToNum_ = /* @__PURE__ */ over("nanToNum_", kinds.nanToNum);
-/** Every element of `x` becomes its degrees in radians, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.deg2rad_.html */
+/** Every element of `x` turns from degrees into radians, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.deg2rad_.html */
 export const deg2rad_ = /* @__PURE__ */ over("deg2rad_", blend.deg2rad);
-/** Every element of `x` becomes its radians in degrees, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.rad2deg_.html */
+/** Every element of `x` turns from radians into degrees, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.rad2deg_.html */
 export const rad2deg_ = /* @__PURE__ */ over("rad2deg_", blend.rad2deg);
-/** Every element of `x` becomes held between bounds, as in `clamp`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.clamp_.html */
+/** Every element of `x` is held between bounds, as in `clamp`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.clamp_.html */
 export const clamp_ = /* @__PURE__ */ over("clamp_", bounds.clamp);
 /** Every element of `x` becomes x to the power of the second, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.pow_.html */
 export const pow_ = /* @__PURE__ */ over("pow_", powers.pow as Second);
@@ -166,13 +166,13 @@ export const floorDivide_ = /* @__PURE__ */ over("floorDivide_", rounding.floorD
 export const atan2_ = /* @__PURE__ */ over("atan2_", pairs.atan2 as Second);
 /** Every element of `x` becomes the hypotenuse of both, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.hypot_.html */
 export const hypot_ = /* @__PURE__ */ over("hypot_", pairs.hypot as Second);
-/** Every element of `x` becomes with the sign of the second, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.copysign_.html */
+/** Every element of `x` takes the sign of the second, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.copysign_.html */
 export const copysign_ = /* @__PURE__ */ over("copysign_", blend.copysign);
 /** Every element of `x` becomes x log y, as in `xlogy`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.xlogy_.html */
 export const xlogy_ = /* @__PURE__ */ over("xlogy_", special.xlogy as Second);
-/** Every element of `x` becomes on the way to `end`, as in `lerp`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.lerp_.html */
+/** Every element of `x` goes on its way to `end`, as in `lerp`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.lerp_.html */
 export const lerp_ = /* @__PURE__ */ over("lerp_", blend.lerp);
-/** Every element of `x` becomes x and a product, as in `addcmul`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.addcmul_.html */
+/** Every element of `x` becomes the sum of itself and a product, as in `addcmul`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.addcmul_.html */
 export const addcmul_ = /* @__PURE__ */ over("addcmul_", blend.addcmul);
-/** Every element of `x` becomes x and a quotient, as in `addcdiv`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.addcdiv_.html */
+/** Every element of `x` becomes the sum of itself and a quotient, as in `addcdiv`, in place; returns `x`. https://pytorch.org/docs/stable/generated/torch.Tensor.addcdiv_.html */
 export const addcdiv_ = /* @__PURE__ */ over("addcdiv_", blend.addcdiv);
