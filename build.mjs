@@ -130,6 +130,7 @@ async function publish() {
     index: "src/index.ts",
     data: "src/data/index.ts",
     amp: "src/amp/index.ts",
+    methods: "src/moremethods.ts",
     io: "src/io/safetensors.ts",
     inline: "src/inline/index.ts",
     "inline-simd": "src/inline/simd.ts",

@@ -1,6 +1,9 @@
 // The export list is the kernel registry: the loader puts these functions into the table in the order of the exports.
 export * from "./elementwise/unary";
 export * from "./elementwise/binary";
+export * from "./elementwise/math";
+export * from "./elementwise/whole";
+export * from "./elementwise/special";
 export * from "./copy";
 export * from "./elementwise/where";
 export * from "./elementwise/walk";

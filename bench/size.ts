@@ -18,9 +18,9 @@ export interface SizeRow {
 const LIMITS: Record<string, number> = {
   "page, JavaScript": 58,
   "page, JavaScript (rolldown)": 58,
-  "simd.wasm": 42,
-  "relaxed.wasm": 42,
-  "wide.wasm": 42,
+  "simd.wasm": 50,
+  "relaxed.wasm": 50,
+  "wide.wasm": 50,
 };
 
 /** A page with what most need: everything that it loads before its first trained step counts. */

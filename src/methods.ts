@@ -14,7 +14,7 @@ import * as ops from "./ops/index.ts";
 import { isContiguous, storageOffset, stride } from "./ops/shape.ts";
 import { data, dataSync, item, itemSync, to } from "./read.ts";
 
-type Other = Tensor | number;
+type Other = ops.Operand;
 
 declare module "./core/tensor.ts" {
   interface Tensor {
@@ -24,8 +24,8 @@ declare module "./core/tensor.ts" {
     sub(b: Other, options?: ops.AlphaOptions): Tensor;
     /** this times b, element by element; shapes broadcast. For products of matrices see `matmul`. */
     mul(b: Other): Tensor;
-    /** this / b, element by element, as float; shapes broadcast. */
-    div(b: Other): Tensor;
+    /** this / b, element by element, as float; shapes broadcast. With `roundingMode` whole numbers. */
+    div(b: Other, options?: ops.DivOptions): Tensor;
     /** The larger of each two elements, for floats; shapes broadcast. NaN in either gives NaN. */
     maximum(b: Tensor): Tensor;
     /** The smaller of each two elements, for floats; shapes broadcast. NaN in either gives NaN. */
@@ -64,6 +64,46 @@ declare module "./core/tensor.ts" {
     cos(): Tensor;
     /** -1, 0 or 1 by each element's sign; the same shape and dtype. Its gradient is 0. */
     sign(): Tensor;
+    /** x to the power of `exponent`, a tensor or a number; shapes broadcast. */
+    pow(exponent: Other): Tensor;
+    /** x^2, element by element; the same shape. */
+    square(): Tensor;
+    /** 1 / sqrt(x), element by element; the same shape. */
+    rsqrt(): Tensor;
+    /** 1 / x, element by element; the same shape. */
+    reciprocal(): Tensor;
+    /** The largest whole number that is not above x; the same shape. Its gradient is 0. */
+    floor(): Tensor;
+    /** The smallest whole number that is not below x; the same shape. Its gradient is 0. */
+    ceil(): Tensor;
+    /** The nearest whole number, the even one of two; the same shape. Its gradient is 0. */
+    round(): Tensor;
+    /** x without its fraction; the same shape. Its gradient is 0. */
+    trunc(): Tensor;
+    /** The error function, element by element; the same shape. */
+    erf(): Tensor;
+    /** e^x - 1, exact for small x too; the same shape. */
+    expm1(): Tensor;
+    /** log(1 + x), exact for small x too; the same shape. */
+    log1p(): Tensor;
+    /** Logarithm to the base 2, element by element; the same shape. */
+    log2(): Tensor;
+    /** Logarithm to the base 10, element by element; the same shape. */
+    log10(): Tensor;
+    /** Tangent of angles in radians, element by element; the same shape. */
+    tan(): Tensor;
+    /** What is left without whole multiples of `b`, with the sign of `b`; shapes broadcast. */
+    remainder(b: Other): Tensor;
+    /** this + weight (end - this), for floats; shapes broadcast. */
+    lerp(end: Tensor, weight: Tensor | number): Tensor;
+    /** Whether it is NaN, as bool; the same shape. */
+    isnan(): Tensor;
+    /** Whether it is infinite, as bool; the same shape. */
+    isinf(): Tensor;
+    /** Whether it is neither NaN nor infinite, as bool; the same shape. */
+    isfinite(): Tensor;
+    /** Whether it is 0, as bool; the same shape. */
+    logicalNot(): Tensor;
     /** As float32; itself where it is that already. */
     float(): Tensor;
     /** As float16, which WebGPU devices with `shader-f16` have: 11 bits of precision, infinity from 65520 on. */
@@ -172,7 +212,7 @@ declare module "./core/tensor.ts" {
     /** The product of two matrices, `[m, k]` and `[k, n]` to `[m, n]`. */
     mm(b: Tensor): Tensor;
     /** this += b in place, where `b` broadcasts to this shape; returns this. */
-    add_(b: Other, options?: ops.AlphaOptions): Tensor;
+    add_(b: Tensor | number, options?: ops.AlphaOptions): Tensor;
     /** this -= b in place, where `b` broadcasts to this shape; returns this. */
     sub_(b: Other, options?: ops.AlphaOptions): Tensor;
     /** this *= b in place, where `b` broadcasts to this shape; returns this. */
@@ -181,6 +221,8 @@ declare module "./core/tensor.ts" {
     div_(b: Other): Tensor;
     /** The elements become `value` where the bool `mask`, which broadcasts, is true, in place; returns this. */
     maskedFill_(mask: Tensor, value: number): Tensor;
+    /** Every element is held between `min` and `max`, in place; returns this. */
+    clamp_(bounds: ops.ClampOptions): Tensor;
     /** Every element becomes its hyperbolic tangent, in place; returns this. */
     tanh_(): Tensor;
     /** Every element becomes 0, in place; returns this. */
@@ -247,6 +289,10 @@ const named: Record<string, AnyFunction> = {
     int: toInt,
     bool: toBool,
   },
+  ...{ pow: ops.pow, square: ops.square, rsqrt: ops.rsqrt, reciprocal: ops.reciprocal, lerp: ops.lerp },
+  ...{ floor: ops.floor, ceil: ops.ceil, round: ops.round, trunc: ops.trunc, remainder: ops.remainder },
+  ...{ erf: ops.erf, expm1: ops.expm1, log1p: ops.log1p, log2: ops.log2, log10: ops.log10, tan: ops.tan },
+  ...{ isnan: ops.isnan, isinf: ops.isinf, isfinite: ops.isfinite, logicalNot: ops.logicalNot },
   ...{ clone: ops.clone, detach: ops.detach, sum: ops.sum, mean: ops.mean, max: ops.max, min: ops.min },
   ...{ amax: ops.amax, amin: ops.amin, argmax: ops.argmax, argmin: ops.argmin },
   ...{ softmax: ops.softmax, logSoftmax: ops.logSoftmax, flatten: ops.flatten, squeeze: ops.squeeze },
@@ -254,7 +300,7 @@ const named: Record<string, AnyFunction> = {
   ...{ movedim: ops.movedim, slice: ops.slice, diagonal: ops.diagonal, unbind: ops.unbind, split: ops.split },
   ...{ chunk: ops.chunk, contiguous: living, isContiguous, stride },
   ...{ clamp: ops.clamp, maskedFill: ops.maskedFill, heaviside: ops.heaviside },
-  ...{ storageOffset, div_: ops.div_, maskedFill_: ops.maskedFill_, tanh_: ops.tanh_ },
+  ...{ storageOffset, div_: ops.div_, maskedFill_: ops.maskedFill_, tanh_: ops.tanh_, clamp_: ops.clamp_ },
   ...{ matmul: ops.matmul, mm: ops.mm, add_: ops.add_, sub_: ops.sub_, mul_: ops.mul_, zero_: ops.zero_ },
   ...{ fill_: ops.fill_, copy_: ops.copy_, uniform_: ops.uniform_, normal_: ops.normal_ },
   ...{ backward, data, dataSync, item, itemSync, to },

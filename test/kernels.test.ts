@@ -142,7 +142,7 @@ function alike(name: string, { outputs, inputs, scalars }: Layout): boolean {
       : Array.from({ length: n }, (_, i) => ((i * 7 + j * 3) % 5) / (name.endsWith("_i32") ? 1 : 5)),
   );
   if (name.startsWith("cast_f32_i32") || name.endsWith("_i32"))
-    for (const list of given) for (const i of list.keys()) list[i] = (i * 7) % 5;
+    for (const list of given) for (const i of list.keys()) list[i] = 1 + ((i * 7) % 5); // no divisor of 0
   const run = (ins: readonly (readonly number[])[], count: number): number[][] => {
     const outs = outputs.map(() => view(new Array<number>(count).fill(0), false));
     reference[name]!(

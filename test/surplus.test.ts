@@ -27,7 +27,30 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
         .map((name) => [name, () => [x()]]),
     ),
     ...Object.fromEntries(
-      "mul div maximum minimum eq ne lt le gt ge heaviside copy_ mul_ div_"
+      (
+        "exp2 expm1 log1p log2 log10 rsqrt square reciprocal tan asin acos atan sinh cosh asinh acosh atanh erf erfc floor ceil trunc round frac sinc deg2rad rad2deg lgamma digamma erfinv isnan isinf isfinite logicalNot positive sgn " +
+        "abs_ neg_ sign_ exp_ exp2_ expm1_ log_ log1p_ log2_ log10_ sqrt_ rsqrt_ square_ reciprocal_ sin_ cos_ tan_ asin_ acos_ atan_ sinh_ cosh_ asinh_ acosh_ atanh_ sigmoid_ relu_ erf_ erfc_ floor_ ceil_ trunc_ round_ frac_ sinc_ deg2rad_ rad2deg_ lgamma_ digamma_ erfinv_"
+      )
+        .split(" ")
+        .map((name) => [name, () => [x()]]),
+    ),
+    ...Object.fromEntries(
+      "pow fmod remainder floorDivide atan2 hypot copysign xlogy floatPower logaddexp logicalAnd logicalOr logicalXor pow_ fmod_ remainder_ floorDivide_ atan2_ hypot_ copysign_ xlogy_"
+        .split(" ")
+        .map((name) => [name, () => [x(), x()]]),
+    ),
+    ...Object.fromEntries("bitwiseAnd bitwiseOr bitwiseXor".split(" ").map((name) => [name, () => [mask(), mask()]])),
+    ...Object.fromEntries("logit logit_ nanToNum nanToNum_".split(" ").map((name) => [name, () => [x(), {}]])),
+    ...Object.fromEntries(
+      "addcmul addcdiv addcmul_ addcdiv_".split(" ").map((name) => [name, () => [x(), x(), x(), {}]]),
+    ),
+    ...Object.fromEntries("lerp lerp_".split(" ").map((name) => [name, () => [x(), x(), 0.5]])),
+    bitwiseNot: () => [mask()],
+    isclose: () => [x(), x(), {}],
+    div: () => [x(), x(), {}],
+    clamp_: () => [x(), { min: 0 }],
+    ...Object.fromEntries(
+      "mul maximum minimum eq ne lt le gt ge heaviside copy_ mul_ div_"
         .split(" ")
         .map((name) => [name, () => [x(), x()]]),
     ),

@@ -58,6 +58,26 @@ class Abs {
     return f32x4.abs(x);
   }
 }
+class Floor {
+  @inline v(x: v128): v128 {
+    return f32x4.floor(x);
+  }
+}
+class Ceil {
+  @inline v(x: v128): v128 {
+    return f32x4.ceil(x);
+  }
+}
+class Round {
+  @inline v(x: v128): v128 {
+    return f32x4.nearest(x);
+  }
+}
+class Trunc {
+  @inline v(x: v128): v128 {
+    return f32x4.trunc(x);
+  }
+}
 class Sin {
   @inline v(x: v128): v128 {
     const a = f32x4.abs(x);
@@ -101,6 +121,18 @@ export function relu_f32(args: usize, ith: u32, nth: u32): void {
 }
 export function abs_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Abs>(args, ith, nth);
+}
+export function floor_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Floor>(args, ith, nth);
+}
+export function ceil_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Ceil>(args, ith, nth);
+}
+export function round_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Round>(args, ith, nth);
+}
+export function trunc_f32(args: usize, ith: u32, nth: u32): void {
+  unary<Trunc>(args, ith, nth);
 }
 // |float| + room for two floats at once: a sign bit is set where it is not below the limit, which is 2^31 - room.
 // @ts-ignore: decorator

@@ -2,7 +2,7 @@
 // passed as a type argument (an arrow function would be called indirectly). The last one to three elements go through
 // the same method in the lanes of one vector: bits do not depend on where an element stands.
 import { extent, first, last, pointer } from "./args";
-import { pick, storeLanes } from "./lanes";
+import { pick, read, storeLanes, write } from "./lanes";
 
 export const GRAIN: u32 = 64;
 /** Dims of a loop nest, a word each; the last two, d4 and d5, stand 16 and 20 bytes behind the first. */
@@ -113,6 +113,24 @@ export function binary<F>(args: usize, ith: u32, nth: u32): void {
   const count = last(args, n, GRAIN, ith, nth) - i;
   const at = (<usize>i) << 2;
   line<F>(pointer(args, 0) + at, pointer(args, 1) + at, 1, pointer(args, 2) + at, 1, count);
+}
+
+/** The same for what is no cheap arithmetic: one vector at a time, which takes less code. */
+// @ts-ignore: decorator
+@inline
+export function pairs<F>(args: usize, ith: u32, nth: u32): void {
+  const f = changetype<F>(0);
+  const n = extent(args, 3);
+  const i = first(n, GRAIN, ith, nth);
+  const at = (<usize>i) << 2;
+  let y = pointer(args, 0) + at;
+  let a = pointer(args, 1) + at;
+  let b = pointer(args, 2) + at;
+  const stop = y + ((<usize>(last(args, n, GRAIN, ith, nth) - i)) << 2);
+  for (; y < stop; y += 16, a += 16, b += 16) {
+    const m = <u32>(stop - y) >>> 2;
+    write(y, f.v(read(a, m), read(b, m)), m);
+  }
 }
 
 /** y | x | n | scalar        y = v(x, scalar), or v(scalar, x) */

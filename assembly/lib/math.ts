@@ -8,7 +8,7 @@ import { madd } from "./simd";
 // (minimax with value 1 at 0, 9.2e-8 of the value) or, where there is a division anyway, (E + r) / (E - r) with
 // E = r / tanh(r / 2) = 2 + r^2 / 6 - ... (two terms, 5e-10).
 // biome-ignore format: a line a constant
-const EXP = memory.data<f32>([
+export const EXP = memory.data<f32>([
   1.44269504, 1.44269504, 1.44269504, 1.44269504,
   12582912, 12582912, 12582912, 12582912,
   12583039, 12583039, 12583039, 12583039,
@@ -32,8 +32,8 @@ const EXP = memory.data<f32>([
   -1.00048828125, -1.00048828125, -1.00048828125, -1.00048828125,
 ], 16);
 const MAGIC: usize = EXP + 16;
-const MAGIC127: usize = EXP + 32;
-const ONE: usize = EXP + 176;
+export const MAGIC127: usize = EXP + 32;
+export const ONE: usize = EXP + 176;
 const TWO: usize = EXP + 224;
 const FAR: usize = EXP + 240;
 
@@ -58,7 +58,7 @@ export function expLimit(): v128 {
 /** r, with ln 2 in two parts. */
 // @ts-ignore: decorator
 @inline
-function rest(x: v128, n: v128): v128 {
+export function rest(x: v128, n: v128): v128 {
   return madd(n, v128.load(EXP, 64), madd(n, v128.load(EXP, 48), x));
 }
 
@@ -83,7 +83,7 @@ function power(r: v128): v128 {
 /** E */
 // @ts-ignore: decorator
 @inline
-function ratio(r: v128): v128 {
+export function ratio(r: v128): v128 {
   const z = f32x4.mul(r, r);
   return madd(madd(v128.load(EXP, 192), z, v128.load(EXP, 208)), z, v128.load(TWO));
 }
@@ -280,7 +280,7 @@ export function sigmoidFour(y: usize, x0: v128, x1: v128, x2: v128, x3: v128): v
 
 // log x = n ln 2 + log(1 + f), 1 + f in [sqrt 1/2, sqrt 2).
 // biome-ignore format: a line a constant
-const LOG = memory.data<f32>([
+export const LOG = memory.data<f32>([
   7.0376836292e-2, 7.0376836292e-2, 7.0376836292e-2, 7.0376836292e-2,
   -1.1514610310e-1, -1.1514610310e-1, -1.1514610310e-1, -1.1514610310e-1,
   1.1676998740e-1, 1.1676998740e-1, 1.1676998740e-1, 1.1676998740e-1,
@@ -298,14 +298,10 @@ const LOG = memory.data<f32>([
   1, 1, 1, 1,
 ], 16);
 
-// log of s = x or, where x was subnormal, x * 2^23; shift is the 23 to be taken back.
+/** log(1 + f) - f + f^2 / 2 */
 // @ts-ignore: decorator
 @inline
-function logRest(s: v128, shift: v128): v128 {
-  const bits = i32x4.sub(s, v128.load(LOG, 208)); // against sqrt 1/2
-  const power = i32x4.shr_s(bits, 23);
-  const n = f32x4.convert_i32x4_s(i32x4.sub(power, shift));
-  const f = f32x4.sub(i32x4.sub(s, i32x4.shl(power, 23)), v128.load(LOG, 224));
+export function logTail(f: v128, f2: v128): v128 {
   let p = madd(v128.load(LOG), f, v128.load(LOG, 16));
   p = madd(p, f, v128.load(LOG, 32));
   p = madd(p, f, v128.load(LOG, 48));
@@ -314,8 +310,19 @@ function logRest(s: v128, shift: v128): v128 {
   p = madd(p, f, v128.load(LOG, 96));
   p = madd(p, f, v128.load(LOG, 112));
   p = madd(p, f, v128.load(LOG, 128));
+  return f32x4.mul(f32x4.mul(p, f), f2);
+}
+
+// log of s = x or, where x was subnormal, x * 2^23; shift is the 23 to be taken back.
+// @ts-ignore: decorator
+@inline
+function logRest(s: v128, shift: v128): v128 {
+  const bits = i32x4.sub(s, v128.load(LOG, 208)); // against sqrt 1/2
+  const power = i32x4.shr_s(bits, 23);
+  const n = f32x4.convert_i32x4_s(i32x4.sub(power, shift));
+  const f = f32x4.sub(i32x4.sub(s, i32x4.shl(power, 23)), v128.load(LOG, 224));
   const f2 = f32x4.mul(f, f);
-  let y = f32x4.mul(f32x4.mul(p, f), f2);
+  let y = logTail(f, f2);
   y = madd(n, v128.load(LOG, 144), y);
   y = madd(f2, v128.load(LOG, 160), y);
   return madd(n, v128.load(LOG, 176), f32x4.add(f, y));
@@ -332,8 +339,13 @@ export function log(x: v128): v128 {
   // Subnormals are scaled up first.
   const small = f32x4.lt(x, v128.load(LOG, 192));
   const s = v128.bitselect(f32x4.mul(x, f32x4.splat(8388608)), x, small);
-  let y = logRest(s, v128.and(small, i32x4.splat(23)));
-  // log inf = inf, log NaN = NaN, log 0 = -inf, log of less = NaN
+  return logEnds(x, logRest(s, v128.and(small, i32x4.splat(23))));
+}
+
+/** y, or log inf = inf, log NaN = NaN, log 0 = -inf, log of less = NaN */
+// @ts-ignore: decorator
+@inline
+export function logEnds(x: v128, y: v128): v128 {
   y = v128.bitselect(y, x, f32x4.lt(x, f32x4.splat(Infinity)));
   y = v128.bitselect(f32x4.splat(-Infinity), y, f32x4.eq(x, f32x4.splat(0)));
   return v128.or(y, f32x4.lt(x, f32x4.splat(0)));

@@ -1,17 +1,20 @@
 // Arithmetic of two tensors with broadcasting, and of a tensor and a number. https://pytorch.org/docs/stable/notes/broadcasting.html
 
 import { type DType, isFloat } from "../core/dtype.ts";
-import { checkNumber, expectOptions, noMore } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias } from "../core/make.ts";
 import { apply, type Op, save } from "../core/op.ts";
+import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { compose, like } from "./compose.ts";
-import { toFloat } from "./copy.ts";
+import { toFloat, toInt } from "./copy.ts";
 import { constant } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { B, binary, scalarOp, unary } from "./elementwise.ts";
-import { expectFit, expectNumber, isTensor } from "./expect.ts";
+import { isTensor } from "./expect.ts";
+import { beside, expectOperand, meeting, type Operand, operands, together, withNumber } from "./promote.ts";
+import { floorOf, trunc, truncOf } from "./rounding.ts";
 
 const keep = (dtype: DType): DType => dtype;
 
@@ -37,7 +40,7 @@ const Div: Op = {
 };
 const DIVIDE = binary("div", keep);
 
-const negFloat = unary("neg", "", (g) => neg(g));
+const negFloat = unary("neg", "", (g) => neg(g), "strict");
 /** -x, element by element, for floats and int32: the shape and dtype of `x`. */
 export function neg(x: Tensor, ...none: []): Tensor {
   noMore("neg", none);
@@ -91,10 +94,20 @@ const Minimum = binary(
   "both",
 );
 
-/** int32 with an integer: the number becomes a tensor, since scalar kernels are float32's. */
-function withInteger(op: Op, a: Tensor, s: number): Tensor {
-  expectFit(op.name, s, a);
-  return compose(() => apply(op, [a, constant(s, a)], null));
+const BoolAdd = binary("add", keep, undefined, "none", "maximum");
+const BoolMul = binary("mul", keep, undefined, "none", "minimum");
+
+/** An op of two tensors, brought to one dtype first. */
+function pair(op: Op, a: Tensor, b: Tensor): Tensor {
+  if (!meeting(a, b)) return compose(() => apply(op, together(a, b), null));
+  if (a?.dtype === "bool") op = op === Add ? BoolAdd : op === Mul ? BoolMul : op;
+  return apply(op, [a, b], null);
+}
+
+/** A tensor that is not float with a number: a whole one becomes a tensor, since scalar kernels are float32's. */
+function besideNumber(op: Op, x: Tensor, s: number | boolean, floats: (x: Tensor, s: number) => Tensor): Tensor {
+  if (beside(x, s) === "float32") return compose(() => floats(toFloat(x), s as number));
+  return compose(() => pair(op, ...withNumber(op.name, x, s)));
 }
 
 /** Options of sums and differences. */
@@ -104,41 +117,53 @@ export interface AlphaOptions {
 }
 
 /** The second operand of a sum, times alpha. @internal */
-export function scaled(op: string, b: Tensor | number, options: AlphaOptions): Tensor | number {
+export function scaled(op: string, b: Operand, options: AlphaOptions): Operand {
   expectOptions(op, options, "alpha");
   const { alpha = 1 } = options;
   checkNumber(op, "alpha", alpha, () => true, "a number");
-  return alpha === 1 ? b : typeof b === "number" ? b * alpha : mul(b, alpha);
+  return alpha === 1 ? b : isNumber(b) ? Number(b) * alpha : mul(b, alpha);
 }
 
 /**
- * a + b, element by element; a + alpha b with that option. Shapes broadcast: `[2, 3]` and `[3]` give `[2, 3]`. Two tensors must have one dtype (float16 and
- * float32 give float32, where PyTorch promotes the others too); int32 takes integers only; bool is refused. One of the two may be a number.
+ * a + b, element by element; a + alpha b with that option. Shapes broadcast: `[2, 3]` and `[3]` give `[2, 3]`. Two dtypes meet in the
+ * wider one of bool, int32, float16 and float32; one of the two may be a number, of which a whole one leaves int32 as it is, another makes it float32.
  */
-export function add(a: Tensor | number, b: Tensor, options?: AlphaOptions): Tensor;
+export function add(a: Operand, b: Tensor, options?: AlphaOptions): Tensor;
 /** The same, of a tensor and what may be a number. */
-export function add(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor;
-export function add(a: Tensor | number, b: Tensor | number, options?: AlphaOptions, ...none: []): Tensor {
+export function add(a: Tensor, b: Operand, options?: AlphaOptions): Tensor;
+export function add(a: Operand, b: Operand, options?: AlphaOptions, ...none: []): Tensor {
   noMore("add", none);
   if (options !== undefined) return compose(() => add(a as Tensor, scaled("add", b, options)));
-  if (isTensor(b)) return typeof a === "number" ? add(b, a) : apply(Add, [a, b], null);
-  expectNumber("add", b, a);
+  if (isTensor(b)) return isNumber(a) ? add(b, a) : pair(Add, a, b);
+  expectOperand("add", b, a);
   const x = a as Tensor;
-  return x.dtype === "int32" ? withInteger(Add, x, b) : addScalar(x, b);
+  return isFloat(x.dtype) ? addScalar(x, Number(b)) : besideNumber(Add, x, b, addScalar);
+}
+
+/** @internal */
+export function noDifference({ shape }: Tensor, op = "sub"): never {
+  fail(op, `${show(shape)} of bool: differences of bool are not supported, use logicalXor(), logicalNot() or int()`);
 }
 
 /** a - b, element by element, or a - alpha b; shapes and dtypes as in `add`. */
-export function sub(a: Tensor | number, b: Tensor, options?: AlphaOptions): Tensor;
+export function sub(a: Operand, b: Tensor, options?: AlphaOptions): Tensor;
 /** The same, of a tensor and what may be a number. */
-export function sub(a: Tensor, b: Tensor | number, options?: AlphaOptions): Tensor;
-export function sub(a: Tensor | number, b: Tensor | number, options?: AlphaOptions, ...none: []): Tensor {
+export function sub(a: Tensor, b: Operand, options?: AlphaOptions): Tensor;
+export function sub(a: Operand, b: Operand, options?: AlphaOptions, ...none: []): Tensor {
   noMore("sub", none);
+  for (const x of [a, b]) if (isTensor(x) && x.dtype === "bool") noDifference(x);
   if (options !== undefined) return compose(() => sub(a as Tensor, scaled("sub", b, options)));
-  if (isTensor(b)) return typeof a === "number" ? compose(() => add(neg(b), a)) : apply(Sub, [a, b], null);
-  expectNumber("sub", b, a);
+  if (isTensor(b)) return isNumber(a) ? numberMinus(a, b) : pair(Sub, a, b);
+  expectOperand("sub", b, a);
   const x = a as Tensor;
-  return x.dtype === "int32" ? withInteger(Sub, x, b) : addScalar(x, -b);
+  return isFloat(x.dtype) ? addScalar(x, -Number(b)) : besideNumber(Sub, x, b, subScalar);
 }
+
+const isNumber = (s: unknown): s is number | boolean => typeof s === "number" || typeof s === "boolean";
+const subScalar = (x: Tensor, s: number): Tensor => addScalar(x, -s);
+/** s - x */
+const numberMinus = (s: number | boolean, x: Tensor): Tensor =>
+  isFloat(x.dtype) ? rsubScalar(x, Number(s)) : compose(() => pair(Sub, ...operands("sub", s, x)));
 
 /** b - a @internal */
 export function rsub(a: Tensor, b: Tensor | number): Tensor {
@@ -146,32 +171,59 @@ export function rsub(a: Tensor, b: Tensor | number): Tensor {
 }
 
 /** a b, element by element; shapes and dtypes as in `add`. For products of matrices see `matmul`. */
-export function mul(a: Tensor | number, b: Tensor): Tensor;
+export function mul(a: Operand, b: Tensor): Tensor;
 /** The same, of a tensor and what may be a number. */
-export function mul(a: Tensor, b: Tensor | number): Tensor;
-export function mul(a: Tensor | number, b: Tensor | number, ...none: []): Tensor {
+export function mul(a: Tensor, b: Operand): Tensor;
+export function mul(a: Operand, b: Operand, ...none: []): Tensor {
   noMore("mul", none);
-  if (isTensor(b)) return typeof a === "number" ? mul(b, a) : apply(Mul, [a, b], null);
-  expectNumber("mul", b, a);
+  if (isTensor(b)) return isNumber(a) ? mul(b, a) : pair(Mul, a, b);
+  expectOperand("mul", b, a);
   const x = a as Tensor;
-  return x.dtype === "int32" ? withInteger(Mul, x, b) : mulScalar(x, b);
+  return isFloat(x.dtype) ? mulScalar(x, Number(b)) : besideNumber(Mul, x, b, mulScalar);
 }
 
-/** a / b, element by element; shapes as in `add`. The result is float: an int32 or bool `a` is divided as float32. */
-export function div(a: Tensor | number, b: Tensor): Tensor;
+/** Options of quotients. */
+export interface DivOptions {
+  /** "trunc" or "floor" give whole numbers, of the same dtype where both are int32, with a gradient of 0; null, the default, does not. */
+  roundingMode?: "trunc" | "floor" | null;
+}
+
+/**
+ * a / b, element by element; shapes and dtypes as in `add`, but that the result is float: int32 and bool are divided as float32.
+ * https://pytorch.org/docs/stable/generated/torch.div.html
+ */
+export function div(a: Operand, b: Tensor, options?: DivOptions): Tensor;
 /** The same, of a tensor and what may be a number. */
-export function div(a: Tensor, b: Tensor | number): Tensor;
-export function div(a: Tensor | number, b: Tensor | number, ...none: []): Tensor {
+export function div(a: Tensor, b: Operand, options?: DivOptions): Tensor;
+export function div(a: Operand, b: Operand, options?: DivOptions, ...none: []): Tensor {
   noMore("div", none);
-  if (isTensor(b)) {
-    if (typeof a === "number") return isFloat(b.dtype) ? rdivScalar(b, a) : compose(() => rdivScalar(toFloat(b), a));
-    alive("div", a);
-    if (!isFloat(a.dtype)) return compose(() => div(toFloat(a), toFloat(b)));
-    return apply(Div, [a, b], null);
+  if (options !== undefined) {
+    expectOptions("div", options, "roundingMode");
+    const { roundingMode = null } = options;
+    if (roundingMode !== null) return compose(() => whole(roundingMode, ...operands("div", a, b)));
   }
-  expectNumber("div", b, a);
+  if (isTensor(b)) {
+    if (isNumber(a))
+      return isFloat(b.dtype) ? rdivScalar(b, Number(a)) : compose(() => rdivScalar(toFloat(b), Number(a)));
+    if (meeting(a, b) && isFloat(b.dtype)) return apply(Div, [a, b], null);
+    alive("div", a);
+    return compose(() => {
+      const [x, y] = together(a, b);
+      return apply(Div, isFloat(x.dtype) ? [x, y] : [toFloat(x), toFloat(y)], null);
+    });
+  }
+  expectOperand("div", b, a);
   const x = a as Tensor;
-  return isFloat(x.dtype) ? divScalar(x, b) : compose(() => divScalar(toFloat(x), b));
+  return isFloat(x.dtype) ? divScalar(x, Number(b)) : compose(() => divScalar(toFloat(x), Number(b)));
+}
+
+/** A quotient without its fraction, or the next whole number below, of two of one dtype; bool are taken as int32. */
+function whole(mode: unknown, a: Tensor, b: Tensor): Tensor {
+  if (mode !== "trunc" && mode !== "floor")
+    fail("div", `${show(a.shape)}, roundingMode ${given(mode)}: null, "trunc" or "floor" is expected`);
+  if (a.dtype === "bool") return whole(mode, toInt(a), toInt(b));
+  if (mode === "floor") return floorOf(a, b);
+  return isFloat(a.dtype) ? trunc(apply(Div, [a, b], null)) : truncOf(a, b);
 }
 
 /** b / a @internal */
@@ -185,10 +237,10 @@ export function rdiv(a: Tensor, b: Tensor | number): Tensor {
  */
 export function maximum(a: Tensor, b: Tensor, ...none: []): Tensor {
   noMore("maximum", none);
-  return apply(Maximum, [a, b], null);
+  return pair(Maximum, a, b);
 }
 /** The smaller of each two elements; otherwise as `maximum`. */
 export function minimum(a: Tensor, b: Tensor, ...none: []): Tensor {
   noMore("minimum", none);
-  return apply(Minimum, [a, b], null);
+  return pair(Minimum, a, b);
 }

@@ -6,9 +6,11 @@ import { empty } from "../core/make.ts";
 import { apply, launch, type Op } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
+import { compose } from "./compose.ts";
 import { launchEach } from "./each.ts";
 import { binary } from "./elementwise.ts";
-import { expectNumber, isTensor } from "./expect.ts";
+import { isTensor } from "./expect.ts";
+import { expectOperand, meeting, type Operand, together } from "./promote.ts";
 
 /** @internal */
 export type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
@@ -18,11 +20,14 @@ const comparisons = Object.fromEntries(
 ) as Record<Comparison, Op>;
 
 /** The comparison of this name. @internal */
-export function compare(name: Comparison, a: Tensor, b: Tensor | number, none?: readonly []): Tensor {
+export function compare(name: Comparison, a: Tensor, b: Operand, none?: readonly []): Tensor {
   noMore(name, none);
-  if (isTensor(b)) return apply(comparisons[name], [a, b], null);
-  expectNumber(name, b, a);
-  return compareScalar(name, a, b);
+  if (isTensor(b)) {
+    if (meeting(a, b)) return apply(comparisons[name], [a, b], null);
+    return compose(() => apply(comparisons[name], together(a, b), null));
+  }
+  expectOperand(name, b, a);
+  return compareScalar(name, a, Number(b));
 }
 
 /** x <op> s as bool. @internal */
@@ -57,15 +62,15 @@ function compareWhole(name: Comparison, x: Tensor, s: number): Tensor {
   return y;
 }
 
-/** a = b, element by element, as bool. Shapes broadcast; two tensors must have one dtype (or be float16 and float32). No gradient. */
-export const eq = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("eq", a, b, none);
+/** a = b, element by element, as bool. Shapes broadcast, dtypes meet as in `add`. No gradient. */
+export const eq = (a: Tensor, b: Operand, ...none: []): Tensor => compare("eq", a, b, none);
 /** a ≠ b, element by element, as bool; otherwise as `eq`. NaN differs from itself. */
-export const ne = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("ne", a, b, none);
+export const ne = (a: Tensor, b: Operand, ...none: []): Tensor => compare("ne", a, b, none);
 /** a < b, element by element, as bool; otherwise as `eq`. */
-export const lt = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("lt", a, b, none);
+export const lt = (a: Tensor, b: Operand, ...none: []): Tensor => compare("lt", a, b, none);
 /** a ≤ b, element by element, as bool; otherwise as `eq`. */
-export const le = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("le", a, b, none);
+export const le = (a: Tensor, b: Operand, ...none: []): Tensor => compare("le", a, b, none);
 /** a > b, element by element, as bool; otherwise as `eq`. */
-export const gt = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("gt", a, b, none);
+export const gt = (a: Tensor, b: Operand, ...none: []): Tensor => compare("gt", a, b, none);
 /** a ≥ b, element by element, as bool; otherwise as `eq`. */
-export const ge = (a: Tensor, b: Tensor | number, ...none: []): Tensor => compare("ge", a, b, none);
+export const ge = (a: Tensor, b: Operand, ...none: []): Tensor => compare("ge", a, b, none);

@@ -1,43 +1,69 @@
 // What elementwise ops are made by: those of one tensor, of two that broadcast, of a tensor and a number.
 import { type DType, isFloat, suffix } from "../core/dtype.ts";
-import { fail, noMore } from "../core/error.ts";
+import { noMore } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, type Gradient, launch, type Op, save } from "../core/op.ts";
-import { sameShape, show } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { sameShape } from "../core/shape.ts";
+import { Tensor } from "../core/tensor.ts";
 import { shifted, walk } from "../row/nest.ts";
 import { word } from "../row/words.ts";
-import { like } from "./compose.ts";
+import { compose, like } from "./compose.ts";
+import { toFloat } from "./copy.ts";
 import { launchEach } from "./each.ts";
 import { expectDtype, sameDtypes } from "./expect.ts";
+import { noGrad } from "./modes.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides, oneLoop } from "./strides.ts";
 
-/** An elementwise op over kernel `<name>_f32`; its gradient, of what is saved: the input x, the output y, or nothing. @internal */
+/** What writes in place need of a function that `unary` made. @internal */
+export interface Unary {
+  readonly op: Op;
+  readonly saves: "x" | "y" | "";
+  /** Null where it is composed. */
+  readonly kernel: string | null;
+}
+const made = new WeakMap<object, Unary>();
+/** What is known of a function that `unary` made. @internal */
+export const unaryOf = (f: object): Unary | undefined => made.get(f);
+
+/**
+ * An elementwise op over kernel `<name>_f32`, or composed: `how` gives its values then, and no gradient passes there. Its gradient, of
+ * what is saved: the input x, the output y, or nothing. int32 and bool come as float32, but where it is "strict".
+ * @internal
+ */
 export function unary(
   name: string,
-  saves: "x" | "y" | "",
+  saves: Unary["saves"],
   vjp: (g: Tensor, of: Tensor) => Gradient,
+  how?: "strict" | ((x: Tensor) => Tensor),
 ): (x: Tensor, ...none: []) => Tensor {
-  const kernel = `${name}_f32`;
+  const kernel = typeof how === "function" ? null : `${name}_f32`;
   const op: Op = {
     name,
     strided: true,
     forward([x], _, wants) {
       expectDtype(name, x!, "float32");
-      const y = like(x!, name);
-      if (x!.strides === null) launch(kernel, [y], [x!], [x!.numel], undefined, name);
-      else launchEach(kernel, y, [x!], undefined, name);
+      const y = kernel === null ? silently(() => (how as (x: Tensor) => Tensor)(x!)) : like(x!, name);
+      if (kernel !== null) {
+        if (x!.strides === null) launch(kernel, [y], [x!], [x!.numel], undefined, name);
+        else launchEach(kernel, y, [x!], undefined, name);
+      }
       if (wants !== 0 && saves !== "") save(saves === "x" ? x! : y);
       return y;
     },
     vjp: (g, { saved: [of] }) => [vjp(g, of!)],
   };
-  return (x, ...none) => {
+  const f = (x: Tensor, ...none: []): Tensor => {
     noMore(name, none);
-    return apply(op, [x], null);
+    if (how === "strict" || !(x instanceof Tensor) || isFloat(x.dtype)) return apply(op, [x], null);
+    return compose(() => apply(op, [toFloat(x)], null));
   };
+  made.set(f, { op, saves, kernel });
+  return f;
 }
+
+/** A composition for its values alone. @internal */
+export const silently = (f: () => Tensor): Tensor => noGrad(() => compose(f));
 
 /** The kernel `<name>_vjp_f32(g, y)`; `of` gives its gradients, which double backward needs. @internal */
 export function unaryVjp(
@@ -113,11 +139,44 @@ export function launchBinary(kernel: string, name: string, a: Tensor, b: Tensor,
   }
 }
 
+/**
+ * An op of two tensors of one dtype that broadcast, over the dense kernel `<kernel>_<dtype>`. `saves` is given the operands and the result.
+ * @internal
+ */
+export function pairwise(
+  name: string,
+  kernel: string,
+  vjp?: Op["vjp"],
+  saves?: (a: Tensor, b: Tensor, y: Tensor, wants: number) => void,
+): Op {
+  const kernels = { f32: `${kernel}_f32`, i32: `${kernel}_i32` };
+  const op: Op = {
+    name,
+    fit: sumTo,
+    strided: true,
+    forward(inputs, _, wants) {
+      const [a, b] = inputs as [Tensor, Tensor];
+      if (!isFloat(a.dtype) || !isFloat(b.dtype)) sameDtypes(name, inputs);
+      const y = empty(broadcast(name, a.shape, b.shape), a.dtype === b.dtype ? a.dtype : "float32", name, a.device);
+      launchEach(kernels[suffix(a.dtype)], y, inputs, undefined, name);
+      if (wants !== 0) saves?.(a, b, y, wants);
+      return y;
+    },
+  };
+  return vjp === undefined ? op : { ...op, vjp };
+}
+
 /** Whose values the gradients need: none, both, or of each operand the other's. */
 type Saves = "none" | "both" | "other";
 
 /** An elementwise op of two tensors, over kernel `<name>_<dtype>`; `result` is its dtype, from the wider one of its inputs. @internal */
-export function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["vjp"], saves: Saves = "none"): Op {
+export function binary(
+  name: string,
+  result: (dtype: DType) => DType,
+  vjp?: Op["vjp"],
+  saves: Saves = "none",
+  kernel = name,
+): Op {
   const op: Op = {
     name,
     fit: sumTo,
@@ -125,12 +184,9 @@ export function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["
     forward([a, b], _, wants) {
       // float16 and float32 give float32
       if (!isFloat(a!.dtype) || !isFloat(b!.dtype)) sameDtypes(name, [a!, b!]);
-      if (a!.dtype === "bool" && result("bool") === "bool" && !WORDS.has(name)) {
-        fail(name, `${show(a!.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
-      }
       const wide = a!.dtype === b!.dtype ? a!.dtype : "float32";
       const y = empty(broadcast(name, a!.shape, b!.shape), result(wide), name, a!.device);
-      launchBinary(name, name, a!, b!, y);
+      launchBinary(kernel, name, a!, b!, y);
       if (saves === "other") save(wants & A ? b! : null, wants & B ? a! : null);
       else if (saves === "both") save(b!, a!);
       return y;
@@ -142,6 +198,3 @@ export function binary(name: string, result: (dtype: DType) => DType, vjp?: Op["
 const A = 1;
 /** Bit of `wants` for the second operand. @internal */
 export const B = 2;
-
-/** What takes bool as the words that they are. */
-const WORDS = new Set<string>(["eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"]);

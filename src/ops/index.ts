@@ -1,5 +1,6 @@
 // The public names of ops, and nothing else. A file that the engine, too, takes something from is listed name by name.
-export { type AlphaOptions, add, div, maximum, minimum, mul, neg, sub } from "./binary.ts";
+export { type AlphaOptions, add, type DivOptions, div, maximum, minimum, mul, neg, sub } from "./binary.ts";
+export * from "./blend.ts";
 export { eq, ge, gt, le, lt, ne } from "./compare.ts";
 export { type ConvOptions, conv2d, type Pair } from "./conv.ts";
 export { clone, detach } from "./copy.ts";
@@ -17,11 +18,17 @@ export {
 } from "./create.ts";
 export * from "./extremes.ts";
 export * from "./inplace.ts";
+export * from "./kinds.ts";
 export * from "./loss.ts";
+export * from "./math.ts";
 export * from "./matmul.ts";
 export * from "./mean.ts";
+export * from "./modulo.ts";
 export * from "./norm.ts";
+export * from "./pairs.ts";
 export * from "./pool.ts";
+export * from "./pow.ts";
+export type { Operand } from "./promote.ts";
 export {
   dropout,
   manualSeed,
@@ -35,10 +42,28 @@ export {
   uniform_,
 } from "./random.ts";
 export { expand, type Over, type ReduceOptions, sum } from "./reduce.ts";
+
+export { ceil, floor, floorDivide, round, trunc } from "./rounding.ts";
 export { flatten, movedim, permute, reshape, squeeze, t, transpose, unsqueeze, view } from "./shape.ts";
 export * from "./slice.ts";
 export { logSoftmax, softmax } from "./softmax.ts";
+export * from "./special.ts";
 export * from "./tensor.ts";
-export * from "./unary.ts";
+export {
+  abs,
+  cos,
+  exp,
+  log,
+  reciprocal,
+  relu,
+  rsqrt,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  tanh,
+  tanh_,
+} from "./unary.ts";
 export { type ClampOptions, clamp, heaviside, maskedFill, where } from "./where.ts";
 export { copy_, fill_, zero_ } from "./write.ts";
+export * from "./written.ts";

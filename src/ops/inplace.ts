@@ -7,13 +7,15 @@ import { denseCopy, launch, type Op, readStrided } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
-import { type AlphaOptions, div, divScalar, mul, mulScalar, neg, scaled } from "./binary.ts";
+import { type AlphaOptions, div, divScalar, mul, mulScalar, neg, noDifference, scaled } from "./binary.ts";
 import { compose } from "./compose.ts";
+import { toDtype } from "./copy.ts";
 import { constant, cut } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { launchBinary } from "./elementwise.ts";
 import { expectFit, expectNumber, sameDtypes } from "./expect.ts";
 import { noGrad } from "./modes.ts";
+import { beside, meeting } from "./promote.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
 import { expectMask, where } from "./where.ts";
@@ -57,6 +59,9 @@ function binaryInPlace(
       });
     }
     if (!(other instanceof Tensor)) expectNumber(op.name, other, x);
+    if (name === "sub" && other.dtype === "bool") noDifference(other, op.name);
+    // What is wider does not fit in.
+    if (!meeting(x, other) && beside(x, other) === x.dtype) return compose(() => write(x, toDtype(other, x.dtype)));
     sameDtypes(op.name, [x, other]);
     if (!sameShape(broadcast(op.name, x.shape, other.shape), x.shape)) {
       fail(op.name, `${show(x.shape)} and ${show(other.shape)}: the result does not fit into the first`);
@@ -80,7 +85,7 @@ function binaryInPlace(
 const unwritten = (other: Tensor, x: Tensor): Tensor => (other.storage === x.storage ? denseCopy(other) : other);
 
 /**
- * x += other in place, or x += alpha other; returns `x`. `other` broadcasts to the shape of `x` and has its dtype; for int32 a number is an integer. A leaf that
+ * x += other in place, or x += alpha other; returns `x`. `other` broadcasts to the shape of `x` and becomes of its dtype, but no float goes into int32. A leaf that
  * requires grad is refused outside `noGrad`.
  */
 export const add_ = binaryInPlace(

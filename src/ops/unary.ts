@@ -3,7 +3,7 @@
 import { noMore } from "../core/error.ts";
 import { apply, cast, launch, type Op, readStrided } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { div, maximum, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
+import { div, maximum, mul, mulScalar, neg, rdivScalar, rsubScalar, sub } from "./binary.ts";
 import { compareScalar } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { clone, toFloat, toInt } from "./copy.ts";
@@ -28,17 +28,33 @@ export function relu(x: Tensor, ...none: []): Tensor {
   noMore("relu", none);
   return x?.dtype === "int32" ? compose(() => maximum(x, constant(0, x))) : reluFloat(x);
 }
-const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y));
+/** @internal */
+export const reluFloat = unary("relu", "y", (g, y) => reluVjp(g, y), "strict");
 /** |x|, element by element, for floats and int32; the gradient at 0 is 0. */
 export function abs(x: Tensor, ...none: []): Tensor {
   noMore("abs", none);
   return x?.dtype === "int32" ? compose(() => maximum(x, neg(x))) : absFloat(x);
 }
-const absFloat = unary("abs", "x", (g, x) => mul(g, sign(x)));
+const absFloat = unary("abs", "x", (g, x) => mul(g, sign(x)), "strict");
 /** Sine of angles in radians, element by element, for floats. */
 export const sin = unary("sin", "x", (g, x) => mul(g, cos(x)));
 /** Cosine of angles in radians, element by element, for floats. */
 export const cos = unary("cos", "x", (g, x) => neg(mul(g, sin(x))));
+
+/** 1 / sqrt(x), element by element: infinite at 0, NaN below. https://pytorch.org/docs/stable/generated/torch.rsqrt.html */
+export const rsqrt = /* @__PURE__ */ unary(
+  "rsqrt",
+  "y",
+  (g, y) => mulScalar(mul(g, mul(mul(y, y), y)), -0.5),
+  (x) => rdivScalar(sqrt(x), 1),
+);
+/** 1 / x, element by element. https://pytorch.org/docs/stable/generated/torch.reciprocal.html */
+export const reciprocal = /* @__PURE__ */ unary(
+  "reciprocal",
+  "y",
+  (g, y) => neg(mul(g, mul(y, y))),
+  (x) => rdivScalar(x, 1),
+);
 
 const reluVjp = unaryVjp("relu", (gg, _, y) => [() => reluVjp(gg, y), () => zerosAs(y)]);
 const tanhVjp = unaryVjp("tanh", (gg, g, y) => [() => tanhVjp(gg, y), () => mulScalar(mul(mul(gg, g), y), -2)]);

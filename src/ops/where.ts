@@ -6,10 +6,12 @@ import { show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { eq, ge, gt, le, lt } from "./compare.ts";
 import { compose, like } from "./compose.ts";
-import { clone, toFloat } from "./copy.ts";
+import { clone, toDtype, toFloat } from "./copy.ts";
 import { constant, cut } from "./create.ts";
 import { launchEach } from "./each.ts";
-import { expectFit, expectNumber, sameDtypes } from "./expect.ts";
+import { silently } from "./elementwise.ts";
+import { expectNumber, sameDtypes } from "./expect.ts";
+import { beside, meeting, operands } from "./promote.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
 
@@ -31,8 +33,7 @@ const Where: Op = {
 };
 
 /**
- * The elements of `a` where `condition` is true, else those of `b`; the three broadcast. Two tensors must have one dtype; a number
- * takes that of the other. What is not taken has no gradient, not even of an infinity.
+ * The elements of `a` where `condition` is true, else those of `b`; the three broadcast. Dtypes meet as in `add`. What is not taken has no gradient, not even of an infinity.
  * https://pytorch.org/docs/stable/generated/torch.where.html
  */
 export function where(condition: Tensor, a: Tensor | number, b: Tensor | number, ...none: []): Tensor {
@@ -44,15 +45,11 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number,
     if (!(v instanceof Tensor) && typeof v !== "number")
       fail("where", `${show(condition.shape)} and ${given(v)}: a tensor or a number is expected`);
   }
-  if (a instanceof Tensor && b instanceof Tensor) return apply(Where, [condition, a, b], null);
+  if (a instanceof Tensor && b instanceof Tensor && meeting(a, b)) return apply(Where, [condition, a, b], null);
   return compose(() => {
-    const model = a instanceof Tensor ? a : b instanceof Tensor ? b : toFloat(condition);
-    const [x, y] = [a, b].map((v) => {
-      if (v instanceof Tensor) return v;
-      expectFit("where", v, model);
-      return constant(v, model);
-    });
-    return apply(Where, [condition, x!, y!], null);
+    if (a instanceof Tensor || b instanceof Tensor) return apply(Where, [condition, ...operands("where", a, b)], null);
+    const model = toFloat(condition);
+    return apply(Where, [condition, constant(a, model), constant(b, model)], null);
   });
 }
 
@@ -64,7 +61,9 @@ export function maskedFill(x: Tensor, mask: Tensor, value: number, ...none: []):
   if (!((value as unknown) instanceof Tensor)) {
     expectNumber("maskedFill", value, x);
   }
-  return where(mask, typeof value === "number" ? cut("maskedFill", value, x) : value, x);
+  if (typeof value !== "number") return where(mask, value, x);
+  const kept = cut("maskedFill", value, x);
+  return compose(() => apply(Where, [mask, constant(kept, x), x], null));
 }
 
 /** @internal */
@@ -80,7 +79,7 @@ const Clamp: Op<{ min: number; max: number }> = {
   strided: true,
   forward([x], { min, max }) {
     save(x!);
-    return compose(() => {
+    return silently(() => {
       const low = min === Number.NEGATIVE_INFINITY ? x! : where(lt(x!, min), min, x!);
       return max === Number.POSITIVE_INFINITY ? (low === x ? clone(low) : low) : where(gt(low, max), max, low);
     });
@@ -110,7 +109,7 @@ export function clamp(x: Tensor, bounds: ClampOptions, ...none: []): Tensor {
   for (const [v, none] of [[min, Number.NEGATIVE_INFINITY] as const, [max, Number.POSITIVE_INFINITY] as const]) {
     if (v === null || v === none || v instanceof Tensor) continue;
     expectNumber("clamp", v, x);
-    expectFit("clamp", v, x);
+    if (beside(x, v) !== x.dtype && x.dtype === "int32") return compose(() => clamp(toFloat(x), bounds));
   }
   if (typeof (min ?? 0) === "number" && typeof (max ?? 0) === "number") {
     return apply(Clamp, [x], {
@@ -131,5 +130,5 @@ export function clamp(x: Tensor, bounds: ClampOptions, ...none: []): Tensor {
 export function heaviside(x: Tensor, values: Tensor, ...none: []): Tensor {
   alive("heaviside", x, none);
   sameDtypes("heaviside", [x, values]);
-  return compose(() => where(gt(x, 0), 1, where(eq(x, 0), values, 0))).detach();
+  return compose(() => toDtype(where(gt(x, 0), 1, where(eq(x, 0), values, 0)), x.dtype)).detach();
 }

@@ -200,23 +200,31 @@ const Copy: Op = { name: "copy_", forward: ([x]) => x!, vjp: (g) => [() => zeros
  * https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
  */
 export function copy_(x: Tensor, source: Tensor, ...none: []): Tensor {
-  alive("copy_", x, none);
-  alive("copy_", source);
-  if (!sameShape(x.shape, source.shape) && !sameShape(broadcast("copy_", x.shape, source.shape), x.shape)) {
-    fail("copy_", `${show(x.shape)} from ${show(source.shape)}: the source does not fit into the target`);
+  return copyInto(Copy, x, source, none);
+}
+
+/** `copy_` under the name of another op. @internal */
+export const overwrite = (name: string, x: Tensor, source: Tensor): Tensor => copyInto({ ...Copy, name }, x, source);
+
+function copyInto(op: Op, x: Tensor, source: Tensor, none?: readonly unknown[]): Tensor {
+  const { name } = op;
+  alive(name, x, none);
+  alive(name, source);
+  if (!sameShape(x.shape, source.shape) && !sameShape(broadcast(name, x.shape, source.shape), x.shape)) {
+    fail(name, `${show(x.shape)} from ${show(source.shape)}: the source does not fit into the target`);
   }
   const from = toDtype(source, x.dtype);
-  inPlace(Copy, x, [from], null, () => {
+  inPlace(op, x, [from], null, () => {
     const wide = noGrad(() => expand(from, x.shape));
-    if (x.strides === null && from.storage !== x.storage) readStrided("copy_", x, wide);
+    if (x.strides === null && from.storage !== x.storage) readStrided(name, x, wide);
     else if (!sameLayout(x, wide)) {
       const dense = wide.strides === null && from.storage !== x.storage ? wide : copied(wide);
-      writeStrided("copy_", x, dense);
-      if (dense !== wide) dense.release("copy_");
+      writeStrided(name, x, dense);
+      if (dense !== wide) dense.release(name);
     } else x.storage.version++; // nothing moves, and it counts as a write
-    if (wide !== from) wide.release("copy_");
+    if (wide !== from) wide.release(name);
     return NOTHING;
   });
-  if (from !== source && from.entry === null) from.release("copy_");
+  if (from !== source && from.entry === null) from.release(name);
   return x;
 }

@@ -179,16 +179,27 @@ for (const [m, n] of [
   });
 }
 // Each kernel over views, forward and back.
-const NAMES = ["neg", "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "sin", "cos", "sign"] as const;
+const MORE = ["erf", "expm1", "log1p", "log2", "log10", "rsqrt", "reciprocal", "square"] as const;
+const NAMES = ["neg", "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "sin", "cos", "sign", ...MORE] as const;
 for (const [name, shape, lay] of [
   ["lines", [19, 69], (x) => ops.narrow(x, 1, 2, 65)],
   ["every other", [131, 262], (x) => ops.slice(x, 1, 1, null, 2)],
   ["turned", [131, 157], (x) => ops.t(x)],
 ] as [string, number[], View][]) {
   for (const op of NAMES) {
-    const fill = op === "log" || op === "sqrt" ? "positive" : "away";
+    const fill = /^log|sqrt$/.test(op) ? "positive" : "away";
     const sums = { tolerance: { ulp: 4 }, gradTolerance: { ulp: 5, of: 2 } } as const;
     add(`${op}, ${name},`, [f(shape, fill)], (x) => ops.t(lay(x)[op]()), sums);
+  }
+  for (const [op, run] of [
+    ["atan2", ops.atan2],
+    ["hypot", ops.hypot],
+    ["remainder", (a, b) => ops.remainder(a, b).detach()],
+  ] as [string, (a: Tensor, b: Tensor) => Tensor][]) {
+    const sums = { tolerance: { ulp: 4 }, gradTolerance: { ulp: 8, of: 2 } } as const;
+    const order = op === "remainder" ? ({ order: 0 } as const) : {};
+    const both = [f(shape, "away"), f(shape, "away")];
+    add(`${op} of two, ${name},`, both, (x, y) => ops.t(run(lay(x), lay(y))), { ...sums, ...order });
   }
   const C = Math.fround(1.7);
   add(`add number, ${name},`, [f(shape)], (x) => ops.add(lay(x), C));

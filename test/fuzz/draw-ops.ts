@@ -1,37 +1,10 @@
 // Ops that compute: elementwise, reductions, products, and writes in place.
 import { type Draw, type Drawer, type DType, together, type Value } from "./draw.ts";
+import { type Ends, exact, positive, UNARY } from "./draw-unary.ts";
 
-type Ends = readonly [lo: number, hi: number];
 const float = (v: Value): boolean => v.dtype === "f32";
-const exact = (v: Value): boolean => v.bits !== null;
 
 // --------------------------------------------------------------------------------------------------------- of one value
-
-interface Unary {
-  /** What it takes by rights; now and then it gets another. */
-  readonly good?: (v: Value) => boolean;
-  readonly must?: (v: Value) => boolean;
-  readonly ends: (v: Value) => Ends;
-  /** Exact values stay exact. */
-  readonly exact?: true;
-}
-const positive = (v: Value): boolean => v.lo > 0;
-const within = (lo: number, hi: number) => (): Ends => [lo, hi];
-const UNARY: Record<string, Unary> = {
-  neg: { ends: (v) => [-v.hi, -v.lo], exact: true },
-  exp: { must: (v) => v.hi <= 4, ends: (v) => [Math.exp(v.lo), Math.exp(v.hi)] },
-  log: { good: positive, ends: (v) => [Math.log(Math.max(v.lo, 1e-4)), Math.log(Math.max(v.hi, 1e-4))] },
-  sqrt: { good: (v) => v.lo >= 0, ends: (v) => [0, Math.sqrt(Math.max(v.hi, 0))] },
-  tanh: { ends: within(-1, 1) },
-  sigmoid: { ends: (v) => [1 / (1 + Math.exp(-v.lo)), 1 / (1 + Math.exp(-v.hi))] },
-  relu: { must: exact, ends: (v) => [Math.max(0, v.lo), Math.max(0, v.hi)], exact: true },
-  abs: { must: exact, ends: (v) => [0, Math.max(-v.lo, v.hi)], exact: true },
-  sign: { must: exact, ends: within(-1, 1), exact: true },
-  sin: { ends: within(-1, 1) },
-  cos: { ends: within(-1, 1) },
-  square: { ends: (v) => [0, Math.max(v.lo ** 2, v.hi ** 2)] },
-  clone: { ends: (v) => [v.lo, v.hi], exact: true },
-};
 
 function unary(op: string): Drawer {
   const { good, must, ends, exact: stays } = UNARY[op]!;
@@ -41,7 +14,7 @@ function unary(op: string): Drawer {
     const x = d.some((v) => fits(v) && (good === undefined || good(v) || d.chance(0.05)));
     if (x === null) return false;
     const [lo, hi] = ends(x);
-    return d.step(op, [x], {}, [{ shape: x.shape, lo, hi, ...(stays ? {} : { bits: null }) }]) !== null;
+    return d.step(op, [x], {}, [{ shape: x.shape, lo, hi, ...(stays ? {} : { bits: null, dtype: "f32" }) }]) !== null;
   };
 }
 
@@ -128,6 +101,93 @@ function binary(op: string): Drawer {
         { shape: together(x.shape, y.shape)!, dtype, lo, hi, bits: bitsOf(op, x.bits, y.bits) },
       ]) !== null
     );
+  };
+}
+
+/** Functions of two whose results jump, of exact values: what is left of a division, whole quotients. */
+function division(op: string): Drawer {
+  return (d) => {
+    const x = d.some((v) => exact(v) && v.dtype !== "bool");
+    if (x === null) return false;
+    const y = partner(d, x, (v) => exact(v) && v.dtype !== "bool" && (v.lo > 0 || v.hi < 0));
+    if (!(y.lo > 0 || y.hi < 0)) return false;
+    const most = op === "floor_divide" ? Math.max(-x.lo, x.hi) / Math.min(Math.abs(y.lo), Math.abs(y.hi)) + 1 : 0;
+    const size = most || Math.max(-y.lo, y.hi);
+    const dtype = wider(x.dtype, y.dtype);
+    const bits = op === "floor_divide" ? 0 : bitsOf("add", x.bits, y.bits);
+    const result = { shape: together(x.shape, y.shape)!, dtype, lo: -size, hi: size, bits };
+    return d.step(op, [x, y], {}, [result]) !== null;
+  };
+}
+
+/** Smooth functions of two floats. */
+const SMOOTH: Record<string, { good: (v: Value) => boolean; ends: (a: Value, b: Value) => Ends }> = {
+  atan2: { good: (v) => v.lo > 0 || v.hi < 0, ends: () => [-3.2, 3.2] },
+  hypot: { good: (v) => v.lo > 0 || v.hi < 0, ends: (a, b) => [0, Math.max(-a.lo, a.hi) + Math.max(-b.lo, b.hi)] },
+  logaddexp: { good: () => true, ends: (a, b) => [Math.max(a.lo, b.lo), Math.max(a.hi, b.hi) + 1] },
+  xlogy: { good: positive, ends: (a, b) => [-10 * a.hi, a.hi * Math.log(Math.max(b.hi, 2))] },
+  pow: { good: (v) => v.lo > 0.1 && v.hi <= 3, ends: (a, b) => [0, Math.max(1, a.hi) ** b.hi / Math.min(1, a.lo)] },
+};
+function smooth(op: string): Drawer {
+  const { good, ends: of } = SMOOTH[op]!;
+  return (d) => {
+    const x = d.some((v) => float(v) && good(v));
+    if (x === null) return false;
+    const y = d.some((v) => float(v) && good(v) && together(v.shape, x.shape) !== null);
+    if (y === null) return false;
+    const [lo, hi] = of(x, y);
+    return d.step(op, [x, y], {}, [{ shape: together(x.shape, y.shape)!, dtype: "f32", lo, hi, bits: null }]) !== null;
+  };
+}
+
+/** A power by a number. */
+const power: Drawer = (d) => {
+  const x = d.some((v) => v.lo > 0.2 && v.hi <= 6 && v.dtype !== "bool");
+  if (x === null) return false;
+  const exponent = d.pick(x.dtype === "f32" ? [2, 3, 0.5, -1, 0, 1, 1.5, -0.5] : [0, 1, 2, 3]);
+  const all = [x.lo ** exponent, x.hi ** exponent];
+  const result = { shape: x.shape, lo: Math.min(...all), hi: Math.max(...all) };
+  return d.step("pow", [x], { exponent }, [{ ...result, bits: x.dtype === "i32" ? 0 : null }]) !== null;
+};
+
+/** Blends of three. */
+function blend(op: string): Drawer {
+  return (d) => {
+    const x = d.some(float);
+    if (x === null) return false;
+    const [a, b] = [partner(d, x, float), partner(d, x, float)];
+    if (op === "addcdiv" && !(b.lo > 0 || b.hi < 0)) return false;
+    const shape = together(together(x.shape, a.shape) ?? [], b.shape);
+    if (shape === null || together(x.shape, a.shape) === null) return false;
+    const most = [x, a, b].map((v) => Math.max(1, -v.lo, v.hi));
+    const over = op === "addcdiv" ? 1 / Math.min(Math.abs(b.lo), Math.abs(b.hi)) : most[2]!;
+    const size = most[0]! + 2 * (most[0]! + most[1]!) * Math.max(1, over);
+    const args = op === "lerp" ? {} : { value: d.pick([0.5, -1, 2]) };
+    return d.step(op, [x, a, b], args, [{ shape, dtype: "f32", lo: -size, hi: size, bits: null }]) !== null;
+  };
+}
+
+/** Tests of one or two, whose results are bool. */
+function logic(op: string): Drawer {
+  return (d) => {
+    const x = d.some(exact);
+    if (x === null) return false;
+    const result = { dtype: "bool", lo: 0, hi: 1, bits: 0 } as const;
+    if (/^is|not$/.test(op)) return d.step(op, [x], {}, [{ shape: x.shape, ...result }]) !== null;
+    const y = partner(d, x, exact);
+    return d.step(op, [x, y], {}, [{ shape: together(x.shape, y.shape)!, ...result }]) !== null;
+  };
+}
+
+/** Bits of whole numbers. */
+function bitwise(op: string): Drawer {
+  return (d) => {
+    const x = d.some((v) => !float(v));
+    if (x === null) return false;
+    const y = partner(d, x, (v) => v.dtype === x.dtype);
+    const end = x.dtype === "bool" ? [0, 1] : [-64, 64];
+    const result = { shape: together(x.shape, y.shape)!, dtype: x.dtype, lo: end[0]!, hi: end[1]!, bits: 0 };
+    return d.step(op, [x, y], {}, [result]) !== null;
   };
 }
 
@@ -345,14 +405,24 @@ export const OPS: Readonly<Record<string, Readonly<Record<string, Drawer>>>> = {
   unary: drawn(Object.keys(UNARY).join(" "), unary),
   softmax: drawn("softmax log_softmax", softmax),
   cast: { to: cast },
-  binary: drawn("add sub mul div maximum minimum", binary),
-  compare: drawn("eq ne lt le gt ge", comparison),
+  binary: {
+    ...drawn("add sub mul div maximum minimum", binary),
+    ...drawn("fmod remainder floor_divide", division),
+    ...drawn(Object.keys(SMOOTH).join(" "), smooth),
+    ...drawn("lerp addcmul addcdiv", blend),
+    ...{ "pow by a number": power },
+  },
+  compare: {
+    ...drawn("eq ne lt le gt ge", comparison),
+    ...drawn("isnan isinf isfinite logical_not logical_and logical_or logical_xor", logic),
+    ...drawn("bitwise_and bitwise_or bitwise_xor", bitwise),
+  },
   choose: { where, masked_fill: maskedFill, clamp },
   reduce: { ...drawn("sum mean amax amin", reduction), ...drawn("max min argmax argmin", extreme) },
   product: { matmul, "matmul of batches": batches, linear },
   write: {
     ...drawn("add_ sub_ mul_ div_ copy_", binaryWrite),
-    ...drawn("tanh_ relu_ sigmoid_ exp_ neg_ sqrt_", unaryWrite),
+    ...drawn("tanh_ relu_ sigmoid_ exp_ neg_ sqrt_ abs_ floor_ round_ reciprocal_ expm1_ atan_ square_", unaryWrite),
     ...{ fill_: fill, zero_: zero, masked_fill_: maskedFillWrite },
   },
 };

@@ -38,7 +38,12 @@ const clamp: Adapter = (f, [x, low, high], o) => f(x, { min: low ?? o.min ?? nul
 
 /** The rest takes all inputs, then the options when there are any. */
 const ADAPTERS: Record<string, Adapter> = {
-  ...Object.fromEntries(["add", "sub", "mul", "div", "add_", "sub_", "mul_", "div_"].map((name) => [name, operand])),
+  ...Object.fromEntries(
+    ["add", "sub", "mul", "div", "floorDivide", "fmod", "remainder", "add_", "sub_", "mul_", "div_"].map((name) => [
+      name,
+      operand,
+    ]),
+  ),
   ...Object.fromEntries(["eq", "ne", "lt", "le", "gt", "ge"].map((name) => [name, operand])),
   ...Object.fromEntries(["argmax", "argmin", "max", "min"].map((name) => [name, positional("dim", "keepdim")])),
   ...Object.fromEntries(["softmax", "logSoftmax"].map((name) => [name, positional("dim")])),
@@ -46,6 +51,8 @@ const ADAPTERS: Record<string, Adapter> = {
   ...Object.fromEntries(["squeeze", "unsqueeze", "unbind"].map((name) => [name, positional("dim")])),
   ...Object.fromEntries(["mseLoss", "crossEntropy", "nllLoss", "binaryCrossEntropy"].map((name) => [name, loss])),
   ...Object.fromEntries(["maxPool2d", "avgPool2d"].map((name) => [name, pool])),
+  ...Object.fromEntries(["pow", "floatPower"].map((name) => [name, positional("exponent")])),
+  lerp: positional("weight"),
   permute: positional("dims"),
   transpose: positional("dim0", "dim1"),
   flatten: positional("startDim", "endDim"),
@@ -69,6 +76,8 @@ const ADAPTERS: Record<string, Adapter> = {
 
 /** Compositions that recordings have under a name of their own. */
 const COMPOSED: Record<string, Call> = {
+  isfiniteIsinfIsnan: ([x]) => [ops.isfinite(x!), ops.isinf(x!), ops.isnan(x!)],
+  powScalarBase: ([x], o) => ops.pow(o.self, x!),
   transposeReshape: ([x], o) => ops.reshape(ops.transpose(x!, o.dim0, o.dim1), o.shape),
   matmulTn: ([a, b]) => ops.matmul(ops.t(a!), b!),
   matmulNt: ([a, b]) => ops.matmul(a!, ops.t(b!)),

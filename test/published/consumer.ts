@@ -34,6 +34,7 @@ import {
 } from "wasmgrad";
 import { autocast, GradScaler } from "wasmgrad/amp";
 import { DataLoader, type Dataset, drawDigits, MNIST, TensorDataset, UnavailableError } from "wasmgrad/data";
+import "wasmgrad/methods";
 import { encodeSafetensors, parseSafetensors } from "wasmgrad/io";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;

@@ -1,4 +1,7 @@
 // Unary, binary and copying kernels of the reference: one line of f64 arithmetic each.
+import { WasmgradError } from "../../src/core/error.ts";
+import { faultMessage } from "../../src/program/fault.ts";
+import { digamma, erf, erfc, erfinv, floorDivide, lgamma, pow, remainder, round, trigamma } from "./functions.ts";
 import { f32, i32, type Kernel, type Kernels, ReferenceStorage, View } from "./view.ts";
 
 export const elementwise: Kernels = {};
@@ -16,7 +19,12 @@ const unary: Record<string, (x: number) => number> = {
   abs: Math.abs,
   sin: Math.sin,
   cos: Math.cos,
+  ...{ floor: Math.floor, ceil: Math.ceil, trunc: Math.trunc, round },
+  ...{ expm1: Math.expm1, log1p: Math.log1p, log2: Math.log2, log10: Math.log10, erf, erfc, tan: Math.tan },
+  ...{ sinh: Math.sinh, cosh: Math.cosh, asin: Math.asin, acos: Math.acos, atan: Math.atan },
+  ...{ asinh: Math.asinh, acosh: Math.acosh, atanh: Math.atanh, lgamma, digamma, trigamma, erfinv },
 };
+const bell = (x: number) => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x);
 // |f'|: how the scale of a sum goes through f.
 const slope: Record<string, (x: number) => number> = {
   neg: () => 1,
@@ -29,6 +37,15 @@ const slope: Record<string, (x: number) => number> = {
   abs: () => 1,
   sin: Math.cos,
   cos: Math.sin,
+  ...{ floor: () => 0, ceil: () => 0, trunc: () => 0, round: () => 0 },
+  ...{ expm1: Math.exp, log1p: (x) => 1 / (1 + x), log2: (x) => 1 / x / Math.LN2, log10: (x) => 1 / x / Math.LN10 },
+  ...{ erf: bell, erfc: bell, tan: (x) => 1 + Math.tan(x) ** 2, sinh: Math.cosh, cosh: Math.sinh },
+  ...{ asin: (x) => 1 / Math.sqrt(1 - x * x), acos: (x) => 1 / Math.sqrt(1 - x * x), atan: (x) => 1 / (1 + x * x) },
+  ...{ lgamma: digamma, digamma: trigamma, trigamma: (x) => 2 / x ** 3 },
+  erfinv: (x) => 1 / bell(erfinv(x)),
+  asinh: (x) => 1 / Math.sqrt(x * x + 1),
+  acosh: (x) => 1 / Math.sqrt(x * x - 1),
+  atanh: (x) => 1 / (1 - x * x),
 };
 for (const [name, f] of Object.entries(unary)) {
   elementwise[`${name}_f32`] = ([y], [x], [n]) => {
@@ -55,6 +72,14 @@ for (const [name, f] of Object.entries(vjps)) {
   };
 }
 
+/** Constants of ops, which rows hold rounded. */
+const CONSTANTS = new Map(
+  [Math.PI, Math.LN2, Math.LN10, 2 / Math.sqrt(Math.PI), Math.sqrt(Math.PI) / 2, Math.PI / 180, 180 / Math.PI].flatMap(
+    (c) => [[Math.fround(c), c] as const, [Math.fround(-c), -c] as const],
+  ),
+);
+const whole = (c: number): number => CONSTANTS.get(c) ?? c;
+
 // y[i] = f(x[i], s), s a scalar.
 const scalars: Record<string, [f: (x: number, s: number) => number, slope: (x: number, s: number) => number]> = {
   add: [(x, s) => x + s, () => 1],
@@ -65,7 +90,7 @@ const scalars: Record<string, [f: (x: number, s: number) => number, slope: (x: n
 };
 for (const [name, [f, slope]] of Object.entries(scalars)) {
   elementwise[`${name}_scalar_f32`] = ([y], [x], [n], [word]) => {
-    const c = f32(word);
+    const c = whole(f32(word));
     for (let i = 0; i < n; i++) {
       y.set(i, f(x.v[i], c), x.s(i) && x.s(i) * Math.abs(slope(x.v[i], c)), x.terms);
     }
@@ -218,6 +243,34 @@ function addBinary(name: string, dtype: string, f: (a: number, b: number) => num
   };
   elementwise[`${name}_broadcast_${dtype}`] = ([y], [a, b], extents, strides) => {
     walk(extents, [strides.slice(0, 6), strides.slice(6, 12)], (i, [j, k]) => pair(name, f, y, i, a, j, b, k));
+  };
+}
+/** Of these there is no kernel that broadcasts: rows over views of the dense one do that. */
+const pairs: Record<string, (a: number, b: number) => number> = {
+  ...{ atan2: Math.atan2, pow, hypot: Math.hypot, fmod: (a, b) => a % b, remainder, floor_divide: floorDivide },
+};
+const wholePairs: Record<string, (a: number, b: number) => number> = {
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  pow: (a, b) => (b < 0 ? Math.trunc(a ** b) + 0 : Number(BigInt.asIntN(32, BigInt(a) ** BigInt(b)))),
+};
+for (const [name, f] of Object.entries(wholePairs)) {
+  elementwise[`${name}_i32`] = ([y], [a, b], [n]) => {
+    for (let i = 0; i < n; i++) y.set(i, f(a.v[i], b.v[i]));
+  };
+}
+for (const [name, f] of [["trunc_divide_i32", Math.trunc] as const, ["floor_divide_i32", Math.floor] as const]) {
+  elementwise[name] = ([y], [a, b], [n], _, op) => {
+    for (let i = 0; i < n; i++) {
+      if (b.v[i] === 0) throw new WasmgradError(faultMessage(name, op, [n], i, a.v[i]));
+      y.set(i, f(a.v[i] / b.v[i]) | 0);
+    }
+  };
+}
+for (const [name, f] of Object.entries(pairs)) {
+  elementwise[`${name}_f32`] = ([y], [a, b], [n]) => {
+    for (let i = 0; i < n; i++) y.set(i, f(a.v[i], b.v[i]));
   };
 }
 for (const [name, f] of Object.entries(binary)) addBinary(name, "f32", f);

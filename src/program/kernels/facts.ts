@@ -24,6 +24,7 @@ const RECORDS: Readonly<Record<string, Facts>> = {
   "{cross_entropy,nll}_f32": { faults: LABEL },
   bce_f32: { faults: "n: input {bits} at {index} of [{n}] is outside [0, 1]" },
   nll_mean_f32: { once: true },
+  "{trunc,floor}_divide_i32": { faults: "n: {value} at {index} of [{n}] is divided by 0: an int32 has no infinity" },
   // optim, amp, random
   tick_f32: { once: true, lasting: true },
   corrections_f32: { once: true },

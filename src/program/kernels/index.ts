@@ -5,6 +5,7 @@ import { rows as binary } from "./binary.ts";
 import { rows as conv } from "./conv.ts";
 import { rows as copy } from "./copy.ts";
 import { rows as loss } from "./loss.ts";
+import { rows as math } from "./math.ts";
 import { rows as matmul } from "./matmul.ts";
 import { rows as norm } from "./norm.ts";
 import { rows as optim } from "./optim.ts";
@@ -12,6 +13,7 @@ import { rows as pool } from "./pool.ts";
 import { rows as random } from "./random.ts";
 import { rows as reduce } from "./reduce.ts";
 import { rows as softmax } from "./softmax.ts";
+import { rows as special } from "./special.ts";
 import { type Layout, layouts } from "./table.ts";
 import { rows as unary } from "./unary.ts";
 import { rows as where } from "./where.ts";
@@ -23,6 +25,7 @@ export const families: Readonly<Record<string, string>> = {
   conv,
   copy,
   loss,
+  math,
   matmul,
   norm,
   optim,
@@ -30,6 +33,7 @@ export const families: Readonly<Record<string, string>> = {
   random,
   reduce,
   softmax,
+  special,
   unary,
   where,
 };

@@ -1,6 +1,6 @@
 // Elementwise kernels of one tensor, of a tensor and a number, and the gradients that need only g and y.
 export const rows = `
-{neg,sqrt,relu,abs,exp,log,tanh,sigmoid,sin,cos}_f32: y | x | n | | each
+{neg,sqrt,relu,abs,floor,ceil,round,trunc,exp,log,tanh,sigmoid,sin,cos}_f32: y | x | n | | each
 {tanh,sigmoid,relu,sqrt}_vjp_f32: gx | g y | n | | each
 {add,mul,div,rsub,rdiv}_scalar_f32: y | x | n | s:f32 | each
 {eq,ne,lt,le,gt,ge}_scalar_f32: y:i32 | x | n | s:f32 | each

@@ -5,6 +5,7 @@ import { binary } from "./binary.ts";
 import { conv } from "./conv.ts";
 import { copy } from "./copy.ts";
 import { bce, loss } from "./loss.ts";
+import { math } from "./math.ts";
 import { matmul } from "./matmul.ts";
 import { norm } from "./norm.ts";
 import { optim } from "./optim.ts";
@@ -12,6 +13,7 @@ import { pool } from "./pool.ts";
 import { random } from "./random.ts";
 import { reduce } from "./reduce.ts";
 import { softmax } from "./softmax.ts";
+import { special } from "./special.ts";
 import { unary } from "./unary.ts";
 import { walked } from "./walk.ts";
 import { where } from "./where.ts";
@@ -25,6 +27,7 @@ export const registry: Registry = {
   ...copy,
   ...where,
   ...loss,
+  ...math,
   ...matmul,
   ...norm,
   ...optim,
@@ -32,6 +35,7 @@ export const registry: Registry = {
   ...random,
   ...reduce,
   ...softmax,
+  ...special,
   ...unary,
-  ...walked({ ...unary, ...where, ...bce }),
+  ...walked({ ...unary, ...math, ...special, ...where, ...bce }),
 };

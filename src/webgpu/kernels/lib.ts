@@ -18,7 +18,9 @@ fn pow2_(n: i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }
 
 // e^r - 1 for x = n ln 2 + r
 fn expRest_(x: f32, n: f32) -> f32 {
-  let r = fma(n, 2.12194440e-4, fma(n, -0.693359375, x));
+  // The first step is exact. A compiler that would add up the two factors of n (SwiftShader's does) is kept off by select.
+  let near = select(fma(n, -0.693359375, x), x, n == 0.0);
+  let r = fma(n, 2.12194440e-4, near);
   var q = fma(1.9875691500e-4, r, 1.3981999507e-3);
   q = fma(q, r, 8.3334519073e-3);
   q = fma(q, r, 4.1665795894e-2);

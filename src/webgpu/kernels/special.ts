@@ -1,0 +1,112 @@
+// The gamma function's logarithm and the derivatives of that, and the inverse of erf: as assembly/elementwise/special.ts.
+import { one, type Registry } from "../kernel.ts";
+
+const turn = `
+const pi_ = 3.14159274;
+fn turn_(a: f32) -> f32 { return (a - round(a)) * pi_; }`;
+
+const lgamma = `${turn}
+fn lgamma_(x: f32) -> f32 {
+  if (isNan_(x)) { return x; }
+  let a = abs(x);
+  if (bitcast<u32>(a) == 0x7f800000u) { return inf_(); }
+  var y = 0.0;
+  if (a >= 7.5) {
+    let r = 1.0 / a;
+    let series = fma(fma(0.000793650794, r * r, -0.00277777778), r * r, 0.0833333333) * r;
+    y = (a - 0.5) * (log_(a) - 1.0) + (series + 0.418938533);
+  } else {
+    var z = a;
+    var p = 1.0;
+    let low = a < 1.5;
+    if (a < 0.5) { z = a + 2.0; p = a * (a + 1.0); } else if (low) { z = a + 1.0; p = a; }
+    while (z > 2.5) { z -= 1.0; p *= z; }
+    let l = log_(p);
+    let u = z - 2.0;
+    var q = fma(-0.000269850338, u, 0.000569823198);
+    q = fma(q, u, -0.00117784215);
+    q = fma(q, u, 0.00287905592);
+    q = fma(q, u, -0.00738742715);
+    q = fma(q, u, 0.0205816012);
+    q = fma(q, u, -0.0673522204);
+    q = fma(q, u, 0.322467029);
+    q = fma(q, u, 0.422784328);
+    y = fma(u, q, select(l, -l, low));
+  }
+  if (x >= 0.0 || a <= 9.5e-7) { return y; }
+  let s = a * sin_(abs(turn_(a)));
+  if (s == 0.0) { return inf_(); }
+  return log_(pi_ / s) - y;
+}`;
+
+const digamma = `${turn}
+fn digamma_(x: f32) -> f32 {
+  if (isNan_(x)) { return x; }
+  let word = bitcast<u32>(x);
+  if ((word & 0x7fffffffu) == 0u) { return select(-inf_(), inf_(), word != 0u); }
+  if (word == 0x7f800000u) { return x; }
+  if (x < 0.0 && round(x) == x) { return nan_(); }
+  let a = abs(x);
+  var z = a;
+  var s = 0.0;
+  while (z < 8.0) { s += 1.0 / z; z += 1.0; }
+  let r = 1.0 / z;
+  let r2 = r * r;
+  let series = fma(-r2, fma(fma(0.00396825397, r2, -0.00833333333), r2, 0.0833333333), fma(r, -0.5, log_(z)));
+  let y = series - s;
+  if (x > 0.0) { return y; }
+  let t = turn_(a);
+  return y + 1.0 / a + cos_(t) * (pi_ / sin_(t));
+}
+fn trigamma_(x: f32) -> f32 {
+  if (isNan_(x)) { return x; }
+  let a = abs(x);
+  if (bitcast<u32>(x) == 0x7f800000u) { return 0.0; }
+  if ((bitcast<u32>(a)) == 0u || (x < 0.0 && round(x) == x)) { return inf_(); }
+  var z = a;
+  var s = 0.0;
+  while (z < 8.0) { s += 1.0 / z / z; z += 1.0; }
+  let r = 1.0 / z;
+  let r2 = r * r;
+  let y = s + fma(r2 * r, fma(fma(0.0238095238, r2, -0.0333333333), r2, 0.166666667), fma(r2, 0.5, r));
+  if (x > 0.0) { return y; }
+  let q = pi_ / sin_(turn_(a));
+  return q * q + (1.0 / a / a - y);
+}`;
+
+const erfinv = `
+fn erfinv_(x: f32) -> f32 {
+  if (isNan_(x)) { return x; }
+  if (abs(x) == 1.0) { return x * inf_(); }
+  var w = -log_((1.0 - x) * (1.0 + x));
+  if (isNan_(w)) { return w; }
+  if (w < 5.0) {
+    w -= 2.5;
+    var p = fma(2.81022636e-8, w, 3.43273939e-7);
+    p = fma(p, w, -3.5233877e-6);
+    p = fma(p, w, -4.39150654e-6);
+    p = fma(p, w, 0.00021858087);
+    p = fma(p, w, -0.00125372503);
+    p = fma(p, w, -0.00417768164);
+    p = fma(p, w, 0.246640727);
+    return fma(p, w, 1.50140941) * x;
+  }
+  w = sqrt_(w) - 3.0;
+  var p = fma(-0.000200214257, w, 0.000100950558);
+  p = fma(p, w, 0.00134934322);
+  p = fma(p, w, -0.00367342844);
+  p = fma(p, w, 0.00573950773);
+  p = fma(p, w, -0.0076224613);
+  p = fma(p, w, 0.00943887047);
+  p = fma(p, w, 1.00167406);
+  return fma(p, w, 2.83297682) * x;
+}`;
+
+const map = (head: string, name: string): ReturnType<typeof one> =>
+  one({ head, body: `let v = x[i]; y[i] = ${name}(v);` });
+export const special: Registry = {
+  lgamma_f32: map(lgamma, "lgamma_"),
+  digamma_f32: map(digamma, "digamma_"),
+  trigamma_f32: map(digamma, "trigamma_"),
+  erfinv_f32: map(erfinv, "erfinv_"),
+};
