@@ -90,6 +90,7 @@ function normOf(grads: readonly Tensor[], p: number, first: Tensor): Tensor {
  * https://pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
  */
 export function clipGradNorm_(params: Given, maxNorm: number, options?: Plain, ...none: []): Tensor;
+/** The same with `errorIfNonfinite: true`, which reads the norm first: a promise of it. */
 export function clipGradNorm_(
   params: Given,
   maxNorm: number,
