@@ -75,6 +75,10 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
     (o) => w.binaryCrossEntropyWithLogits(ones([2]), ones([2]), o),
     { weight: ones([2]), posWeight: ones([2]), reduction: "sum" },
   ],
+  ctcLoss: [
+    (o) => w.ctcLoss(ones([4, 1, 3]), ones([1, 2], { dtype: "int32" }), [4], [2], o),
+    { reduction: "sum", blank: 2, zeroInfinity: true },
+  ],
   l1Loss: [(o) => w.l1Loss(ones([2]), ones([2]), o), { reduction: "none" }],
   smoothL1Loss: [(o) => w.smoothL1Loss(ones([2]), ones([2]), o), { reduction: "none", beta: 0 }],
   huberLoss: [(o) => w.huberLoss(ones([2]), ones([2]), o), { reduction: "none", delta: 2 }],
@@ -144,6 +148,7 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
     (o) => new nn.BCEWithLogitsLoss(o),
     { weight: ones([3]), posWeight: ones([3]), reduction: "sum" },
   ],
+  CTCLoss: [(o) => new nn.CTCLoss(o), { reduction: "sum", blank: 2, zeroInfinity: true }],
   L1Loss: [(o) => new nn.L1Loss(o), { reduction: "sum" }],
   SmoothL1Loss: [(o) => new nn.SmoothL1Loss(o), { reduction: "sum", beta: 0 }],
   HuberLoss: [(o) => new nn.HuberLoss(o), { reduction: "sum", delta: 2 }],

@@ -211,6 +211,11 @@ const ALONE: Record<string, { make: () => nn.AnyModule; inputs: () => w.Tensor[]
   },
 };
 const losses: typeof ALONE = {
+  CTCLoss: {
+    make: () => new nn.CTCLoss(),
+    inputs: () => [data([3, 2, 4], 3), labels([1, 2, 3, 1]).view(2, 2), labels([3, 2]), labels([2, 2])],
+    others: { reduction: "none", blank: 2, zeroInfinity: true },
+  },
   L1Loss: { make: () => new nn.L1Loss(), inputs: pair, others: { reduction: "sum" } },
   SmoothL1Loss: { make: () => new nn.SmoothL1Loss(), inputs: pair, others: { reduction: "sum", beta: 0.25 } },
   HuberLoss: { make: () => new nn.HuberLoss(), inputs: pair, others: { reduction: "sum", delta: 0.25 } },

@@ -160,6 +160,92 @@ test("under autocast losses are float32, activations what comes", async () => {
   w.setDefaultDevice(device);
 });
 
+/** -log of the sum over every alignment, by plain loops. */
+function ctc(p: number[][], target: readonly number[], blank: number): number {
+  const { length: classes } = p[0]!;
+  let total = 0;
+  for (let code = 0; code < classes ** p.length; code++) {
+    const path = p.map((_, i) => Math.floor(code / classes ** i) % classes);
+    const seen = path.filter((c, i) => c !== path[i - 1]).filter((c) => c !== blank);
+    if (String(seen) === String(target)) total += path.reduce((a, c, i) => a * p[i]![c]!, 1);
+  }
+  return -Math.log(total);
+}
+
+test("ctcLoss sums over all alignments", async () => {
+  for (const [time, classes, blank, targets] of [
+    [4, 3, 0, [[1, 2], [1, 1], [2], []]],
+    [
+      5,
+      3,
+      2,
+      [
+        [0, 1, 0],
+        [0, 0],
+        [1, 1, 0],
+        [0, 1, 1, 0],
+      ],
+    ],
+    [1, 4, 1, [[0], [], [3], [0, 2]]],
+  ] as const) {
+    const n = targets.length;
+    const logProbs = w.logSoftmax(w.randn([time, n, classes]).mul(2), 2);
+    const p = await values(logProbs.exp());
+    const expected = targets.map((target, i) =>
+      ctc(
+        Array.from({ length: time }, (_, s) => p.slice((s * n + i) * classes, (s * n + i + 1) * classes)),
+        target,
+        blank,
+      ),
+    );
+    const lengths = targets.map((target) => target.length);
+    const most = Math.max(...lengths);
+    // What stands behind the labels does not count, not even where it is no class.
+    const padded = w.tensor(Int32Array.from(targets.flatMap((l) => [...l, ...Array(most - l.length).fill(-7)])), {
+      ...{ shape: [n, most], dtype: "int32" },
+    });
+    const joined = w.tensor(Int32Array.from(targets.flatMap((l) => [...l])), { dtype: "int32" });
+    const times = w.full([n], time, { dtype: "int32" });
+    const sizes = w.tensor(Int32Array.from(lengths), { dtype: "int32" });
+    const options = { blank, reduction: "none" } as const;
+    for (const got of [
+      await values(w.ctcLoss(logProbs, padded, Array(n).fill(time), lengths, options)),
+      await values(w.ctcLoss(logProbs, padded, times, sizes, options)),
+      await values(w.ctcLoss(logProbs, joined, times, lengths, options)),
+    ])
+      got.forEach((v, i) => {
+        assert.ok(v === expected[i] || Math.abs(v - expected[i]!) < 1e-5, `${targets[i]}: ${v}, ${expected[i]}`);
+      });
+  }
+});
+
+test("ctcLoss: what does not fit is infinite, or 0; no input gives no labels", async () => {
+  const logits = w.randn([3, 2, 3], { requiresGrad: true });
+  const target = w.tensor([1, 1, 2, 1, 2, 0], { shape: [2, 3], dtype: "int32" });
+  for (const zeroInfinity of [false, true]) {
+    const loss = w.ctcLoss(w.logSoftmax(logits, 2), target, [3, 0], [3, 0], { reduction: "none", zeroInfinity });
+    assert.equal(await values(loss), [zeroInfinity ? 0 : Number.POSITIVE_INFINITY, 0]);
+    const g = await values(w.grad(loss, [logits], { gradient: w.ones([2]) })[0]!);
+    g.forEach((v, i) => void assert.ok(Object.is(Math.abs(v), zeroInfinity || i % 6 > 2 ? 0 : Number.NaN)));
+  }
+  const odd = w.tensor([3], { dtype: "int32" });
+  assert.equal(await values(w.ctcLoss(w.logSoftmax(w.ones([2, 3]), 1), odd, 2, 1)), [Number.POSITIVE_INFINITY]);
+});
+
+test("ctcLoss captured is ctcLoss", async () => {
+  const run = (x: w.Tensor, y: w.Tensor, lengths: w.Tensor): w.Tensor[] => {
+    x.requiresGrad = true;
+    const loss = w.ctcLoss(w.logSoftmax(x, 2), y, [6, 4, 6], lengths);
+    return [loss, w.grad(loss, [x])[0]!];
+  };
+  const captured = w.capture((x: w.Tensor, y: w.Tensor, lengths: w.Tensor) => run(x.mul(1), y, lengths));
+  for (let i = 0; i < 4; i++) {
+    const given = [w.randn([6, 3, 5]), w.randint(1, 5, [3, 3]), w.randint(0, 4, [3])] as const;
+    const [a, b] = [await captured(...given), run(given[0].mul(1), given[1], given[2])];
+    for (const k of [0, 1]) assert.equal(await values(a[k]!), await values(b[k]!));
+  }
+});
+
 test("a loss learns in a captured step as in an eager one", async () => {
   const build = (): { layer: nn.Linear; step: (a: w.Tensor, b: w.Tensor) => w.Tensor } => {
     const layer = new nn.Linear(3, 3);
@@ -174,6 +260,7 @@ test("a loss learns in a captured step as in an eager one", async () => {
     };
     return { layer, step };
   };
+  w.manualSeed(3);
   const [eager, other] = [build(), build()];
   other.layer.loadStateDict(eager.layer.stateDict());
   const captured = w.capture(other.step);

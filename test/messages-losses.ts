@@ -45,6 +45,14 @@ export const lossOps: Cases = {
     w.tripletMarginWithDistanceLoss(x(), x(), x(), { distanceFunction: 2 as Any }),
   "tripletMarginWithDistanceLoss: no distance": () =>
     w.tripletMarginWithDistanceLoss(x(), x(), x(), { distanceFunction: () => 5 as Any }),
+  "ctcLoss: input": () => w.ctcLoss(ones([3]), ints(1), 3, 1),
+  "ctcLoss: targets": () => w.ctcLoss(ones([4, 2, 3]), ones([1, 2], { dtype: "int32" }), [4, 4], [2, 2]),
+  "ctcLoss: targets one behind the other": () => w.ctcLoss(ones([4, 2, 3]), ints(1, 2, 1), [4, 4], [1, 1]),
+  "ctcLoss: targets of one": () => w.ctcLoss(ones([4, 3]), ones([1, 2], { dtype: "int32" }), 4, 2),
+  "ctcLoss: a length beyond the input": () => w.ctcLoss(ones([4, 3]), ints(1), 5, 1),
+  "ctcLoss: lengths of another size": () => w.ctcLoss(ones([4, 3]), ints(1), ints(4, 4), 1),
+  "ctcLoss: lengths that are no numbers": () => w.ctcLoss(ones([4, 3]), ints(1), "4" as Any, 1),
+  "ctcLoss: blank": () => w.ctcLoss(ones([4, 3]), ints(1), 4, 1, { blank: 3 }),
   "crossEntropy: probabilities of another shape": () => w.crossEntropy(ones([2, 3, 4]), ones([2, 3])),
   "crossEntropy: ignored probabilities": () => w.crossEntropy(x(), x(), { ignoreIndex: 1 }),
   "crossEntropy: weight beside probabilities": () => w.crossEntropy(x(), x(), { weight: ones([2]) }),
@@ -74,6 +82,13 @@ export const lossModules: Cases = {
   "KLDivLoss: reduction": () => new nn.KLDivLoss({ reduction: "average" as Any }),
   "L1Loss: size_average": () => new nn.L1Loss({ size_average: true } as Any),
   "SmoothL1Loss: beta": () => new nn.SmoothL1Loss({ beta: -1 }),
+  "ctcLoss: twice": () => {
+    const logits = ones([4, 1, 3], { requiresGrad: true });
+    const loss = w.ctcLoss(w.logSoftmax(logits, 2), ones([1, 2], { dtype: "int32" }), [4], [2]);
+    const [g] = w.grad(loss, [logits], { createGraph: true });
+    g!.sum().backward();
+  },
+  "CTCLoss: blank": () => new nn.CTCLoss({ blank: 0.5 }),
   "HuberLoss: delta": () => new nn.HuberLoss({ delta: 0 }),
   "PoissonNLLLoss: full": () => new nn.PoissonNLLLoss({ full: 1 as Any }),
   "BCEWithLogitsLoss: posWeight": () => new nn.BCEWithLogitsLoss({ posWeight: 2 as Any }),

@@ -24,7 +24,7 @@ const PAIRS = (
   "SoftMarginLoss"
 ).split(" ");
 const TRIPLES = "GaussianNLLLoss MarginRankingLoss TripletMarginLoss TripletMarginWithDistanceLoss".split(" ");
-const LABELS = ["CosineEmbeddingLoss", "MultiMarginLoss", "MultiLabelMarginLoss"];
+const LABELS = ["CTCLoss", "CosineEmbeddingLoss", "MultiMarginLoss", "MultiLabelMarginLoss"];
 
 /** Every argument that a function takes, by room and name. */
 const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown[]>>> = {
@@ -139,6 +139,7 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
         .map((name) => [name, () => [x(), x(), x(), {}]]),
     ),
     cosineEmbeddingLoss: () => [x(), x(), ones([2]), {}],
+    ctcLoss: () => [ones([4, 1, 3]), ones([1, 2], { dtype: "int32" }), [4], [2], {}],
     multiMarginLoss: () => [x(), labels(), {}],
     multilabelMarginLoss: () => [x(), zeros([2, 3], { dtype: "int32" }), {}],
     nllLoss: () => [x(), labels(), {}],
@@ -326,6 +327,7 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
     TRIPLES.map((name) => [name, [() => new (nn as Any)[name](), { forward: () => [x(), x(), x()] }]]),
   ),
   CosineEmbeddingLoss: [() => new nn.CosineEmbeddingLoss(), { forward: () => [x(), x(), ones([2])] }],
+  CTCLoss: [() => new nn.CTCLoss(), { forward: () => [ones([4, 1, 3]), ones([1, 2], { dtype: "int32" }), [4], [2]] }],
   MultiMarginLoss: [() => new nn.MultiMarginLoss(), { forward: () => [x(), labels()] }],
   MultiLabelMarginLoss: [
     () => new nn.MultiLabelMarginLoss(),

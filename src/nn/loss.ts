@@ -6,7 +6,7 @@ import { oneOf } from "./check.ts";
 import { Module } from "./module.ts";
 
 /** What losses share. */
-export abstract class Loss<A extends Tensor[] = [Tensor, Tensor], R extends string = Reduction> extends Module<A> {
+export abstract class Loss<A extends unknown[] = [Tensor, Tensor], R extends string = Reduction> extends Module<A> {
   /** What it makes of its terms. */
   readonly reduction: R;
 

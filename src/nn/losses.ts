@@ -6,7 +6,10 @@ import {
   binaryCrossEntropy,
   binaryCrossEntropyWithLogits,
   type ClassLossOptions,
+  type CtcLossOptions,
   crossEntropy,
+  ctcLoss,
+  type Lengths,
   type LossOptions,
   mseLoss,
   nllLoss,
@@ -148,5 +151,34 @@ export class BCEWithLogitsLoss extends Loss {
   /** Logits and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
   forward(input: Tensor, target: Tensor, ...none: []): Tensor {
     return binaryCrossEntropyWithLogits(input, target, used(this), ...none);
+  }
+}
+
+/**
+ * The loss of sequences of labels whose alignment to the input is not known.
+ * https://pytorch.org/docs/stable/generated/torch.nn.CTCLoss.html
+ */
+export class CTCLoss extends Loss<[Tensor, Tensor, Lengths, Lengths]> {
+  /** @internal */
+  static override readonly name: string = "CTCLoss";
+  /** @internal */
+  readonly [CHECKED] = "ctcLoss";
+  /** The class that stands for no label. */
+  readonly blank: number;
+  /** Whether infinite losses become 0. */
+  readonly zeroInfinity: boolean;
+
+  constructor(options: CtcLossOptions = {}, ...none: []) {
+    super("CTCLoss", options, " blank zeroInfinity?", none);
+    this.blank = integer("CTCLoss", "blank", options.blank ?? 0);
+    this.zeroInfinity = options.zeroInfinity ?? false;
+  }
+
+  /**
+   * Log-probabilities `[time, n, classes]`, targets `[n, labels]` and the lengths of both, as `ctcLoss` takes them, to `[]`, or to `[n]` with reduction
+   * `"none"`.
+   */
+  forward(logProbs: Tensor, targets: Tensor, inputLengths: Lengths, targetLengths: Lengths, ...none: []): Tensor {
+    return ctcLoss(logProbs, targets, inputLengths, targetLengths, used(this), ...none);
   }
 }

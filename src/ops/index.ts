@@ -17,6 +17,7 @@ export {
   zeros,
   zerosLike,
 } from "./create.ts";
+export * from "./ctc.ts";
 export * from "./extremes.ts";
 export * from "./inplace.ts";
 export * from "./kinds.ts";

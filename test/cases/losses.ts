@@ -228,6 +228,38 @@ for (const reduction of REDUCTIONS) {
   }
 }
 
+// Of logits: PyTorch's gradient is theirs. Once alone; sums of many exponentials of differences.
+for (const [time, n, classes, labels] of [
+  [1, 1, 2, 1],
+  [1, 3, 3, 0],
+  [5, 2, 4, 2],
+  [7, 3, 5, 3],
+  [31, 5, 17, 8],
+] as const)
+  for (const reduction of REDUCTIONS) {
+    const list = ints([n, labels], { from: 1, to: classes });
+    const inputs = Array.from({ length: n }, (_, i) => Math.max(1, time - i));
+    const targets = Array.from({ length: n }, (_, i) => Math.max(0, labels - i));
+    add(
+      `ctcLoss ${reduction} of logits`,
+      [f([time, n, classes]), list],
+      (x, y) => ops.ctcLoss(ops.logSoftmax(x, 2), y, inputs, targets, { reduction, zeroInfinity: true }),
+      { order: 1, tolerance: ulp(64, 32), gradTolerance: ulp(64, 16) },
+    );
+  }
+add(
+  "ctcLoss of one's logits",
+  [f([6, 4]), ints([2], [2, 2])],
+  (x, y) => ops.ctcLoss(ops.logSoftmax(x, 1), y, 6, 2, { blank: 1 }),
+  { order: 1, tolerance: ulp(64, 32), gradTolerance: ulp(64, 16) },
+);
+add(
+  "ctcLoss of log-probabilities, one behind the other,",
+  [fixed([6, 3, 5]), ints([6], [1, 2, 3, 3, 1, 4])],
+  (x, y) => ops.ctcLoss(x, y, [6, 3, 6], [3, 1, 2]),
+  { order: 0, tolerance: ulp(64, 32) },
+);
+
 const whole = { from: -1, to: 2 };
 add("softMarginLoss of int32", [f([3, 7]), ints([3, 7], SIGNS)], (x, t) => ops.softMarginLoss(x, t));
 add("hingeEmbeddingLoss of int32, 0 too,", [f([3, 7]), ints([3, 7], whole)], (x, t) => ops.hingeEmbeddingLoss(x, t));

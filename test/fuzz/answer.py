@@ -161,7 +161,7 @@ def of_labels(op):
 
 LOSSES = """l1_loss smooth_l1_loss huber_loss binary_cross_entropy_with_logits soft_margin_loss kl_div poisson_nll_loss gaussian_nll_loss
     hinge_embedding_loss margin_ranking_loss triplet_margin_loss cosine_embedding_loss cosine_similarity pairwise_distance
-    multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss cross_entropy nll_loss"""
+    multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss cross_entropy nll_loss ctc_loss"""
 ACTIVATIONS = """leaky_relu hardtanh relu6 hardsigmoid hardswish hardshrink softshrink threshold rrelu elu selu celu gelu silu mish softplus
     softsign logsigmoid tanhshrink prelu glu softmin"""
 

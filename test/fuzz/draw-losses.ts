@@ -205,11 +205,27 @@ function classes(op: string): Drawer {
   };
 }
 
+const ctc: Drawer = (d) => {
+  const x = d.some((v) => exact(v) && size(v) <= 20 && v.shape.length === 3 && !v.shape.includes(0) && v.shape[2]! > 1);
+  if (x === null) return false;
+  const [time, n, c] = x.shape as [number, number, number];
+  const [p] =
+    d.step("log_softmax", [x], { dim: 2 }, [{ shape: x.shape, lo: x.lo - x.hi - 3, hi: 0, bits: null }]) ?? [];
+  if (p === undefined) return false;
+  const most = 1 + d.int(3);
+  const lengths = Array.from({ length: n }, () => d.int(most + 1));
+  const times = Array.from({ length: n }, () => 1 + d.int(time));
+  const targets = labels(d, [n, most], c, 1);
+  const args = { input_lengths: times, target_lengths: lengths, zero_infinity: true };
+  return loss(d, "ctc_loss", [p, targets], args, [n]);
+};
+
 const drawn = (names: readonly string[], f: (op: string) => Drawer): Record<string, Drawer> =>
   Object.fromEntries(names.map((op) => [op, f(op)]));
 
 /** By group and op, as those of draw-ops.ts. */
 export const LOSSES: Readonly<Record<string, Readonly<Record<string, Drawer>>>> = {
+  ctc: { ctc_loss: ctc },
   activate: { ...drawn(Object.keys(ACTIVATIONS), activation), prelu, glu, softmin },
   loss: {
     ...drawn(Object.keys(PAIRS), pair),

@@ -155,7 +155,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
     end: twice,
   },
   losses: {
-    groups: { activate: 4, loss: 3, unary: 1, binary: 1, view: 1, write: 0.5 },
+    groups: { activate: 4, loss: 3, ctc: 0.3, unary: 1, binary: 1, view: 1, write: 0.5 },
     begin: (d) => void d.input(d.shape(), { grad: d.chance(0.85) }),
     end: (d) => (d.chance(0.5) ? final(d) : twice(d)),
   },

@@ -75,6 +75,7 @@ const ADAPTERS: Record<string, Adapter> = {
   unfold: positional("dimension", "size", "step"),
   gaussianNllLoss: (f, [x, ...others], { target, ...rest }) =>
     f(x, ...(target === undefined ? [] : [target]), ...others, rest),
+  ctcLoss: positional("inputLengths", "targetLengths"),
   leakyRelu: positional("negativeSlope"),
   ...Object.fromEntries(["elu", "celu"].map((name) => [name, positional("alpha")])),
   ...Object.fromEntries(["hardshrink", "softshrink"].map((name) => [name, positional("lambd")])),
@@ -103,6 +104,8 @@ const COMPOSED: Record<string, Call> = {
       ...o,
       distanceFunction: (x, y) => ops.sub(1, ops.cosineSimilarity(x, y)),
     }),
+  ctcLossOfLogits: ([x], { targets, inputLengths, targetLengths, ...o }) =>
+    ops.ctcLoss(ops.logSoftmax(x!, -1), targets, inputLengths, targetLengths, o),
   matmulNt: ([a, b]) => ops.matmul(a!, ops.t(b!)),
 };
 
