@@ -154,6 +154,9 @@ program("what a training step replaces is trained", async (same) => {
     await same(p, [...(await b.parameters()[i]!.data())], `parameter ${i}`);
 });
 
+const pair = (): w.Tensor[] => [X(), data([5, 3], 9)];
+const positives = (): w.Tensor[] => pair().map((x) => w.exp(x).add(1));
+
 /** How a layer that stands alone is called, and what is tried in place of its properties. */
 const ALONE: Record<string, { make: () => nn.AnyModule; inputs: () => w.Tensor[]; others: Record<string, unknown> }> = {
   Linear: {
@@ -207,13 +210,107 @@ const ALONE: Record<string, { make: () => nn.AnyModule; inputs: () => w.Tensor[]
     others: { reduction: "sum", weight: () => w.tensor([1, 2, 3]) },
   },
 };
+const losses: typeof ALONE = {
+  CTCLoss: {
+    make: () => new nn.CTCLoss(),
+    inputs: () => [data([3, 2, 4], 3), labels([1, 2, 3, 1]).view(2, 2), labels([3, 2]), labels([2, 2])],
+    others: { reduction: "none", blank: 2, zeroInfinity: true },
+  },
+  L1Loss: { make: () => new nn.L1Loss(), inputs: pair, others: { reduction: "sum" } },
+  SmoothL1Loss: { make: () => new nn.SmoothL1Loss(), inputs: pair, others: { reduction: "sum", beta: 0.25 } },
+  HuberLoss: { make: () => new nn.HuberLoss(), inputs: pair, others: { reduction: "sum", delta: 0.25 } },
+  KLDivLoss: { make: () => new nn.KLDivLoss(), inputs: pair, others: { reduction: "batchmean", logTarget: true } },
+  PoissonNLLLoss: {
+    make: () => new nn.PoissonNLLLoss(),
+    inputs: positives,
+    others: { reduction: "sum", logInput: false, full: true, eps: 1 },
+  },
+  GaussianNLLLoss: {
+    make: () => new nn.GaussianNLLLoss(),
+    inputs: () => [...pair(), w.sigmoid(X())],
+    others: { reduction: "sum", full: true, eps: 1 },
+  },
+  BCEWithLogitsLoss: {
+    make: () => new nn.BCEWithLogitsLoss(),
+    inputs: pair,
+    others: { reduction: "sum", weight: () => w.tensor([1, 2, 3]), posWeight: () => w.tensor([3, 2, 1]) },
+  },
+  SoftMarginLoss: { make: () => new nn.SoftMarginLoss(), inputs: pair, others: { reduction: "sum" } },
+  MultiLabelSoftMarginLoss: {
+    make: () => new nn.MultiLabelSoftMarginLoss(),
+    inputs: pair,
+    others: { reduction: "sum", weight: () => w.tensor([1, 2, 3]) },
+  },
+  HingeEmbeddingLoss: {
+    make: () => new nn.HingeEmbeddingLoss(),
+    inputs: () => [X(), w.tensor([[1], [-1], [1], [-1], [1]]).mul(w.ones([5, 3]))],
+    others: { reduction: "sum", margin: 3 },
+  },
+  MarginRankingLoss: {
+    make: () => new nn.MarginRankingLoss(),
+    inputs: () => [...pair(), w.ones([5, 3])],
+    others: { reduction: "sum", margin: 3 },
+  },
+  MultiMarginLoss: {
+    make: () => new nn.MultiMarginLoss(),
+    inputs: () => [X(), labels([0, 1, 2, 1, 0])],
+    others: { reduction: "sum", p: 2, margin: 3, weight: () => w.tensor([1, 2, 3]) },
+  },
+  MultiLabelMarginLoss: {
+    make: () => new nn.MultiLabelMarginLoss(),
+    inputs: () => [X(), labels([0, -1, 1, 1, 0, -1, 2, 1, 0, 0, 2, -1, 1, -1, 0]).view(5, 3)],
+    others: { reduction: "sum" },
+  },
+  CosineEmbeddingLoss: {
+    make: () => new nn.CosineEmbeddingLoss(),
+    inputs: () => [...pair(), w.tensor([1, -1, -1, 1, -1])],
+    others: { reduction: "sum", margin: -0.75 },
+  },
+  TripletMarginLoss: {
+    make: () => new nn.TripletMarginLoss(),
+    inputs: () => [...pair(), data([5, 3], 10)],
+    others: { reduction: "sum", margin: 3, p: 1, eps: 0.5, swap: true },
+  },
+  TripletMarginWithDistanceLoss: {
+    make: () => new nn.TripletMarginWithDistanceLoss(),
+    inputs: () => [...pair(), data([5, 3], 10)],
+    others: {
+      ...{ reduction: "sum", margin: 3, swap: true },
+      distanceFunction: () => (a: w.Tensor, b: w.Tensor) => w.sub(1, w.cosineSimilarity(a, b)),
+    },
+  },
+};
+const activations: typeof ALONE = {
+  LeakyReLU: { make: () => new nn.LeakyReLU(), inputs: () => [X()], others: { negativeSlope: 0.5 } },
+  PReLU: {
+    make: () => new nn.PReLU(),
+    inputs: () => [X()],
+    others: { weight: () => new nn.Parameter(w.tensor([1, 2, 3])) },
+  },
+  RReLU: { make: () => new nn.RReLU().eval(), inputs: () => [X()], others: { lower: 0, upper: 1 } },
+  Hardtanh: { make: () => new nn.Hardtanh(), inputs: () => [X()], others: { minVal: -0.25, maxVal: 0.25 } },
+  Hardshrink: { make: () => new nn.Hardshrink(), inputs: () => [X()], others: { lambd: 0.25 } },
+  Softshrink: { make: () => new nn.Softshrink(), inputs: () => [X()], others: { lambd: 0.25 } },
+  Threshold: { make: () => new nn.Threshold(0, 1), inputs: () => [X()], others: { threshold: 0.25, value: 2 } },
+  GLU: { make: () => new nn.GLU(), inputs: () => [data([4, 4], 7)], others: { dim: 0 } },
+  ELU: { make: () => new nn.ELU(), inputs: () => [X()], others: { alpha: 0.5 } },
+  CELU: { make: () => new nn.CELU(), inputs: () => [X()], others: { alpha: 0.5 } },
+  GELU: { make: () => new nn.GELU(), inputs: () => [X()], others: { approximate: "tanh" } },
+  Softplus: { make: () => new nn.Softplus(), inputs: () => [X()], others: { beta: 2, threshold: 0 } },
+  Softmin: { make: () => new nn.Softmin(1), inputs: () => [X()], others: { dim: 0 } },
+};
+Object.assign(ALONE, losses, activations);
+
 /** No property of these changes what they give: sizes are read off the weights. */
 const FIXED: Record<string, readonly string[]> = {
   Conv2d: ["groups"],
   LayerNorm: ["normalizedShape"],
 };
 /** Without properties, abstract, or looked at below. */
-const BARE = ["ReLU", "Sigmoid", "Tanh", "Identity", "Sequential", "Module", "Parameter", "Dropout"];
+const BARE = [
+  ...["ReLU", "Sigmoid", "Tanh", "Identity", "Sequential", "Module", "Parameter", "Dropout"],
+  ...["SELU", "SiLU", "Mish", "Softsign", "LogSigmoid", "Tanhshrink", "ReLU6", "Hardsigmoid", "Hardswish", "Softmax2d"],
+];
 
 test("every layer is looked at, and each of its properties", () => {
   const classes = Object.entries(nn).filter(([, c]) => typeof c === "function");

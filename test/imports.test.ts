@@ -206,8 +206,8 @@ test("assembly imports nothing from outside, and its lib nothing from the famili
   }
 });
 
-/** Families whose kernels are those of others: they copy. */
-const COPYING = ["create", "inplace", "shape", "views"];
+/** Families whose kernels are those of others: they copy, or are composed. */
+const COPYING = ["activation", "create", "inplace", "shape", "views"];
 
 test("a family has the same name in every room", () => {
   const cases = sources("test/cases").map((path) => path.slice("test/cases/".length, -3));

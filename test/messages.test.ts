@@ -10,6 +10,7 @@ import * as wrong from "../src/wasm/wrong.ts";
 import { cases as bare, ops as shapes } from "./messages.ts";
 import { badArguments } from "./messages-arguments.ts";
 import { files } from "./messages-files.ts";
+import { lossOps } from "./messages-losses.ts";
 import { schedules } from "./messages-schedules.ts";
 import { options, selecting, views } from "./messages-views.ts";
 import { wasmFiles } from "./messages-wasm.ts";
@@ -71,7 +72,7 @@ test("each message names the op, file or option, what was given, and the rule", 
     assert.match(subject!, /^[\w./<>() -]+$/, `${name}: ${message}: it begins with the op or file`);
     assert.ok(given !== undefined && given !== "", `${name}: ${message}: what was given`);
     assert.ok(rule !== undefined || RULE.test(given!), `${name}: ${message}: the rule`);
-    if (name in shapes || name in views || name in selecting)
+    if (name in shapes || name in lossOps || name in views || name in selecting)
       assert.match(given!, /\[[\d,]*\]|\d|^(reduction|dtype) /, `${name}: ${message}: shapes or values`);
     assert.not.match(message, /undefined|\[object|=>/, `${name}: ${message}`);
   }

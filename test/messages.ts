@@ -5,6 +5,7 @@ import * as datasets from "../src/data/index.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import * as format from "../src/io/safetensors.ts";
+import { lossModules, lossOps } from "./messages-losses.ts";
 import { ReferenceDevice } from "./reference.ts";
 
 export type Cases = Record<string, () => unknown>;
@@ -731,7 +732,9 @@ export const cases: Cases = {
   ...calibration,
   ...capture,
   ...ops,
+  ...lossOps,
   ...modules,
+  ...lossModules,
   ...optimizers,
   ...amp,
   ...data,

@@ -18,11 +18,22 @@ const image = (): Tensor => ones([1, 2, 4, 4]);
 const mask = (): Tensor => ones([2, 3], { dtype: "bool" });
 const labels = (): Tensor => zeros([2], { dtype: "int32" });
 
+/** Losses as modules, by what they are of. */
+const PAIRS = (
+  "BCEWithLogitsLoss HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss MultiLabelSoftMarginLoss PoissonNLLLoss SmoothL1Loss " +
+  "SoftMarginLoss"
+).split(" ");
+const TRIPLES = "GaussianNLLLoss MarginRankingLoss TripletMarginLoss TripletMarginWithDistanceLoss".split(" ");
+const LABELS = ["CTCLoss", "CosineEmbeddingLoss", "MultiMarginLoss", "MultiLabelMarginLoss"];
+
 /** Every argument that a function takes, by room and name. */
 const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown[]>>> = {
   "": {
     ...Object.fromEntries(
-      "abs cos exp log neg relu sigmoid sign sin sqrt tanh tanh_ clone detach t zero_"
+      (
+        "abs cos exp log neg relu sigmoid sign sin sqrt tanh tanh_ clone detach t zero_ " +
+        "hardsigmoid hardswish logsigmoid mish relu6 selu silu softsign tanhshrink"
+      )
         .split(" ")
         .map((name) => [name, () => [x()]]),
     ),
@@ -102,7 +113,35 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     layerNorm: () => [x(), 3, ones([3]), ones([3]), {}],
     softmax: () => [x(), 1],
     logSoftmax: () => [x(), 1],
+    ...Object.fromEntries(
+      "celu elu hardshrink leakyRelu softshrink".split(" ").map((name) => [name, () => [x(), 0.5]]),
+    ),
+    gelu: () => [x(), {}],
+    glu: () => [image(), -1],
+    hardtanh: () => [x(), -1, 1],
+    prelu: () => [x(), ones([1])],
+    rrelu: () => [x(), 0.1, 0.3, true],
+    softmin: () => [x(), 1],
+    softplus: () => [x(), 1, 20],
+    threshold: () => [x(), 1, 20],
     crossEntropy: () => [x(), labels(), {}],
+    ...Object.fromEntries(
+      (
+        "binaryCrossEntropyWithLogits hingeEmbeddingLoss huberLoss klDiv l1Loss multilabelSoftMarginLoss poissonNllLoss " +
+        "smoothL1Loss softMarginLoss cosineSimilarity pairwiseDistance"
+      )
+        .split(" ")
+        .map((name) => [name, () => [x(), x(), {}]]),
+    ),
+    ...Object.fromEntries(
+      "gaussianNllLoss marginRankingLoss tripletMarginLoss tripletMarginWithDistanceLoss"
+        .split(" ")
+        .map((name) => [name, () => [x(), x(), x(), {}]]),
+    ),
+    cosineEmbeddingLoss: () => [x(), x(), ones([2]), {}],
+    ctcLoss: () => [ones([4, 1, 3]), ones([1, 2], { dtype: "int32" }), [4], [2], {}],
+    multiMarginLoss: () => [x(), labels(), {}],
+    multilabelMarginLoss: () => [x(), zeros([2, 3], { dtype: "int32" }), {}],
     nllLoss: () => [x(), labels(), {}],
     mseLoss: () => [x(), x(), {}],
     binaryCrossEntropy: () => [x(), x(), {}],
@@ -150,6 +189,20 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     Identity: () => [],
     Softmax: () => [1],
     LogSoftmax: () => [1],
+    ...Object.fromEntries(
+      "Hardsigmoid Hardswish LogSigmoid Mish ReLU6 SELU SiLU Softmax2d Softsign Tanhshrink"
+        .split(" ")
+        .map((name) => [name, () => []]),
+    ),
+    ...Object.fromEntries("CELU ELU Hardshrink LeakyReLU Softshrink".split(" ").map((name) => [name, () => [0.5]])),
+    GELU: () => [{}],
+    GLU: () => [-1],
+    Hardtanh: () => [-1, 1],
+    PReLU: () => [1, {}],
+    RReLU: () => [0.1, 0.3],
+    Softmin: () => [1],
+    Softplus: () => [1, 20],
+    Threshold: () => [1, 20],
     Dropout: () => [0.5],
     Flatten: () => [{}],
     Linear: () => [3, 2, {}],
@@ -161,6 +214,7 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     NLLLoss: () => [{}],
     MSELoss: () => [{}],
     BCELoss: () => [{}],
+    ...Object.fromEntries([...PAIRS, ...TRIPLES, ...LABELS].map((name) => [name, () => [{}]])),
     Parameter: () => [x(), true],
     Sequential: () => [new nn.ReLU()],
   },
@@ -286,7 +340,11 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
     },
   ],
   ...Object.fromEntries(
-    "ReLU Sigmoid Tanh Identity Softmax LogSoftmax Dropout Flatten LayerNorm Linear"
+    (
+      "ReLU Sigmoid Tanh Identity Softmax LogSoftmax Dropout Flatten LayerNorm Linear Hardsigmoid Hardswish LogSigmoid Mish " +
+      "ReLU6 SELU SiLU Softsign Tanhshrink CELU ELU Hardshrink LeakyReLU Softshrink GELU Hardtanh PReLU RReLU Softmin " +
+      "Softplus Threshold"
+    )
       .split(" ")
       .map((name) => [
         name,
@@ -294,7 +352,7 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
       ]),
   ),
   ...Object.fromEntries(
-    "Conv2d MaxPool2d AvgPool2d"
+    "Conv2d MaxPool2d AvgPool2d GLU Softmax2d"
       .split(" ")
       .map((name) => [
         name,
@@ -307,8 +365,21 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
       .map((name) => [name, [() => new (nn as Any)[name](), { forward: () => [x(), labels()] }]]),
   ),
   ...Object.fromEntries(
-    "MSELoss BCELoss".split(" ").map((name) => [name, [() => new (nn as Any)[name](), { forward: () => [x(), x()] }]]),
+    ["MSELoss", "BCELoss", ...PAIRS].map((name) => [
+      name,
+      [() => new (nn as Any)[name](), { forward: () => [x(), x()] }],
+    ]),
   ),
+  ...Object.fromEntries(
+    TRIPLES.map((name) => [name, [() => new (nn as Any)[name](), { forward: () => [x(), x(), x()] }]]),
+  ),
+  CosineEmbeddingLoss: [() => new nn.CosineEmbeddingLoss(), { forward: () => [x(), x(), ones([2])] }],
+  CTCLoss: [() => new nn.CTCLoss(), { forward: () => [ones([4, 1, 3]), ones([1, 2], { dtype: "int32" }), [4], [2]] }],
+  MultiMarginLoss: [() => new nn.MultiMarginLoss(), { forward: () => [x(), labels()] }],
+  MultiLabelMarginLoss: [
+    () => new nn.MultiLabelMarginLoss(),
+    { forward: () => [x(), zeros([2, 3], { dtype: "int32" })] },
+  ],
   ...Object.fromEntries(
     "SGD Adam AdamW Adadelta Adagrad Adamax ASGD NAdam RAdam RMSprop Rprop".split(" ").map((name) => [
       name,

@@ -13,7 +13,7 @@ import { reference } from "./harness.ts";
 
 /** Cases that make several tensors themselves, or drop one of several results: those are the caller's. */
 const OWN =
-  /views|transpose|turned|heads|columns|gaps|expanded|inside| of a part|transposed part|made dense|itself|branches|every second|neither rows|over products|batches|linear of|steps first|Winograd.* relu|then relu|matmul: matmul (nt|tn|tt)|int32, \[5,7\]|^reduce: (max|min)|t of t|heaviside|the second draw/;
+  /views|transpose|turned|heads|columns|gaps|expanded|inside| of a part|transposed part|made dense|itself|branches|every second|neither rows|over products|batches|linear of|steps first|Winograd.* relu|then relu|matmul: matmul (nt|tn|tt)|int32, \[5,7\]|^reduce: (max|min)|t of t|heaviside|logits|the second draw/;
 /** Recorded, the tensors in between go with the graph: these are left. */
 const OWN_RECORDED = /views|: clamp \[|at its bounds|^reduce: (max|min)|^inplace: .* part/;
 

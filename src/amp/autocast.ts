@@ -9,11 +9,22 @@ import type { Tensor } from "../core/tensor.ts";
 import { expectFunction, synchronous } from "../ops/modes.ts";
 
 /** https://pytorch.org/docs/stable/amp.html#cuda-ops-that-can-autocast-to-float16 */
-const HALF = ["matmul", "linear", "conv2d"];
+const HALF = ["matmul", "linear", "conv2d", "prelu"];
 /** https://pytorch.org/docs/stable/amp.html#cuda-ops-that-can-autocast-to-float32, those that are there; `rdiv` is s / x. */
 const FULL = [
-  ...["exp", "log", "rdiv", "sum", "softmax", "logSoftmax", "layerNorm"],
-  ...["crossEntropy", "nllLoss", "mseLoss"],
+  ...["exp", "log", "rdiv", "sum", "softmax", "logSoftmax", "layerNorm", "softplus", "cosineSimilarity"],
+  ...[
+    "crossEntropy",
+    "nllLoss",
+    "mseLoss",
+    "l1Loss",
+    "smoothL1Loss",
+    "huberLoss",
+    "binaryCrossEntropyWithLogits",
+    "klDiv",
+  ],
+  ...["poissonNllLoss", "gaussianNllLoss", "softMarginLoss", "multilabelSoftMarginLoss", "multilabelMarginLoss"],
+  ...["multiMarginLoss", "marginRankingLoss", "hingeEmbeddingLoss", "cosineEmbeddingLoss", "tripletMarginLoss"],
 ];
 /** The others take the dtypes that come; of two, those that broadcast give the wider. */
 const WANTED: Readonly<Record<string, DType>> = Object.fromEntries([

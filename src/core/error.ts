@@ -53,7 +53,8 @@ export function expectFlag(op: string, name: string, on: unknown): void {
 export function expectOptions(op: string, options: unknown, names: string): void {
   if (options === undefined || (options as { [CHECKED]?: string } | null)?.[CHECKED] === op) return;
   const known = (): string[] => names.replaceAll("?", "").split(" "); // most often nothing is wrong
-  if (options?.constructor !== Object && kindOf(options) !== "Object") {
+  // A module is none, though it may have an option's name, such as p.
+  if (options?.constructor !== Object && (kindOf(options) !== "Object" || "forward" in (options as object))) {
     const value = typeof options === "object" ? "..." : given(options);
     fail(op, `options ${given(options)}: an object is expected, such as { ${known()[0]}: ${value} }`);
   }

@@ -1,35 +1,25 @@
-// Losses as modules: forward(input, target).
-import { CHECKED, expectOptions } from "../core/error.ts";
+// Losses on classes and of yes and no as modules, and the squared error: forward(input, target).
+import { CHECKED } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import {
+  type BceWithLogitsOptions,
   binaryCrossEntropy,
+  binaryCrossEntropyWithLogits,
   type ClassLossOptions,
+  type CtcLossOptions,
   crossEntropy,
+  ctcLoss,
+  type Lengths,
   type LossOptions,
   mseLoss,
   nllLoss,
+  type Reduction,
 } from "../ops/index.ts";
-import type { Reduction } from "../ops/loss.ts";
-import { fraction, integer, oneOf } from "./check.ts";
-import { Module } from "./module.ts";
+import { fraction, integer } from "./check.ts";
+import { Loss } from "./loss.ts";
 import { used } from "./watched.ts";
 
 export type { Reduction };
-
-const REDUCTIONS = ["mean", "sum", "none"] as const;
-
-/** What losses share. */
-abstract class Loss extends Module<[Tensor, Tensor]> {
-  /** What it makes of its terms. */
-  readonly reduction: Reduction;
-
-  /** @internal */
-  constructor(layer: string, options: LossOptions, names: string, none: []) {
-    super(...none);
-    expectOptions(layer, options, `reduction${names}`);
-    this.reduction = oneOf(layer, "reduction", options.reduction ?? "mean", REDUCTIONS);
-  }
-}
 
 /** Options of `CrossEntropyLoss`. */
 export interface CrossEntropyLossOptions extends ClassLossOptions {
@@ -38,7 +28,7 @@ export interface CrossEntropyLossOptions extends ClassLossOptions {
 }
 
 /**
- * Cross-entropy of logits `[n, classes, ...]` and int32 labels `[n, ...]`. A label outside [0, classes) other than `ignoreIndex` is
+ * Cross-entropy of logits `[n, classes, ...]` and int32 labels `[n, ...]`, or probabilities of the logits' shape. A label outside [0, classes) other than `ignoreIndex` is
  * an error at the next wait.
  * https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
  */
@@ -61,7 +51,7 @@ export class CrossEntropyLoss extends Loss {
     this.registerBuffer("weight", options.weight ?? null);
   }
 
-  /** Logits `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
+  /** Logits `[n, classes, ...]` and int32 labels `[n, ...]`, or probabilities, to `[]`, or to `[n, ...]` with reduction `"none"`. */
   forward(input: Tensor, target: Tensor, ...none: []): Tensor {
     return crossEntropy(input, target, used(this), ...none);
   }
@@ -135,5 +125,60 @@ export class BCELoss extends Loss {
   /** Probabilities and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
   forward(input: Tensor, target: Tensor, ...none: []): Tensor {
     return binaryCrossEntropy(input, target, used(this), ...none);
+  }
+}
+
+/**
+ * Binary cross-entropy of sigmoid(input) and targets of one shape, for inputs of any size.
+ * https://pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
+ */
+export class BCEWithLogitsLoss extends Loss {
+  /** @internal */
+  static override readonly name: string = "BCEWithLogitsLoss";
+  /** @internal */
+  readonly [CHECKED] = "binaryCrossEntropyWithLogits";
+  /** A factor for each element's loss, or null: a buffer. */
+  declare weight: Tensor | null;
+  /** A factor for the part of positive targets, or null: a buffer. */
+  declare posWeight: Tensor | null;
+
+  constructor(options: BceWithLogitsOptions = {}, ...none: []) {
+    super("BCEWithLogitsLoss", options, " weight posWeight", none);
+    this.registerBuffer("weight", options.weight ?? null);
+    this.registerBuffer("posWeight", options.posWeight ?? null);
+  }
+
+  /** Logits and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
+  forward(input: Tensor, target: Tensor, ...none: []): Tensor {
+    return binaryCrossEntropyWithLogits(input, target, used(this), ...none);
+  }
+}
+
+/**
+ * The loss of sequences of labels whose alignment to the input is not known.
+ * https://pytorch.org/docs/stable/generated/torch.nn.CTCLoss.html
+ */
+export class CTCLoss extends Loss<[Tensor, Tensor, Lengths, Lengths]> {
+  /** @internal */
+  static override readonly name: string = "CTCLoss";
+  /** @internal */
+  readonly [CHECKED] = "ctcLoss";
+  /** The class that stands for no label. */
+  readonly blank: number;
+  /** Whether infinite losses become 0. */
+  readonly zeroInfinity: boolean;
+
+  constructor(options: CtcLossOptions = {}, ...none: []) {
+    super("CTCLoss", options, " blank zeroInfinity?", none);
+    this.blank = integer("CTCLoss", "blank", options.blank ?? 0);
+    this.zeroInfinity = options.zeroInfinity ?? false;
+  }
+
+  /**
+   * Log-probabilities `[time, n, classes]`, targets `[n, labels]` and the lengths of both, as `ctcLoss` takes them, to `[]`, or to `[n]` with reduction
+   * `"none"`.
+   */
+  forward(logProbs: Tensor, targets: Tensor, inputLengths: Lengths, targetLengths: Lengths, ...none: []): Tensor {
+    return ctcLoss(logProbs, targets, inputLengths, targetLengths, used(this), ...none);
   }
 }

@@ -12,3 +12,7 @@ export const pyPair = (value: Pair): string => (typeof value === "number" ? Stri
 
 /** @internal */
 export const pyBool = (value: boolean): string => (value ? "True" : "False");
+
+/** A number that PyTorch has as a float: a whole one gets its `.0`. @internal */
+export const pyFloat = (value: number): string =>
+  pyNumber(value) + (Number.isInteger(value) && Math.abs(value) < 1e16 ? ".0" : "");

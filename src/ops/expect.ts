@@ -1,6 +1,6 @@
 // What ops expect of what they are given.
 import { type DType, isFloat, TYPES } from "../core/dtype.ts";
-import { fail, given } from "../core/error.ts";
+import { checkNumber, fail, given } from "../core/error.ts";
 import { type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 
@@ -50,4 +50,10 @@ export const isTensor = (x: unknown): x is Tensor => x instanceof Tensor;
 export function expectFit(op: string, value: number, like: Tensor): void {
   if (TYPES[like.dtype].range && !Number.isInteger(value))
     fail(op, `${show(like.shape)} of ${like.dtype} and ${value}: an integer is expected, or float() first`);
+}
+
+/** @internal */
+export function finite(op: string, name: string, value: unknown): number {
+  checkNumber(op, name, value, Number.isFinite, "a finite number");
+  return value;
 }

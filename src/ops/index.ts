@@ -1,4 +1,5 @@
 // The public names of ops, and nothing else. A file that the engine, too, takes something from is listed name by name.
+export * from "./activation.ts";
 export { type AlphaOptions, add, type DivOptions, div, maximum, minimum, mul, neg, sub } from "./binary.ts";
 export * from "./blend.ts";
 export { eq, ge, gt, le, lt, ne } from "./compare.ts";
@@ -16,10 +17,15 @@ export {
   zeros,
   zerosLike,
 } from "./create.ts";
+export * from "./ctc.ts";
 export * from "./extremes.ts";
 export * from "./inplace.ts";
 export * from "./kinds.ts";
-export * from "./loss.ts";
+export { type ClassLossOptions, type CrossEntropyOptions, crossEntropy, nllLoss } from "./loss.ts";
+export * from "./lossbinary.ts";
+export * from "./lossdistance.ts";
+export * from "./lossmargin.ts";
+export * from "./lossregression.ts";
 export * from "./math.ts";
 export * from "./matmul.ts";
 export * from "./mean.ts";
@@ -42,10 +48,24 @@ export {
   uniform_,
 } from "./random.ts";
 export { expand, type Over, type ReduceOptions, sum } from "./reduce.ts";
-
+export type { Divergence, LossOptions, Reduction } from "./reduction.ts";
 export { ceil, floor, floorDivide, round, trunc } from "./rounding.ts";
 export { flatten, movedim, permute, reshape, squeeze, t, transpose, unsqueeze, view } from "./shape.ts";
 export * from "./slice.ts";
+export {
+  celu,
+  elu,
+  type GeluOptions,
+  gelu,
+  logsigmoid,
+  mish,
+  selu,
+  silu,
+  softmin,
+  softplus,
+  softsign,
+  tanhshrink,
+} from "./smooth.ts";
 export { logSoftmax, softmax } from "./softmax.ts";
 export * from "./special.ts";
 export * from "./tensor.ts";

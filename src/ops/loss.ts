@@ -1,31 +1,22 @@
-// Loss functions. crossEntropy on class labels is fused: one pass gives the loss and the softmax for its gradient.
-import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
+// Losses on classes. crossEntropy on labels is fused: one pass gives the loss and the softmax for its gradient.
+import { isFloat } from "../core/dtype.ts";
+import { checkNumber, fail, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
 import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { add, addScalar, div, mul, mulScalar, neg, sub } from "./binary.ts";
+import { Tensor } from "../core/tensor.ts";
+import { add, addScalar, div, divScalar, mul, mulScalar, neg } from "./binary.ts";
 import { eq } from "./compare.ts";
 import { compose, like } from "./compose.ts";
 import { toFloat } from "./copy.ts";
-import { launchEach } from "./each.ts";
 import { expectDtype } from "./expect.ts";
 import { besides } from "./gradient.ts";
-import { mean } from "./mean.ts";
 import { sum } from "./reduce.ts";
+import { autocasted, expectWeight, type LossOptions, type Reduction, reduce, reductionOf } from "./reduction.ts";
 import { permute, reshape } from "./shape.ts";
 import { logSoftmax, softmaxVjp } from "./softmax.ts";
 import { where } from "./where.ts";
-
-/** What a loss makes of its terms: their mean or sum, as `[]`, or the terms themselves. */
-export type Reduction = "mean" | "sum" | "none";
-
-/** Options of every loss. */
-export interface LossOptions {
-  /** `"mean"` by default. */
-  reduction?: Reduction;
-}
 
 /** Options of losses on class labels. */
 export interface ClassLossOptions extends LossOptions {
@@ -35,19 +26,8 @@ export interface ClassLossOptions extends LossOptions {
   ignoreIndex?: number;
 }
 
-/** Options that are objects and of these names, and what the loss makes of its terms. */
-function reductionOf(op: string, options: LossOptions | undefined, names: string): Reduction {
-  expectOptions(op, options, names);
-  const r = options?.reduction ?? "mean";
-  if (r !== "mean" && r !== "sum" && r !== "none") fail(op, `reduction ${given(r)}: mean, sum or none is expected`);
-  return r;
-}
-const TERMS = "reduction";
-const WEIGHT = `${TERMS} weight`;
-const CLASSES = `${WEIGHT} ignoreIndex`;
+const CLASSES = "reduction weight ignoreIndex";
 const SMOOTHED = `${CLASSES} labelSmoothing`;
-
-const reduce = (x: Tensor, r: Reduction): Tensor => (r === "none" ? x : r === "sum" ? sum(x) : mean(x));
 
 interface ClassLoss {
   readonly kernel: "cross_entropy" | "nll";
@@ -117,12 +97,21 @@ const Probs: Op<Tensor> = {
   vjp: (g, { saved: [y] }) => [softmaxVjp(g, y!, 1)],
 };
 
-/** True where the class is the label, [rows, classes]. */
-function oneHot(labels: Tensor, x: Tensor): Tensor {
+/** x[row, label] of [rows, classes], without the rows whose label is `ignore`: 0. @internal */
+export const labelled = (op: string, x: Tensor, labels: Tensor, ignore: number): Tensor =>
+  neg(apply({ ...RowLoss, name: op }, [x, labels], { kernel: "nll", name: op, reduction: "none", ignore }));
+
+/** True where the class is the label, [rows, classes]. @internal */
+export function oneHot(labels: Tensor, x: Tensor): Tensor {
   const [rows, classes] = x.shape as [number, number];
-  const positions = empty([1, classes], "int32", "loss", x.device);
-  launch("arange_i32", [positions], [], [classes], [0, 1], "loss");
-  return eq(reshape(labels, [rows, 1]), positions);
+  return eq(reshape(labels, [rows, 1]), positions(classes, x));
+}
+
+/** 0 to n - 1, on the device of `x`. @internal */
+export function positions(n: number, { device }: Tensor): Tensor {
+  const y = empty([n], "int32", "loss", device);
+  launch("arange_i32", [y], [], [n], [0, 1], "loss");
+  return y;
 }
 
 function one(x: Tensor): Tensor {
@@ -154,10 +143,7 @@ function asRows(op: string, x: Tensor, target: Tensor): { rows: Tensor; labels: 
 function weighted(logp: Tensor, labels: Tensor, p: ClassLoss, weight: Tensor | null, smoothing: number): Tensor {
   const { name: op, ignore, reduction } = p;
   const classes = logp.shape[1]!;
-  if (weight !== null) expectDtype(op, weight, "float32", "weight");
-  if (weight !== null && !sameShape(weight.shape, [classes])) {
-    fail(op, `weight ${show(weight.shape)} and input ${show(logp.shape)}: a weight of [${classes}] is expected`);
-  }
+  if (weight !== null) expectWeight(op, weight, classes, logp);
   const counting = counts(labels, ignore);
   const hot = oneHot(labels, logp);
   // The kernel checks the labels: a fault names row and value.
@@ -173,6 +159,24 @@ function weighted(logp: Tensor, labels: Tensor, p: ClassLoss, weight: Tensor | n
   return reduction === "sum" ? sum(loss) : div(sum(loss), sum(rowWeight));
 }
 
+/** -Σ target log softmax(x) over the classes. */
+function ofProbabilities(x: Tensor, target: Tensor, r: Reduction, weight: Tensor | null, smoothing: number): Tensor {
+  const op = "crossEntropy";
+  if (!sameShape(x.shape, target.shape) || x.ndim === 0) {
+    const rule = "probabilities of the input's shape, or int32 labels without its classes, are expected";
+    fail(op, `input ${show(x.shape)} and float target ${show(target.shape)}: ${rule}`);
+  }
+  const dim = x.ndim === 1 ? 0 : 1;
+  const classes = x.shape[dim]!;
+  if (weight !== null) expectWeight(op, weight, classes, x);
+  const [logits, given] = autocasted(op, x, target) as [Tensor, Tensor];
+  const smooth = smoothing > 0 ? addScalar(mulScalar(given, 1 - smoothing), smoothing / classes) : given;
+  const column = x.shape.slice(dim).map((n, i) => (i === 0 ? n : 1));
+  const target_ = weight === null ? smooth : mul(smooth, reshape(weight, column));
+  const terms = neg(sum(mul(logSoftmax(logits, dim), target_), dim));
+  return r === "mean" ? divScalar(sum(terms), x.numel / classes) : reduce(terms, r);
+}
+
 /** True where a label counts. */
 function counts(labels: Tensor, ignore: number): Tensor {
   const y = empty(labels.shape, "bool", "ne", labels.device);
@@ -180,21 +184,19 @@ function counts(labels: Tensor, ignore: number): Tensor {
   return y;
 }
 
+/** Options of `crossEntropy`. */
+export interface CrossEntropyOptions extends ClassLossOptions {
+  /** Share of the target that is spread over all classes, 0 to 1; 0 by default. */
+  labelSmoothing?: number;
+}
+
 /**
- * Cross-entropy of logits `[n, classes, ...]` and int32 labels `[n, ...]`, or of `[classes]` and `[]`; the result is `[]`, or
- * has the labels' shape with reduction `"none"`. A label outside [0, classes) other than `ignoreIndex` is an error at the next
- * wait. Probabilities as targets, which PyTorch takes too, are not taken.
+ * Cross-entropy of logits `[n, classes, ...]` and int32 labels `[n, ...]`, or of `[classes]` and `[]`; or of logits and probabilities, a float
+ * target of their shape. The result is `[]`, or has the labels' shape with reduction `"none"`. A label outside [0, classes) other than `ignoreIndex` is
+ * an error at the next wait.
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
  */
-export function crossEntropy(
-  x: Tensor,
-  target: Tensor,
-  options?: ClassLossOptions & {
-    /** Share of the target that is spread over all classes, 0 to 1; 0 by default. */
-    labelSmoothing?: number;
-  },
-  ...none: []
-): Tensor {
+export function crossEntropy(x: Tensor, target: Tensor, options?: CrossEntropyOptions, ...none: []): Tensor {
   return labelLoss("crossEntropy", x, target, options, SMOOTHED, none);
 }
 
@@ -210,7 +212,7 @@ function labelLoss(
   op: "crossEntropy" | "nllLoss",
   x: Tensor,
   target: Tensor,
-  options: Parameters<typeof crossEntropy>[2] | undefined,
+  options: CrossEntropyOptions | undefined,
   names: string,
   none: readonly [],
 ): Tensor {
@@ -220,6 +222,11 @@ function labelLoss(
   checkNumber(op, "labelSmoothing", labelSmoothing, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
   checkNumber(op, "ignoreIndex", ignoreIndex, (v) => v === (v | 0), "an int32");
   const logits = op === "crossEntropy";
+  if (logits && target instanceof Tensor && isFloat(target.dtype)) {
+    expectDtype(op, x, "float32");
+    if (ignoreIndex >= 0) fail(op, `ignoreIndex ${ignoreIndex} for a float target: labels alone can be ignored`);
+    return compose(() => ofProbabilities(x, target, reduction, weight ?? null, labelSmoothing));
+  }
   const params: ClassLoss = { kernel: logits ? "cross_entropy" : "nll", name: op, reduction, ignore: ignoreIndex };
   const plain = weight == null && labelSmoothing === 0;
   const made = (): Tensor => {
@@ -230,81 +237,4 @@ function labelLoss(
     return reduction === "none" && rows !== x ? reshape(y, target.shape) : y;
   };
   return plain && x?.ndim === 2 ? made() : compose(made);
-}
-
-function samePair(op: string, x: Tensor, y: Tensor): void {
-  expectDtype(op, x, "float32");
-  expectDtype(op, y, "float32", "target");
-  if (!sameShape(x.shape, y.shape))
-    fail(op, `input ${show(x.shape)} and target ${show(y.shape)}: the shapes must be the same`);
-}
-
-/**
- * Squared error (x - target)² of two float tensors of one shape, as `[]`, or of that shape with reduction `"none"`.
- * https://pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
- */
-export function mseLoss(x: Tensor, target: Tensor, options?: LossOptions, ...none: []): Tensor {
-  noMore("mseLoss", none);
-  samePair("mseLoss", x, target);
-  const r = reductionOf("mseLoss", options, TERMS);
-  return compose(() => {
-    const [a, b] = mode.autocast?.("mseLoss", [x, target]) ?? [x, target];
-    const d = sub(a!, b!);
-    return reduce(mul(d, d), r);
-  });
-}
-
-const Bce: Op = {
-  name: "binaryCrossEntropy",
-  strided: true,
-  forward([p, y]) {
-    const loss = like(p!, "binaryCrossEntropy");
-    launchEach("bce_f32", loss, [p!, y!], undefined, "binaryCrossEntropy");
-    save(p!, y!);
-    return loss;
-  },
-  vjp: (g, { saved: [p, y] }) => [() => apply(BceVjp, [g, p!, y!], null), null],
-};
-
-// g (p - y) / (p (1 - p)): linear in g
-const BceVjp: Op = {
-  name: "binaryCrossEntropyVjp",
-  strided: true,
-  forward([g, p, y], _, wants) {
-    const gp = like(p!, "binaryCrossEntropy gradient");
-    launchEach("bce_vjp_f32", gp, [g!, p!, y!], undefined, "binaryCrossEntropy");
-    if (wants !== 0) save(g!, p!, y!);
-    return gp;
-  },
-  vjp(h, { saved: [g, p, y] }) {
-    // d/dp (p - y)/(p - p²) = (p² - 2 p y + y) / (p - p²)²
-    const q = mul(p!, addScalar(neg(p!), 1));
-    const top = add(sub(mul(p!, p!), mulScalar(mul(p!, y!), 2)), y!);
-    return [() => apply(BceVjp, [h, p!, y!], null), () => mul(mul(h, g!), div(top, mul(q, q))), null];
-  },
-};
-
-/**
- * Cross-entropy -(y log p + (1 - y) log (1 - p)) of probabilities p and targets y of one shape, floats in [0, 1], as `[]`, or of
- * that shape with reduction `"none"`. Logarithms are held above -100, as in PyTorch.
- * https://pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html
- */
-export function binaryCrossEntropy(
-  x: Tensor,
-  target: Tensor,
-  options?: LossOptions & {
-    /** A factor for each element's loss, of a shape that broadcasts to the input's. */
-    weight?: Tensor | null;
-  },
-  ...none: []
-): Tensor {
-  noMore("binaryCrossEntropy", none);
-  samePair("binaryCrossEntropy", x, target);
-  const r = reductionOf("binaryCrossEntropy", options, WEIGHT);
-  const { weight } = options ?? {};
-  if (weight != null) expectDtype("binaryCrossEntropy", weight, "float32", "weight");
-  return compose(() => {
-    const loss = apply(Bce, [x, target], null);
-    return reduce(weight == null ? loss : mul(loss, weight), r);
-  });
 }

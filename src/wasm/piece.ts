@@ -6,7 +6,7 @@ import type { Piece, Pieces } from "../program/passes/chains.ts";
 // biome-ignore format: a table
 const CODES: Readonly<Record<string, number>> = {
   "i=": 0x37, "i!=": 0x38, "i<": 0x39, "i>": 0x3b, "i<=": 0x3d, "i>=": 0x3f, "=": 0x41, "!=": 0x42, "<": 0x43, ">": 0x44, "<=": 0x45, ">=": 0x46,
-  "&~": 0x4f, "?": 0x52, "i+": 0xae, "i-": 0xb1, "i*": 0xb5, imin: 0xb6, imax: 0xb8, abs: 0xe0, neg: 0xe1, sqrt: 0xe3, "+": 0xe4, "-": 0xe5, "*": 0xe6,
+  "&~": 0x4f, ceil: 0x67, floor: 0x68, trunc: 0x69, nearest: 0x6a, "?": 0x52, "i+": 0xae, "i-": 0xb1, "i*": 0xb5, imin: 0xb6, imax: 0xb8, abs: 0xe0, neg: 0xe1, sqrt: 0xe3, "+": 0xe4, "-": 0xe5, "*": 0xe6,
   "/": 0xe7, min: 0xe8, max: 0xe9, pmax: 0xeb, int: 0xf8, float: 0xfa,
 };
 
@@ -21,6 +21,10 @@ const FORMULAS: Readonly<Record<string, string>> = {
   sqrt_f32: "x sqrt",
   relu_f32: "x 0 pmax",
   abs_f32: "x abs",
+  floor_f32: "x floor",
+  ceil_f32: "x ceil",
+  round_f32: "x nearest",
+  trunc_f32: "x trunc",
   cast_f32_i32: "x float",
   cast_i32_f32: "x int",
   cast_bool_f32: "x 0 != bool",

@@ -1,10 +1,12 @@
 // All cases.
+import { cases as activation } from "./activation.ts";
 import { cases as binary } from "./binary.ts";
 import type { Case } from "./case.ts";
 import { cases as conv } from "./conv.ts";
 import { cases as create } from "./create.ts";
 import { cases as inplace } from "./inplace.ts";
 import { cases as loss } from "./loss.ts";
+import { cases as losses } from "./losses.ts";
 import { cases as math } from "./math.ts";
 import { cases as matmul } from "./matmul.ts";
 import { cases as norm } from "./norm.ts";
@@ -34,6 +36,8 @@ export const cases: readonly Case[] = [
     ...softmax,
     ...norm,
     ...loss,
+    ...activation,
+    ...losses,
   ],
   ...[...matmul, ...conv, ...pool, ...random, ...optim],
 ];

@@ -174,6 +174,27 @@ export const ALLOWED: readonly Allowed[] = [
           : /does not require grad and does not have a grad_fn/.test(m.text)) && turnedFactor(p),
   },
   {
+    why: "the input of a loss of margins between classes was written: PyTorch saves it, here the gradient needs only where a margin was missed",
+    is: (m, p) =>
+      answeredHere(m, /modified by an inplace operation/) &&
+      before(m, p).some(writes) &&
+      before(m, p).some((s) => /^multi(label)?_margin_loss$/.test(s.op)),
+  },
+  {
+    why: "class labels were written behind their loss: PyTorch's are int64, copies of the int32 that a program has",
+    is: (m, p) =>
+      refusedHere(m, /modified by an inplace operation/) &&
+      before(m, p).some(
+        ({ op, in: [, target] }) =>
+          /^(cross_entropy|(nll|ctc|multi_margin|multilabel_margin)_loss)$/.test(op) &&
+          before(m, p).some((s) => writes(s) && s.in[0] === target),
+      ),
+  },
+  {
+    why: "PyTorch cannot differentiate some gradients again, as that of hardsigmoid: here all can be",
+    is: (m) => answeredHere(m, /derivative for aten::\w+_backward is not implemented/),
+  },
+  {
     why: "`grad()` gives null for an input that takes none, as its documentation says; PyTorch throws",
     is: (m) => answeredHere(m, /differentiated Tensors does not require grad/),
   },

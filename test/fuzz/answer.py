@@ -150,7 +150,24 @@ def operand(op):
     return f
 
 
+def of_labels(op):
+    """Of class labels, which are int64 there, or of floats."""
+
+    def f(x, target, *rest, **args):
+        return getattr(F, op)(x, target if target.is_floating_point() else target.long(), *rest, **args)
+
+    return f
+
+
+LOSSES = """l1_loss smooth_l1_loss huber_loss binary_cross_entropy_with_logits soft_margin_loss kl_div poisson_nll_loss gaussian_nll_loss
+    hinge_embedding_loss margin_ranking_loss triplet_margin_loss cosine_embedding_loss cosine_similarity pairwise_distance
+    multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss cross_entropy nll_loss ctc_loss"""
+ACTIVATIONS = """leaky_relu hardtanh relu6 hardsigmoid hardswish hardshrink softshrink threshold rrelu elu selu celu gelu silu mish softplus
+    softsign logsigmoid tanhshrink prelu glu softmin"""
+
 SPECIAL = {
+    **{op: getattr(F, op) for op in ACTIVATIONS.split()},
+    **{op: of_labels(op) for op in LOSSES.split()},
     **{op: operand(op) for op in ["add", "sub", "mul", "div", "add_", "sub_", "mul_", "div_"]},
     **{op: operand(op) for op in ["eq", "ne", "lt", "le", "gt", "ge"]},
     "slice": sliced,

@@ -1,6 +1,7 @@
 // Families of programs: which groups of ops are drawn how often, and how a program ends in gradients.
 import type { Draw, Drawer, Value } from "./draw.ts";
 import { Draw as Drawing } from "./draw.ts";
+import { LOSSES } from "./draw-losses.ts";
 import { OPS } from "./draw-ops.ts";
 import { VIEWS } from "./draw-views.ts";
 import type { Program } from "./program.ts";
@@ -80,6 +81,7 @@ const requiresGrad: Drawer = (d) => {
 
 const GROUPS: Readonly<Record<string, Readonly<Record<string, Drawer>>>> = {
   ...OPS,
+  ...LOSSES,
   view: VIEWS,
   autograd: { backward, grad, grad_of: gradOf, drop_grad: dropGrad, detach, requires_grad_: requiresGrad },
 };
@@ -151,6 +153,11 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
     groups: { unary: 3, binary: 3, reduce: 2, view: 1, product: 1, softmax: 0.7, choose: 0.7 },
     begin: leaf,
     end: twice,
+  },
+  losses: {
+    groups: { activate: 4, loss: 3, ctc: 0.3, unary: 1, binary: 1, view: 1, write: 0.5 },
+    begin: (d) => void d.input(d.shape(), { grad: d.chance(0.85) }),
+    end: (d) => (d.chance(0.5) ? final(d) : twice(d)),
   },
   gradients: {
     groups: { unary: 1.5, binary: 2, reduce: 1, view: 1, autograd: 3, product: 0.5, write: 0.5 },

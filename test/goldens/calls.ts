@@ -29,12 +29,21 @@ const operand: Adapter = (f, inputs, { other, ...rest }) => {
   const args = other === undefined ? inputs : [...inputs, other];
   return Object.keys(rest).length === 0 ? f(...args) : f(...args, rest);
 };
-const loss: Adapter = (f, inputs, { target, ...rest }) => f(...inputs, target, rest);
+const loss: Adapter = (f, inputs, { target, ...rest }) => f(...inputs, ...(target === undefined ? [] : [target]), rest);
 const conv: Adapter = (f, [x, weight, bias], rest) => f(x, weight, bias ?? null, rest);
 /** Without the indices, which PyTorch returns where it is asked to. */
 const pool: Adapter = (f, [x], { kernelSize, returnIndices: _, ...rest }) => f(x, kernelSize, rest);
 
 const clamp: Adapter = (f, [x, low, high], o) => f(x, { min: low ?? o.min ?? null, max: high ?? o.max ?? null });
+
+/** Losses of inputs, which come first, and a target. */
+const LOSSES = [
+  ..."mseLoss l1Loss smoothL1Loss huberLoss crossEntropy nllLoss binaryCrossEntropy binaryCrossEntropyWithLogits".split(
+    " ",
+  ),
+  ..."klDiv poissonNllLoss multiMarginLoss multilabelMarginLoss multilabelSoftMarginLoss marginRankingLoss".split(" "),
+  ..."hingeEmbeddingLoss softMarginLoss cosineEmbeddingLoss".split(" "),
+];
 
 /** The rest takes all inputs, then the options when there are any. */
 const ADAPTERS: Record<string, Adapter> = {
@@ -46,10 +55,10 @@ const ADAPTERS: Record<string, Adapter> = {
   ),
   ...Object.fromEntries(["eq", "ne", "lt", "le", "gt", "ge"].map((name) => [name, operand])),
   ...Object.fromEntries(["argmax", "argmin", "max", "min"].map((name) => [name, positional("dim", "keepdim")])),
-  ...Object.fromEntries(["softmax", "logSoftmax"].map((name) => [name, positional("dim")])),
+  ...Object.fromEntries(["softmax", "logSoftmax", "softmin", "glu"].map((name) => [name, positional("dim")])),
   ...Object.fromEntries(["view", "expand", "reshape"].map((name) => [name, positional("shape")])),
   ...Object.fromEntries(["squeeze", "unsqueeze", "unbind"].map((name) => [name, positional("dim")])),
-  ...Object.fromEntries(["mseLoss", "crossEntropy", "nllLoss", "binaryCrossEntropy"].map((name) => [name, loss])),
+  ...Object.fromEntries(LOSSES.map((name) => [name, loss])),
   ...Object.fromEntries(["maxPool2d", "avgPool2d"].map((name) => [name, pool])),
   ...Object.fromEntries(["pow", "floatPower"].map((name) => [name, positional("exponent")])),
   lerp: positional("weight"),
@@ -64,6 +73,16 @@ const ADAPTERS: Record<string, Adapter> = {
   chunk: positional("chunks", "dim"),
   split: (f, [x], { splitSize, splitSizeOrSections, dim }) => f(x, splitSize ?? splitSizeOrSections, dim),
   unfold: positional("dimension", "size", "step"),
+  gaussianNllLoss: (f, [x, ...others], { target, ...rest }) =>
+    f(x, ...(target === undefined ? [] : [target]), ...others, rest),
+  ctcLoss: positional("inputLengths", "targetLengths"),
+  leakyRelu: positional("negativeSlope"),
+  ...Object.fromEntries(["elu", "celu"].map((name) => [name, positional("alpha")])),
+  ...Object.fromEntries(["hardshrink", "softshrink"].map((name) => [name, positional("lambd")])),
+  hardtanh: positional("minVal", "maxVal"),
+  softplus: positional("beta", "threshold"),
+  threshold: positional("threshold", "value"),
+  rrelu: positional("lower", "upper", "training"),
   fill_: positional("value"),
   where: (f, inputs, { condition }) => (condition === undefined ? f(...inputs) : f(condition, ...inputs)),
   maskedFill: (f, [x, mask], o) => f(x, mask ?? o.mask, o.value),
@@ -80,6 +99,13 @@ const COMPOSED: Record<string, Call> = {
   powScalarBase: ([x], o) => ops.pow(o.self, x!),
   transposeReshape: ([x], o) => ops.reshape(ops.transpose(x!, o.dim0, o.dim1), o.shape),
   matmulTn: ([a, b]) => ops.matmul(ops.t(a!), b!),
+  tripletMarginWithDistanceLoss: ([a, p, n], { distanceFunction: _, ...o }) =>
+    ops.tripletMarginWithDistanceLoss(a!, p!, n!, {
+      ...o,
+      distanceFunction: (x, y) => ops.sub(1, ops.cosineSimilarity(x, y)),
+    }),
+  ctcLossOfLogits: ([x], { targets, inputLengths, targetLengths, ...o }) =>
+    ops.ctcLoss(ops.logSoftmax(x!, -1), targets, inputLengths, targetLengths, o),
   matmulNt: ([a, b]) => ops.matmul(a!, ops.t(b!)),
 };
 
