@@ -397,6 +397,8 @@ const modules: Cases = {
   },
   "init: mode": () => nn.init.kaimingUniform_(ones([2, 3]), { mode: "fan" as Any }),
   "init: nonlinearity": () => nn.init.calculateGain("gelu" as Any),
+  "init: truncNormal_ std": () => nn.init.truncNormal_(ones([3]), 0, 0),
+  "init: truncNormal_ bounds": () => nn.init.truncNormal_(ones([3]), 0, 1, 2, 1),
   "init: eye_ of a vector": () => nn.init.eye_(ones([3])),
   "init: dirac_ of a matrix": () => nn.init.dirac_(ones([3, 3])),
   "init: dirac_ groups": () => nn.init.dirac_(ones([3, 2, 3]), 2),

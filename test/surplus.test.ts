@@ -172,6 +172,7 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     constant_: () => [x(), 1],
     calculateGain: () => ["relu", 0.1],
     eye_: () => [x()],
+    truncNormal_: () => [x(), 0, 1, -2, 2],
     dirac_: () => [w.zeros([2, 2, 3]), 1],
     orthogonal_: () => [x(), {}],
     sparse_: () => [x(), 0.5, {}],

@@ -188,6 +188,33 @@ test("eye_, dirac_: ones where they belong", async () => {
   }
 });
 
+test("truncNormal_: within the bounds, with the moments of a normal distribution that is cut there", async () => {
+  w.manualSeed(2);
+  for (const [mean, std, a, b] of [
+    [0, 1, -2, 2],
+    [1, 0.5, -3, 1],
+    [0, 1, 1, 4],
+    [5, 2, 0, 1],
+    [0, 1, -40, 40],
+  ] as const) {
+    const data = [...(await init.truncNormal_(w.zeros([100_000]), mean, std, a, b).data())];
+    assert.ok(data.every((v) => v >= a && v <= b));
+    // The moments by the sum over a fine grid.
+    let [m0, m1, m2] = [0, 0, 0];
+    const [from, to] = [Math.max(a, mean - 12 * std), Math.min(b, mean + 12 * std)];
+    for (let i = 0; i < 20_000; i++) {
+      const v = from + ((i + 0.5) / 20_000) * (to - from);
+      const p = Math.exp(-0.5 * ((v - mean) / std) ** 2);
+      [m0, m1, m2] = [m0 + p, m1 + p * v, m2 + p * v * v];
+    }
+    const spread = Math.sqrt(m2 / m0 - (m1 / m0) ** 2);
+    const mine = data.reduce((s, v) => s + v, 0) / data.length;
+    const squares = data.reduce((s, v) => s + (v - mine) ** 2, 0) / data.length;
+    assert.ok(Math.abs(mine - m1 / m0) < 0.015 * spread, `mean ${mine}, ${m1 / m0}`);
+    assert.ok(Math.abs(Math.sqrt(squares) / spread - 1) < 0.01, `deviation ${Math.sqrt(squares)}, ${spread}`);
+  }
+});
+
 test("orthogonal_: rows or columns of length gain, at right angles, whatever the shape", async () => {
   for (const shape of [
     [1, 1],

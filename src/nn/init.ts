@@ -4,13 +4,16 @@ import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { toFloat } from "../ops/copy.ts";
 import {
+  add,
   arange,
+  clamp,
   copy_,
   diagonal,
   div_,
   normal_ as drawNormal,
   uniform_ as drawUniform,
   empty,
+  erfinv,
   fill_,
   le,
   lt,
@@ -76,6 +79,29 @@ export function uniform_(x: Tensor, a = 0, b = 1, ...none: []): Tensor {
 export function normal_(x: Tensor, mean = 0, std = 1, ...none: []): Tensor {
   noMore("normal_", none);
   return noGrad(() => drawNormal(x, mean, std));
+}
+
+/** The error function in float64: 2 / sqrt(pi) e^(-x²) times the sum of 2^k x^(2k + 1) / (1 3 5 .. (2k + 1)), whose terms have one sign. */
+function erf(x: number): number {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let sum = 0;
+  for (let k = 0, term = x; Math.abs(term) > 1e-17 * Math.abs(sum); term *= (2 * x * x) / (2 * ++k + 1)) sum += term;
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+/** Fills with normal numbers that lie in [a, b], -2 and 2 by default: by the inverse of the distribution of numbers drawn uniformly. */
+export function truncNormal_(x: Tensor, mean = 0, std = 1, a = -2, b = 2, ...none: []): Tensor {
+  const op = "truncNormal_";
+  alive(op, x, none);
+  for (const [name, value] of Object.entries({ mean, a, b }))
+    checkNumber(op, name, value, Number.isFinite, "a finite number");
+  checkNumber(op, "std", std, (v) => v > 0 && v < Number.POSITIVE_INFINITY, "a number above 0");
+  if (a > b) fail(op, `a ${a}, b ${b}: a bound that is not above the other is expected`);
+  const [low, high] = [a, b].map((v) => erf((v - mean) / (std * Math.SQRT2))) as [number, number];
+  return written(x, () => {
+    drawUniform(x, low, high);
+    copy_(x, clamp(add(mul(erfinv(x), std * Math.SQRT2), mean), { min: a, max: b }));
+  });
 }
 
 /** Fills with `value`. */
