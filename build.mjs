@@ -112,9 +112,10 @@ if (test) {
 function asModules(file, names) {
   let code = readFileSync(file, "utf8");
   for (const name of names) {
-    const found = new RegExp(`[\\w$]+ as ${name}(, | )`);
+    // In the list of exports: a name that an import is given may be the same.
+    const found = new RegExp(`(export \\{[^}]*?)[\\w$]+ as ${name}(, | )`);
     if (!found.test(code)) throw new Error(`${file} does not export ${name}`);
-    code = code.replace(found, (_, end) => (end === " " ? " " : ""));
+    code = code.replace(found, (_, before, end) => before + (end === " " ? " " : ""));
     code = code.replace(
       /(\n\/\/# sourceMappingURL=.*)?\n?$/,
       (end) => `\nexport * as ${name} from "./${name}.js";${end}`,

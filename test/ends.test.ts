@@ -14,7 +14,7 @@ if (families !== undefined) console.log(`skipped: cases of other families than $
 const cases = complete.filter((c) => families?.includes(c.family) ?? true);
 
 /** Room for what a case makes. */
-const ROOM = 96 << 20;
+const ROOM = 192 << 20;
 
 /** From now on rows run again, once for each of their storages. Returns the number of those runs. */
 function atTheEnd(device: WasmDevice): () => number {

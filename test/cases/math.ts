@@ -69,7 +69,9 @@ for (const [name, run, fill, tolerance, gradTolerance, wide] of functions) {
   // Differences across a step say nothing.
   const rest: { order?: 1; marks?: ["kink"] } = STEPS.includes(name) ? { order: 1, marks: ["kink"] } : {};
   for (const n of FEW) add(name, [f([n], fill)], run, { tolerance, gradTolerance, ...rest });
-  add(`${name}, far and near,`, [f([wide.length], wide)], run, { tolerance, order: 0 });
+  add(`${name}, far and near,`, [f([wide.length], wide)], run, { tolerance, order: 0, marks: ["nonfinite"] });
+  const between = wide.filter((x) => Math.abs(x) > 1e-12 && Math.abs(x) < 1e12); // none of which gives a subnormal
+  add(`${name}, far and near but no subnormals,`, [f([between.length], between)], run, { tolerance, order: 0 });
 }
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;

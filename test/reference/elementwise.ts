@@ -1,6 +1,5 @@
 // Unary, binary and copying kernels of the reference: one line of f64 arithmetic each.
-import { WasmgradError } from "../../src/core/error.ts";
-import { faultMessage } from "../../src/program/fault.ts";
+import { WasmgradError } from "../../src/index.ts";
 import { digamma, erf, erfc, erfinv, floorDivide, lgamma, pow, remainder, round, trigamma } from "./functions.ts";
 import { f32, i32, type Kernel, type Kernels, ReferenceStorage, View } from "./view.ts";
 
@@ -263,7 +262,8 @@ for (const [name, f] of Object.entries(wholePairs)) {
 for (const [name, f] of [["trunc_divide_i32", Math.trunc] as const, ["floor_divide_i32", Math.floor] as const]) {
   elementwise[name] = ([y], [a, b], [n], _, op) => {
     for (let i = 0; i < n; i++) {
-      if (b.v[i] === 0) throw new WasmgradError(faultMessage(name, op, [n], i, a.v[i]));
+      if (b.v[i] === 0)
+        throw new WasmgradError(`${op}: ${a.v[i]} at ${i} of [${n}] is divided by 0: an int32 has no infinity`);
       y.set(i, f(a.v[i] / b.v[i]) | 0);
     }
   };
