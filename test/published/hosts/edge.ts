@@ -26,11 +26,12 @@ function resident(pid: number): number | null {
 async function learns(url: string, pid: number): Promise<void> {
   const first = await ask<Xor>(`${url}/xor`);
   const looks: (Xor & { readonly mb: number | null })[] = [];
-  for (let look = 0; look < 2; look++) {
+  for (let look = 0; look < 3; look++) {
     for (let i = 1; i < REQUESTS; i++) await ask(`${url}/xor`);
     looks.push({ ...(await ask<Xor>(`${url}/xor`)), mb: resident(pid) });
   }
-  const [before, after] = [looks[0]!, looks[1]!];
+  // V8's young space doubles somewhere in the first 1,600 requests, by 80 MB: what comes behind counts.
+  const [before, after] = [looks[1]!, looks[2]!];
   const text = JSON.stringify({ first, before, after });
   if (first.info.build !== "relaxed" || first.info.threads !== 1) throw new Error(`build or threads: ${text}`);
   if (!(first.loss < 0.2 && after.loss < first.loss / 10)) throw new Error(`the loss does not fall: ${text}`);
