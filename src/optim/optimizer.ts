@@ -208,17 +208,19 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
       const group = this.paramGroups[i]!;
       guard(() => group.params.length);
       const segments: Segment[] = [];
+      const dense: Tensor[] = [];
       for (const p of group.params) {
         noteGrad(p);
         const g = p.ownGrad;
         if (g === null) continue;
         alive(this.#name, p);
         alive(this.#name, g);
-        segments.push({ p, g: g.strides !== null ? noGrad(() => contiguous(g)) : g });
+        if (g.strides !== null) dense.push(noGrad(() => contiguous(g)));
+        segments.push({ p, g: g.strides !== null ? dense[dense.length - 1]! : g });
       }
       if (segments.length === 0) continue;
       this.#update(group, i, segments);
-      for (const { p, g } of segments) if (g !== p.ownGrad) g.release(`${this.#name}.step()`);
+      for (const g of dense) g.release(`${this.#name}.step()`);
     }
   }
 
@@ -274,8 +276,10 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
         inputs.push(state.step!);
       }
       const together = typeof kernel === "string"; // else each parameter steps, and counts, by itself
-      const ticks = together && steps.length > 0 ? [[steps, grads]] : steps.map((step, j) => [[step], [grads[j]!]]);
-      for (const [counts, by] of ticks) launch("tick_f32", counts!, by!, [counts!.length], undefined, this.#name);
+      if (steps.length > 0) {
+        const ticks = together ? [[steps, grads]] : steps.map((step, j) => [[step], [grads[j]!]]);
+        for (const [counts, by] of ticks) launch("tick_f32", counts!, by!, [counts!.length], undefined, this.#name);
+      }
       if (together) launch(kernel, outputs, inputs, extents, scalars, this.#name);
       else kernel(outputs, inputs);
     }
@@ -420,6 +424,7 @@ function same(keys: readonly string[], values: readonly unknown[], own: object):
   for (let i = 0; i < keys.length; i++) {
     const a = values[i];
     const b = own[keys[i] as never] as unknown;
+    if (a === b) continue;
     if (isList(a) ? !isList(b) || !sameShape(a, b) : !Object.is(a, b)) return false;
   }
   return true;

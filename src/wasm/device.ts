@@ -51,8 +51,8 @@ export class WasmDevice implements Device {
   readonly canBlock = canBlock();
   readonly float16 = false;
   readonly memoryOf: Memory;
-  /** For tests and benchmarks: rows appended, blocks handed out, rows run. */
-  readonly counters = { appended: 0, allocations: 0, rows: 0 };
+  /** For tests and benchmarks: blocks handed out, rows run. */
+  readonly counters = { allocations: 0, rows: 0 };
   readonly deterministic: boolean;
   readonly arenas = new Arenas<WasmStorage>(
     (bytes) => this.alloc(bytes, "captured program") as WasmStorage,
@@ -266,20 +266,23 @@ export class WasmDevice implements Device {
       this.settle();
       script = this.#scripts[0];
     }
+    this.#appended++;
     const launched = this.#launched[0];
     launched.ops[script.rows] = op;
     launched.under[script.rows] = this.under;
-    script.append(this.memoryOf, k, buffers, outputs, addressOf, extents, scalars, this.info.threads);
-    this.#appended++;
-    this.counters.appended++;
-    const { serials } = launched;
-    let at = launched.count;
+    const { i32 } = this.memoryOf;
+    const { first } = script;
+    const { serials, count } = launched;
+    // One pass over the buffers, and no call: what is here is done for each row of each step.
     for (let i = 0; i < buffers.length; i++) {
-      const storage = buffers[i]!.storage as WasmStorage;
-      storage.block!.last = this.#appended;
-      serials[at++] = storage.serial;
+      const { storage, offset } = buffers[i]!;
+      const block = (storage as WasmStorage).block!;
+      block.last = this.#appended;
+      i32[first + i] = block.address + offset * storage.width;
+      serials[count + i] = storage.serial;
     }
-    launched.count = at;
+    launched.count = count + buffers.length;
+    script.append(this.memoryOf, k, buffers.length, outputs, extents, scalars, this.info.threads);
     if (this.debug) this.flushSync();
   }
 
@@ -469,6 +472,11 @@ export class WasmDevice implements Device {
   /** What rows name, in the module's order. */
   get kernelNames(): string[] {
     return this.#names.filter((name) => name !== "walk_f32" && name !== CHAIN);
+  }
+
+  /** How many rows were appended. For tests. */
+  get appended(): number {
+    return this.#appended;
   }
 
   /** Threads that walk now. */

@@ -111,10 +111,15 @@ export class WasmProgram implements Program {
     this.#code = device.allocForHost(words * 4, "captured program");
     this.#code.holders = 1;
     const { memoryOf } = device;
+    /** Gives the word of the row's first buffer. */
     const append = (script: Script, r: Row, meet?: boolean): number => {
+      const { first } = script;
+      r.buffers.forEach((b, i) => {
+        memoryOf.i32[first + i] = address(b);
+      });
       const { buffers, outputs, extents, scalars } = r;
-      const k = device.kernel(r.kernel);
-      return script.append(memoryOf, k, buffers, outputs, address, extents, scalars, threads, meet);
+      script.append(memoryOf, device.kernel(r.kernel), buffers.length, outputs, extents, scalars, threads, meet);
+      return first;
     };
     this.script.place(this.#code.block!.address, words * 4);
     const written = new Set<WasmStorage>();

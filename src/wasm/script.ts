@@ -79,25 +79,28 @@ export class Script {
     return this.cursor - this.begin + words <= this.capacity;
   }
 
+  /** The word at which the addresses of the next row's buffers begin. */
+  get first(): number {
+    return this.cursor + HEADER;
+  }
+
   /**
-   * Appends a row; returns the word index of its first buffer. The threads meet before it as `meet` says, else where it or
-   * the row before is parallel.
+   * Appends a row whose buffers' addresses the caller has written from `first` on. The threads meet before it as `meet` says, else
+   * where it or the row before is parallel.
    */
   append(
     memory: Memory,
     k: WasmKernel,
-    buffers: readonly Buffer[],
+    buffers: number,
     outputs: number,
-    address: (b: Buffer) => number,
     extents: readonly number[],
     scalars: readonly number[],
     threads: number,
     meet?: boolean,
-  ): number {
+  ): void {
     const words = memory.i32;
     const row = this.cursor;
-    let at = row + HEADER;
-    for (let i = 0; i < buffers.length; i++) words[at++] = address(buffers[i]!);
+    let at = row + HEADER + buffers;
     for (let i = 0; i < extents.length; i++) words[at++] = extents[i]!;
     for (let i = 0; i < scalars.length; i++) words[at++] = scalars[i]!;
     const work = threads > 1 ? workOf(k, extents) : 0;
@@ -105,13 +108,12 @@ export class Script {
     const barrier = meet ?? (this.rows > 0 && (parallel || this.after));
     words[row] = k.index;
     words[row + 1] = (at - row) << 2;
-    words[row + 2] = (parallel ? PARALLEL : 0) | (barrier ? BARRIER : 0) | (buffers.length << 8) | (outputs << 20);
+    words[row + 2] = (parallel ? PARALLEL : 0) | (barrier ? BARRIER : 0) | (buffers << 8) | (outputs << 20);
     memory.f32[row + 3] = work;
     this.cursor = at;
     this.rows++;
     this.after = parallel;
     this.parallel ||= parallel;
-    return row + HEADER;
   }
 }
 
