@@ -35,7 +35,8 @@ export function backward(
   noMore("backward", none);
   let own = options;
   let g = gradient as Tensor | null;
-  if (own === undefined && g !== null && !(g instanceof Tensor) && kindOf(g) === "Object") [g, own] = [null, gradient as BackwardOptions];
+  if (own === undefined && g !== null && !(g instanceof Tensor) && kindOf(g) === "Object")
+    [g, own] = [null, gradient as BackwardOptions];
   expectOptions("backward", own, NAMES);
   own ??= NONE;
   const found = differentiate(root, g, own, null);
