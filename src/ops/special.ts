@@ -103,9 +103,10 @@ export const digamma = /* @__PURE__ */ unary("digamma", "x", (g, x) => mul(g, tr
 /** log |Gamma(x)|, element by element, infinite at 0, -1, -2, ... int32 and bool become float32. https://pytorch.org/docs/stable/generated/torch.lgamma.html */
 export const lgamma = /* @__PURE__ */ unary("lgamma", "x", (g, x) => mul(g, digamma(x)));
 /** The inverse of `erf`, of x in [-1, 1], element by element; NaN beyond. int32 and bool become float32. https://pytorch.org/docs/stable/special.html#torch.special.erfinv */
-export const erfinv = /* @__PURE__ */ unary("erfinv", "y", (g, y) =>
-  mul(mulScalar(exp(mul(y, y)), Math.sqrt(Math.PI) / 2), g),
-);
+export const erfinv = /* @__PURE__ */ unary("erfinv", "x", (g, x) => {
+  const y = erfinv(x); // made again, as in PyTorch: the result may be written
+  return mul(mulScalar(exp(mul(y, y)), Math.sqrt(Math.PI) / 2), g);
+});
 
 /** Options of `logit`. */
 export interface LogitOptions {
