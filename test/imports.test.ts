@@ -286,7 +286,7 @@ test("nobody but capture asks whether a captured step is recorded: core's hooks 
 });
 
 /** Files that are longer than they should be, with the most lines that they may have. */
-const LONG: Record<string, number> = { "src/wasm/device.ts": 520 };
+const LONG: Record<string, number> = { "src/wasm/device.ts": 485 };
 
 test("no file is longer than 450 lines", () => {
   for (const path of [...files, ...kernels]) {

@@ -13,11 +13,9 @@ import type {
   TypedData,
 } from "../core/device.ts";
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
-import { fail, given, noMore, WasmgradError } from "../core/error.ts";
+import { fail, noMore, WasmgradError } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
-import { part } from "../host/part.ts";
 import { canBlock } from "../host/probe.ts";
-import { reason } from "../host/reason.ts";
 import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
 import { Losses } from "../program/behind.ts";
@@ -26,21 +24,20 @@ import { CHAIN } from "../program/passes/chains.ts";
 import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { denseOf } from "../row/nest.ts";
-import { COUNTERS, MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
+import { COUNTERS } from "./control.ts";
+import { makeParts, type Parts } from "./create.ts";
 import { Launched, type Recorded } from "./launched.ts";
-import { type Exports, FIRST_KERNEL, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
-import { chooseMaximum, Memory, WasmStorage } from "./memory.ts";
+import { FIRST_KERNEL } from "./load.ts";
+import { type Memory, WasmStorage } from "./memory.ts";
 import type { WasmOptions } from "./options.ts";
-import { MadePieces } from "./piece.ts";
+import type { MadePieces } from "./piece.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
 import { addressOf, decode, kernel, nameOf, Script, type WasmKernel } from "./script.ts";
-import { wrong } from "./source.ts";
-import { ALONE, chooseThreads, type Threads } from "./threads.ts";
+import type { Threads } from "./threads.ts";
 
 /** Rows after which a script is handed over without anyone reading. */
 const MOST_ROWS = 512;
-const SCRIPT_BYTES = 1 << 18;
 /** More losses than that are looked at once in so many submits. */
 const FEW_LOSSES = 32;
 const SELDOM = 256;
@@ -82,18 +79,11 @@ export class WasmDevice implements Device {
   #torn: number[] | null = null;
   recorded: Row[] | null = null;
 
-  /** Kernels made of parts of chains. */
-  pieces: MadePieces | null = null;
+  /** Kernels made of parts of chains; on one thread only. */
+  pieces: MadePieces | null;
 
-  private constructor(
-    exports: Exports,
-    memory: Memory,
-    names: readonly string[],
-    pool: Threads,
-    info: DeviceInfo,
-    options: WasmOptions,
-    scripts: [Script, Script],
-  ) {
+  private constructor(parts: Parts, options: WasmOptions) {
+    const { exports, memory, names, pool, info, scripts, pieces } = parts;
     this.memoryOf = memory;
     this.#names = names;
     this.#indices = new Map(names.map((name, i) => [name, i + FIRST_KERNEL]));
@@ -101,6 +91,7 @@ export class WasmDevice implements Device {
     this.info = info;
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
+    this.pieces = pieces;
     this.#scripts = scripts;
     const launched = (): Launched =>
       new Launched(
@@ -119,48 +110,15 @@ export class WasmDevice implements Device {
   }
 
   static async create(options: WasmOptions = {}): Promise<WasmDevice> {
-    const { threads: wanted } = options;
-    if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_THREADS))
-      return wrong("noThreads", `threads ${given(wanted)}`);
-    const asked = options.maximumMemory;
-    if (asked !== undefined && !(typeof asked === "number" && asked > 0))
-      return wrong("noMaximum", `maximumMemory ${given(asked)}`);
-    const most = chooseMaximum(asked);
-    const { threads, why: whyThreads } = await chooseThreads(wanted);
-    const many = threads > 1 ? part("init", () => import("./pool.ts")) : null;
-    const { module, build, why } = await load(options);
-    let memory: Memory;
-    try {
-      memory = new Memory(HEAP_BASE, most.bytes);
-    } catch (error) {
-      return wrong("noMemory", "memory", reason(error));
-    }
-    const names = kernelNames(module);
-    const { exports, table } = instantiateOn(module, memory.memory, names);
-    const needed = 2 * SCRIPT_BYTES + threads * SCRATCH_BYTES;
-    if (needed + HEAP_BASE > memory.maximum)
-      return wrong("tooLittle", `${memory.maximum} bytes of memory`, threads, needed + HEAP_BASE);
-    const place = (bytes: number): number => (memory.allocate(bytes) ?? memory.exhausted("init", bytes)).address;
-    const scripts: [Script, Script] = [new Script(), new Script()];
-    for (const s of scripts) s.place(place(SCRIPT_BYTES), SCRIPT_BYTES);
-    memory.i32[SCRATCH_BASE >> 2] = place(threads * SCRATCH_BYTES);
     // Workers keep what they report to: no closure here may hold the device itself.
     let me: WeakRef<WasmDevice> | undefined;
-    const events = {
-      lost: (reason: string) => me?.deref()?.fail(reason),
-      fewer: (...said: Parameters<WasmDevice["goOnWith"]>) => me?.deref()?.goOnWith(...said),
-    };
-    const pools = await many;
-    const workers = pools === null ? null : new pools.Pool(memory.i32, threads, events);
-    const whyMemory =
-      memory.maximum < most.bytes ? `memory: the host reserves no more than ${memory.maximum} bytes` : most.why;
-    const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
-    const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
-    const device = new WasmDevice(exports, memory, names, workers ?? ALONE, info, options, scripts);
-    if (threads === 1) device.pieces = new MadePieces(memory.memory, table); // others would need them in tables of their own
+    const parts = await makeParts(options, {
+      lost: (reason) => me?.deref()?.fail(reason),
+      fewer: (...said) => me?.deref()?.goOnWith(...said),
+    });
+    const device = new WasmDevice(parts, options);
     me = new WeakRef(device);
-    if (workers !== null) pools!.unheld.register(device, workers);
-    await workers?.start(module, memory.memory, names, options.worker);
+    await parts.start(device);
     return device;
   }
 

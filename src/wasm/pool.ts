@@ -18,7 +18,7 @@ const REMEDY =
   "the script, or where init({ worker: address }) says; `trusted-types` must allow wasmgrad";
 
 /** What the pool has to say to its device. */
-interface PoolEvents {
+export interface PoolEvents {
   /** A worker that had begun to serve is gone. */
   lost(why: string): void;
   /** Workers did not start: so many threads there are, or may yet be, and what to do about it. */

@@ -40,6 +40,8 @@ export interface Kernel {
   readonly body: string;
   /** Sets the word that skips rows. */
   readonly skips?: boolean;
+  /** Of its steps it skips those that last itself, by `skip_`: it is guarded, but not at its entry. */
+  readonly skipsSteps?: boolean;
   /** Has barriers, so a guard at its entry is not allowed. */
   readonly barriers?: boolean;
   /**
@@ -268,7 +270,8 @@ export function wgsl(k: Laid, map: readonly number[], halves: readonly boolean[]
     "fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,",
     `        @builtin(local_invocation_id) lid: vec3<u32>, ${k.subgroups ? SUBGROUP_INPUTS : "@builtin(local_invocation_index) li: u32"}) {`,
     k.subgroups ? "  let li = subgroup * team + member;" : "",
-    use === "guarded" ? "  if (((faultWord[4] & P.row) | faultWord[3]) != 0u) { return; }" : "",
+    use === "guarded" ? `  let skip_ = ((faultWord[4] & P.row) | faultWord[3]) != 0u;` : "",
+    use === "guarded" && !k.skipsSteps ? "  if (skip_) { return; }" : "",
     used("group") || used("i") ? "  let group = wg.y * nwg.x + wg.x;" : "",
     used("i") ? `  let i = group * ${size[0] * size[1] * size[2]}u + li;` : "",
     ...locals,

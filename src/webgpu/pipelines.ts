@@ -2,7 +2,17 @@
 import type { Row, Storage } from "../core/device.ts";
 import { WasmgradError } from "../core/error.ts";
 import { factsOf } from "../program/kernels/facts.ts";
-import { type FaultUse, groupsOf, type Laid, type Limits, laid, type Registry, wgsl } from "./kernel.ts";
+import {
+  type FaultUse,
+  groupsOf,
+  type Implementation,
+  type Laid,
+  type Limits,
+  laid,
+  type Registry,
+  wgsl,
+} from "./kernel.ts";
+import { GpuPieces } from "./piece.ts";
 
 /** A kernel compiled for one pattern of bindings. `pipeline` is null until it has been compiled. */
 export interface Compiled {
@@ -43,6 +53,9 @@ export class Pipelines {
   readonly made = { pipelines: 0, groups: 0 };
   private readonly gpu: GPUDevice;
   private readonly registry: Registry;
+  /** Kernels made of chains. */
+  readonly pieces: GpuPieces;
+  private readonly own = new Map<string, Implementation>();
   private readonly lib: string;
   private readonly compiled = new Map<string, Compiled>();
   private readonly layouts = new Map<number, Layout>();
@@ -56,6 +69,7 @@ export class Pipelines {
     this.registry = registry;
     this.lib = lib;
     this.limits = limits;
+    this.pieces = new GpuPieces(registry, limits, BLOCK / 4, (name, made) => this.own.set(name, made));
     this.failed = failed;
   }
 
@@ -82,7 +96,7 @@ export class Pipelines {
 
   /** The compiled kernel of a row; compiling begins at the first call. */
   of(row: Row, map: readonly number[], halves: readonly boolean[], guarded: boolean): Compiled {
-    const entry = this.registry[row.kernel]!;
+    const entry = this.registry[row.kernel] ?? this.own.get(row.kernel)!;
     const variant = entry.variant?.(row, this.limits) ?? "";
     const k = laid(row.kernel, entry.kernels[variant]!);
     const fault: FaultUse =

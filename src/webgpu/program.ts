@@ -4,6 +4,7 @@ import { type Buffer, elementsOf, type Program, type Row, type Storage } from ".
 import { fail } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
 import { outsides } from "../program/behind.ts";
+import { chains } from "../program/passes/chains.ts";
 import { plan } from "../program/plan.ts";
 import { COPY } from "../row/movers.ts";
 import { Batch } from "./batch.ts";
@@ -94,7 +95,12 @@ export class GpuProgram implements Program {
       return copyTo(device.placeholder(bytes, "result", width), buffer, count);
     });
     const improved = device.improve([...rows, ...shifted, ...copies], temporary).filter((r) => !copies.includes(r));
-    const encoded = device.expand(improved, (elements) => device.placeholder(elements * 4));
+    const plain = device.expand(improved, (elements) => device.placeholder(elements * 4));
+    const encoded = chains(plain, {
+      isTemporary: temporary,
+      isInput: () => false, // inputs are copied before anything runs
+      ...{ index: () => 0, least: 0, pieces: null, kernels: device.pipelines.pieces },
+    });
     const { offsets, bytes } = plan(encoded, temporary, null, ALIGN);
     if (bytes > 0) this.arena = device.arenas.take(bytes);
     this.uniforms = device.uniforms(Math.max(1, encoded.length));
@@ -125,7 +131,7 @@ export class GpuProgram implements Program {
       this.batch.append(r, place, lasting, Faults.wordOf(r, number));
     }
     this.bits = bitsOfRows(encoded, this.numbers);
-    const { made, read } = outsides(encoded, real);
+    const { made, read } = outsides(plain, real);
     this.made = made;
     this.read = read;
     this.written = [...written];

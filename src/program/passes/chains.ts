@@ -86,6 +86,24 @@ export interface Pieces {
   index(piece: Piece): number | null;
 }
 
+/** A chain that is one piece, as what makes a kernel of it sees it. */
+export interface Whole extends Piece {
+  /** Where each step puts what it makes, whether that is stored or not. */
+  readonly outs: readonly Buffer[];
+  /** What `Piece.buffers` are. */
+  readonly cells: readonly Buffer[];
+  readonly n: number;
+  readonly scalars: readonly number[];
+}
+
+/** A device that has no walker: a chain is a row of a kernel made for it. */
+export interface Kernels {
+  /** Whether rows of a dense kernel may stand in one. */
+  fits(kernel: string): boolean;
+  /** The row; null where it is too much for one. */
+  row(whole: Whole): Row | null;
+}
+
 /** What the program and its device say. */
 export interface Chaining {
   isTemporary(s: Storage): boolean;
@@ -96,31 +114,57 @@ export interface Chaining {
   /** Elements from which a chain pays. */
   readonly least: number;
   readonly pieces: Pieces | null;
+  /** In the place of the walker. */
+  readonly kernels?: Kernels;
+}
+
+/** The rows with those first that fill one element of a temporary with a number: chains that read it need not stop where it was filled. */
+function numbersFirst(rows: readonly Row[], isTemporary: Chaining["isTemporary"]): readonly Row[] {
+  const one = rows.filter(
+    ({ kernel, buffers, extents }) => kernel === "fill_f32" && extents[0] === 1 && isTemporary(buffers[0]!.storage),
+  );
+  if (one.length === 0) return rows;
+  const table = uses(rows);
+  const first = new Set(one.filter(({ buffers: [b] }) => table.get(real(b!.storage))!.writers.length === 1));
+  return [...first, ...rows.filter((row) => !first.has(row))];
 }
 
 /** The rows with chains among them. */
-export function chains(rows: readonly Row[], chaining: Chaining): readonly Row[] {
-  const { least, pieces } = chaining;
+export function chains(given: readonly Row[], chaining: Chaining): readonly Row[] {
+  const { least, pieces, kernels, isTemporary } = chaining;
+  const rows = numbersFirst(given, isTemporary);
   const members = rows.map((row) => {
     const m = memberOf(row);
-    if (m === null || m.n >= least) return m;
+    if (m === null) return null;
+    if (kernels !== undefined) return kernels.fits(denseKernel(m)) ? m : null;
+    if (m.n >= least) return m;
     return pieces !== null && m.n >= PAYS.piece && pieces.fits(denseKernel(m)) ? m : null;
   });
-  if (members.every((m) => m === null)) return rows;
+  if (members.every((m) => m === null)) return given;
   const table = uses(rows);
   const out: (Row | null)[] = [...rows];
-  for (let i = 0; i < rows.length; i++) {
-    const n = members[i]?.n;
-    if (out[i] !== rows[i] || members[i] === null) continue;
+  /** Row i and those behind it that may join, so many at most; what stands in a chain before is left out. */
+  const from = (i: number, most: number): Chain => {
     const chain = new Chain(chaining);
-    if (!chain.takes(rows[i]!, members[i]!, i)) continue;
-    for (let j = i + 1; j < rows.length && j - i < REACH && chain.rows.length < MOST; j++) {
-      if (out[j] !== rows[j]) continue; // stands in a chain before this one
+    const n = members[i]!.n;
+    for (let j = i; j < rows.length && j - i < REACH && chain.rows.length < most; j++) {
+      if (out[j] !== rows[j]) continue;
       if (members[j]?.n !== n || !chain.takes(rows[j]!, members[j]!, j)) chain.passes(rows[j]!);
     }
-    if (chain.rows.length < 2) continue;
+    return chain;
+  };
+  for (let i = 0; i < rows.length; i++) {
+    if (out[i] !== rows[i] || members[i] === null) continue;
+    let chain = from(i, MOST);
+    let row: Row | null = null;
+    while (chain.rows[0] === i && chain.rows.length > 1) {
+      row = chain.row(table);
+      if (row !== null) break;
+      chain = from(i, chain.rows.length - 1);
+    }
+    if (row === null) continue;
     for (const j of chain.rows) out[j] = null;
-    out[i] = chain.row(table);
+    out[i] = row;
   }
   return compact(out);
 }
@@ -228,8 +272,8 @@ class Chain {
     touch.last = this.rows.length - 1;
   }
 
-  /** The chain's row. `table` tells who else touches what. */
-  row(table: ReadonlyMap<Storage, Uses>): Row {
+  /** The chain's row; null where the device makes none of so many. `table` tells who else touches what. */
+  row(table: ReadonlyMap<Storage, Uses>): Row | null {
     const own = new Set(this.rows);
     const isInner = (s: Storage): boolean => {
       const { writers, readers } = table.get(s)!;
@@ -258,41 +302,47 @@ class Chain {
       if (inner.has(s)) return (slotOf(s) << 2) | SLOT;
       return (buffers.findIndex((x) => same(x, b)) << 2) | way;
     };
+    const n = this.#members[0]![1].n;
+    const { pieces, kernels, index: indexOf } = this.#chaining;
+    if (kernels !== undefined) {
+      const { piece, words, numbers: scalars, outs } = this.#piece(0, this.#members.length, inner, wordOf);
+      return kernels.row({ ...piece, outs, cells: words.map((word) => buffers[word >> 2]!), n, scalars });
+    }
     const scalars: number[] = [];
     let members = 0;
     for (let m = 0; m < this.#members.length; members++) {
       const begin = m;
-      const piece = this.#pieceFrom(m, inner, wordOf);
-      if (piece !== null) {
-        scalars.push(...piece.member);
-        m = piece.end;
+      let end = m;
+      while (pieces !== null && end < this.#members.length && pieces.fits(denseKernel(this.#members[end]![1]))) end++;
+      const made = end - m < 2 ? null : this.#piece(m, end, inner, wordOf);
+      const index = made && pieces!.index(made.piece);
+      if (index !== null) {
+        const { words, numbers } = made!;
+        scalars.push(index, words.length, 0, 1 + numbers.length, ...words, n, ...numbers);
+        m = end;
       } else {
         const [row, { kernel, ways, rest, place }] = this.#members[m++]!;
         const words = row.buffers.map((b, k) => {
           const word = wordOf(b, ways[k]!);
           return (word & 3) === SPREAD ? word | (slots++ << (2 + SLOT_SHIFT)) : word;
         });
-        scalars.push(this.#chaining.index(kernel), words.length, place, rest.length, ...words, ...rest);
+        scalars.push(indexOf(kernel), words.length, place, rest.length, ...words, ...rest);
       }
       for (const s of inner) {
         const { last } = this.#touched.get(s)!;
         if (last >= begin && last < m && held.has(s)) free.push(held.get(s)!);
       }
     }
-    const n = this.#members[0]![1].n;
     return { kernel: CHAIN, buffers, outputs: outputs.length, extents: [members, n], scalars, op: "chain" };
   }
 
-  /** The members from m on that a piece may do, as one member; null for fewer than two. */
-  #pieceFrom(
+  /** The members from m to `end` as one. */
+  #piece(
     m: number,
+    end: number,
     inner: ReadonlySet<Storage>,
     wordOf: (b: Buffer, way: number) => number,
-  ): { member: number[]; end: number } | null {
-    const { pieces } = this.#chaining;
-    let end = m;
-    while (pieces !== null && end < this.#members.length && pieces.fits(denseKernel(this.#members[end]![1]))) end++;
-    if (pieces === null || end - m < 2) return null;
+  ): { piece: Piece; words: number[]; numbers: number[]; outs: Buffer[] } {
     const run = this.#members.slice(m, end);
     const [words, numbers]: [number[], number[]] = [[], []];
     const place = (word: number): number => {
@@ -316,9 +366,8 @@ class Chain {
       const stored = !again && !(inner.has(s) && this.#touched.get(s)!.last < end);
       return { kernel: denseKernel(member), reads, store: stored ? place(wordOf(out, MOVES)) : -1 };
     });
-    const index = pieces.index({ buffers: words.map((word) => (word & 3) !== STAYS), steps });
-    if (index === null) return null;
-    return { member: [index, words.length, 0, 1 + numbers.length, ...words, run[0]![1].n, ...numbers], end };
+    const piece = { buffers: words.map((word) => (word & 3) !== STAYS), steps };
+    return { piece, words, numbers, outs: run.map(([row]) => row.buffers[0]!) };
   }
 }
 
