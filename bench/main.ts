@@ -26,7 +26,7 @@ import { wideGrid, wideSection } from "./wide.ts";
 import { library, ready } from "./work.ts";
 import { workerdGrid, workerdSection } from "./workerd.ts";
 
-const CASES: readonly Section[] = ["gemm", "conv", "elementwise", "step", "growth", "views"];
+const CASES: readonly Section[] = ["gemm", "conv", "elementwise", "step", "growth", "views", "functions", "optimizers"];
 const SECTIONS = [
   ...CASES,
   "memory",
