@@ -46,7 +46,7 @@ function parts(out: string, rounds: string[]): Part[] {
     own("two threads", 1.2, there, "threads"),
     ...(availableParallelism() >= 4 ? [own("more threads", 3, there, "scaling")] : []),
     peers("beside other libraries", 12, "--only", "W1,W2,W3,W4,W5,W6,W7"),
-    peers("functions and optimizers", 1, "--only", "functions,optimizers", "--peers", "torch", "--rounds", "15"),
+    peers("functions and optimizers", 1, "--only", "functions,optimizers", "--peers", "torch,kept", "--rounds", "15"),
     peers("growth", 4, "--growth"),
     peers("W1, build simd", 1, "--only", "W1", "--build", "simd", "--peers", "none"),
     ...(two ? [peers(`Node ${process.versions.node}`, 3, "--here", "--peers", "none")] : []),

@@ -230,5 +230,6 @@ is the median of the ratios within each round, with their range. "Share of peak"
 in the same rounds: fused multiply-adds (\`simd\`: multiplications and additions); "share of the same streams" is of a loop
 of the bench's own that reads and writes as many arrays of that length. Training steps are forward, backward and update,
 with another batch each time; rates count the operations of the dense algorithm. A library is left out of a case
-where one call takes more than 3 s.`;
+where one call takes more than 3 s. "PyTorch, memory kept" has an allocator that gives nothing back to the system: by itself
+glibc's may fetch fresh pages at each step.`;
 }
