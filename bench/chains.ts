@@ -50,7 +50,7 @@ interface Made {
   once(...inputs: Tensor[]): Result;
   /** What it holds besides. */
   readonly held: readonly Tensor[];
-  /** What a kernel by hand takes; it writes the first, which for a step is `inputs` or `held` itself. */
+  /** A kernel by hand takes copies of these; the first it writes, and is held to what `once` returns, or else to `held[0]`. */
   readonly hand?: { readonly kernel: string; readonly takes: readonly Tensor[] };
   /** The library's own kernel for the same. */
   readonly own?: () => void;
