@@ -46,9 +46,12 @@ function parts(out: string, rounds: string[]): Part[] {
     own("two threads", 1.2, there, "threads"),
     ...(availableParallelism() >= 4 ? [own("more threads", 3, there, "scaling")] : []),
     peers("beside other libraries", 12, "--only", "W1,W2,W3,W4,W5,W6,W7"),
+    peers("functions and optimizers", 1, "--only", "functions,optimizers", "--peers", "torch,kept", "--rounds", "15"),
     peers("growth", 4, "--growth"),
     peers("W1, build simd", 1, "--only", "W1", "--build", "simd", "--peers", "none"),
     ...(two ? [peers(`Node ${process.versions.node}`, 3, "--here", "--peers", "none")] : []),
+    own("chains", 4, there, "chains", "--sizes", "1,64,1K,64K,1M,16M"),
+    ...(availableParallelism() >= 2 ? [own("chains, two threads", 0.5, there, "chains", "--threads", "2")] : []),
     own("memory", 0.3, there, "memory"),
     own("wasm and WebGPU", 5, there, "devices"),
   ];

@@ -2,7 +2,7 @@
 // kernels are cases of the tests (test/cases/measured.ts).
 // W1 matrix products, W2 softmax regression, W3 an MLP, W4 the MNIST CNN, W5 a tiny net, W6 elementwise, W7 a
 // convolution; CNN: the convolutions of W4 one by one; batch, width: how the cost of the MLP grows; views: products of what does
-// not lie dense.
+// not lie dense; functions, optimizers: activations and losses, and steps of optimizers, which are mostly made of several ops.
 import {
   type Conv,
   convFlops,
@@ -42,11 +42,17 @@ export type Task =
    * What does not lie dense. Attention's products over heads side by side, `[b, t, h, d]` seen as `[b, h, t, d]`; linear over each of
    * t steps of `[b, t, d]`, with h outputs; the gates of an LSTM, quarters of each row of `[b, 4 n]`.
    */
-  | { readonly kind: "views"; of: ViewsOf; train: boolean; sizes: readonly number[] };
+  | { readonly kind: "views"; of: ViewsOf; train: boolean; sizes: readonly number[] }
+  /** The mean of a function of random numbers, and its gradient by the first of them; a loss has a target of their shape, or labels. */
+  | { readonly kind: "function"; of: FunctionOf; shape: readonly number[] }
+  /** A step over so many floats in one parameter, whose gradient stays. */
+  | { readonly kind: "optimizer"; of: OptimizerOf; floats: number };
 
 export type ViewsOf = "q kT" | "p v" | "select" | "gates";
+export type FunctionOf = "gelu" | "silu" | "mish" | "huber" | "BCE with logits" | "smoothed cross entropy";
+export type OptimizerOf = "RMSprop" | "Adagrad" | "NAdam" | "Adam" | "AdamW";
 
-export type Section = "gemm" | "conv" | "elementwise" | "step" | "growth" | "views";
+export type Section = "gemm" | "conv" | "elementwise" | "step" | "growth" | "views" | "functions" | "optimizers";
 /** `captured`: one program, for what is short holding the work several times. `eager`: op by op. */
 export type Mode = "captured" | "eager";
 
@@ -187,6 +193,27 @@ function views(of: ViewsOf, train: boolean, ...sizes: number[]): Case {
   };
 }
 
+/** Bytes of the inputs and of the gradient, once. */
+function mean(of: FunctionOf, ...shape: number[]): Case {
+  const floats = shape.reduce((a, b) => a * b, 1);
+  const streams = of === "huber" || of === "BCE with logits" ? 3 : 2;
+  return {
+    ...{ name: `${of} ${shape.length > 1 ? shape.join("x") : `${floats / 2 ** 20}M`}`, workload: "functions" },
+    ...{ section: "functions", unit: "GB/s", work: 4 * streams * floats, task: { kind: "function", of, shape } },
+    ...{ modes: ["captured"], peak: streams === 3 ? "add" : "copy", guard: false },
+  };
+}
+
+/** Bytes of the gradient, read, and of the parameter and its state, read and written. */
+function update(of: OptimizerOf, floats: number): Case {
+  const streams = of === "RMSprop" || of === "Adagrad" ? 5 : 7;
+  return {
+    ...{ name: `${of} ${floats / 2 ** 20}M`, workload: "optimizers", section: "optimizers", unit: "GB/s" },
+    ...{ work: 4 * streams * floats, task: { kind: "optimizer", of, floats }, modes: ["captured"] },
+    ...{ peak: "add", guard: false },
+  };
+}
+
 const { softmax, cnn, tiny } = models;
 
 export const cases: readonly Case[] = [
@@ -219,6 +246,10 @@ export const cases: readonly Case[] = [
     views("p v", train, 8, 128, 8, 64),
     views("select", train, 32, 64, 64, 64),
   ]),
+
+  ...(["gelu", "silu", "mish", "huber", "BCE with logits"] as const).map((of) => mean(of, 2 ** 20)),
+  mean("smoothed cross entropy", 8192, 128),
+  ...(["RMSprop", "Adagrad", "NAdam", "Adam", "AdamW"] as const).map((of) => update(of, 2 ** 20)),
 ];
 
 /** What the names of the workloads stand for, for headings. */
@@ -234,6 +265,8 @@ export const titles: Record<string, string> = {
   batch: "How the cost grows: the step of the MLP of W3 over the batch size",
   views: "What does not lie dense: the gates of an LSTM, heads of 8 x 128 x 8 x 64, 64 steps of 32 x 64 into linear",
   width: "How the cost grows: the step of the MLP 784-n-n-10 at batch 64 over its width n",
+  functions: "Activations and losses with their mean, forward and backward",
+  optimizers: "One step over 1 Mi floats in one parameter",
 };
 
 /** Cases by workload or by a name's beginning; everything when nothing is asked for. Throws on what is unknown. */

@@ -8,6 +8,7 @@ const COLORS: Record<Entrant, string> = {
   captured: "#0b6e4f",
   eager: "#6bbf9c",
   torch: "#ee4c2c",
+  kept: "#f6a08f",
   tfjs: "#ff9f1c",
   jax: "#7b5ea7",
   ort: "#4a7fb5",

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { Bar, Presets } from "cli-progress";
 import { all } from "./all.ts";
 import { cases, type Section } from "./cases.ts";
+import { chainsGrid, chainsSection } from "./chains.ts";
 import { devicesGrid } from "./crossover.ts";
 import { agree, BATCHES, entrants, measureDevices } from "./devices.ts";
 import { firstGrid, firstSection } from "./first.ts";
@@ -26,7 +27,7 @@ import { wideGrid, wideSection } from "./wide.ts";
 import { library, ready } from "./work.ts";
 import { workerdGrid, workerdSection } from "./workerd.ts";
 
-const CASES: readonly Section[] = ["gemm", "conv", "elementwise", "step", "growth", "views"];
+const CASES: readonly Section[] = ["gemm", "conv", "elementwise", "step", "growth", "views", "functions", "optimizers"];
 const SECTIONS = [
   ...CASES,
   "memory",
@@ -37,6 +38,7 @@ const SECTIONS = [
   "threads",
   "scaling",
   "wide",
+  "chains",
   "devices",
   "versions",
   "gpu",
@@ -53,9 +55,10 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --budget MS             samples of a case in a round, 40 by default
   --only NAMES            cases whose name begins so, such as "W1 nn,W2"; may be repeated
   --json FILE             everything as JSON
-  --out DIR               memory, start, first, workerd, size, threads, scaling, wide and devices (with WebGPU) go into
-                          RESULTS.md and results.json in DIR
+  --out DIR               memory, start, first, workerd, size, threads, scaling, wide, chains and devices (with WebGPU) go
+                          into RESULTS.md and results.json in DIR
   --before FILE           first, versions: a tarball of an earlier version, in turns with this one
+  --sizes LIST            chains: floats, such as 1,64,1K,64K,1M,16M; 1M by default
   --batches LIST          devices: batch sizes, such as 1,64,4096; powers of two to 8192 by default
   --cap MS                devices: a step that would take longer is left out, 2000 by default
   --page                  devices: in a page, in the Chromium that is installed (CHROMIUM names one, CHROMIUM_FLAGS adds flags)
@@ -66,6 +69,7 @@ Without sections: ${DEFAULT.join(" ")}.
 first: import to the first trained step, beside other libraries, in Node and in a page. workerd: the tiny net's step there.
 threads: two against one. scaling: 4, 8 and so on against one, where there are as many cores. wide: the build 256.
 devices: models on wasm with one thread and all, and on WebGPU, over the batch size; 5 rounds.
+chains: elementwise programs as rows one by one, walked, as pieces and by default, beside kernels by hand (on src).
 versions: W1 to W7 (or --only) on this version and on that of --before, 15 rounds.
 gpu: for a machine with a GPU: products and training steps on WebGPU beside PyTorch on the same card and beside wasm, with
 the floors of their operations and bytes and the crossover; on a software adapter it is printed, and not kept.
@@ -91,6 +95,7 @@ function parse() {
         json: { type: "string" },
         before: { type: "string" },
         out: { type: "string" },
+        sizes: { type: "string", default: "1M" },
         batches: { type: "string" },
         cap: { type: "string", default: "2000" },
         page: { type: "boolean", default: false },
@@ -112,6 +117,10 @@ function integer(name: string, text: string): number {
     : fail(`--${name} ${text}: an integer of at least 1 is expected`);
 }
 
+/** `64`, `64K`, `16M`. */
+const floats = (text: string): number =>
+  integer("sizes", text.replace(/[KM]$/, "")) * (text.endsWith("K") ? 1024 : text.endsWith("M") ? 2 ** 20 : 1);
+
 const { values, positionals } = parse();
 if (values.help) {
   console.log(USAGE);
@@ -130,6 +139,7 @@ const threads = integer("threads", values.threads ?? "1");
 const roundsOr = (usual: number): number => integer("rounds", values.rounds ?? String(usual));
 const rounds = roundsOr(9);
 const budget = integer("budget", values.budget);
+const sizes = values.sizes.split(",").map(floats);
 const only = values.only.flatMap((o) => o.split(",")).filter((o) => o !== "");
 for (const name of only) {
   if (!cases.some((c) => c.name.startsWith(name))) fail(`--only ${name}: no case's name begins so`);
@@ -258,6 +268,10 @@ const others: Record<string, () => void | Promise<void>> = {
     );
     const rows = versionsSection(values.before, chosen, settings, roundsOr(15));
     keep("versions", rows, versionsGrid(rows), roundsOr(15));
+  },
+  async chains() {
+    const rows = await chainsSection(settings, sizes);
+    keep(threads === 1 ? "chains" : "chains-threads", rows, chainsGrid(rows), rounds);
   },
   async wide() {
     const rows = await wideSection(settings);

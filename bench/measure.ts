@@ -69,7 +69,10 @@ interface Entry {
 /** How many floats the streams have that a case's peak is of; 0 where it is of arithmetic. */
 export function floatsOf({ task, peak }: Case): number {
   if (peak === "arithmetic") return 0;
-  return task.kind === "map" ? task.rows * 1024 : task.kind === "views" ? task.sizes.reduce((a, b) => a * b, 1) : 0;
+  if (task.kind === "map") return task.rows * 1024;
+  if (task.kind === "optimizer") return task.floats;
+  const sizes = task.kind === "views" ? task.sizes : task.kind === "function" ? task.shape : [0];
+  return sizes.reduce((a, b) => a * b, 1);
 }
 
 /** The cases with the peaks they are shares of, as rows. What the library cannot do yet is left out. */

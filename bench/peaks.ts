@@ -12,13 +12,16 @@ export type Peak = "arithmetic" | "fma" | "muladd" | "copy" | "add" | "sum";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The compiled file; made anew when the source is newer. The peak of the build 256 is that of 128 bits, fused. */
-export function compilePeak(wanted: Build): string {
+/** The compiled peak.ts. The peak of the build 256 is that of 128 bits, fused. */
+export const compilePeak = (build: Build): string => compile("peak", ["bench/peak.ts"], build);
+
+/** The first source, compiled to `dist/bench/<name>-<build>.wasm`; made anew when it or what it imports is newer. */
+export function compile(name: string, sources: readonly string[], wanted: Build): string {
   const build = wanted === "256" ? "relaxed" : wanted;
-  const source = "bench/peak.ts";
-  const out = `dist/bench/peak-${build}.wasm`;
+  const out = `dist/bench/${name}-${build}.wasm`;
   const made = `${root}${out}`;
-  if (existsSync(made) && statSync(made).mtimeMs > statSync(root + source).mtimeMs) return made;
+  const newest = Math.max(...sources.map((s) => statSync(root + s).mtimeMs));
+  if (existsSync(made) && statSync(made).mtimeMs > newest) return made;
   mkdirSync(`${root}dist/bench`, { recursive: true });
   const features = ["simd", "threads", ...(build === "relaxed" ? ["relaxed-simd"] : [])];
   const options = [
@@ -34,7 +37,7 @@ export function compilePeak(wanted: Build): string {
   execFileSync(
     process.execPath,
     [
-      ...["node_modules/assemblyscript/bin/asc.js", source, "-o", out, "--config", "none", ...options],
+      ...["node_modules/assemblyscript/bin/asc.js", sources[0]!, "-o", out, "--config", "none", ...options],
       ...["--maximumMemory", "65536", ...features.flatMap((f) => ["--enable", f])],
     ],
     { cwd: root, stdio: "inherit" },

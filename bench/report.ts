@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { titles } from "./cases.ts";
+import { type ChainsRow, chainsGrid } from "./chains.ts";
 import { bars, curves, rates } from "./chart.ts";
 import { devicesChart, devicesText } from "./crossover.ts";
 import type { DevicesData } from "./devices.ts";
@@ -33,6 +34,13 @@ const devices = (name: string, title: string): Other => ({
   about: DEVICES_TEXT,
   show: (data) => devicesText(data as DevicesData, `charts/${name}.svg`),
   chart: (data, run) => devicesChart(data as DevicesData, `${place(run)}; ${run.date}`),
+});
+
+const chains = (title: string): Other => ({
+  title,
+  about:
+    "Captured programs of elementwise ops, of so many floats an array, on the sources: rows one by one; as chains that are walked block by block, and with pieces of them made one loop, at any size; and by default, which is one of these by the size. By hand: a kernel in one loop for the same (`bench/lab/246-byhand.ts`), called directly, and for Adam the library's own. Ratios are of times, round by round; the share is of a loop of the bench's own at whose rate the bytes that must come and go would take their share of the time.",
+  show: (data) => markdown(...chainsGrid(data as ChainsRow[])),
 });
 
 const DEVICES_TEXT = `The same models, parameters and batches on each device, in turns: a captured forward, and a captured training step (forward,
@@ -68,6 +76,8 @@ const OTHERS: Record<string, Other> = {
       "The time on one thread over that on more. A round is quiet when plain loops scale by 0.9375 of the threads, before a case and behind it; see the section before for the loops that read.",
     show: (data) => threadsText(data as ThreadsRow[]),
   },
+  chains: chains("Chains and pieces"),
+  "chains-threads": chains("Chains on more threads"),
   start: {
     title: "Start",
     about:
@@ -230,5 +240,6 @@ is the median of the ratios within each round, with their range. "Share of peak"
 in the same rounds: fused multiply-adds (\`simd\`: multiplications and additions); "share of the same streams" is of a loop
 of the bench's own that reads and writes as many arrays of that length. Training steps are forward, backward and update,
 with another batch each time; rates count the operations of the dense algorithm. A library is left out of a case
-where one call takes more than 3 s.`;
+where one call takes more than 3 s. "PyTorch, memory kept" has an allocator that gives nothing back to the system: by itself
+glibc's may fetch fresh pages at each step.`;
 }

@@ -5,7 +5,7 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { cases as known } from "./cases.ts";
 
-export type Entrant = "captured" | "eager" | "torch" | "tfjs" | "jax" | "ort" | "peak";
+export type Entrant = "captured" | "eager" | "torch" | "kept" | "tfjs" | "jax" | "ort" | "peak";
 
 export interface Machine {
   readonly processor: string;

@@ -31,6 +31,9 @@ const LINES: readonly (readonly [string, Entrant?])[] = [
   ...["1M", "16M"].flatMap((n) => ["add", "relu", "sum"].map((op) => [`W6 ${op} ${n}`] as const)),
   ["W7 forward"],
   ["W7 forward+backward"],
+  ...["gelu", "silu", "mish", "huber", "BCE with logits"].map((of) => [`${of} 1M`] as const),
+  ["smoothed cross entropy 8192x128"],
+  ...["RMSprop", "Adagrad", "NAdam", "Adam", "AdamW"].map((of) => [`${of} 1M`] as const),
 ];
 
 const WASM: readonly Entrant[] = ["tfjs", "jax", "ort"];

@@ -6,6 +6,7 @@ export const NAMES: Record<Entrant, string> = {
   captured: "wasmgrad, captured",
   eager: "wasmgrad, eager",
   torch: "PyTorch",
+  kept: "PyTorch, memory kept",
   tfjs: "tfjs-wasm",
   jax: "jax-js",
   ort: "onnxruntime-web",

@@ -1,6 +1,6 @@
 // Our own work, built from the cases: what a sample runs on the built package.
 import type * as wasmgrad from "../src/index.ts";
-import type { Case, Mode, Model, Task, ViewsOf } from "./cases.ts";
+import type { Case, FunctionOf, Mode, Model, Task, ViewsOf } from "./cases.ts";
 import type { Work } from "./timing.ts";
 
 export type Library = typeof wasmgrad;
@@ -30,6 +30,8 @@ export function prepare(w: Library, device: Device, { task, work }: Case, mode: 
   if (task.kind === "train") return train(w, device, task.model, task.batch, mode);
   if (task.kind === "conv") return conv(w, device, task);
   if (task.kind === "views") return views(w, device, task, mode);
+  if (task.kind === "function") return mean(w, device, task, mode);
+  if (task.kind === "optimizer") return update(w, device, task, mode);
   const found = operation(w, task);
   if (found === null) return null;
   const { f, inputs } = found;
@@ -196,6 +198,11 @@ function views(w: Library, device: Device, task: Extract<Task, { kind: "views" }
         .backward();
     }
   };
+  return repeated(w, device, once, mode, [...data, ...leaves, ...(gradient === null ? [] : [gradient])]);
+}
+
+/** What takes and gives nothing, over tensors that it holds. */
+function repeated(w: Library, device: Device, once: () => void, mode: Mode, held: readonly Tensor[]): Work {
   const program = w.capture(once);
   return {
     unit: 1,
@@ -208,9 +215,40 @@ function views(w: Library, device: Device, task: Extract<Task, { kind: "views" }
     },
     dispose() {
       program.dispose();
-      for (const x of [...data, ...leaves, ...(gradient === null ? [] : [gradient])]) x.dispose();
+      for (const x of held) x.dispose();
     },
   };
+}
+
+const FUNCTIONS: Record<FunctionOf, (w: Library, x: Tensor, target: Tensor) => Tensor> = {
+  gelu: (w, x) => w.gelu(x).mean(),
+  silu: (w, x) => w.silu(x).mean(),
+  mish: (w, x) => w.mish(x).mean(),
+  huber: (w, x, target) => w.huberLoss(x, target),
+  "BCE with logits": (w, x, target) => w.binaryCrossEntropyWithLogits(x, target),
+  "smoothed cross entropy": (w, x, target) => w.crossEntropy(x, target, { labelSmoothing: 0.1 }),
+};
+
+/** The mean of a function, forward and backward. */
+function mean(w: Library, device: Device, task: Extract<Task, { kind: "function" }>, mode: Mode): Work {
+  const { of, shape } = task;
+  const x = w.randn([...shape]);
+  x.requiresGrad = true;
+  const classes = of === "smoothed cross entropy";
+  const target = classes ? w.randint(0, shape[1]!, [shape[0]!]) : w.rand([...shape]);
+  const once = (): void => {
+    x.grad = null;
+    FUNCTIONS[of](w, x, target).backward();
+  };
+  return repeated(w, device, once, mode, [x, target]);
+}
+
+/** A step of an optimizer alone. */
+function update(w: Library, device: Device, task: Extract<Task, { kind: "optimizer" }>, mode: Mode): Work {
+  const p = new w.nn.Parameter(w.randn([task.floats]));
+  p.grad = w.randn([task.floats]);
+  const optimizer = new w.optim[task.of]([p], { lr: 1e-3 });
+  return repeated(w, device, () => optimizer.step(), mode, [p]);
 }
 
 /** One of the products of a convolution; a gradient alone is that of a graph that is kept. */

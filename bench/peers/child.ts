@@ -1,5 +1,5 @@
 // A child process with a library in it, which answers requests as adapter.ts and torch_peer.py do.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from "node:child_process";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -11,9 +11,10 @@ export class Child {
   private readonly reader: Interface;
   readonly name: string;
 
-  constructor(name: string, command: string, args: string[]) {
+  constructor(name: string, command: string, args: string[], environment: Readonly<Record<string, string>> = {}) {
     this.name = name;
-    this.process = spawn(command, args, { stdio: ["pipe", "pipe", process.env.BENCH_DEBUG ? "inherit" : "ignore"] });
+    const stdio: StdioOptions = ["pipe", "pipe", process.env.BENCH_DEBUG ? "inherit" : "ignore"];
+    this.process = spawn(command, args, { stdio, env: { ...process.env, ...environment } });
     this.reader = createInterface({ input: this.process.stdout! });
     this.lines = this.reader[Symbol.asyncIterator]() as AsyncIterableIterator<string>;
   }

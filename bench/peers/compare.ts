@@ -12,12 +12,19 @@ import { show, span, table } from "../timing.ts";
 import { Child, python, script } from "./child.ts";
 
 const OURS = "wasmgrad";
-const PEERS = ["torch", "tfjs", "jax", "ort"];
+const USUAL = ["torch", "tfjs", "jax", "ort"];
+const PEERS = [...USUAL, "kept"];
+/**
+ * The peer `kept` is PyTorch with an allocator that keeps what is freed. glibc's own gives tensors of some MiB back to the system at once or
+ * not, by what else is alive: a step may spend most of its time on fresh pages, four times as long as the next process.
+ */
+const KEPT = { MALLOC_TRIM_THRESHOLD_: String(2 ** 32), MALLOC_MMAP_THRESHOLD_: String(2 ** 32) };
 const USAGE = `node bench/peers/run.mjs [options]
   --only W4,W2         workloads (${Object.keys(titles).join(", ")}) or beginnings of cases' names, may be repeated;
                        W1 to W7 by default
   --growth             how the cost grows with batch and width: --only batch,width
-  --peers torch,tfjs   of ${PEERS.join(", ")}, or none; all by default
+  --peers torch,tfjs   of ${PEERS.join(", ")}, or none; all but kept by default. kept: torch again, with
+                       an allocator that keeps what is freed
   --rounds N           rounds, 9 by default
   --budget MS          samples of each in a round, 60 by default
   --build simd|relaxed our build, relaxed by default
@@ -38,7 +45,7 @@ function parse() {
       options: {
         only: { type: "string", multiple: true, default: [] },
         growth: { type: "boolean", default: false },
-        peers: { type: "string", default: PEERS.join() },
+        peers: { type: "string", default: USUAL.join() },
         rounds: { type: "string", default: "9" },
         budget: { type: "string", default: "60" },
         build: { type: "string", default: "relaxed" },
@@ -80,16 +87,19 @@ try {
 }
 
 compilePeak(build);
-const torch = peers.includes("torch") ? python() : null;
-if (peers.includes("torch") && torch === null) {
+const TORCH = ["torch", "kept"];
+const asksTorch = peers.some((p) => TORCH.includes(p));
+const torch = asksTorch ? python() : null;
+if (asksTorch && torch === null) {
   console.log('torch is left out: no python3 here can `import torch` (Debian has it as "python3-torch")');
 }
 const onNode = (name: string, file: string, ...args: string[]): Child =>
   new Child(name, process.execPath, [...process.execArgv, script(file), ...args]);
 
 function childOf(peer: string): Child | null {
-  if (peer !== "torch") return onNode(peer, `${peer}.ts`, String(threads));
-  return torch === null ? null : new Child("torch", torch, [script("torch_peer.py"), String(threads)]);
+  if (!TORCH.includes(peer)) return onNode(peer, `${peer}.ts`, String(threads));
+  const environment = peer === "kept" ? KEPT : {};
+  return torch === null ? null : new Child(peer, torch, [script("torch_peer.py"), String(threads)], environment);
 }
 
 interface Turn {

@@ -1,4 +1,6 @@
 // wasmgrad: the built bundle, captured and eager, and the peak of the build. Arguments: build, threads.
+
+import { floatsOf } from "../measure.ts";
 import type { Build } from "../peaks.ts";
 import { Peaks } from "../peaks.ts";
 import { library, prepare, ready } from "../work.ts";
@@ -13,7 +15,7 @@ let peaks: Peaks | null = null;
 await serve({ wasmgrad: w.version, node: process.versions.node, v8: process.versions.v8 }, (c, mode) => {
   if (mode === "peak") {
     peaks ??= new Peaks(build, Number(threads), 16 << 20);
-    const floats = c.peak === "arithmetic" || c.task.kind !== "map" ? 0 : c.task.rows * 1024;
+    const floats = floatsOf(c);
     const work = peaks.work(c.peak, floats);
     // So much of the peak's own work takes as long as the case would at the peak.
     return { ...work, unit: peaks.amount(c.peak, floats) / c.work };

@@ -114,6 +114,33 @@ def elementwise(task):
     )
 
 
+def mean(task):
+    shape, of = task["shape"], task["of"]
+    x = torch.randn(shape, requires_grad=True)
+    classes = of == "smoothed cross entropy"
+    target = torch.randint(shape[1], (shape[0],)) if classes else torch.rand(shape)
+    f = {
+        "gelu": lambda: F.gelu(x).mean(),
+        "silu": lambda: F.silu(x).mean(),
+        "mish": lambda: F.mish(x).mean(),
+        "huber": lambda: F.huber_loss(x, target),
+        "BCE with logits": lambda: F.binary_cross_entropy_with_logits(x, target),
+        "smoothed cross entropy": lambda: F.cross_entropy(x, target, label_smoothing=0.1),
+    }[of]
+
+    def once():
+        x.grad = None
+        f().backward()
+
+    return repeat(once)
+
+
+def update(task):
+    p = nn.Parameter(torch.randn(task["floats"]))
+    p.grad = torch.randn(task["floats"])
+    return repeat(getattr(torch.optim, task["of"])([p], lr=1e-3).step)
+
+
 def prepare(task):
     kind = task["kind"]
     if kind == "matmul":
@@ -128,6 +155,10 @@ def prepare(task):
         return conv(task)
     if kind == "train":
         return train(task)
+    if kind == "function":
+        return mean(task)
+    if kind == "optimizer":
+        return update(task)
     model, x = build(task["model"]), torch.rand(task["batch"], *task["model"]["input"])
     return inference(lambda: model(x))
 
