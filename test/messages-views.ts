@@ -163,6 +163,10 @@ export const selecting: Cases = {
 export const options: Cases = {
   "where: condition": () => w.where([true] as Any, ones([1]), 0),
   "add: alpha": () => ones([2]).add(ones([2]), { alpha: "2" as Any }),
+  "add: alpha with a fraction": () =>
+    ones([2])
+      .int()
+      .add(ones([2]).int(), { alpha: 1.5 }),
   "add: unknown option": () => ones([2]).add(ones([2]), { beta: 2 } as Any),
   "full: a tensor": () => w.full([2], ones([]) as Any),
   "randint: the shape in the place of high": () => w.randint(10, [2, 3] as Any, []),

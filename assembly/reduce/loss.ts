@@ -5,7 +5,7 @@ import { GRAIN } from "../lib/map";
 import { log, logNear } from "../lib/math";
 import { softmaxLine } from "./softmaxrow";
 
-/** loss probs | logits labels:i32 | rows classes | ignore:i32        loss = log sum exp x - x[label] */
+/** loss probs | logits labels:i32 | rows classes | ignore:i32        loss = -(x[label] - log sum exp x), so that it is -0 where PyTorch's is */
 export function cross_entropy_f32(args: usize, ith: u32, nth: u32): void {
   const loss = pointer(args, 0);
   const probs = pointer(args, 1);
@@ -14,7 +14,7 @@ export function cross_entropy_f32(args: usize, ith: u32, nth: u32): void {
   const rows = extent(args, 4);
   const classes = extent(args, 5);
   const ignore = extent(args, 6);
-  // Four rows share one logarithm. A row that counts for nothing has sum 1 and rest 0, hence a loss of exactly 0.
+  // Four rows share one logarithm. A row that counts for nothing has sum 1 and rest -0, hence a loss of exactly 0.
   const sums = scratch(ith);
   const rests = sums + 16;
   let row = first(rows, 4, ith, nth);
@@ -31,14 +31,14 @@ export function cross_entropy_f32(args: usize, ith: u32, nth: u32): void {
       const logit: f32 = known ? load<f32>(logits + from + ((<usize>label) << 2)) : 0;
       softmaxLine(probs + from, logits + from, classes, about);
       if (known) {
-        store<f32>(about, load<f32>(about, 16) - logit, 16);
+        store<f32>(about, logit - load<f32>(about, 16), 16);
       } else {
         store<f32>(about, 1);
-        store<f32>(about, 0, 16);
+        store<f32>(about, -0.0, 16);
         if (label != ignore) fault(args, row + i, <i32>label);
       }
     }
-    const value = f32x4.add(log(v128.load(sums)), v128.load(rests));
+    const value = f32x4.neg(f32x4.sub(v128.load(rests), log(v128.load(sums))));
     write(loss + ((<usize>row) << 2), value, m);
     row += m;
   }

@@ -6,6 +6,7 @@ import { apply } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { addScalar, divScalar, mul, mulScalar } from "./binary.ts";
+import { clamp } from "./clamp.ts";
 import { ge, gt, le, lt } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { expectDtype, finite } from "./expect.ts";
@@ -17,7 +18,7 @@ import { reshape } from "./shape.ts";
 import { narrow } from "./slice.ts";
 import { dimension } from "./strides.ts";
 import { sigmoid } from "./unary.ts";
-import { clamp, where } from "./where.ts";
+import { where } from "./where.ts";
 
 const leaky = (name: string) =>
   piecewise<number>(
@@ -72,8 +73,8 @@ interface Ends {
   readonly min: number;
   readonly max: number;
 }
-/** Between the ends, which have no slope; nor has NaN. */
-const inside = (g: Tensor, { min, max }: Ends, x: Tensor): Tensor => where(gt(x, min), where(lt(x, max), g, 0), 0);
+/** Between the ends, which have no slope; NaN has that of what lies between. */
+const inside = (g: Tensor, { min, max }: Ends, x: Tensor): Tensor => where(le(x, min), 0, where(ge(x, max), 0, g));
 
 const Hardtanh = /* @__PURE__ */ piecewise<Ends>("hardtanh", (p, x) => clamp(x, p), inside);
 const Relu6 = /* @__PURE__ */ piecewise<Ends>("relu6", (p, x) => clamp(x, p), inside);
@@ -136,8 +137,8 @@ export function hardswish(x: Tensor, ...none: []): Tensor {
   return apply(Hardswish, [x], null);
 }
 
-/** The gradient of both shrinkages, 0 where -l <= x <= l, and for NaN. */
-const shrunk = (g: Tensor, l: number, x: Tensor): Tensor => where(gt(x, l), g, where(lt(x, -l), g, 0));
+/** The gradient of both shrinkages, 0 where -l <= x <= l; that of NaN goes through. */
+const shrunk = (g: Tensor, l: number, x: Tensor): Tensor => where(ge(x, -l), where(le(x, l), 0, g), g);
 
 const Hardshrink = /* @__PURE__ */ piecewise<number>(
   "hardshrink",

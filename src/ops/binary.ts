@@ -8,13 +8,13 @@ import { apply, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { compose, like } from "./compose.ts";
-import { toFloat, toInt } from "./copy.ts";
+import { toDtype, toFloat, toInt } from "./copy.ts";
 import { constant } from "./create.ts";
 import { launchEach } from "./each.ts";
 import { B, binary, scalarOp, unary } from "./elementwise.ts";
 import { isTensor } from "./expect.ts";
 import { beside, expectOperand, meeting, type Operand, operands, together, withNumber } from "./promote.ts";
-import { floorOf, trunc, truncOf } from "./rounding.ts";
+import { floorOf, truncOf } from "./rounding.ts";
 
 const keep = (dtype: DType): DType => dtype;
 
@@ -116,12 +116,18 @@ export interface AlphaOptions {
   alpha?: number;
 }
 
-/** The second operand of a sum, times alpha. @internal */
-export function scaled(op: string, b: Operand, options: AlphaOptions): Operand {
+/** The second operand of a sum with `a`, times alpha: in the dtype of both, of bool what alpha leaves true. @internal */
+export function scaled(op: string, a: Operand, b: Operand, options: AlphaOptions): Operand {
   expectOptions(op, options, "alpha");
   const { alpha = 1 } = options;
   checkNumber(op, "alpha", alpha, () => true, "a number");
-  return alpha === 1 ? b : isNumber(b) ? Number(b) * alpha : mul(b, alpha);
+  if (alpha === 1) return b;
+  if (!isTensor(a) && !isTensor(b)) return b;
+  const dtype = isTensor(a) ? beside(a, b) : beside(b as Tensor, a);
+  if (!isFloat(dtype) && !Number.isInteger(alpha))
+    fail(op, `alpha ${alpha} beside ${dtype}: a whole number is expected, or float()`);
+  if (isNumber(b)) return Number(b) * alpha;
+  return dtype !== "bool" ? mul(toDtype(b, dtype), alpha) : alpha === 0 ? mul(b, false) : b;
 }
 
 /**
@@ -133,7 +139,7 @@ export function add(a: Operand, b: Tensor, options?: AlphaOptions): Tensor;
 export function add(a: Tensor, b: Operand, options?: AlphaOptions): Tensor;
 export function add(a: Operand, b: Operand, options?: AlphaOptions, ...none: []): Tensor {
   noMore("add", none);
-  if (options !== undefined) return compose(() => add(a as Tensor, scaled("add", b, options)));
+  if (options !== undefined) return compose(() => add(a as Tensor, scaled("add", a, b, options)));
   if (isTensor(b)) return isNumber(a) ? add(b, a) : pair(Add, a, b);
   expectOperand("add", b, a);
   const x = a as Tensor;
@@ -152,7 +158,7 @@ export function sub(a: Tensor, b: Operand, options?: AlphaOptions): Tensor;
 export function sub(a: Operand, b: Operand, options?: AlphaOptions, ...none: []): Tensor {
   noMore("sub", none);
   for (const x of [a, b]) if (isTensor(x) && x.dtype === "bool") noDifference(x);
-  if (options !== undefined) return compose(() => sub(a as Tensor, scaled("sub", b, options)));
+  if (options !== undefined) return compose(() => sub(a as Tensor, scaled("sub", a, b, options)));
   if (isTensor(b)) return isNumber(a) ? numberMinus(a, b) : pair(Sub, a, b);
   expectOperand("sub", b, a);
   const x = a as Tensor;
@@ -223,7 +229,7 @@ function whole(mode: unknown, a: Tensor, b: Tensor): Tensor {
     fail("div", `${show(a.shape)}, roundingMode ${given(mode)}: null, "trunc" or "floor" is expected`);
   if (a.dtype === "bool") return whole(mode, toInt(a), toInt(b));
   if (mode === "floor") return floorOf(a, b);
-  return isFloat(a.dtype) ? trunc(apply(Div, [a, b], null)) : truncOf(a, b);
+  return truncOf(a, b);
 }
 
 /** b / a @internal */

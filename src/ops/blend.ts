@@ -7,12 +7,12 @@ import { alive, Tensor } from "../core/tensor.ts";
 import { add, div, mul, neg, rdivScalar, rsubScalar, sub } from "./binary.ts";
 import { compareScalar } from "./compare.ts";
 import { compose } from "./compose.ts";
-import { toFloat } from "./copy.ts";
+import { toDtype, toFloat } from "./copy.ts";
 import { silently } from "./elementwise.ts";
 import { expectDtype, expectNumber } from "./expect.ts";
 import { zerosAs } from "./gradient.ts";
 import { logicalOr } from "./modulo.ts";
-import { type Operand, operands } from "./promote.ts";
+import { type Operand, operands, together } from "./promote.ts";
 import { sumTo } from "./reduce.ts";
 import { abs, sign } from "./unary.ts";
 import { where } from "./where.ts";
@@ -74,8 +74,22 @@ const times = (x: Tensor, value: number): Tensor => (value === 1 ? x : mul(x, va
 export function addcmul(x: Tensor, a: Tensor, b: Tensor, options: ValueOptions = {}, ...none: []): Tensor {
   alive("addcmul", x, none);
   const value = factorOf("addcmul", options);
-  return compose(() => add(x, times(mul(a, b), value)));
+  return compose(() => {
+    const [p, q] = operands("addcmul", a, b);
+    const [y, s] = together(x, p);
+    return apply(AddCmul, [y, s, toDtype(q, s.dtype)], value);
+  });
 }
+const AddCmul: Op<number> = {
+  name: "addcmul",
+  fit: sumTo,
+  strided: true,
+  forward([x, a, b], value, wants) {
+    if (wants !== 0) save(wants & 2 ? b! : null, wants & 4 ? a! : null);
+    return silently(() => add(x!, mul(times(a!, value), b!)));
+  },
+  vjp: (g, { params: value, saved: [b, a] }) => [g, () => times(mul(g, b!), value), () => times(mul(g, a!), value)],
+};
 /** Saves what PyTorch saves: b where anything wants a gradient. */
 const AddCdiv: Op<number> = {
   name: "addcdiv",
@@ -83,7 +97,7 @@ const AddCdiv: Op<number> = {
   strided: true,
   forward([x, a, b], value, wants) {
     if (wants !== 0) save(b!, wants & 4 ? a! : null);
-    return silently(() => add(x!, times(div(a!, b!), value)));
+    return silently(() => add(x!, div(times(a!, value), b!)));
   },
   vjp: (g, { params: value, saved: [b, a] }) => [
     g,

@@ -7,6 +7,7 @@ import { apply, cast, contiguous, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { add, div, maximum, mul, neg, sub } from "./binary.ts";
+import { clamp } from "./clamp.ts";
 import { eq, ge, gt, lt, ne } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toFloat } from "./copy.ts";
@@ -20,7 +21,7 @@ import { type LossOptions, reduce, reductionOf } from "./reduction.ts";
 import { permute, reshape, t, unsqueeze } from "./shape.ts";
 import { narrow, select, slice } from "./slice.ts";
 import { exp, log } from "./unary.ts";
-import { clamp, where } from "./where.ts";
+import { where } from "./where.ts";
 import { copy_, fill_ } from "./write.ts";
 
 /** The logarithm of 0: finite, so that differences of two are numbers. */

@@ -1,14 +1,14 @@
 // Ops by formula: a forward of few ops, off the tape, and a gradient that is written down instead of found op by op. Both are composed, so
 // that they run on every device, take views as they lie, and can be differentiated again.
 import { mode } from "../core/lifetime.ts";
-import { apply, cast, type Op, save } from "../core/op.ts";
+import { cast, type Op, save } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { ge, le } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { expectDtype } from "./expect.ts";
 import { besides } from "./gradient.ts";
 import { sumTo } from "./reduce.ts";
-import { clamp, where } from "./where.ts";
+import { where } from "./where.ts";
 
 /** What an op by formula gives for its inputs: of f(x, y), `f(p, x, y)` with the op's parameters first. */
 type Forward<P> = (p: P, ...inputs: Tensor[]) => Tensor;
@@ -63,11 +63,3 @@ export const piecewise = <P = null>(
 
 /** d between -end and end, where it has no slope. @internal */
 export const bounded = (d: Tensor, end: number): Tensor => where(ge(d, end), end, where(le(d, -end), -end, d));
-
-const Held = /* @__PURE__ */ formula<number>(
-  "clamp",
-  (least, x) => clamp(x, { min: least }),
-  (g) => [() => g],
-);
-/** What lies below `least` is that; the gradient passes there too, as of what PyTorch clamps off the tape. @internal */
-export const held = (least: number, x: Tensor): Tensor => apply(Held, [x], least);

@@ -2,6 +2,7 @@
 export * from "./activation.ts";
 export { type AlphaOptions, add, type DivOptions, div, maximum, minimum, mul, neg, sub } from "./binary.ts";
 export * from "./blend.ts";
+export { type ClampOptions, clamp } from "./clamp.ts";
 export { eq, ge, gt, le, lt, ne } from "./compare.ts";
 export { type ConvOptions, conv2d, type Pair } from "./conv.ts";
 export { clone, detach } from "./copy.ts";
@@ -84,6 +85,6 @@ export {
   tanh,
   tanh_,
 } from "./unary.ts";
-export { type ClampOptions, clamp, heaviside, maskedFill, where } from "./where.ts";
+export { heaviside, maskedFill, where } from "./where.ts";
 export { copy_, fill_, zero_ } from "./write.ts";
 export * from "./written.ts";

@@ -3,10 +3,11 @@ import { isFloat } from "../core/dtype.ts";
 import { checkNumber, fail, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias, empty } from "../core/make.ts";
-import { apply, contiguous, launch, type Op, save } from "../core/op.ts";
+import { apply, contiguous, launch, type Op, record, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { add, addScalar, div, divScalar, mul, mulScalar, neg } from "./binary.ts";
+import { clamp } from "./clamp.ts";
 import { eq } from "./compare.ts";
 import { compose, like } from "./compose.ts";
 import { toFloat } from "./copy.ts";
@@ -78,24 +79,21 @@ function differentiable(
 ): Tensor {
   const rows = x.shape[0]!;
   const hot = oneHot(target, x);
-  const mean = count === null ? g : div(g, count);
+  const mean = count === null ? g : div(g, clamp(count, { min: 1 })); // where nothing counts, what is made is not taken
   const factor = p.reduction === "none" ? reshape(g, [rows, 1]) : mean;
-  const softmax = probs === null ? null : apply(Probs, [x], probs);
+  const softmax = probs === null ? null : softmaxOf(x, probs);
   const by = softmax === null ? where(hot, -1, 0) : where(hot, addScalar(softmax, -1), softmax);
   const gx = where(reshape(counts(target, p.ignore), [rows, 1]), mul(by, factor), 0);
   return probs === null ? besides(gx, x, "zeros") : gx;
 }
 
-/** The softmax that the forward left, as a function of the logits. */
-const Probs: Op<Tensor> = {
-  name: "softmax",
-  forward(_, probs) {
-    const y = alias(probs);
-    save(y);
-    return y;
-  },
-  vjp: (g, { saved: [y] }) => [softmaxVjp(g, y!, 1)],
-};
+/** The softmax that the forward left, as a function of the logits, which may be a dense copy that is gone. */
+function softmaxOf(x: Tensor, probs: Tensor): Tensor {
+  const y = alias(probs);
+  if (x.requiresGrad) record(Probs, [x], null, [y], y, [], 1);
+  return y;
+}
+const Probs: Op = { name: "softmax", forward: ([x]) => x!, vjp: (g, { saved: [y] }) => [softmaxVjp(g, y!, 1)] };
 
 /** x[row, label] of [rows, classes], without the rows whose label is `ignore`: 0. @internal */
 export const labelled = (op: string, x: Tensor, labels: Tensor, ignore: number): Tensor =>

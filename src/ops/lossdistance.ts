@@ -4,6 +4,7 @@ import { apply } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, addScalar, div, minimum, mul, rsubScalar, sub } from "./binary.ts";
+import { clamp } from "./clamp.ts";
 import { eq } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toFloat } from "./copy.ts";
@@ -26,7 +27,7 @@ import {
 import { squeeze } from "./shape.ts";
 import { broadcast, dimension } from "./strides.ts";
 import { abs, sign, sqrt } from "./unary.ts";
-import { clamp, where } from "./where.ts";
+import { where } from "./where.ts";
 
 /** x^p for x of at least 0; 0 where x is 0, without a gradient. */
 function power(x: Tensor, p: number): Tensor {

@@ -3,6 +3,7 @@ import { fail, given, noMore } from "../core/error.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, addScalar, divScalar, mul, neg, rsubScalar, sub } from "./binary.ts";
+import { clamp } from "./clamp.ts";
 import { gt, le, lt, ne } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toFloat } from "./copy.ts";
@@ -12,7 +13,7 @@ import { expand, sum } from "./reduce.ts";
 import { autocasted, expectWeight, type LossOptions, reduce, reductionOf, signs } from "./reduction.ts";
 import { reshape } from "./shape.ts";
 import { broadcast } from "./strides.ts";
-import { clamp, where } from "./where.ts";
+import { where } from "./where.ts";
 
 /** Options of losses with a margin. */
 export interface MarginLossOptions extends LossOptions {

@@ -4,10 +4,11 @@ import { apply } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, addScalar, div, divScalar, mul, mulScalar, neg, sub } from "./binary.ts";
+import { held } from "./clamp.ts";
 import { gt, le, lt } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { expectDtype } from "./expect.ts";
-import { bounded, formula, held } from "./formula.ts";
+import { bounded, formula } from "./formula.ts";
 import {
   above,
   atLeast0,

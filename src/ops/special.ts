@@ -4,6 +4,7 @@ import { checkNumber, expectOptions, noMore } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { add, addScalar, div, mul, mulScalar, neg, rdivScalar, rsubScalar, sub } from "./binary.ts";
+import { clamp } from "./clamp.ts";
 import { compareScalar, eq } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toFloat } from "./copy.ts";
@@ -14,7 +15,7 @@ import { logicalAnd } from "./modulo.ts";
 import { type Operand, operands } from "./promote.ts";
 import { sumTo } from "./reduce.ts";
 import { abs, cos, exp, log, sigmoid, sin } from "./unary.ts";
-import { clamp, where } from "./where.ts";
+import { where } from "./where.ts";
 
 /** Two operands as floats of one dtype. */
 function floats(op: string, a: Operand, b: Operand): [Tensor, Tensor] {
@@ -157,8 +158,9 @@ const Sinc: Op = {
   vjp: (g, { saved: [x] }) => [
     () => {
       const angle = mulScalar(x!, Math.PI);
-      const slope = div(sub(mul(angle, cos(angle)), sin(angle)), mul(angle, x!));
-      return where(compareScalar("eq", x!, 0), 0, mul(g, slope));
+      const square = mul(angle, x!);
+      const slope = div(sub(mul(angle, cos(angle)), sin(angle)), square);
+      return where(compareScalar("eq", square, 0), 0, mul(g, slope)); // it may be too small for a float
     },
   ],
 };

@@ -1,17 +1,16 @@
 // Selecting: one value or the other, whole. A gradient that selects, instead of multiplying by 0 and 1, keeps infinities and NaN
 // of what was not taken out of the result.
-import { expectOptions, fail, given, noMore } from "../core/error.ts";
+import { fail, given, noMore } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
-import { eq, ge, gt, le, lt } from "./compare.ts";
+import { eq, gt } from "./compare.ts";
 import { compose, like } from "./compose.ts";
-import { clone, toDtype, toFloat } from "./copy.ts";
+import { toDtype, toFloat } from "./copy.ts";
 import { constant, cut } from "./create.ts";
 import { launchEach } from "./each.ts";
-import { silently } from "./elementwise.ts";
 import { expectNumber, sameDtypes } from "./expect.ts";
-import { beside, meeting, operands } from "./promote.ts";
+import { meeting, operands } from "./promote.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast } from "./strides.ts";
 
@@ -71,56 +70,6 @@ export function expectMask(op: string, x: Tensor, mask: Tensor): void {
   alive(op, x);
   if (!(mask instanceof Tensor)) fail(op, `mask ${given(mask)} for ${show(x.shape)}: a tensor is expected`);
   if (mask.dtype !== "bool") fail(op, `mask ${show(mask.shape)} is ${mask.dtype}: bool is expected`);
-}
-
-/** Between numbers: the gradient goes through where x is at or between them, and nowhere for NaN. */
-const Clamp: Op<{ min: number; max: number }> = {
-  name: "clamp",
-  strided: true,
-  forward([x], { min, max }) {
-    save(x!);
-    return silently(() => {
-      const low = min === Number.NEGATIVE_INFINITY ? x! : where(lt(x!, min), min, x!);
-      return max === Number.POSITIVE_INFINITY ? (low === x ? clone(low) : low) : where(gt(low, max), max, low);
-    });
-  },
-  vjp: (g, { saved: [x], params: { min, max } }) => [
-    () => compose(() => where(ge(x!, min), where(le(x!, max), g, 0), 0)),
-  ],
-};
-
-/** Bounds of `clamp`. */
-export interface ClampOptions {
-  /** Nothing below it stays; none by default. */
-  min?: Tensor | number | null;
-  /** Nothing above it stays, not even `min`; none by default. */
-  max?: Tensor | number | null;
-}
-
-/**
- * Each element, held between bounds: numbers, or tensors that broadcast. At a bound the gradient is that of `x`; NaN stays.
- * https://pytorch.org/docs/stable/generated/torch.clamp.html
- */
-export function clamp(x: Tensor, bounds: ClampOptions, ...none: []): Tensor {
-  alive("clamp", x, none);
-  expectOptions("clamp", bounds ?? null, "min max");
-  const { min = null, max = null } = bounds;
-  if (min === null && max === null) fail("clamp", `${show(x.shape)}: at least one of min and max is expected`);
-  for (const [v, none] of [[min, Number.NEGATIVE_INFINITY] as const, [max, Number.POSITIVE_INFINITY] as const]) {
-    if (v === null || v === none || v instanceof Tensor) continue;
-    expectNumber("clamp", v, x);
-    if (beside(x, v) !== x.dtype && x.dtype === "int32") return compose(() => clamp(toFloat(x), bounds));
-  }
-  if (typeof (min ?? 0) === "number" && typeof (max ?? 0) === "number") {
-    return apply(Clamp, [x], {
-      min: (min ?? Number.NEGATIVE_INFINITY) as number,
-      max: (max ?? Number.POSITIVE_INFINITY) as number,
-    });
-  }
-  return compose(() => {
-    const low = min === null ? x : where(lt(x, min), min, x);
-    return max === null ? low : where(gt(low, max), max, low);
-  });
 }
 
 /**

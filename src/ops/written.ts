@@ -7,6 +7,7 @@ import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import * as binary from "./binary.ts";
 import * as blend from "./blend.ts";
+import * as bounds from "./clamp.ts";
 import { compose } from "./compose.ts";
 import { clone } from "./copy.ts";
 import { silently, type Unary, unaryOf } from "./elementwise.ts";
@@ -19,7 +20,6 @@ import type { Operand } from "./promote.ts";
 import * as rounding from "./rounding.ts";
 import * as special from "./special.ts";
 import * as unary from "./unary.ts";
-import * as bounds from "./where.ts";
 import { inPlace, NOTHING, overwrite, settle, target } from "./write.ts";
 
 /**

@@ -172,7 +172,7 @@ reduce.cross_entropy_f32 = ([loss, probs], [logits, labels], [rows, classes], [i
       loss.set(row, 0);
     } else {
       const [max, log] = logsumexp(classes, x);
-      loss.set(row, max + log - x(target), Math.hypot(max - x(target), log, 1) || 0, classes);
+      loss.set(row, -(x(target) - max - log), Math.hypot(max - x(target), log, 1) || 0, classes);
     }
   }
 };

@@ -26,7 +26,7 @@ const crossEntropy: Implementation = {
   if (first) {
     let known = label != ignore && u32(label) < classes;
     var value = 0.0;
-    if (known) { value = log_(total) + (most - logit); }
+    if (known) { value = -((logit - most) - log_(total)); }
     else if (label != ignore) { fault(line, label); }
     loss[line] = value;
   }`,
