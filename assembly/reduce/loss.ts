@@ -1,11 +1,15 @@
 // Losses: cross-entropy on logits[rows, classes], negative log-likelihood, and binary cross-entropy of probabilities.
-import { extent, fault, first, last, pointer, scratch } from "../lib/args";
+import { extent, fault, first, last, pointer, scalar, scratch } from "../lib/args";
 import { fill, read, write } from "../lib/lanes";
 import { GRAIN } from "../lib/map";
 import { log, logNear } from "../lib/math";
+import { sumLine } from "./reduce";
 import { softmaxLine } from "./softmaxrow";
 
-/** loss probs | logits labels:i32 | rows classes | ignore:i32        loss = -(x[label] - log sum exp x), so that it is -0 where PyTorch's is */
+/**
+ * loss probs | logits labels:i32 | rows classes | ignore:i32 smoothing:f32        loss = -(t - log sum exp x), so that it is -0 where PyTorch's
+ * is; t = (1 - smoothing) x[label] + smoothing mean x: what the probabilities of the target give, since these sum to 1.
+ */
 export function cross_entropy_f32(args: usize, ith: u32, nth: u32): void {
   const loss = pointer(args, 0);
   const probs = pointer(args, 1);
@@ -14,6 +18,7 @@ export function cross_entropy_f32(args: usize, ith: u32, nth: u32): void {
   const rows = extent(args, 4);
   const classes = extent(args, 5);
   const ignore = extent(args, 6);
+  const smoothing: f64 = scalar(args, 7);
   // Four rows share one logarithm. A row that counts for nothing has sum 1 and rest -0, hence a loss of exactly 0.
   const sums = scratch(ith);
   const rests = sums + 16;
@@ -28,7 +33,9 @@ export function cross_entropy_f32(args: usize, ith: u32, nth: u32): void {
       const about = sums + ((<usize>i) << 2);
       const known = label != ignore && label < classes;
       // read before the probabilities are written, which may take the logits' place
-      const logit: f32 = known ? load<f32>(logits + from + ((<usize>label) << 2)) : 0;
+      let logit: f32 = known ? load<f32>(logits + from + ((<usize>label) << 2)) : 0;
+      if (known && smoothing != 0)
+        logit = <f32>((1 - smoothing) * logit + smoothing * (sumLine(logits + from, classes) / classes));
       softmaxLine(probs + from, logits + from, classes, about);
       if (known) {
         store<f32>(about, logit - load<f32>(about, 16), 16);
@@ -51,7 +58,8 @@ function rowScale(g: usize, count: usize, row: u32, perRow: u32): f32 {
   return perRow ? load<f32>(g + ((<usize>row) << 2)) : load<f32>(g) / load<f32>(count);
 }
 
-/** gx | g probs labels:i32 count | rows classes | ignore:i32 perRow:i32        (probs - onehot) * scale */
+/** gx | g probs labels:i32 count | rows classes | ignore:i32 perRow:i32 smoothing:f32        (probs - target) * scale: of the target's probability each
+ * class has smoothing / classes, the label the rest */
 export function cross_entropy_vjp_f32(args: usize, ith: u32, nth: u32): void {
   const gx = pointer(args, 0);
   const g = pointer(args, 1);
@@ -62,6 +70,9 @@ export function cross_entropy_vjp_f32(args: usize, ith: u32, nth: u32): void {
   const classes = extent(args, 6);
   const ignore = extent(args, 7);
   const perRow = extent(args, 8);
+  const smoothing = scalar(args, 9);
+  const each: f32 = smoothing / <f32>classes;
+  const rest: f32 = 1 - smoothing + each;
   let row = first(rows, 1, ith, nth);
   const end = last(args, rows, 1, ith, nth);
   for (; row < end; row++) {
@@ -74,11 +85,11 @@ export function cross_entropy_vjp_f32(args: usize, ith: u32, nth: u32): void {
     const scale = rowScale(g, count, row, perRow);
     const s = f32x4.splat(scale);
     const one = (<usize>label) << 2;
-    const here: f32 = label < classes ? (load<f32>(probs + from + one) - 1) * scale : 0;
+    const here: f32 = label < classes ? (load<f32>(probs + from + one) - rest) * scale : 0;
     for (let i: u32 = 0; i < classes; i += 4) {
       const m = classes - i;
       const p = from + ((<usize>i) << 2);
-      write(gx + p, f32x4.mul(read(probs + p, m), s), m);
+      write(gx + p, f32x4.mul(f32x4.sub(read(probs + p, m), f32x4.splat(each)), s), m);
     }
     if (label < classes) store<f32>(gx + from + one, here);
   }

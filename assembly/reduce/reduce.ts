@@ -4,7 +4,7 @@ import { extent, first, last, pointer } from "../lib/args";
 import { CHAIN, fill, highHalf, join, joined, lowHalf, pick, pickOver, read, rounded, storeLanes, write } from "../lib/lanes";
 
 /** Sum of n consecutive floats. */
-function sumLine(x: usize, n: u32): f64 {
+export function sumLine(x: usize, n: u32): f64 {
   let total = f64x2.splat(0);
   for (let left = n >>> 4; left > 0; ) {
     let a0 = v128.load(x);

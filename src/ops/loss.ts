@@ -6,11 +6,11 @@ import { alias, empty } from "../core/make.ts";
 import { apply, contiguous, launch, type Op, record, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
+import { word } from "../row/words.ts";
 import { add, addScalar, div, divScalar, mul, mulScalar, neg } from "./binary.ts";
 import { clamp } from "./clamp.ts";
 import { eq } from "./compare.ts";
 import { compose, like } from "./compose.ts";
-import { toFloat } from "./copy.ts";
 import { expectDtype } from "./expect.ts";
 import { besides } from "./gradient.ts";
 import { sum } from "./reduce.ts";
@@ -35,6 +35,8 @@ interface ClassLoss {
   readonly name: string;
   readonly reduction: Reduction;
   readonly ignore: number;
+  /** Of cross_entropy. */
+  readonly smoothing?: number;
 }
 
 /** Rows of logits (cross_entropy) or of log-probabilities (nll), [rows, classes], against labels [rows]. */
@@ -45,7 +47,8 @@ const RowLoss: Op<ClassLoss> = {
     const loss = empty([rows], p.reduction === "none" ? x!.dtype : "float32", p.name, x!.device);
     const probs = p.kernel === "cross_entropy" ? empty([rows, classes], "float32", p.name, x!.device) : null;
     const outputs = probs === null ? [loss] : [loss, probs];
-    launch(`${p.kernel}_f32`, outputs, [x!, target!], [rows, classes], [p.ignore], p.name);
+    const scalars = probs === null ? [p.ignore] : [p.ignore, word(p.smoothing ?? 0)];
+    launch(`${p.kernel}_f32`, outputs, [x!, target!], [rows, classes], scalars, p.name);
     const count = p.reduction === "mean" ? empty([], "float32", p.name, x!.device) : null;
     save(target!, probs, count);
     if (p.reduction === "none") return loss;
@@ -62,7 +65,8 @@ const RowLoss: Op<ClassLoss> = {
     const gx = like(x!, `${p.name} gradient`);
     const count = counted ?? one(x!);
     const inputs = probs === null ? [g, target!, count] : [g, probs!, target!, count];
-    launch(`${p.kernel}_vjp_f32`, [gx], inputs, [rows, classes], [p.ignore, Number(p.reduction === "none")], p.name);
+    const scalars = [p.ignore, Number(p.reduction === "none"), ...(probs === null ? [] : [word(p.smoothing ?? 0)])];
+    launch(`${p.kernel}_vjp_f32`, [gx], inputs, [rows, classes], scalars, p.name);
     if (g !== come) g.release(p.name);
     return [gx, null];
   },
@@ -82,7 +86,11 @@ function differentiable(
   const mean = count === null ? g : div(g, clamp(count, { min: 1 })); // where nothing counts, what is made is not taken
   const factor = p.reduction === "none" ? reshape(g, [rows, 1]) : mean;
   const softmax = probs === null ? null : softmaxOf(x, probs);
-  const by = softmax === null ? where(hot, -1, 0) : where(hot, addScalar(softmax, -1), softmax);
+  const each = (p.smoothing ?? 0) / x.shape[1]!;
+  const by =
+    softmax === null
+      ? where(hot, -1, 0)
+      : where(hot, addScalar(softmax, (p.smoothing ?? 0) - 1 - each), addScalar(softmax, -each));
   const gx = where(reshape(counts(target, p.ignore), [rows, 1]), mul(by, factor), 0);
   return probs === null ? besides(gx, x, "zeros") : gx;
 }
@@ -137,20 +145,19 @@ function asRows(op: string, x: Tensor, target: Tensor): { rows: Tensor; labels: 
   return { rows: reshape(permute(x, order), [-1, classes]), labels: reshape(target, [-1]) };
 }
 
-/** Weighted or smoothed loss of log-probabilities, by plain ops over one-hot labels. */
-function weighted(logp: Tensor, labels: Tensor, p: ClassLoss, weight: Tensor | null, smoothing: number): Tensor {
+/** Weighted loss of log-probabilities, by plain ops over one-hot labels. */
+function weighted(logp: Tensor, labels: Tensor, p: ClassLoss, weight: Tensor, smoothing: number): Tensor {
   const { name: op, ignore, reduction } = p;
   const classes = logp.shape[1]!;
-  if (weight !== null) expectWeight(op, weight, classes, logp);
+  expectWeight(op, weight, classes, logp);
   const counting = counts(labels, ignore);
   const hot = oneHot(labels, logp);
   // The kernel checks the labels: a fault names row and value.
   const checked = apply({ ...RowLoss, name: op }, [logp, labels], { ...p, kernel: "nll", reduction: "none" });
-  const w = weight === null ? null : sum(where(hot, weight, 0), { dim: 1 });
-  const rowWeight = w === null ? toFloat(counting) : where(counting, w, 0);
-  let loss = w === null ? checked : mul(checked, rowWeight);
+  const rowWeight = where(counting, sum(where(hot, weight, 0), { dim: 1 }), 0);
+  let loss = mul(checked, rowWeight);
   if (smoothing > 0) {
-    const all = neg(sum(weight === null ? logp : mul(logp, weight), { dim: 1 }));
+    const all = neg(sum(mul(logp, weight), { dim: 1 }));
     loss = add(mulScalar(loss, 1 - smoothing), mulScalar(where(counting, all, 0), smoothing / classes));
   }
   if (reduction === "none") return loss;
@@ -225,13 +232,14 @@ function labelLoss(
     if (ignoreIndex >= 0) fail(op, `ignoreIndex ${ignoreIndex} for a float target: labels alone can be ignored`);
     return compose(() => ofProbabilities(x, target, reduction, weight ?? null, labelSmoothing));
   }
-  const params: ClassLoss = { kernel: logits ? "cross_entropy" : "nll", name: op, reduction, ignore: ignoreIndex };
-  const plain = weight == null && labelSmoothing === 0;
+  const kernel = logits ? "cross_entropy" : "nll";
+  const params: ClassLoss = { kernel, name: op, reduction, ignore: ignoreIndex, smoothing: labelSmoothing };
+  const plain = weight == null;
   const made = (): Tensor => {
     const { rows, labels } = asRows(op, x, target);
     const y = plain
       ? apply({ ...RowLoss, name: op }, [rows, labels], params)
-      : weighted(logits ? logSoftmax(rows, 1) : rows, labels, params, weight ?? null, labelSmoothing);
+      : weighted(logits ? logSoftmax(rows, 1) : rows, labels, params, weight, labelSmoothing);
     return reduction === "none" && rows !== x ? reshape(y, target.shape) : y;
   };
   return plain && x?.ndim === 2 ? made() : compose(made);

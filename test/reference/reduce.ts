@@ -163,7 +163,8 @@ function label(labels: View, row: number, classes: number, ignore: number, op: s
 }
 
 // loss[row] = logsumexp(logits[row]) - logits[row, label], 0 where the label is ignored; probs = softmax(logits).
-reduce.cross_entropy_f32 = ([loss, probs], [logits, labels], [rows, classes], [ignore], op) => {
+// Smoothed: of the label's logit a part is the mean of all.
+reduce.cross_entropy_f32 = ([loss, probs], [logits, labels], [rows, classes], [ignore, smoothing], op) => {
   for (let row = 0; row < rows; row++) {
     const x = (j: number) => logits.v[row * classes + j];
     const target = label(labels, row, classes, i32(ignore), op);
@@ -172,17 +173,22 @@ reduce.cross_entropy_f32 = ([loss, probs], [logits, labels], [rows, classes], [i
       loss.set(row, 0);
     } else {
       const [max, log] = logsumexp(classes, x);
-      loss.set(row, -(x(target) - max - log), Math.hypot(max - x(target), log, 1) || 0, classes);
+      const s = f32(smoothing);
+      let mean = 0;
+      for (let j = 0; j < classes && s !== 0; j++) mean += x(j) / classes;
+      const logit = s === 0 ? x(target) : (1 - s) * x(target) + s * mean;
+      loss.set(row, -(logit - max - log), Math.hypot(max - logit, log, 1) || 0, classes);
     }
   }
 };
 // gx = (probs - onehot(label)) * (perRow ? g[row] : g[0] / count)
-reduce.cross_entropy_vjp_f32 = ([gx], [g, probs, labels, count], [rows, classes], [ignore, perRow]) => {
+reduce.cross_entropy_vjp_f32 = ([gx], [g, probs, labels, count], [rows, classes], [ignore, perRow, smoothing]) => {
   for (let row = 0; row < rows; row++) {
     const factor = perRow ? g.v[row] : g.v[0] / count.v[0];
     for (let j = 0; j < classes; j++) {
       const i = row * classes + j;
-      const hot = labels.v[row] === j ? 1 : 0;
+      const each = f32(smoothing) / classes;
+      const hot = labels.v[row] === j ? 1 - f32(smoothing) + each : each;
       if (labels.v[row] === i32(ignore)) gx.set(i, 0);
       else gx.set(i, (probs.v[i] - hot) * factor, Math.hypot(probs.size(i), hot) * Math.abs(factor), probs.terms + 1);
     }

@@ -4,7 +4,8 @@ import { type Implementation, type Kernel, one, type Registry } from "../kernel.
 import { groupsFor, LAYOUTS, type Layout, layoutOf, layouts, place, tree, Walk } from "./rows.ts";
 import { softmaxHead, softmaxSums } from "./softmax.ts";
 
-/** loss[rows] probs | logits labels | rows classes | ignore: loss = log sum exp x - x[label], 0 where it is ignored */
+/** loss[rows] probs | logits labels | rows classes | ignore smoothing: loss = log sum exp x - x[label], 0 where it is ignored; see
+ * assembly/reduce/loss.ts for smoothing */
 const crossEntropy: Implementation = {
   kernels: layouts((layout) => {
     const walk = new Walk(layout, { v: "logits[base + j]" });
@@ -21,6 +22,10 @@ const crossEntropy: Implementation = {
     if (u32(label) < classes) { logit = logits[base + u32(label)]; }
   }
   ${softmaxSums(walk)}
+  if (smoothing != 0.0) {
+    ${walk.sums("t", (k) => `t${k} += v${k};`)}
+    logit = (1.0 - smoothing) * logit + smoothing * (sum_(li, team, t) / f32(classes));
+  }
   let scale = 1.0 / total;
   ${walk.each("probs[base + j] = exp_(v - most) * scale;")}
   if (first) {
@@ -98,11 +103,12 @@ export const bce: Registry = {
 
 export const loss: Registry = {
   cross_entropy_f32: crossEntropy,
-  // (probs - onehot) * scale
+  // (probs - target) * scale
   cross_entropy_vjp_f32: one({
     body: `${ROW_SCALE}
-  let hot = select(0.0, 1.0, i % classes == u32(label));
-  gx[i] = select((probs[i] - hot) * scale, 0.0, label == ignore);`,
+  let each = smoothing / f32(classes);
+  let target_ = select(each, 1.0 - smoothing + each, i % classes == u32(label));
+  gx[i] = select((probs[i] - target_) * scale, 0.0, label == ignore);`,
   }),
   // -logp[label]
   nll_f32: one({
