@@ -176,6 +176,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: 
     } catch (error) {
       const retry = again;
       again = null;
+      // A loop of calls that fail awaits nothing else either.
+      if (retry === null) await device.upkeep();
       if (error instanceof Untold) throw new WasmgradError(await error.told());
       if (retry === null) throw error;
       await device.upkeep();

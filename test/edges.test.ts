@@ -108,10 +108,22 @@ test("alpha multiplies in the dtype in which the two meet", async () => {
   const [yes, no] = [w.tensor([true]), w.tensor([false])];
   assert.equal(await values(w.add(yes, yes, { alpha: 2 })), [1]);
   assert.equal(await values(w.add(no, yes, { alpha: 0 })), [0]);
+  assert.is(w.add(yes, yes, { alpha: 3 }).dtype, "bool");
+  assert.is(w.add(w.tensor([1], INT), 0.5, { alpha: 2 }).dtype, "float32");
+  assert.equal(await values(w.sub(0.5, most, { alpha: 2 })), [-(2 ** 32), 2 ** 32]);
   assert.throws(
     () => w.add(w.tensor([1], INT), w.tensor([2], INT), { alpha: 1.5 }),
     /^add: alpha 1\.5 beside int32: a whole number is expected/,
   );
+});
+
+test("an infinite bound measures the norm alone; limits that cross are refused", async () => {
+  const x = leaf([3, 4]);
+  x.grad = w.tensor([3, 4]);
+  assert.equal(await values(w.nn.utils.clipGradNorm_([x], Number.POSITIVE_INFINITY)), [5]);
+  w.nn.utils.clipGradValue_([x], Number.POSITIVE_INFINITY);
+  assert.equal(await values(x.grad), [3, 4]);
+  assert.throws(() => w.nn.init.uniform_(w.zeros([2]), 3, 1), /^uniform_: low 3, high 1: low must not be the larger/);
 });
 
 test("cross-entropy of what does not lie dense can be differentiated twice", async () => {

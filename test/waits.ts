@@ -28,6 +28,15 @@ export async function waits(device: w.Device, other: w.Device, folder: string): 
   const model = new w.nn.Linear(4, 4);
   await model.to(device);
   const step = w.capture((t: w.Tensor) => t.add(1));
+  const refused = w.capture((t: w.Tensor) => t.matmul(t.view(2, 2).narrow(0, 0, 1)));
+  const weights = w.ones([4], { device }).requiresGrad_().keep();
+  const [sgd, lbfgs] = [new w.optim.SGD([weights], { lr: 0.1 }), new w.optim.LBFGS([weights], { maxIter: 2 })];
+  const closure = (): w.Tensor => {
+    sgd.zeroGrad();
+    const loss = weights.mul(weights).sum();
+    loss.backward();
+    return loss;
+  };
   const bytes = await w.saveSafetensors({ x });
   const file = join(folder, "x.safetensors");
   await w.save(file, { x });
@@ -49,6 +58,13 @@ export async function waits(device: w.Device, other: w.Device, folder: string): 
     "load(), of bytes": () => w.load(bytes, { device }),
     "load(), of a file": () => w.load(file, { device }),
     "a captured call": async () => void (await step(x)),
+    "a captured call that throws": () =>
+      refused(x).then(
+        () => assert.unreachable(),
+        (e: Error) => assert.match(e.message, /^matmul/),
+      ),
+    "SGD.step(closure)": () => sgd.step(closure),
+    "LBFGS.step(closure)": () => lbfgs.step(closure),
     "a wait that throws": async () => {
       w.noGrad(() => w.crossEntropy(w.zeros([1, 2], { device }), w.tensor([7], { dtype: "int32", device })));
       assert.match(

@@ -107,7 +107,7 @@ export function clipGradNorm_(
   noMore(op, none);
   expectOptions(op, options, "normType errorIfNonfinite?");
   const { normType = 2, errorIfNonfinite = false } = options ?? {};
-  checkNumber(op, "maxNorm", maxNorm);
+  checkNumber(op, "maxNorm", maxNorm, (v) => v >= 0, "a number of at least 0");
   checkNumber(op, "normType", normType, (v) => v > 0, "a number above 0");
   const list = listOf(op, params);
   if (errorIfNonfinite) refuseInCapture(op, "reads the norm: leave errorIfNonfinite out in a captured function");
@@ -137,7 +137,7 @@ export function clipGradNorm_(
 export function clipGradValue_(params: Given, clipValue: number, ...none: []): void {
   const op = "clipGradValue_";
   noMore(op, none);
-  checkNumber(op, "clipValue", clipValue);
+  checkNumber(op, "clipValue", clipValue, (v) => v >= 0, "a number of at least 0");
   for (const g of gradsOf(listOf(op, params)))
     noGrad(() => {
       const clipped = clamp(g, { min: -clipValue, max: clipValue });

@@ -116,18 +116,18 @@ export interface AlphaOptions {
   alpha?: number;
 }
 
-/** The second operand of a sum with `a`, times alpha: in the dtype of both, of bool what alpha leaves true. @internal */
-export function scaled(op: string, a: Operand, b: Operand, options: AlphaOptions): Operand {
+/** The operands of a sum, the second times alpha: in the dtype of both, of bool what alpha leaves true. @internal */
+export function scaled(op: string, a: Operand, b: Operand, options: AlphaOptions): [a: Operand, b: Operand] {
   expectOptions(op, options, "alpha");
   const { alpha = 1 } = options;
   checkNumber(op, "alpha", alpha, () => true, "a number");
-  if (alpha === 1) return b;
-  if (!isTensor(a) && !isTensor(b)) return b;
+  if (alpha === 1 || (!isTensor(a) && !isTensor(b))) return [a, b];
   const dtype = isTensor(a) ? beside(a, b) : beside(b as Tensor, a);
   if (!isFloat(dtype) && !Number.isInteger(alpha))
     fail(op, `alpha ${alpha} beside ${dtype}: a whole number is expected, or float()`);
-  if (isNumber(b)) return Number(b) * alpha;
-  return dtype !== "bool" ? mul(toDtype(b, dtype), alpha) : alpha === 0 ? mul(b, false) : b;
+  const first = isTensor(a) ? toDtype(a, dtype) : a;
+  if (isNumber(b)) return [first, Number(b) * alpha];
+  return [first, dtype !== "bool" ? mul(toDtype(b, dtype), alpha) : alpha === 0 ? mul(b, false) : b];
 }
 
 /**
@@ -139,7 +139,7 @@ export function add(a: Operand, b: Tensor, options?: AlphaOptions): Tensor;
 export function add(a: Tensor, b: Operand, options?: AlphaOptions): Tensor;
 export function add(a: Operand, b: Operand, options?: AlphaOptions, ...none: []): Tensor {
   noMore("add", none);
-  if (options !== undefined) return compose(() => add(a as Tensor, scaled("add", a, b, options)));
+  if (options !== undefined) return compose(() => add(...(scaled("add", a, b, options) as [Tensor, Operand])));
   if (isTensor(b)) return isNumber(a) ? add(b, a) : pair(Add, a, b);
   expectOperand("add", b, a);
   const x = a as Tensor;
@@ -158,7 +158,7 @@ export function sub(a: Tensor, b: Operand, options?: AlphaOptions): Tensor;
 export function sub(a: Operand, b: Operand, options?: AlphaOptions, ...none: []): Tensor {
   noMore("sub", none);
   for (const x of [a, b]) if (isTensor(x) && x.dtype === "bool") noDifference(x);
-  if (options !== undefined) return compose(() => sub(a as Tensor, scaled("sub", a, b, options)));
+  if (options !== undefined) return compose(() => sub(...(scaled("sub", a, b, options) as [Tensor, Operand])));
   if (isTensor(b)) return isNumber(a) ? numberMinus(a, b) : pair(Sub, a, b);
   expectOperand("sub", b, a);
   const x = a as Tensor;

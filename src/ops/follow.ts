@@ -18,21 +18,41 @@ export async function deviceOf(d: Device | string): Promise<Device> {
   return d;
 }
 
+/** Who follows a tensor: `most` says at how many those that are gone are looked for. */
+interface Followers {
+  refs: WeakRef<Tensor>[];
+  readonly known: WeakSet<Tensor>;
+  most: number;
+}
+
 /** Optimizer state goes where its parameter goes, for as long as the optimizer lives. */
-const followers = new WeakMap<Tensor, WeakRef<Tensor>[]>();
+const followers = new WeakMap<Tensor, Followers>();
 
 /** From now on `x` moves when `leader` does. @internal */
 export function follow(leader: Tensor, x: Tensor): void {
-  followers.set(
-    leader,
-    [...followersOf(leader).filter((t) => t !== x), x].map((t) => new WeakRef(t)),
-  );
+  let own = followers.get(leader);
+  if (own === undefined) {
+    own = { refs: [], known: new WeakSet(), most: 16 };
+    followers.set(leader, own);
+  }
+  if (own.known.has(x)) return;
+  // Looking at one keeps it alive for a while: seldom, for optimizers that are made by the thousand.
+  if (own.refs.length >= own.most) {
+    own.refs = own.refs.filter((ref) => living(ref) !== null);
+    own.most = Math.max(16, 2 * own.refs.length);
+  }
+  own.known.add(x);
+  own.refs.push(new WeakRef(x));
 }
+
+const living = (ref: WeakRef<Tensor>): Tensor | null => {
+  const x = ref.deref();
+  return x === undefined || x.gone !== null ? null : x;
+};
 
 /** @internal */
 export function followersOf(leader: Tensor): Tensor[] {
-  const found = (followers.get(leader) ?? []).map((r) => r.deref());
-  return found.filter((t): t is Tensor => t !== undefined && t.gone === null);
+  return (followers.get(leader)?.refs ?? []).map(living).filter((x) => x !== null);
 }
 
 let load!: () => Promise<{ moveTensors: typeof moveTensors }>;

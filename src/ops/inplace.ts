@@ -38,7 +38,7 @@ function binaryInPlace(
   const write = (x: Tensor, by: Tensor | number, options?: AlphaOptions, ...none: []): Tensor => {
     noMore(op.name, kernel === "add_scalar_f32" ? none : [options]);
     alive(op.name, x);
-    const other = options === undefined ? by : scaled(op.name, x, by, options);
+    const other = options === undefined ? by : scaled(op.name, x, by, options)[1];
     if (x.dtype === "bool")
       fail(op.name, `${show(x.shape)} of bool: arithmetic on bool is not supported, use int() or float()`);
     if (name === "div" && !isFloat(x.dtype)) {

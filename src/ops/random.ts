@@ -142,6 +142,7 @@ export function uniform_(x: Tensor, low = 0, high = 1, ...none: []): Tensor {
   writable("uniform_", x);
   checkNumber("uniform_", "low", low, Number.isFinite, "a finite number");
   checkNumber("uniform_", "high", high, Number.isFinite, "a finite number");
+  if (low > high) fail("uniform_", `low ${low}, high ${high}: low must not be the larger`);
   return draw("uniform_f32", x, [word(low), word(high)], "uniform_");
 }
 

@@ -201,7 +201,9 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
       expectFunction(`${this.#name}.step`, closure);
       const loss = enableGrad(closure);
       this.step();
-      return Promise.resolve(loss);
+      // An await that is nothing but this one gives the collector its turn, too.
+      const turn = this.paramGroups[0]!.params[0]!.device.upkeep();
+      return turn === null ? Promise.resolve(loss) : turn.then(() => loss);
     }
     const groups = guard(() => this.paramGroups.length);
     for (let i = 0; i < groups; i++) {
