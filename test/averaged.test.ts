@@ -208,6 +208,40 @@ test("state dicts go on in another; a second model for what cannot be copied", a
   assert.equal(await numbers(other.parameters()[0]!), await numbers(averaged.parameters()[0]!));
 });
 
+test("a batch that fails is not averaged either: the loop without it gives the same bits", async () => {
+  const run = async (bad: number): Promise<number[]> => {
+    w.manualSeed(3);
+    const model = new nn.Linear(4, 3);
+    const optimizer = new w.optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9 });
+    const average = new AveragedModel(model, { multiAvgFn: getEmaMultiAvgFn(0.9) });
+    const step = (label: number): w.Tensor => {
+      optimizer.zeroGrad();
+      const loss = w.crossEntropy(model.forward(w.ones([2, 4])), w.tensor([label, 1], { dtype: "int32" }));
+      loss.backward();
+      optimizer.step();
+      average.updateParameters(model);
+      return loss;
+    };
+    for (let i = 0; i < 6; i++) {
+      if (i === bad)
+        await step(9)
+          .item()
+          .then(
+            () => assert.unreachable(),
+            (e: Error) => assert.match(e.message, /label 9/),
+          );
+      await step(i % 3).item();
+    }
+    // Told of the fault, the user may average what is there.
+    if (bad === 5) average.updateParameters(model);
+    const all = [...average.module.parameters(), average.nAveraged];
+    return (await Promise.all(all.map(numbers))).flat();
+  };
+  const whole = await run(-1);
+  for (const bad of [0, 1, 4]) assert.equal(await run(bad), whole, `batch ${bad}`);
+  assert.is((await run(5)).at(-1), 7);
+});
+
 test("nothing is left behind", async () => {
   const model = new Net();
   const made = w.memory().tensors;

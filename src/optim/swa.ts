@@ -9,6 +9,7 @@ import { compose } from "../ops/compose.ts";
 import { toFloat } from "../ops/copy.ts";
 import { add, add_, clone, copy_, detach, div, eq, mul, sub, zeros } from "../ops/index.ts";
 import { noGrad } from "../ops/modes.ts";
+import { stepBy } from "../row/under.ts";
 import { put, set } from "./terms.ts";
 
 export { SWALR, type SWALROptions } from "./lr/swalr.ts";
@@ -137,7 +138,7 @@ export class AveragedModel<A extends unknown[] = [Tensor], R = Tensor> extends M
     const [parameters, buffers] = pairsOf(name, this.module, model);
     const averaged = [...parameters, ...(this.#useBuffers ? buffers : [])].filter(([x]) => x.dtype === "float32");
     const rest = [...parameters, ...buffers].filter((pair) => !averaged.includes(pair));
-    noGrad(() =>
+    const update = (): Tensor =>
       compose(() => {
         const n = toFloat(this.nAveraged);
         const avgFn = this.#avgFn;
@@ -162,8 +163,17 @@ export class AveragedModel<A extends unknown[] = [Tensor], R = Tensor> extends M
         for (const [x, y] of averaged) put(x, y, first);
         for (const [x, y] of rest) copy_(x, y);
         return add_(this.nAveraged, 1);
-      }),
-    );
+      });
+    // Behind a step that a lost gradient held back, and of which nobody was told yet, there is nothing to average either.
+    const gradient = parameters.map(([, y]) => y.ownGrad).find((g) => g !== null);
+    const { device } = this.nAveraged;
+    const { under } = device;
+    if (gradient !== undefined) device.under = stepBy(gradient.storage.serial);
+    try {
+      noGrad(update);
+    } finally {
+      device.under = under;
+    }
   }
 }
 
