@@ -4,6 +4,7 @@ export * from "./elementwise/binary";
 export * from "./elementwise/math";
 export * from "./elementwise/whole";
 export * from "./elementwise/special";
+export * from "./elementwise/gelu";
 export * from "./copy";
 export * from "./elementwise/where";
 export * from "./elementwise/walk";

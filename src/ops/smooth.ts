@@ -7,6 +7,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { add, addScalar, div, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
 import { ge, gt } from "./compare.ts";
 import { compose } from "./compose.ts";
+import { unary, unaryVjp } from "./elementwise.ts";
 import { expectDtype, finite } from "./expect.ts";
 import { formula } from "./formula.ts";
 import { erfc, expm1, log1p } from "./math.ts";
@@ -74,19 +75,16 @@ export function celu(x: Tensor, alpha = 1, ...none: []): Tensor {
   return apply(Celu, [x], { scale: 1, alpha, rate: 1 / alpha });
 }
 
-/** x Φ(x); the gradient is Φ(x) + x φ(x), with the normal distribution Φ and its density φ. */
-const Gelu = /* @__PURE__ */ formula(
-  "gelu",
-  (_, x) => mul(x, normal(x)),
-  (g, _, x) => [
-    () => {
-      const density = mulScalar(exp(mulScalar(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return mul(g, add(normal(x), mul(x, density)));
-    },
-  ],
-);
-/** Φ(x), which 1 + erf leaves no digits of on the left. */
+/** Φ(x), which 1 + erf leaves no digits of on the left, and its density φ. */
 const normal = (x: Tensor): Tensor => mulScalar(erfc(mulScalar(x, -Math.SQRT1_2)), 0.5);
+const density = (x: Tensor): Tensor => mulScalar(exp(mulScalar(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+/** g (Φ(x) + x φ(x)), of which the derivative is g (2 - x²) φ(x). */
+const geluVjp = /* @__PURE__ */ unaryVjp("gelu", (gg, g, x) => [
+  () => compose(() => mul(gg, add(normal(x), mul(x, density(x))))),
+  () => compose(() => mul(mul(gg, g), mul(rsubScalar(mul(x, x), 2), density(x)))),
+]);
+/** x Φ(x) */
+const exact = /* @__PURE__ */ unary("gelu", "x", geluVjp, "strict");
 
 const RATE = Math.sqrt(2 / Math.PI);
 const CUBE = 0.044715;
@@ -123,7 +121,7 @@ export function gelu(x: Tensor, options?: GeluOptions, ...none: []): Tensor {
   const { approximate = "none" } = options ?? {};
   if (approximate !== "none" && approximate !== "tanh")
     fail("gelu", `approximate ${given(approximate)}: none or tanh is expected`);
-  return apply(approximate === "tanh" ? GeluTanh : Gelu, [x], null);
+  return approximate === "tanh" ? apply(GeluTanh, [x], null) : exact(x);
 }
 
 /** With s = sigmoid(x): the gradient is s (1 + x (1 - s)). */

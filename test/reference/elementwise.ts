@@ -22,7 +22,10 @@ const unary: Record<string, (x: number) => number> = {
   ...{ expm1: Math.expm1, log1p: Math.log1p, log2: Math.log2, log10: Math.log10, erf, erfc, tan: Math.tan },
   ...{ sinh: Math.sinh, cosh: Math.cosh, asin: Math.asin, acos: Math.acos, atan: Math.atan },
   ...{ asinh: Math.asinh, acosh: Math.acosh, atanh: Math.atanh, lgamma, digamma, trigamma, erfinv },
+  gelu: (x) => x * normal(x),
 };
+const normal = (x: number) => erfc(-x * Math.SQRT1_2) / 2;
+const density = (x: number) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 const bell = (x: number) => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x);
 // |f'|: how the scale of a sum goes through f.
 const slope: Record<string, (x: number) => number> = {
@@ -42,6 +45,7 @@ const slope: Record<string, (x: number) => number> = {
   ...{ asin: (x) => 1 / Math.sqrt(1 - x * x), acos: (x) => 1 / Math.sqrt(1 - x * x), atan: (x) => 1 / (1 + x * x) },
   ...{ lgamma: digamma, digamma: trigamma, trigamma: (x) => 2 / x ** 3 },
   erfinv: (x) => 1 / bell(erfinv(x)),
+  gelu: (x) => normal(x) + x * density(x),
   asinh: (x) => 1 / Math.sqrt(x * x + 1),
   acosh: (x) => 1 / Math.sqrt(x * x - 1),
   atanh: (x) => 1 / (1 - x * x),
@@ -61,6 +65,7 @@ const vjps: Record<string, (g: number, y: number) => number> = {
   sigmoid: (g, y) => g * y * (1 - y),
   relu: (g, y) => (y <= 0 ? 0 : g),
   sqrt: (g, y) => g / (2 * y),
+  gelu: (g, x) => g * (normal(x) + x * density(x)),
 };
 for (const [name, f] of Object.entries(vjps)) {
   elementwise[`${name}_vjp_f32`] = ([gx], [g, y], [n]) => {

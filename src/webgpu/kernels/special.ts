@@ -102,6 +102,31 @@ fn erfinv_(x: f32) -> f32 {
   return fma(p, w, 2.83297682) * x;
 }`;
 
+// As assembly/elementwise/gelu.ts.
+const gelu = `
+fn density_(a: f32) -> f32 {
+  let h = bitcast<f32>(bitcast<u32>(a) & 0xfffff000u);
+  let u = (a - h) * (a + h) * -0.5;
+  let low = fma(fma(fma(fma(u, 0.0416666667, 0.166666667), u, 0.5), u, 1.0), u, 1.0);
+  return select(low * exp_(h * h * -0.5), 0.0, a > 13.2);
+}
+fn normal_(x: f32, a: f32, e: f32) -> f32 {
+  let r = 1.0 / ((a + 1.0) * (a + 2.8125));
+  let q = (a - 2.8125) * (a + 1.0) * r;
+  var p = fma(q, -0.000133782, -0.0004227896);
+  p = fma(p, q, 0.0003833175);
+  p = fma(p, q, 0.0028966488);
+  p = fma(p, q, -0.002082479);
+  p = fma(p, q, -0.0181970373);
+  p = fma(p, q, 0.046510525);
+  p = fma(p, q, -0.0239735972);
+  p = fma(p, q, -0.0952234268);
+  p = fma(p, q, 0.4891509116);
+  let tail = p * ((a + 2.8125) * r) * e;
+  return select(1.0 - tail, tail, x < 0.0);
+}
+fn size_(x: f32) -> f32 { return select(min(abs(x), 13.5), x, isNan_(x)); }`;
+
 const map = (head: string, name: string): ReturnType<typeof one> =>
   one({ head, body: `let v = x[i]; y[i] = ${name}(v);` });
 export const special: Registry = {
@@ -109,4 +134,10 @@ export const special: Registry = {
   digamma_f32: map(digamma, "digamma_"),
   trigamma_f32: map(digamma, "trigamma_"),
   erfinv_f32: map(erfinv, "erfinv_"),
+  gelu_f32: one({ head: gelu, body: "let v = x[i]; let a = size_(v); y[i] = v * normal_(v, a, density_(a));" }),
+  gelu_vjp_f32: one({
+    head: gelu,
+    body: `let v = x[i]; let d = g[i]; let a = size_(v); let e = density_(a);
+  gx[i] = d * (normal_(v, a, e) + v * (e * 0.3989422804));`,
+  }),
 };
