@@ -1,7 +1,7 @@
 // Optimizer steps as one row over a table of segments (the parameters that have a gradient), in PyTorch's arithmetic
 // and order. Buffers: per segment the outputs, then lr, then per segment the inputs. Extents: the number S of segments
 // and their lengths. The work is split over the elements of all segments together. f64 scalars take two words.
-import { buffers, extent, first, last, pointer } from "./lib/args";
+import { buffers, extent, fault, first, last, pointer } from "./lib/args";
 import { read, write } from "./lib/lanes";
 import { GRAIN } from "./lib/map";
 import { madd } from "./lib/simd";
@@ -277,4 +277,108 @@ export function adam_f32(args: usize, ith: u32, nth: u32): void {
 /** p.. mean.. square.. most.. | lr g.. step.. | count n.. | beta1:f64 beta2:f64 eps:f64 decay:f64 maximize decoupled */
 export function adam_amsgrad_f32(args: usize, ith: u32, nth: u32): void {
   segments<AmsGrad>(args, ith, nth, 4, 2);
+}
+
+/**
+ * order:i32 table:i32 | indices:i32 values | n rows |
+ *
+ * Which positions name the same row: order[i] is the row for the first position that names it, else -1, and the next position that names
+ * it, n where none does. The table has the last position of each row; what lies there counts only if it is one before this
+ * that names the row, so that nobody has to clear it. Of the values it takes nothing: without them there is no step. Serial.
+ */
+export function sparse_rows_i32(args: usize, ith: u32, nth: u32): void {
+  if (ith > 0) return;
+  const order = pointer(args, 0);
+  const table = pointer(args, 1);
+  const indices = pointer(args, 2);
+  const n = extent(args, 4);
+  const rows = extent(args, 5);
+  for (let i: u32 = 0; i < n; i++) {
+    const row = load<u32>(indices + ((<usize>i) << 2));
+    if (row >= rows) {
+      fault(args, i, <i32>row);
+      return;
+    }
+    const entry = table + ((<usize>row) << 2);
+    const before = load<u32>(entry);
+    const known = before < i && load<u32>(indices + ((<usize>before) << 2)) == row;
+    store<u32>(entry, i);
+    const own = order + ((<usize>i) << 3);
+    store<i32>(own, known ? -1 : <i32>row);
+    store<u32>(own, n, 4);
+    if (known) store<u32>(order + ((<usize>before) << 3), i, 4);
+  }
+}
+
+/** For m elements of a row from byte `at` on, whose gradient is the sum of the values at position i and those that follow it. */
+// @ts-ignore: decorator
+@inline
+function sparseStep(
+  p: usize,
+  mean: usize,
+  square: usize,
+  at: usize,
+  values: usize,
+  line: usize,
+  i: u32,
+  n: u32,
+  order: usize,
+  m: u32,
+  flip: v128,
+  r1: v128,
+  r2: v128,
+  eps: v128,
+  rate: v128,
+): void {
+  let g = read(values + <usize>i * line, m);
+  for (let j = load<u32>(order + ((<usize>i) << 3), 4); j < n; j = load<u32>(order + ((<usize>j) << 3), 4)) {
+    g = f32x4.add(g, read(values + <usize>j * line, m));
+  }
+  g = v128.xor(g, flip);
+  const m0 = read(mean + at, m);
+  const v0 = read(square + at, m);
+  const m1 = madd(f32x4.sub(g, m0), r1, m0);
+  const v1 = madd(f32x4.sub(f32x4.mul(g, g), v0), r2, v0);
+  write(mean + at, m1, m);
+  write(square + at, v1, m);
+  const d = f32x4.div(m1, f32x4.add(f32x4.sqrt(v1), eps));
+  write(p + at, madd(d, rate, read(p + at, m)), m);
+}
+
+/**
+ * p mean square | lr values order:i32 step | n width | beta1:f64 beta2:f64 eps:f64 maximize
+ *
+ * m += (1 - b1) (g - m); v += (1 - b2) (g g - v); p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt v + eps), for the rows that are named: by
+ * the thread that has the first position that names the row.
+ */
+export function sparse_adam_f32(args: usize, ith: u32, nth: u32): void {
+  const p = pointer(args, 0);
+  const mean = pointer(args, 1);
+  const square = pointer(args, 2);
+  const lr = load<f32>(pointer(args, 3));
+  const values = pointer(args, 4);
+  const order = pointer(args, 5);
+  const t = <u32>load<f32>(pointer(args, 6));
+  const n = extent(args, 7);
+  const width = extent(args, 8);
+  const beta1 = load<f64>(args, 36);
+  const beta2 = load<f64>(args, 44);
+  const eps = f32x4.splat(<f32>load<f64>(args, 52));
+  const flip = flipOf(load<u32>(args, 60));
+  const r1 = f32x4.splat(<f32>(1 - beta1));
+  const r2 = f32x4.splat(<f32>(1 - beta2));
+  const rate = f32x4.splat(<f32>((-(<f64>lr) * sqrt<f64>(1 - power(beta2, t))) / (1 - power(beta1, t))));
+  const line = (<usize>width) << 2;
+  const whole = line & ~15;
+  const end = last(args, n, 1, ith, nth);
+  for (let i = first(n, 1, ith, nth); i < end; i++) {
+    const row = load<i32>(order + ((<usize>i) << 3));
+    if (row < 0) continue;
+    const from = <usize>row * line;
+    let c: usize = 0;
+    for (; c < whole; c += 16)
+      sparseStep(p, mean, square, from + c, values + c, line, i, n, order, 4, flip, r1, r2, eps, rate);
+    if (c < line)
+      sparseStep(p, mean, square, from + c, values + c, line, i, n, order, width & 3, flip, r1, r2, eps, rate);
+  }
 }

@@ -251,7 +251,10 @@ function holds({ state: { guards, read, looked }, watched }: Variant): boolean {
     const { x, storage, wants } = read[i]!;
     if (x.storage !== storage || x.requiresGrad !== wants) return false;
   }
-  for (let i = 0; i < looked.length; i++) if ((looked[i]!.x.ownGrad?.storage ?? null) !== looked[i]!.at) return false;
+  for (let i = 0; i < looked.length; i++) {
+    const { x, at } = looked[i]!;
+    if ((x.ownGrad?.storage ?? null) !== at || x.own?.sparse) return false;
+  }
   for (let i = 0; i < guards.length; i++) if (!Object.is(guards[i]!.read(), guards[i]!.value)) return false;
   return changed(watched) === null;
 }

@@ -189,6 +189,7 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
   RAdam: [(o) => new optim.RAdam([leaf(2)], o), { eps: 1, decoupledWeightDecay: true, maximize: true }],
   RMSprop: [(o) => new optim.RMSprop([leaf(2)], o), { alpha: 0.5, momentum: 1, centered: true, maximize: true }],
   Rprop: [(o) => new optim.Rprop([leaf(2)], o), { etas: [0.5, 2], stepSizes: [0, 1], maximize: true }],
+  SparseAdam: [(o) => new optim.SparseAdam([leaf(2)], o), { lr: 1, betas: [0.5, 0.5], eps: 1, maximize: true }],
   Muon: [
     (o) => new optim.Muon([leaf(2, 3)], o),
     { momentum: 0.5, nesterov: false, nsSteps: 3, adjustLrFn: "original" },
@@ -196,6 +197,10 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
   LBFGS: [
     (o) => new optim.LBFGS([leaf(2)], o),
     { maxIter: 2, maxEval: 3, toleranceGrad: 0, lineSearchFn: "strongWolfe" },
+  ],
+  setSparseGrad: [
+    (o) => w.setSparseGrad(leaf(2), { indices: zeros([1], { dtype: "int32" }), values: ones([1]), size: [2], ...o }),
+    { size: [2] },
   ],
   zeroGrad: [(o) => new optim.SGD([leaf(2)]).zeroGrad(o), { setToNone: false }],
   addParamGroup: [(o) => new optim.SGD([leaf(2)]).addParamGroup({ params: leaf(1), ...o }), { lr: 1 }],
@@ -284,7 +289,7 @@ const WITH_OPTIONS: Record<string, [call: (options: Any) => unknown, ...known: o
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 /** Where a call spreads its options into others, what is no object adds nothing. */
-const SPREAD = ["clamp", "addParamGroup", "TensorDataset", "drawDigits", "calibrate"];
+const SPREAD = ["clamp", "addParamGroup", "setSparseGrad", "TensorDataset", "drawDigits", "calibrate"];
 
 test("an option that nobody reads is an error in every function, and says ours for PyTorch's", async () => {
   for (const [name, [call, ...known]] of Object.entries(WITH_OPTIONS)) {

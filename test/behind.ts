@@ -2,6 +2,7 @@
 // launched between the fault and the wait; what depends on what failed says so whenever it is read.
 import * as assert from "uvu/assert";
 import * as w from "../src/index.ts";
+import { RowsOfAll } from "./sparse.ts";
 
 const { nn, optim } = w;
 export const RULE = /^crossEntropy: label 9 in row 0 is outside \[0, 3\)/;
@@ -30,6 +31,7 @@ const optimizers: Record<string, (p: w.Tensor[]) => w.optim.Optimizer> = {
   NAdam: (p) => new optim.NAdam(p, { lr: 0.05 }),
   RAdam: (p) => new optim.RAdam(p, { lr: 0.05, betas: [0.6, 0.7] }),
   RMSprop: (p) => new optim.RMSprop(p, { lr: 0.05, momentum: 0.9, centered: true }),
+  SparseAdam: (p) => new RowsOfAll(p, { lr: 0.05, betas: [0.6, 0.7] }),
   Rprop: (p) => new optim.Rprop(p, { lr: 0.05 }),
   Muon: (p) =>
     new optim.Muon(

@@ -20,6 +20,7 @@ import {
   settle,
 } from "./goldens/compare.ts";
 import { type Data, type Kwargs, options, recorded as recordedIn, tensorOf } from "./goldens/recorded.ts";
+import { checkSparse, isSparse, type SparseRun } from "./goldens/runs.ts";
 
 export const folder = resolve(
   process.env.GOLDENS_DIR ?? fileURLToPath(new URL("../../shared/goldens", import.meta.url)),
@@ -32,6 +33,7 @@ interface OptimRun {
   readonly x0: Data;
   readonly M: Data;
   readonly v: Data;
+  readonly objective: string;
   readonly losses: readonly number[];
   readonly trajectory: readonly (readonly number[])[];
 }
@@ -73,7 +75,8 @@ export const Optimizers = optim as unknown as Record<
   }
 >;
 
-async function checkOptim(c: OptimRun, device: Device): Promise<void> {
+async function checkOptim(c: OptimRun | SparseRun, device: Device): Promise<void> {
+  if (isSparse(c)) return checkSparse(c, device);
   setDefaultDevice(device);
   const later: Later = [];
   const [M, v] = [tensorOf(c.M), tensorOf(c.v)];

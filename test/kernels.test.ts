@@ -120,6 +120,7 @@ lastingBySource.delete("fill_f32"); // writes the learning rate, from a number o
 lastingBySource.delete("amp_skip_i32"); // sets the word that the others look at
 lastingBySource.delete("where_f32"); // in place, so that its op ends in _
 lastingBySource.delete("corrections_f32"); // makes a new tensor, for the step alone
+lastingBySource.delete("sparse_rows_i32"); // so does this
 
 /** What one device alone has: float16 and mixed precision are WebGPU's. */
 const ONE_DEVICE = /_b16$|_f16|f16_|^amp_/;

@@ -6,6 +6,7 @@ import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import * as format from "../src/io/safetensors.ts";
 import { lossModules, lossOps } from "./messages-losses.ts";
+import { sparseGradients } from "./messages-sparse.ts";
 import { ReferenceDevice } from "./reference.ts";
 
 export type Cases = Record<string, () => unknown>;
@@ -735,6 +736,7 @@ export const cases: Cases = {
   ...capture,
   ...ops,
   ...lossOps,
+  ...sparseGradients,
   ...modules,
   ...lossModules,
   ...optimizers,

@@ -8,6 +8,7 @@ import { nn, optim } from "../src/index.ts";
 import { add_, eq, mul_, sub_ } from "../src/ops/index.ts";
 import { Optimizer, type Params } from "../src/optim/optimizer.ts";
 import { composed, type Rule } from "../src/optim/rule.ts";
+import { RowsOfAll } from "./sparse.ts";
 import { ready } from "./waiting.ts";
 
 interface RMSpropHyperparameters {
@@ -189,6 +190,7 @@ const OPTIMIZERS: [name: string, make: (p: w.Tensor[]) => Optimizer<object>][] =
     (p) => new optim.RMSprop(p, { lr: 0.1, alpha: 0.8, eps: 0.1, weightDecay: 0.1, momentum: 0.5 }),
   ],
   ["Adagrad of the library", (p) => new optim.Adagrad(p, { lr: 0.1, lrDecay: 0.1, weightDecay: 0.1, eps: 0.1 })],
+  ["SparseAdam", (p) => new RowsOfAll(p, { lr: 0.1, betas: [0.8, 0.7], eps: 0.1 })],
   ["RMSprop", (p) => new RMSprop(p, { lr: 0.1, alpha: 0.8, eps: 0.1, weightDecay: 0.1, momentum: 0.5 })],
   ["Adagrad", (p) => new Adagrad(p, { lr: 0.1, lrDecay: 0.1, initial: 0.25 })],
 ];

@@ -16,6 +16,8 @@ const leaf = (...shape: number[]): Tensor => ones(shape, { requiresGrad: true })
 const x = (): Tensor => ones([2, 3]);
 const image = (): Tensor => ones([1, 2, 4, 4]);
 const mask = (): Tensor => ones([2, 3], { dtype: "bool" });
+/** Of a leaf of shape [2]. */
+const rowGradient = (): w.SparseGrad => ({ indices: zeros([1], { dtype: "int32" }), values: ones([1]), size: [2] });
 const labels = (): Tensor => zeros([2], { dtype: "int32" });
 
 /** Losses as modules, by what they are of. */
@@ -81,6 +83,8 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     tensor: () => [[1, 2], {}],
     randint: () => [0, 3, [2], {}],
     randintLike: () => [x(), 0, 3, {}],
+    setSparseGrad: () => [leaf(2), rowGradient()],
+    getSparseGrad: () => [leaf(2)],
     manualSeed: () => [1, device],
     dropout: () => [x(), 0.5, true],
     uniform_: () => [x(), 0, 1],
@@ -232,6 +236,7 @@ const FUNCTIONS: Record<string, Record<string, () => unknown[] | Promise<unknown
     RMSprop: () => [[leaf(2)], {}],
     Rprop: () => [[leaf(2)], {}],
     Muon: () => [[leaf(2, 3)], {}],
+    SparseAdam: () => [[leaf(2, 3)], {}],
     LBFGS: () => [[leaf(2)], {}],
   },
   lr: {
@@ -396,6 +401,22 @@ const OBJECTS: Record<string, [make: () => Any, methods: Record<string, (on: Any
       ],
     ]),
   ),
+  SparseAdam: [
+    () => {
+      const p = leaf(2);
+      const optimizer = new optim.SparseAdam([p]);
+      w.setSparseGrad(p, rowGradient());
+      optimizer.step();
+      return optimizer;
+    },
+    {
+      addParamGroup: () => [{ params: leaf(1) }],
+      zeroGrad: () => [{}],
+      step: () => [() => 1],
+      stateDict: () => [],
+      loadStateDict: (optimizer) => [optimizer.stateDict()],
+    },
+  ],
   LBFGS: [
     () => new optim.LBFGS([leaf(2)]),
     {

@@ -265,6 +265,7 @@ function gradientsOf(optimizer: Stepping): Tensor[] {
   for (const p of params) {
     if (!(p instanceof Tensor)) say(`${given(optimizer)} was given: an optimizer is expected`);
     noteGrad(p);
+    p.own?.sparse?.refuse("GradScaler");
     const g = p.ownGrad;
     if (g === null) continue;
     if (g.dtype !== "float32") say(`the gradient of ${p.describe()} is float16: parameters must be float32`);

@@ -1,5 +1,4 @@
 // How gradients add up: contributions to one of them, and what has come to a leaf before.
-
 import { elementsOf } from "./device.ts";
 import { fail } from "./error.ts";
 import { faultOf } from "./fault.ts";
@@ -46,6 +45,7 @@ export function accumulate(x: Tensor, given: Tensor, create: boolean): void {
   const { leaf, ownGrad: before } = x;
   if (x.entry !== null) fail("backward", `${x.describe()}: leaf variable has been moved into the graph interior`);
   if (before !== null) alive("backward", before);
+  leaf.sparse?.refuse("backward", "a dense one cannot be added to it, zeroGrad() drops it");
   if (create) {
     // A leaf's gradient lies dense in bytes of its own: nothing that the user gave is written later.
     const own = given.strides === null && given.storage.holders === 1 ? given : denseCopy(given);

@@ -1,7 +1,5 @@
 // How long tensors live: modes that say who owns what is made, and who releases it.
-//
 // Each holds its storage once, and is released by a step (tape.ts), a scope, the loader, `dispose()`, or at last by the FinalizationRegistry.
-
 import type { Device, Storage } from "./device.ts";
 import type { WasmgradError } from "./error.ts";
 import type { Recording } from "./recording.ts";

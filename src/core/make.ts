@@ -1,5 +1,4 @@
 // How tensors are made: with a storage of their own, over a lasting one, over that of another.
-
 import { type Device, defaultDevice, type Storage } from "./device.ts";
 import { bytesOf, type DType } from "./dtype.ts";
 import { fail } from "./error.ts";

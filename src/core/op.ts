@@ -1,5 +1,4 @@
 // An op: one object with a forward and a vjp. `apply` runs the forward and records the entry.
-
 import { COPY, FLOATS, PERMUTE, TRANSPOSE } from "../row/movers.ts";
 import { shifted, walk } from "../row/nest.ts";
 import type { Buffer } from "./device.ts";

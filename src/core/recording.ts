@@ -13,7 +13,7 @@ export function guard<T>(read: () => T): T {
 }
 
 /** A gradient as it was before, and what happened to it. */
-type Touched = { before: Tensor | null; written: boolean; held: boolean } & Pick<Leaf, "seen" | "users">;
+type Touched = { before: Tensor | null; written: boolean; held: boolean } & Pick<Leaf, "sparse" | "seen" | "users">;
 
 /** What one run of the function did, besides launching. @internal */
 export class Recording {
@@ -65,8 +65,8 @@ export class Recording {
   touches(leaf: Tensor, written: boolean): void {
     const before = leaf.ownGrad;
     if (!this.grads.has(leaf)) {
-      const { seen, users } = leaf.leaf;
-      this.grads.set(leaf, { before, seen, users, written, held: false });
+      const { sparse, seen, users } = leaf.leaf;
+      this.grads.set(leaf, { before, sparse, seen, users, written, held: false });
       if (before !== null) before.storage.holders++;
     } else if (written) this.grads.get(leaf)!.written = true;
   }
@@ -97,9 +97,10 @@ export class Recording {
   /** After a throw nothing has run: versions and gradients are those of before. */
   undo(): void {
     for (const [storage, version] of this.#versions) storage.version = version;
-    for (const [x, { before, seen, users }] of this.grads) {
+    for (const [x, { before, sparse, seen, users }] of this.grads) {
+      x.leaf.sparse = null;
       x.setGrad(before?.gone ? alias(before).keep() : before);
-      Object.assign(x.leaf, { seen, users });
+      Object.assign(x.leaf, { sparse, seen, users });
     }
   }
 

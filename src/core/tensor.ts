@@ -1,6 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // A tensor: a shape over a storage, where it hangs on the tape, and what released it, of which its user is told. Its life: lifetime.ts.
-
 import type { Device, Storage } from "./device.ts";
 import { type DType, isFloat } from "./dtype.ts";
 import type { Entry } from "./entry.ts";
@@ -17,6 +16,8 @@ const KEPT = 2;
 export interface Leaf {
   /** Its gradient. */
   grad: Tensor | null;
+  /** A gradient by rows, in place of that: ops/sparse.ts. */
+  sparse: { drop(): null; zero(): void; refuse(op: string, rule?: string): never } | null;
   /** User code has seen the gradient, so dropping it does not release it. */
   seen: boolean;
   /** The gradient was set by user code, whose it stays when it is dropped; KEPT where that had kept it. */
@@ -96,7 +97,7 @@ export abstract class Tensor {
 
   /** @internal */
   get leaf(): Leaf {
-    this.own ??= { grad: null, seen: false, users: 0, home: null, spent: null };
+    this.own ??= { grad: null, sparse: null, seen: false, users: 0, home: null, spent: null };
     return this.own;
   }
 
@@ -148,6 +149,7 @@ export abstract class Tensor {
    */
   get grad(): Tensor | null {
     mode.recording?.readsGrad(this, true);
+    this.own?.sparse?.refuse("grad", "getSparseGrad() reads it");
     if (this.ownGrad !== null) this.leaf.seen = true;
     return this.ownGrad;
   }
@@ -169,6 +171,7 @@ export abstract class Tensor {
   setGrad(value: Tensor | null): void {
     const { leaf } = this;
     const { grad: old, home } = leaf;
+    if (leaf.sparse !== null) leaf.sparse = leaf.sparse.drop();
     if (old === value) return;
     if (value !== null) value.kept = true;
     leaf.grad = value;

@@ -60,7 +60,10 @@ function listOf(op: string, params: unknown): Tensor[] {
 }
 
 /** The gradients that are there. */
-const gradsOf = (list: readonly Tensor[]): Tensor[] => list.flatMap((p) => p.grad ?? []);
+function gradsOf(op: string, list: readonly Tensor[]): Tensor[] {
+  for (const p of list) p.own?.sparse?.refuse(op);
+  return list.flatMap((p) => p.grad ?? []);
+}
 
 /** The sum of |x|^p, or the largest |x|: of one gradient. */
 function part(g: Tensor, p: number): Tensor {
@@ -111,12 +114,12 @@ export function clipGradNorm_(
   checkNumber(op, "normType", normType, (v) => v > 0, "a number above 0");
   const list = listOf(op, params);
   if (errorIfNonfinite) refuseInCapture(op, "reads the norm: leave errorIfNonfinite out in a captured function");
-  const norm = noGrad(() => normOf(gradsOf(list), normType, list[0]!));
+  const norm = noGrad(() => normOf(gradsOf(op, list), normType, list[0]!));
   const scale = (): Tensor => {
     noGrad(() =>
       compose(() => {
         const by = clamp(div(full([], maxNorm, { device: norm.device }), add(norm, 1e-6)), { max: 1 });
-        for (const g of gradsOf(list)) mul_(g, by);
+        for (const g of gradsOf(op, list)) mul_(g, by);
         return by;
       }).release(op),
     );
@@ -138,7 +141,7 @@ export function clipGradValue_(params: Given, clipValue: number, ...none: []): v
   const op = "clipGradValue_";
   noMore(op, none);
   checkNumber(op, "clipValue", clipValue, (v) => v >= 0, "a number of at least 0");
-  for (const g of gradsOf(listOf(op, params)))
+  for (const g of gradsOf(op, listOf(op, params)))
     noGrad(() => {
       const clipped = clamp(g, { min: -clipValue, max: clipValue });
       copy_(g, clipped);

@@ -23,7 +23,7 @@ const Lerp: Op = {
   fit: sumTo,
   strided: true,
   forward([start, end, weight], _, wants) {
-    save(wants & 4 ? start! : null, wants & 4 ? end! : null, wants & 3 ? weight! : null);
+    if (wants !== 0) save(wants & 4 ? start! : null, wants & 4 ? end! : null, weight!);
     return silently(() => {
       const way = sub(end!, start!);
       const near = add(start!, mul(weight!, way));

@@ -68,6 +68,7 @@ export {
   tanhshrink,
 } from "./smooth.ts";
 export { logSoftmax, softmax } from "./softmax.ts";
+export { getSparseGrad, type SparseGrad, setSparseGrad } from "./sparse.ts";
 export * from "./special.ts";
 export * from "./tensor.ts";
 export {

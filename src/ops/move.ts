@@ -30,6 +30,7 @@ export async function moveTensors(op: string, leaders: readonly Tensor[], target
   const tensors = [...all].filter((x) => x.device !== device);
   for (const x of tensors) {
     alive(op, x);
+    x.own?.sparse?.refuse(op, "zeroGrad() drops it before a move");
     if (x.offset !== 0 || x.strides !== null || x.numel !== elementsOf(x.storage)) {
       fail(op, `${x.describe()} is a view: move its base`);
     }

@@ -22,5 +22,6 @@ export { RAdam, type RAdamHyperparameters, type RAdamOptions } from "./radam.ts"
 export { RMSprop, type RMSpropHyperparameters, type RMSpropOptions } from "./rmsprop.ts";
 export { Rprop, type RpropHyperparameters, type RpropOptions } from "./rprop.ts";
 export { SGD, type SGDHyperparameters, type SGDOptions } from "./sgd.ts";
+export { SparseAdam, type SparseAdamHyperparameters, type SparseAdamOptions } from "./sparseadam.ts";
 // Averages of weights, as torch.optim.swa_utils.
 export * as swaUtils from "./swa.ts";

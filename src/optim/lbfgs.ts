@@ -223,7 +223,10 @@ export class LBFGS extends Optimizer<LBFGSHyperparameters, LBFGSState> {
       const g = own(
         quietly(() =>
           flatten(
-            params.map((p) => p.ownGrad),
+            params.map((p) => {
+              p.own?.sparse?.refuse("LBFGS");
+              return p.ownGrad;
+            }),
             params,
             "LBFGS",
           ),

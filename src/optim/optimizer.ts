@@ -13,7 +13,7 @@ import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
 import { enableGrad, expectFunction, noGrad } from "../ops/modes.ts";
 import { word } from "../row/words.ts";
-import { type Rule, type Step, withDefaults } from "./rule.ts";
+import { copied, type Rule, type Step, same, withDefaults } from "./rule.ts";
 
 /** Most parameters in one row. */
 const SEGMENTS = 64;
@@ -184,6 +184,7 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
         if (setToNone) p.grad = null;
         else {
           noteGrad(p);
+          p.own?.sparse?.zero();
           if (p.ownGrad?.requiresGrad) cut(p, p.ownGrad);
           if (p.ownGrad !== null) noGrad(() => zero_(p.ownGrad!));
         }
@@ -206,24 +207,36 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
       return turn === null ? Promise.resolve(loss) : turn.then(() => loss);
     }
     const groups = guard(() => this.paramGroups.length);
+    const all: Segment[][] = [];
+    const dense: Tensor[] = [];
     for (let i = 0; i < groups; i++) {
-      const group = this.paramGroups[i]!;
-      guard(() => group.params.length);
+      const { params } = this.paramGroups[i]!;
+      guard(() => params.length);
       const segments: Segment[] = [];
-      const dense: Tensor[] = [];
-      for (const p of group.params) {
+      for (const p of params) {
         noteGrad(p);
-        const g = p.ownGrad;
+        const g = this.#gradientOf(p);
         if (g === null) continue;
         alive(this.#name, p);
         alive(this.#name, g);
         if (g.strides !== null) dense.push(noGrad(() => contiguous(g)));
         segments.push({ p, g: g.strides !== null ? dense[dense.length - 1]! : g });
       }
-      if (segments.length === 0) continue;
-      this.#update(group, i, segments);
+      all.push(segments);
+    }
+    try {
+      const last = this.#rule.begin?.(all.flatMap((segments) => segments.map(({ p }) => p)));
+      for (const [i, segments] of all.entries()) if (segments.length > 0) this.#update(i, segments, last);
+    } finally {
+      this.#rule.end?.();
       for (const g of dense) g.release(`${this.#name}.step()`);
     }
+  }
+
+  #gradientOf(p: Tensor): Tensor | null {
+    if (this.#rule.gradient !== undefined) return this.#rule.gradient(p);
+    p.own?.sparse?.refuse(this.#name);
+    return p.ownGrad;
   }
 
   /** Throws when a hyperparameter breaks its rule. */
@@ -252,7 +265,8 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
   /**
    * Launches the step for the parameters that have a gradient, up to 64 at a time. Where there is state, steps are counted before.
    */
-  #update(group: ParamGroup<H>, i: number, segments: readonly Segment[]): void {
+  #update(i: number, segments: readonly Segment[], last?: ReadonlyMap<Device, Tensor>): void {
+    const group = this.paramGroups[i]!;
     const [names, kernel, scalars] = this.#stepOf(group, i);
     const device = segments[0]!.p.device;
     const rate = group.rate(device);
@@ -274,7 +288,7 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
         const state = this.#stateOf(p, names);
         for (const name of names) outputs.push(state[name]!);
         steps.push(state.step!);
-        grads.push(g);
+        grads.push(last?.get(device) ?? g);
         inputs.push(state.step!);
       }
       const together = typeof kernel === "string"; // else each parameter steps, and counts, by itself
@@ -420,21 +434,3 @@ function listOf<T>(name: string, params: Iterable<T> & { parameters?: unknown })
     fail(name, `params is ${given(params)}: an array of tensors or of groups is expected, such as model.parameters()`);
   return [...params];
 }
-
-/** Whether all of `h`, numbers, booleans and lists of them, stands in `own` too. */
-function same(keys: readonly string[], values: readonly unknown[], own: object): boolean {
-  for (let i = 0; i < keys.length; i++) {
-    const a = values[i];
-    const b = own[keys[i] as never] as unknown;
-    if (a === b) continue;
-    if (isList(a) ? !isList(b) || !sameShape(a, b) : !Object.is(a, b)) return false;
-  }
-  return true;
-}
-
-/** Hyperparameters, lists copied: they may be changed in place. */
-function copied(own: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(own).map(([key, v]) => [key, isList(v) ? [...v] : v]));
-}
-
-const isList = (v: unknown): v is number[] => Array.isArray(v) || ArrayBuffer.isView(v);

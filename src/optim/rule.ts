@@ -1,6 +1,8 @@
-// A rule: what tells one optimizer from another, and what hyperparameters are expected to be. The rest is in optimizer.ts.
+// A rule: what tells one optimizer from another, what hyperparameters are expected to be, and when they are others. The rest is in optimizer.ts.
+import type { Device } from "../core/device.ts";
 import { expectOptions } from "../core/error.ts";
 import { alias } from "../core/make.ts";
+import { sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { compose } from "../ops/compose.ts";
 import { noGrad } from "../ops/modes.ts";
@@ -32,6 +34,12 @@ export interface Rule<H extends object> {
   readonly single?: readonly string[];
   /** Throws when a hyperparameter breaks its rule. */
   check(h: Readonly<H>): void;
+  /** The gradient of a parameter, which is `grad` without this; null where it has none. */
+  gradient?(p: Tensor): Tensor | null;
+  /** Launches what the steps of these parameters, of all groups, need: none steps where the tensor of its device is lost. */
+  begin?(params: readonly Tensor[]): ReadonlyMap<Device, Tensor>;
+  /** Behind them. */
+  end?(): void;
   /** The step for these hyperparameters, whose numbers may go into rows: a captured program holds for them. */
   step(h: Readonly<H>): Step;
 }
@@ -82,3 +90,21 @@ export function withDefaults<T extends object>(optimizer: string, defaults: T, o
   expectOptions(optimizer, options, Object.keys(defaults).join(" "));
   return { ...defaults, ...Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) };
 }
+
+/** Whether all of `h`, numbers, booleans and lists of them, stands in `own` too. */
+export function same(keys: readonly string[], values: readonly unknown[], own: object): boolean {
+  for (let i = 0; i < keys.length; i++) {
+    const a = values[i];
+    const b = own[keys[i] as never] as unknown;
+    if (a === b) continue;
+    if (isList(a) ? !isList(b) || !sameShape(a, b) : !Object.is(a, b)) return false;
+  }
+  return true;
+}
+
+/** Hyperparameters, lists copied: they may be changed in place. */
+export function copied(own: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(own).map(([key, v]) => [key, isList(v) ? [...v] : v]));
+}
+
+const isList = (v: unknown): v is number[] => Array.isArray(v) || ArrayBuffer.isView(v);

@@ -227,7 +227,7 @@ export class WebGpuDevice implements Device {
     if (this.batch.full) this.submit();
     const written = row.buffers.slice(0, row.outputs).map((b) => b.storage);
     const inPlace = row.buffers.slice(row.outputs).some((b) => written.includes(b.storage));
-    const number = this.faults.number(row);
+    const number = this.faults.number(row, this.under);
     this.numbers.push(number);
     const word = this.faults.launched(row, whole, number, this.under, this.appended);
     if (word === null) return;

@@ -63,11 +63,11 @@ export class Faults {
   }
 
   /** A number by which a fault names the row; those of programs are kept until `forget`. */
-  number(row: Row): number {
+  number(row: Row, under = 0): number {
     const { kernel, op, extents } = row;
     this.last++;
-    // Those that may fault take turns with the bits.
-    if (mayFault(row)) this.last += (++this.turn - this.last) & 31;
+    // Those that may fault take turns with the bits; a part of a step shares that of the part that it depends on.
+    if (mayFault(row)) this.last += ((isStep(under) ? this.turn : ++this.turn) - this.last) & 31;
     this.rows.set(this.last, { kernel, op, extents });
     return this.last;
   }

@@ -5,7 +5,7 @@ import { empty } from "../../src/core/make.ts";
 import { launch } from "../../src/core/op.ts";
 import type { Tensor } from "../../src/core/tensor.ts";
 import { words64 } from "../../src/row/words.ts";
-import { f, family, fixed } from "./case.ts";
+import { f, family, fixed, type Input, ints } from "./case.ts";
 
 // Terms of size up to about 4 cancel: a few roundings of them.
 export const { cases, add } = family("optim", { tolerance: { ulp: 4, of: 4 }, order: 0 });
@@ -102,6 +102,68 @@ for (const lengths of TABLES) {
             });
           }
         }
+      }
+    }
+  }
+}
+
+/** Which positions of `indices` name the same of so many rows. */
+function ordered(indices: Tensor, rows: number, values: Tensor): Tensor {
+  const n = indices.numel;
+  const order = empty([n, 2], "int32", "order", indices.device);
+  const table = empty([rows], "int32", "table", indices.device);
+  launch("sparse_rows_i32", [order, table], [indices, values], [n, rows]);
+  table.release("the case");
+  return order;
+}
+
+// Rows of which some are named, once, several times, and all the time; the last three are shared by threads.
+const NAMED: readonly [rows: number, n: number, width: number, indices?: Input["fill"]][] = [
+  [1, 1, 1],
+  [5, 4, 3, [2, 0, 4, 1]],
+  [5, 7, 1, [3, 3, 0, 3, 4, 0, 3]],
+  [3, 9, 4, [2]],
+  [67, 5, 17],
+  [9, 31, 16],
+  [40, 131, 5],
+  [3, 67, 131],
+  [1000, 300, 67],
+  [7, 8192, 3],
+  [5, 3001, 17, [1, 4, 4, 2]],
+];
+for (const [rows, n, width, fill] of NAMED) {
+  const named = ints([n], fill ?? { from: 0, to: rows });
+  const text = `${n} of ${rows} rows`;
+  add(`sparse rows ${text}`, [named, f([n])], (indices, values) => ordered(indices, rows, values), {
+    tolerance: "exact",
+  });
+  // A sum of k terms in float32 has some roundings of its size; v has its square, which is of size k, with some ten times as many.
+  const k = Math.ceil(n / rows);
+  for (const [t, maximize] of [
+    [1, 0],
+    [1000, 1],
+  ] as const) {
+    for (const betas of [[0.9, 0.999], ...(width === 3 ? [[0, 0]] : [])] as [number, number][]) {
+      for (const which of ["parameter", "m", "v"] as const) {
+        add(
+          `sparse adam ${text}, betas ${betas}, step ${t}, maximize ${maximize}: ${which}`,
+          [f([rows, width]), f([rows, width]), f([rows, width], "positive"), f([n, width]), named, one(t), one(0.01)],
+          (...all) => {
+            const [p, m, v] = all as [Tensor, Tensor, Tensor];
+            const [values, indices, step, lr] = all.slice(3) as [Tensor, Tensor, Tensor, Tensor];
+            const order = ordered(indices, rows, values);
+            launch(
+              "sparse_adam_f32",
+              [p, m, v],
+              [lr, values, order, step],
+              [n, width],
+              [...doubles(...betas, 1e-8), maximize],
+            );
+            order.release("the case");
+            return { parameter: p, m, v }[which];
+          },
+          { tolerance: { ulp: which === "v" && k > 8 ? 16 : 4, of: k > 8 ? 4 * k : 16 } },
+        );
       }
     }
   }

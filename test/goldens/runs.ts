@@ -25,6 +25,14 @@ export interface OptimRun {
   readonly trajectory: readonly (readonly number[])[];
   readonly stateDict: StateDict;
 }
+/** A run of SparseAdam, in both sets. */
+export interface SparseRun extends Pick<OptimRun, "name" | "fn" | "kwargs" | "trajectory"> {
+  readonly objective: "sum(embedding(indices)**2)";
+  readonly embedding: Data;
+  /** The rows that each step names. */
+  readonly indices: readonly (readonly number[])[];
+  readonly stateDict?: StateDict;
+}
 export interface ScheduleRun {
   readonly name: string;
   readonly fn: string;
@@ -59,7 +67,37 @@ const IGNORED = new Set(["params", "foreach", "capturable", "differentiable", "f
 
 const listed = (x: unknown): number[] => [x].flat(9) as number[];
 
-export async function checkOptim(c: OptimRun, device: Device): Promise<void> {
+/** The objective is sum(embedding(indices)²), so the gradient of each row that is named is twice that row. */
+export async function checkSparse(c: SparseRun, device: Device): Promise<void> {
+  setDefaultDevice(device);
+  const later: Later = [];
+  const p = new nn.Parameter(tensorOf(c.embedding));
+  const width = p.shape[1]!;
+  const optimizer = new Optimizers[c.fn]!([p], options(c.kwargs));
+  for (const [i, expected] of c.trajectory.entries()) {
+    const named = c.indices[i]!;
+    const weights = await p.data();
+    const rows = named.flatMap((row) => [...weights.subarray(row * width, (row + 1) * width)]);
+    optimizer.zeroGrad();
+    ops.setSparseGrad(p, {
+      indices: ops.tensor(named, { dtype: "int32" }),
+      values: ops.tensor(
+        rows.map((v) => 2 * v),
+        { shape: [named.length, width] },
+      ),
+      size: p.shape,
+    });
+    optimizer.step();
+    ask(later, `${c.name}: parameter after step ${i + 1}`, p, expected, RUNS);
+  }
+  if (c.stateDict !== undefined) checkState(later, c.name, c.stateDict, optimizer.stateDict());
+  await settle(later);
+}
+
+export const isSparse = (c: { readonly objective: string }): c is SparseRun => c.objective.includes("embedding");
+
+export async function checkOptim(c: OptimRun | SparseRun, device: Device): Promise<void> {
+  if (isSparse(c)) return checkSparse(c, device);
   if (!c.objective.startsWith("0.5*p@M@p"))
     throw new Error(`${c.objective}: goldens/runs.ts does not say how this runs`);
   setDefaultDevice(device);
@@ -100,15 +138,20 @@ export async function checkOptim(c: OptimRun, device: Device): Promise<void> {
       from += p.numel;
     }
   }
-  checkState(later, c, optimizer.stateDict());
+  checkState(later, c.name, c.stateDict, optimizer.stateDict());
   await settle(later);
 }
 
-function checkState(later: Later, c: OptimRun, mine: { state: Record<string, Kwargs>; paramGroups: Kwargs[] }): void {
-  for (const [i, state] of Object.entries(c.stateDict.state)) {
+function checkState(
+  later: Later,
+  name: string,
+  theirs: StateDict,
+  mine: { state: Record<string, Kwargs>; paramGroups: Kwargs[] },
+): void {
+  for (const [i, state] of Object.entries(theirs.state)) {
     for (const [key, ref] of Object.entries(state)) {
       if (ref === null) continue;
-      const what = `${c.name}: state ${i}.${camel(key)}`;
+      const what = `${name}: state ${i}.${camel(key)}`;
       const held = mine.state[i]?.[camel(key)];
       if (held === undefined) throw new Error(`${what}: it is missing`);
       if (typeof held === "number") close(what, [held], [ref as number], RUNS);
@@ -122,12 +165,12 @@ function checkState(later: Later, c: OptimRun, mine: { state: Record<string, Kwa
       } else if (typeof held === "object") ask(later, what, held as Tensor, isData(ref) ? ref.data : listed(ref), RUNS);
     }
   }
-  c.stateDict.param_groups.forEach((group, i) => {
+  theirs.param_groups.forEach((group, i) => {
     for (const [key, ref] of Object.entries(group)) {
       if (IGNORED.has(key)) continue;
       const held = mine.paramGroups[i]?.[camel(key)];
       if (JSON.stringify(held) !== JSON.stringify(named(ref))) {
-        throw new Error(`${c.name}: group ${i} has ${camel(key)} ${String(held)}, PyTorch has ${String(ref)}`);
+        throw new Error(`${name}: group ${i} has ${camel(key)} ${String(held)}, PyTorch has ${String(ref)}`);
       }
     }
   });

@@ -41,6 +41,7 @@ const ALSO: Record<string, readonly string[]> = {
   data: ["create"],
   adam: ["optim"],
   sgd: ["optim"],
+  sparse: ["optim"],
 };
 
 /** The family that a file is called after: `convgrad` is conv. */
@@ -112,6 +113,7 @@ const LONGER: readonly [RegExp, readonly string[]][] = [
   [/^src\/wasm\/program\.ts$/, ["passes-turned"]],
   [/^src\/program\/(winograd|choices)\.ts$/, ["choices", "passes"]],
   [/^src\/program\/behind\.ts$/, ["behind"]],
+  [/^src\/ops\/sparse\.ts$/, ["sparse", "optim-rule"]],
   [/^src\/program\/kernels\//, ["kernels"]],
   [/\/(barriers|script|runner|pool|replay|args)\.ts$/, ["threads", "barrier"]],
   [/\/(layout|strides|each|views|inplace|op|nest|walk)\.ts$/, ["views-pairs", "walk"]],
@@ -134,7 +136,7 @@ const ROOMS: readonly [RegExp, (file: string) => Suite[]][] = [
     /^src\/optim\//,
     () => {
       const behind = ["nn", "amp", "faults-device", "messages-public", "goldens", "growth"];
-      return plain("optim", "optim-rule", "schedules", "averaged", "messages", ...QUICK, ...behind);
+      return plain("optim", "optim-rule", "sparse", "schedules", "averaged", "messages", ...QUICK, ...behind);
     },
   ],
   [

@@ -1,5 +1,6 @@
 // The optimizers of the reference, as PyTorch's documentation writes them. A row is a table of segments: the extents are
 // the number of segments and their lengths, the inputs begin with lr [1]; f64 scalars are two words each.
+import { WasmgradError } from "../../src/index.ts";
 import { f64, type Kernels } from "./view.ts";
 
 export const optim: Kernels = {};
@@ -69,3 +70,33 @@ function adam(amsgrad: boolean): Kernels[string] {
 }
 optim.adam_f32 = adam(false);
 optim.adam_amsgrad_f32 = adam(true);
+
+optim.sparse_rows_i32 = ([order], [indices], [n, rows], _, op) => {
+  const last = new Map<number, number>();
+  for (let i = 0; i < n; i++) {
+    const row = indices.v[i];
+    if (row < 0 || row >= rows) throw new WasmgradError(`${op}: index ${row} at ${i} is outside [0, ${rows})`);
+    const before = last.get(row);
+    order.set(2 * i, before === undefined ? row : -1);
+    order.set(2 * i + 1, n);
+    if (before !== undefined) order.set(2 * before + 1, i);
+    last.set(row, i);
+  }
+};
+
+optim.sparse_adam_f32 = ([p, mean, square], [lr, values, order, step], [n, width], words) => {
+  const [beta1, beta2, eps] = [0, 2, 4].map((i) => f64(words[i], words[i + 1]));
+  const sign = words[6] ? -1 : 1;
+  const rate = (lr.v[0] * Math.sqrt(1 - beta2 ** step.v[0])) / (1 - beta1 ** step.v[0]);
+  for (let i = 0; i < n; i++) {
+    if (order.v[2 * i] < 0) continue;
+    for (let c = 0; c < width; c++) {
+      const at = order.v[2 * i] * width + c;
+      let g = 0;
+      for (let j = i; j < n; j = order.v[2 * j + 1]) g += sign * values.v[j * width + c];
+      mean.set(at, mean.v[at] + (1 - beta1) * (g - mean.v[at]));
+      square.set(at, square.v[at] + (1 - beta2) * (g * g - square.v[at]));
+      p.set(at, p.v[at] - (rate * mean.v[at]) / (Math.sqrt(square.v[at]) + eps));
+    }
+  }
+};

@@ -19,6 +19,8 @@ export interface Facts {
 const LABEL =
   "rows classes: label {value} in row {index} is outside [0, {classes}): input [{rows},{classes}], target [{rows}]";
 
+const ROW = "n rows: index {value} at {index} is outside [0, {rows}): indices [{n}] of a parameter of {rows} rows";
+
 const RECORDS: Readonly<Record<string, Facts>> = {
   // loss
   "{cross_entropy,nll}_f32": { faults: LABEL },
@@ -28,6 +30,8 @@ const RECORDS: Readonly<Record<string, Facts>> = {
   // optim, amp, random
   tick_f32: { once: true, lasting: true },
   corrections_f32: { once: true },
+  sparse_rows_i32: { once: true, faults: ROW },
+  sparse_adam_f32: { lasting: true },
   "{sgd,sgd_momentum,adam,adam_amsgrad}_f32": { segments: true, lasting: true },
   amp_unscale_f32: { segments: true, lasting: true },
   amp_update_f32: { once: true, lasting: true },

@@ -2,7 +2,7 @@
 // segments as the bindings allow; in a dispatch, thread i finds its segment by a chain of compares on their lengths.
 import type { Buffer, Row } from "../../core/device.ts";
 import { word } from "../../row/words.ts";
-import { type Implementation, type Kernel, type Limits, type Registry, SIZE } from "../kernel.ts";
+import { type Implementation, type Kernel, type Limits, one, type Registry, SIZE } from "../kernel.ts";
 
 /** More segments in a dispatch than this make the chain long. */
 const MOST = 16;
@@ -196,6 +196,56 @@ export const optim: Registry = {
       },
     },
   },
+  // Each position looks for those that name the same row, without the table that a thread alone would have.
+  sparse_rows_i32: one({
+    groups: ([n]) => Math.ceil(n! / SIZE),
+    body: `
+  if (i < n) {
+    let row = indices[i];
+    var own = row;
+    var next = n;
+    if (u32(row) >= rows) {
+      fault(i, row);
+      own = -1;
+    } else {
+      for (var j = 0u; j < i; j++) {
+        if (indices[j] == row) { own = -1; break; }
+      }
+      for (var j = i + 1u; j < n; j++) {
+        if (indices[j] == row) { next = j; break; }
+      }
+    }
+    order[2u * i] = own;
+    order[2u * i + 1u] = i32(next);
+  }`,
+  }),
+  // m += (1 - b1) (g - m); v += (1 - b2) (g g - v); p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt v + eps)
+  sparse_adam_f32: one({
+    scalars: "rest1 log1_ rest2 log2_ eps maximize:i32",
+    encode: (w) => {
+      const [beta1, beta2, eps] = [0, 2, 4].map((k) => double(w[k]!, w[k + 1]!)) as [number, number, number];
+      return [...[1 - beta1, decayOf(beta1), 1 - beta2, decayOf(beta2), eps].map(word), w[6]!];
+    },
+    body: `
+  let at = i / width;
+  let row = order[2u * at];
+  if (row < 0) { return; }
+  let c = i % width;
+  var g = values[i];
+  var j = u32(order[2u * at + 1u]);
+  while (j < n) {
+    g += values[j * width + c];
+    j = u32(order[2u * j + 1u]);
+  }
+  if (maximize != 0) { g = -g; }
+  let q = u32(row) * width + c;
+  let m = mean[q] + rest1 * (g - mean[q]);
+  let v = square[q] + rest2 * (g * g - square[q]);
+  mean[q] = m;
+  square[q] = v;
+  let t = step[0];
+  p[q] = p[q] - lr[0] * sqrt(grown_(t * log2_)) / grown_(t * log1_) * (m / (sqrt(v) + eps));`,
+  }),
   // step += 1 for tensors of one element
   tick_f32: {
     kernels: kernels((k) => {
