@@ -167,6 +167,7 @@ export const options: Cases = {
     ones([2])
       .int()
       .add(ones([2]).int(), { alpha: 1.5 }),
+  "uniform_: limits": () => ones([2]).uniform_(3, 1),
   "add: unknown option": () => ones([2]).add(ones([2]), { beta: 2 } as Any),
   "full: a tensor": () => w.full([2], ones([]) as Any),
   "randint: the shape in the place of high": () => w.randint(10, [2, 3] as Any, []),
