@@ -118,21 +118,41 @@ export interface Chaining {
   readonly kernels?: Kernels;
 }
 
-/** The rows with those first that fill one element of a temporary with a number: chains that read it need not stop where it was filled. */
-function numbersFirst(rows: readonly Row[], isTemporary: Chaining["isTemporary"]): readonly Row[] {
-  const one = rows.filter(
-    ({ kernel, buffers, extents }) => kernel === "fill_f32" && extents[0] === 1 && isTemporary(buffers[0]!.storage),
-  );
-  if (one.length === 0) return rows;
+/** Elements up to which a row costs nothing, wherever it stands. */
+const TINY = 64;
+
+/**
+ * The rows with tiny ones as early as what they read allows, so that chains need not stop for a number that a later member reads: those of
+ * temporaries that nobody else writes.
+ */
+function numbersFirst(rows: readonly Row[], { isTemporary, isInput }: Chaining): readonly Row[] {
+  const isTiny = ({ kernel, extents }: Row): boolean =>
+    factsOf(kernel).faults === undefined && extents.reduce((a, b) => a * b, 1) <= TINY;
+  if (!rows.some(isTiny)) return rows;
   const table = uses(rows);
-  const first = new Set(one.filter(({ buffers: [b] }) => table.get(real(b!.storage))!.writers.length === 1));
-  return [...first, ...rows.filter((row) => !first.has(row))];
+  const writesInput = rows.some((r) => r.buffers.slice(0, r.outputs).some(({ storage }) => isInput(storage)));
+  const out: Row[] = [];
+  for (const row of rows) {
+    const [outputs, inputs] = [row.buffers.slice(0, row.outputs), row.buffers.slice(row.outputs)];
+    // What an input of the program holds may be what other rows write.
+    const moves =
+      isTiny(row) &&
+      outputs.every(({ storage: s }) => isTemporary(s) && table.get(real(s))!.writers.length === 1) &&
+      inputs.every(({ storage: s }) => isTemporary(s) || (!isInput(s) && !writesInput));
+    let at = moves ? 0 : out.length;
+    for (const [i, before] of moves ? out.entries() : []) {
+      const reads = ({ storage: s }: Buffer): boolean => inputs.some(({ storage }) => real(storage) === real(s));
+      if (before.buffers.slice(0, before.outputs).some(reads)) at = i + 1;
+    }
+    out.splice(at, 0, row);
+  }
+  return out;
 }
 
 /** The rows with chains among them. */
 export function chains(given: readonly Row[], chaining: Chaining): readonly Row[] {
-  const { least, pieces, kernels, isTemporary } = chaining;
-  const rows = numbersFirst(given, isTemporary);
+  const { least, pieces, kernels } = chaining;
+  const rows = numbersFirst(given, chaining);
   const members = rows.map((row) => {
     const m = memberOf(row);
     if (m === null) return null;
@@ -143,15 +163,26 @@ export function chains(given: readonly Row[], chaining: Chaining): readonly Row[
   if (members.every((m) => m === null)) return given;
   const table = uses(rows);
   const out: (Row | null)[] = [...rows];
-  /** Row i and those behind it that may join, so many at most; what stands in a chain before is left out. */
-  const from = (i: number, most: number): Chain => {
+  /** Row i and those behind it that may join, so many at most and of `among` alone; what stands in a chain before is left out. */
+  const gathered = (i: number, most: number, among: ReadonlySet<number> | null): Chain => {
     const chain = new Chain(chaining);
     const n = members[i]!.n;
     for (let j = i; j < rows.length && j - i < REACH && chain.rows.length < most; j++) {
       if (out[j] !== rows[j]) continue;
-      if (members[j]?.n !== n || !chain.takes(rows[j]!, members[j]!, j)) chain.passes(rows[j]!);
+      const joins = members[j]?.n === n && (among === null || among.has(j));
+      if (!joins || !chain.takes(rows[j]!, members[j]!, j)) chain.passes(rows[j]!);
     }
     return chain;
+  };
+  /** Those that have to do with row i: others may join in the beginning, since a later one may read both. */
+  const from = (i: number, most: number): Chain => {
+    let among: ReadonlySet<number> | null = null;
+    for (;;) {
+      const chain = gathered(i, most, among);
+      const related = chain.related();
+      if (related.size === chain.rows.length) return chain;
+      among = related;
+    }
   };
   for (let i = 0; i < rows.length; i++) {
     if (out[i] !== rows[i] || members[i] === null) continue;
@@ -227,7 +258,6 @@ class Chain {
   /** Takes row i in, if it may stand here: it would run before those between, block by block beside the others. */
   takes(row: Row, member: Member, i: number): boolean {
     const { isInput } = this.#chaining;
-    let shares = this.rows.length === 0;
     let [readsInput, writesLasting] = [this.#readsInput, this.#writesLasting];
     for (const [k, b] of row.buffers.entries()) {
       const s = real(b.storage);
@@ -237,7 +267,6 @@ class Chain {
       if (touch !== undefined) {
         const together = touch.together && member.ways[k] === MOVES && b.offset === touch.buffer.offset;
         if ((touch.written || writes) && !together) return false;
-        shares ||= together;
       }
       if (isInput(b.storage)) {
         // One that is written had better be left alone: what others read may be the same tensor, from another element on.
@@ -250,7 +279,7 @@ class Chain {
         writesLasting = true;
       }
     }
-    if (!shares || (readsInput && writesLasting)) return false;
+    if (readsInput && writesLasting) return false;
     this.#readsInput = readsInput;
     this.#writesLasting = writesLasting;
     this.rows.push(i);
@@ -258,6 +287,22 @@ class Chain {
     // What is read is noted first: who reads and writes it has not made it.
     for (let k = row.buffers.length - 1; k >= 0; k--) this.#touch(row.buffers[k]!, member.ways[k]!, k < row.outputs);
     return true;
+  }
+
+  /** The members that touch side by side what the first does, or what such do. */
+  related(): Set<number> {
+    const found = new Set<number>();
+    const near = new Set<Storage>();
+    for (let size = -1; size < found.size; ) {
+      size = found.size;
+      for (const [m, [{ buffers }, { ways }]] of this.#members.entries()) {
+        const own = buffers.filter((_, k) => ways[k] === MOVES).map(({ storage }) => real(storage));
+        if (m > 0 && !own.some((s) => near.has(s))) continue;
+        found.add(this.rows[m]!);
+        for (const s of own) near.add(s);
+      }
+    }
+    return found;
   }
 
   #touch(buffer: Buffer, way: number, writes: boolean): void {
