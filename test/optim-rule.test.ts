@@ -283,8 +283,9 @@ for (const threads of [1, 2]) {
         if (!IDLE.includes(what)) assert.not.equal(eager.seen, untouched.seen, `${what} has an effect`);
         const replayed = await trace(true, turns);
         assert.equal(replayed.seen, eager.seen, what);
-        // Going back finds the program of before, unless a parameter has got more state in between.
-        assert.equal(replayed.programs, [1, 2, GROWS.includes(what) ? 3 : 2], `${what}: programs`);
+        // The learning rate lies on the device, and one program does. Going back finds the program of before, unless a parameter has got more state in between.
+        const programs = key === "lr" ? [1, 1, 1] : [1, 2, GROWS.includes(what) ? 3 : 2];
+        assert.equal(replayed.programs, programs, `${what}: programs`);
       }
     }
     await device.dispose();

@@ -58,8 +58,7 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
   private readonly device: Device | undefined;
 
   constructor(dataset: Dataset<B>, options: LoaderOptions = {}, ...none: []) {
-    noMore(NAME, none);
-    expectOptions(NAME, options, "batchSize shuffle? dropLast? seed device");
+    expectOptions(NAME, options, "batchSize shuffle? dropLast? seed device", none);
     const { batchSize = 1, shuffle = false, dropLast = false, seed = 0, device } = options;
     checkNumber(NAME, "batchSize", batchSize, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");
     checkNumber(NAME, "seed", seed, (v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0");

@@ -78,7 +78,12 @@ export const composed = <S extends string>(
 ];
 
 /** `defaults` changed by `options`; unknown options are errors. */
-export function withDefaults<T extends object>(optimizer: string, defaults: T, options: Partial<T>): T {
-  expectOptions(optimizer, options, Object.keys(defaults).join(" "));
+export function withDefaults<T extends object>(
+  optimizer: string,
+  defaults: T,
+  options: Partial<T>,
+  none?: readonly unknown[],
+): T {
+  expectOptions(optimizer, options, Object.keys(defaults).join(" "), none);
   return { ...defaults, ...Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) };
 }
