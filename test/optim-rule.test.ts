@@ -6,7 +6,7 @@ import { checkNumber } from "../src/core/error.ts";
 import * as w from "../src/index.ts";
 import { nn, optim } from "../src/index.ts";
 import { add_, eq, mul_, sub_ } from "../src/ops/index.ts";
-import { Optimizer, type Params } from "../src/optim/optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "../src/optim/optimizer.ts";
 import { composed, type Rule } from "../src/optim/rule.ts";
 import { ready } from "./waiting.ts";
 
@@ -44,7 +44,7 @@ const RMSPROP: Rule<RMSpropHyperparameters> = {
   },
 };
 
-class RMSprop extends Optimizer<RMSpropHyperparameters> {
+class RMSprop extends Optimizer<RMSpropHyperparameters, ParamState> {
   constructor(params: Params<RMSpropHyperparameters>, options: Partial<RMSpropHyperparameters & { lr: number }> = {}) {
     super(RMSPROP, params, options);
   }

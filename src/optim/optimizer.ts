@@ -124,10 +124,10 @@ interface Segment {
 }
 
 /**
- * Base of optimizers. `H` are the hyperparameters besides `lr`, `S` is what is held of a parameter.
+ * Base of optimizers. `H` are the hyperparameters besides `lr`, `S` is what is held of a parameter: `Optimizer` by itself is any of them.
  * https://pytorch.org/docs/stable/optim.html#torch.optim.Optimizer
  */
-export abstract class Optimizer<H extends object = object, S = ParamState> {
+export abstract class Optimizer<H extends object = object, S = object> {
   /** Groups of parameters with their hyperparameters: `optimizer.paramGroups[0].lr = 0.01`. */
   readonly paramGroups: ParamGroup<H>[] = [];
   readonly #name: string;
