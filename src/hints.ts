@@ -1,34 +1,34 @@
 // Hints in messages: what to write where something else was given. They need nothing, so core may take them.
 
-/** Options that take no number, by what they take; a flag has its `?`, all others take numbers. */
+/** Options that take no number, by the kind of what they take; a flag has its `?`, all others take numbers. */
 const TAKEN: Readonly<Record<string, string>> = {
-  string: "reduction mode approximate roundingMode nonlinearity annealStrategy lineSearchFn simd integrity dir name",
-  function: "avgFn multiAvgFn scaleFn distanceFunction loss onProgress onWarning",
-  Tensor: "weight posWeight gradient init",
-  Array: "milestones betas etas stepSizes nsCoefficients shape dims devices batches mirrors",
-  device: "device",
-  dtype: "dtype",
-  "": "data cache items",
+  String: " reduction mode approximate roundingMode annealStrategy lineSearchFn ",
+  Function: " avgFn multiAvgFn distanceFunction loss ",
+  Tensor: " weight posWeight gradient init ",
+  Array: " milestones betas etas stepSizes shape dims batches ",
+  device: " device ",
+  dtype: " dtype ",
+  "": " data cache dir cacheDir mirrors ",
 };
+
+const NUMBERLESS = Object.values(TAKEN).join();
 
 const plainly = (names: string): string[] => names.replaceAll("?", "").split(" ");
 
 /** Where a value of this kind, shown so, stands in the place of options: those that take its kind, and all that there are. @internal */
 export function instead(kind: string, shown: string, names: string): string {
   const word = /^"(?:(wasm|webgpu|auto)|(?:float|int|bool)\d*)"$/.exec(shown);
-  const taken = word ? (word[1] ? "device" : "dtype") : kind.replace(/^(String|Number|Boolean|Function)$/, lower);
-  const fits = names.split(" ").filter((name) => {
-    if (taken === "boolean" || name.endsWith("?")) return taken === "boolean" && name.endsWith("?");
-    if (taken in TAKEN) return TAKEN[taken]!.split(" ").includes(name);
-    return taken === "number" && !Object.values(TAKEN).some((some) => some.split(" ").includes(name));
-  });
-  const value = taken === "Tensor" || taken === "function" ? "..." : shown;
-  const some = fits.slice(0, taken === "function" ? 2 : 1).map((name) => `{ ${plainly(name)}: ${value} }`);
-  const such = some.length > 0 ? `, such as ${some.join(" or ")}` : "";
+  const taken = word ? (word[1] ? "device" : "dtype") : kind;
   const all = plainly(names);
+  const fits = all.filter((name, i) => {
+    if (names.split(" ")[i] !== name) return taken === "Boolean";
+    return taken === "Number" ? !NUMBERLESS.includes(` ${name} `) : TAKEN[taken]?.includes(` ${name} `);
+  });
+  const value = taken === "Tensor" || taken === "Function" ? "..." : shown;
+  const some = fits.slice(0, taken === "Function" ? 2 : 1).map((name) => `{ ${name}: ${value} }`);
+  const such = some.length > 0 ? `, such as ${some.join(" or ")}` : "";
   return all.length > 1 || such === "" ? `${such}; it takes ${all.join(", ")}` : such;
 }
-const lower = (word: string): string => word.toLowerCase();
 
 /** Names that PyTorch or NumPy has, or had, for ours. */
 const OTHERS = "axi dim sizeaverage reduction reduce reduction learningrate lr gradoutput gradient".split(" ");
