@@ -12,6 +12,7 @@ import { alias, empty, lasting } from "./core/make.ts";
 import { contiguous, denseCopy, readStrided, valuesOf } from "./core/op.ts";
 import { Recording, refuseInCapture } from "./core/recording.ts";
 import { alive, mixed, Tensor } from "./core/tensor.ts";
+import { CAPTURED } from "./hints.ts";
 import { changed, noneWatched, Watch } from "./nn/watched.ts";
 import { promised, refusePromise } from "./ops/modes.ts";
 import { replacing, tensorsIn } from "./ops/results.ts";
@@ -80,7 +81,11 @@ export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
  */
 export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: []): Captured<A, R> {
   noMore("capture", none);
-  if (typeof f !== "function") fail("capture", `${given(f)} was given: a function is expected`);
+  if (typeof f !== "function") {
+    const model = typeof (f as { forward?: unknown } | null)?.forward === "function";
+    const [what, such] = model ? ["a module", ", such as `(x) => model.forward(x)`"] : [given(f), ""];
+    fail("capture", `${what} was given: a function is expected${such}`);
+  }
   let variants: Variant[] = [];
   const all = new Set<Taken>();
   let clock = 0;
@@ -205,9 +210,10 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: 
 }
 
 /** Says that a function is recorded again and again, and why: that is slower than no capture. */
-async function warn({ watched }: Variant): Promise<void> {
+async function warn({ watched, state }: Variant): Promise<void> {
   const { key, holder } = changed(watched) ?? {};
-  console.warn(await new Untold("restless", key, holder).told());
+  const number = state.guards.find(({ read, value }) => !Object.is(read(), value))?.name?.();
+  console.warn(await new Untold("restless", key, holder, number).told());
 }
 
 /** What is wrong, before it is put into words, which are loaded for that. */
@@ -356,10 +362,12 @@ function recordInto(variant: Variant, inputs: Tensor[], f: (...inputs: Tensor[])
     variant.remade.push(home.storage);
     home.storage.aliases ??= [];
   }
-  variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: t.storage.label }));
+  variant.results = found.map((t) => ({ shape: t.shape, dtype: t.dtype, label: named(t.storage.label) }));
   variant.rebuild = replacing(result);
   return recording;
 }
+
+const named = (label: string): string => (label.endsWith(CAPTURED) ? label : `${label}${CAPTURED}`);
 
 /** What else was made of a gradient goes with its value. */
 function overwrite(home: Storage): void {

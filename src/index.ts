@@ -10,9 +10,8 @@ export {
   defaultDevice,
   type MemoryUse,
   setDefaultDevice,
-  type TypedData,
 } from "./core/device.ts";
-export type { DType } from "./core/dtype.ts";
+export type { DType, HostArray as TypedData } from "./core/dtype.ts";
 export { WasmgradError } from "./core/error.ts";
 export type { Shape } from "./core/shape.ts";
 export { type BackwardOptions, backward, type GradOptions, grad } from "./core/tape.ts";

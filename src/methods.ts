@@ -1,7 +1,7 @@
 // The one place that gives tensors their methods: each is the function of the same name with the tensor in front.
 
-import type { Device, TypedData } from "./core/device.ts";
-import type { DType } from "./core/dtype.ts";
+import type { Device } from "./core/device.ts";
+import type { DType, HostArray } from "./core/dtype.ts";
 import { fail } from "./core/error.ts";
 import { faultOf } from "./core/fault.ts";
 import { contiguous } from "./core/op.ts";
@@ -241,12 +241,12 @@ declare module "./core/tensor.ts" {
      */
     backward(gradient?: Tensor | BackwardOptions | null, options?: BackwardOptions): void;
     /** The values, row by row, when what was launched before has run: a fresh copy. bool is 0 or 1 in an Int32Array. */
-    data(): Promise<TypedData>;
+    data(): Promise<HostArray>;
     /**
      * As `data()`, without a promise, where this thread may wait (`device.canBlock`): not in a page's own, not on
      * WebGPU.
      */
-    dataSync(): TypedData;
+    dataSync(): HostArray;
     /** The value of a tensor of one element; bool is 0 or 1. */
     item(): Promise<number>;
     /** As `item()`, without a promise, where this thread may wait (`device.canBlock`). */

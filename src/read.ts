@@ -1,6 +1,7 @@
 // Reading values back, and moving tensors between devices.
 
-import type { Device, TypedData } from "./core/device.ts";
+import type { Device } from "./core/device.ts";
+import type { HostArray } from "./core/dtype.ts";
 import { DTYPES, type DType } from "./core/dtype.ts";
 import { fail, noMore } from "./core/error.ts";
 import { withRoom } from "./core/lifetime.ts";
@@ -31,25 +32,25 @@ function single(op: string, x: Tensor): void {
 }
 
 /** The values as they are now, in row-major order: a fresh copy. Waits for what was launched before. @internal */
-export function data(x: Tensor, ...none: []): Promise<TypedData> {
+export function data(x: Tensor, ...none: []): Promise<HostArray> {
   noMore("data", none);
   refuse("data");
   return read(x);
 }
 
-async function read(x: Tensor): Promise<TypedData> {
+async function read(x: Tensor): Promise<HostArray> {
   const dense = readable("data", x);
-  const values = dense.device.read(dense, dense.numel, dense.dtype);
+  const values = dense.device.read(dense, dense.numel, dense.dtype) as Promise<HostArray>;
   if (dense !== x) dense.release("data()");
   return values;
 }
 
 /** As `data()`, without a promise, where this thread may wait. @internal */
-export function dataSync(x: Tensor, ...none: []): TypedData {
+export function dataSync(x: Tensor, ...none: []): HostArray {
   noMore("dataSync", none);
   blocking("dataSync", x);
   const dense = readable("dataSync", x);
-  const values = dense.device.readSync(dense, dense.numel, dense.dtype);
+  const values = dense.device.readSync(dense, dense.numel, dense.dtype) as HostArray;
   if (dense !== x) dense.release("dataSync()");
   return values;
 }

@@ -631,27 +631,60 @@ program("odd names of properties are noticed, and stages of a Sequential without
   assert.is(await agree(same, g, through, [X()], "one more"), 2);
 });
 
-test("a number that changes at every call is told once", async () => {
-  const device = await w.init({ threads: 1, fresh: true });
+/** What is warned of while the step is called 60 times, `change` behind each call. */
+async function warnings(step: w.Captured<[w.Tensor], w.Tensor>, change: () => void): Promise<string[]> {
   const { warn } = console;
-  const warnings: string[] = [];
-  console.warn = (text: string) => warnings.push(text);
+  const all: string[] = [];
+  console.warn = (text: string) => all.push(text);
   try {
-    const net = Object.assign(new nn.Sequential(new nn.Linear(3, 2)), { step: 0 });
-    const f = w.capture((x: w.Tensor) => net.forward(x));
     for (let i = 0; i < 60; i++) {
-      await f(X());
-      net.step++;
+      await step(X());
+      change();
     }
-    assert.is(f.stats.replays, 0);
-    for (let i = 0; i < 100 && warnings.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.is(step.stats.replays, 0);
+    for (let i = 0; i < 100 && all.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
   } finally {
     console.warn = warn;
-    await device.dispose();
   }
-  assert.equal(warnings, [
-    "capture: each of the last 16 calls was recorded, none replayed, which is slow: Sequential.step changes from call to call: pass it as a tensor, or keep it off the module",
+  return all;
+}
+const RESTLESS = "capture: each of the last 16 calls was recorded, none replayed, which is slow:";
+
+test("a number that changes at every call is told once", async () => {
+  const device = await w.init({ threads: 1, fresh: true });
+  const net = Object.assign(new nn.Sequential(new nn.Linear(3, 2)), { step: 0 });
+  const step = w.capture((x: w.Tensor) => net.forward(x));
+  assert.equal(await warnings(step, () => net.step++), [
+    `${RESTLESS} Sequential.step changes from call to call: pass it as a tensor, or keep it off the module`,
   ]);
+  await device.dispose();
+});
+
+test("a hyperparameter that changes at every call is told by its name", async () => {
+  const device = await w.init({ threads: 1, fresh: true });
+  const net = new nn.Linear(3, 2);
+  const training = (optimizer: { zeroGrad(): void; step(): void }) =>
+    w.capture((x: w.Tensor) => {
+      optimizer.zeroGrad();
+      const loss = net.forward(x).sum();
+      loss.backward();
+      optimizer.step();
+      return loss;
+    });
+  const cycled = "a schedule that cycles momentum does that, cycleMomentum: false leaves it out";
+  const adamw = new w.optim.AdamW(net.parameters());
+  const cycle = new w.optim.lrScheduler.OneCycleLR(adamw, { maxLr: 0.01, totalSteps: 100 });
+  assert.equal(await warnings(training(adamw), () => cycle.step()), [
+    `${RESTLESS} betas of group 0 of AdamW changes from call to call: ${cycled}`,
+  ]);
+  const sgd = new w.optim.SGD([{ params: [net.weight] }, { params: [net.bias!] }], { lr: 0.1 });
+  const [, last] = sgd.paramGroups;
+  const decayed = await warnings(training(sgd), () => {
+    last!.weightDecay += 1e-3;
+  });
+  const rule = "change it once in a while, or step outside of the captured function";
+  assert.equal(decayed, [`${RESTLESS} weightDecay of group 1 of SGD changes from call to call: ${rule}`]);
+  await device.dispose();
 });
 
 program("calls that fail take no place of a program", async (same) => {

@@ -187,6 +187,69 @@ test("the README's first program does what its comment says", async () => {
   for (const [i, wanted] of [0, 1, 1, 0].entries()) assert.ok(Math.abs(numbers[i]! - wanted) < 0.1, out);
 });
 
+test("the README's model learns, goes on from its files bit for bit, and shows where a NaN comes from", async () => {
+  const blocks = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => m[1]!);
+  const block = (part: string): string => blocks.find((text) => text.includes(part))!;
+  const [saving, loading] = block("await save(").split("// In the program that goes on");
+  const text = `
+    import { init, manualSeed, optim, randn, tensor } from "wasmgrad";
+    ${block("class Net")}
+    await init();
+    manualSeed(1);
+    const [x, y] = [randn([8, 2]), randn([8, 1])];
+    const make = () => {
+      const model = new Net();
+      const optimizer = new optim.AdamW(model.parameters(), { lr: 0.02 });
+      return { model, optimizer, schedule: new optim.lrScheduler.StepLR(optimizer, { stepSize: 2 }) };
+    };
+    let { model, optimizer, schedule } = make();
+    const train = async (steps: number) => {
+      for (let i = 0; i < steps; i++) {
+        optimizer.zeroGrad();
+        const loss = model.forward(x).sub(y).square().mean();
+        loss.backward();
+        optimizer.step();
+        schedule.step();
+        console.log(await loss.item());
+      }
+    };
+    const epoch = 3;
+    await train(3);
+    ${saving}
+    await train(3);
+    ({ model, optimizer, schedule } = make());
+    // ${loading}
+    await train(3);
+    console.log(model.parameters().length, run.epoch);
+    model.blocks[1]!.weight.requiresGrad = false;
+    model.blocks[1]!.weight.fill_(Number.NaN);
+    ${block(".isfinite()")}
+    await model.forward(x).sum().item();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  `;
+  const at = (file: string): string => JSON.stringify(pathToFileURL(join(root, file)).href);
+  const sources = text
+    .replaceAll('"wasmgrad"', at("src/index.ts"))
+    .replaceAll('"wasmgrad/io"', at("src/io/safetensors.ts"));
+  const file = join(folder, "model.mts");
+  writeFileSync(
+    file,
+    sources.replaceAll(/"(model|run)\.safetensors"/g, (_, name) => JSON.stringify(join(folder, name))),
+  );
+  const { code, out, err } = await program(file);
+  assert.is(code, 0, err);
+  const lines = out.trim().split("\n");
+  const losses = lines.slice(0, 9).map(Number);
+  assert.ok(
+    losses.every((loss, i) => loss > 0 && (i === 0 || i === 6 || loss < losses[i - 1]!)),
+    out,
+  );
+  assert.equal(losses.slice(6), losses.slice(3, 6));
+  assert.is(lines[9], "9 3");
+  // The first that makes one, and all that read it or contain it.
+  assert.equal(err.trim().split("\n").sort(), ["blocks.1: not finite", "last: not finite", "model: not finite"]);
+});
+
 test("nothing is left behind", () => {
   assert.not(existsSync(join(folder, "cache")));
 });

@@ -10,6 +10,7 @@ import * as wrong from "../src/wasm/wrong.ts";
 import { cases as bare, ops as shapes } from "./messages.ts";
 import { badArguments } from "./messages-arguments.ts";
 import { files } from "./messages-files.ts";
+import { hints } from "./messages-hints.ts";
 import { lossOps } from "./messages-losses.ts";
 import { schedules } from "./messages-schedules.ts";
 import { options, selecting, views } from "./messages-views.ts";
@@ -20,7 +21,17 @@ import { blanked, read, sources } from "./source.ts";
 // Messages about sources of MNIST that are not there.
 delete process.env.MNIST_DIR;
 
-const cases = { ...bare, ...views, ...selecting, ...options, ...badArguments, ...schedules, ...wasmFiles, ...files };
+const cases = {
+  ...bare,
+  ...views,
+  ...selecting,
+  ...options,
+  ...badArguments,
+  ...schedules,
+  ...wasmFiles,
+  ...files,
+  ...hints,
+};
 const snapshot = fileURLToPath(new URL("messages.snap.json", import.meta.url));
 const expected: Record<string, string> = existsSync(snapshot) ? JSON.parse(readFileSync(snapshot, "utf8")) : {};
 const found: Record<string, string> = {};
@@ -74,7 +85,8 @@ test("each message names the op, file or option, what was given, and the rule", 
     assert.ok(rule !== undefined || RULE.test(given!), `${name}: ${message}: the rule`);
     if (name in shapes || name in lossOps || name in views || name in selecting)
       assert.match(given!, /\[[\d,]*\]|\d|^(reduction|dtype) /, `${name}: ${message}: shapes or values`);
-    assert.not.match(message, /undefined|\[object|=>/, `${name}: ${message}`);
+    const prose = message.replace(/`[^`]*`/g, ""); // beside code that is to be written
+    assert.not.match(prose, /undefined|\[object|=>/, `${name}: ${message}`);
   }
 });
 

@@ -1,5 +1,6 @@
 // Optimizers and schedules: against PyTorch's recorded runs, groups, state dicts, the learning rate's order, captured steps.
 import { existsSync, readFileSync } from "node:fs";
+import { inspect } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { capture } from "../src/capture.ts";
@@ -565,6 +566,24 @@ test("an optimizer and its state follow parameters that move", async () => {
   assert.equal(values(net.weight), values(stays.weight));
   const state = Object.values(moved.stateDict().state).flatMap((s) => Object.values(s));
   assert.ok(state.length === 4 && state.every((x) => x.device === other));
+});
+
+test("a group shows its learning rate as it shows the others, and a write to it is checked", () => {
+  const optimizer = new SGD([parameter(1)], { lr: 0.25, momentum: 0.5 });
+  const [group] = optimizer.paramGroups;
+  const { params, ...shown } = { ...group! };
+  assert.is(params.length, 1);
+  const own = { lr: 0.25, momentum: 0.5, dampening: 0, weightDecay: 0, nesterov: false, maximize: false };
+  assert.equal(shown, own);
+  assert.equal({ ...JSON.parse(JSON.stringify(group)), params: 0 }, { ...own, params: 0 });
+  assert.match(inspect(optimizer), /lr: 0\.25,\s+momentum: 0\.5/);
+  group!.lr = 0.125;
+  assert.match(inspect(optimizer), /lr: 0\.125/);
+  refuses(() => {
+    group!.lr = -1;
+  }, "SGD: lr -1: a number of at least 0 is expected");
+  assert.is(JSON.parse(JSON.stringify(group)).lr, 0.125);
+  assert.equal(Object.keys(optimizer.stateDict().paramGroups[0]!).sort(), [...Object.keys(own), "params"].sort());
 });
 
 test.run();

@@ -20,7 +20,7 @@ const tools = join(root, "test/published/node_modules");
 interface Cell {
   readonly compiler: string;
   readonly resolution: "bundler" | "nodenext";
-  readonly host: "DOM" | "Node 20" | "Node 26";
+  readonly host: "DOM" | "Node 20" | "Node 26" | "none";
 }
 
 /** Folders of compilers; 7 is the one that checks this project. */
@@ -35,6 +35,7 @@ const HOSTS: Record<Cell["host"], object> = {
   DOM: { lib: ["ES2022", "DOM"], types: [] },
   "Node 20": { lib: ["ES2022"], types: ["node"], typeRoots: [join(root, "node_modules/@types")] },
   "Node 26": { lib: ["ES2022"], types: ["node"], typeRoots: [join(tools, "@types")] },
+  none: { lib: ["ES2022"], types: [] },
 };
 const all = Object.keys(COMPILERS).flatMap((compiler) =>
   (["bundler", "nodenext"] as const).flatMap((resolution) =>
@@ -172,6 +173,14 @@ if (existsSync(tools)) {
       assert.is(await compile(cell, "consumer.ts"), "");
     });
   }
+
+  published("the declarations need the language alone: neither the DOM's nor Node's", async () => {
+    const lines = ["", "/data", "/amp", "/io", "/methods"].map((e, i) => `import * as m${i} from "wasmgrad${e}";`);
+    const lib = `export const x = await m0.tensor([1]).data();\nexport const all = [m0, m1, m2, m3, m4];\n`;
+    writeFileSync(join(folder, "bare.ts"), `${lines.join("\n")}\n${lib}`);
+    assert.is(await compile({ compiler: "7", resolution: "nodenext", host: "none" }, "bare.ts"), "");
+    assert.is(await compile({ compiler: "5.6", resolution: "bundler", host: "none" }, "bare.ts"), "");
+  });
 
   published("a wrong program does not", async () => {
     writeFileSync(join(folder, "wrong.ts"), 'import { tensor } from "wasmgrad";\ntensor("a");\n');

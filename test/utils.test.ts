@@ -130,6 +130,13 @@ test("a captured step that clips has the bits of the eager one, and a bad batch 
   }
 });
 
+test("of no parameters the norm is 0, and nothing is clipped", async () => {
+  assert.is(await clipGradNorm_([], 1).item(), 0);
+  assert.is(await (await clipGradNorm_([], 1, { errorIfNonfinite: true })).item(), 0);
+  assert.is(await clipGradNorm_(new nn.ReLU().parameters(), 1, { normType: Number.POSITIVE_INFINITY }).item(), 0);
+  clipGradValue_([], 1);
+});
+
 test("parametersToVector is recorded, also of many, and vectorToParameters is its reverse", async () => {
   const ps = Array.from({ length: 40 }, (_, i) => new nn.Parameter(w.full([i % 3, 2], i)));
   const vector = parametersToVector(ps);

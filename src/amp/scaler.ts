@@ -94,8 +94,7 @@ export class GradScaler {
   readonly #stages = new Map<Stepping, "unscaled" | "stepped">();
 
   constructor(options: GradScalerOptions = {}, ...none: []) {
-    noMore("GradScaler", none);
-    expectOptions("GradScaler", options, `${Object.keys(DEFAULTS).join(" ")}?`);
+    expectOptions("GradScaler", options, `${Object.keys(DEFAULTS).join(" ")}?`, none);
     this.#options = { ...DEFAULTS, ...options };
     const { enabled: _, ...numbers } = this.#options;
     checked("GradScaler", numbers);

@@ -36,8 +36,8 @@ export interface Buffer {
 }
 
 /**
- * Values on the host, as `data()` gives them: a Float32Array for float32 and float16, an Int32Array for int32 and bool (0
- * or 1). Float64Array is taken by `tensor()` and rounded to float32.
+ * Values on the host, as devices read them: `HostArray`, of which one for tests makes Float64Array. `tensor()` takes all of them and
+ * rounds to float32.
  */
 export type TypedData = HostArray | Float64Array;
 

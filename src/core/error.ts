@@ -1,4 +1,5 @@
 // The one error class, whose messages read `op: what was given: the rule that was broken`; and how arguments are shown and held to a rule.
+import { instead, meant, notOptions } from "../hints.ts";
 
 /** What every function here throws. The message reads `op: what was given: the rule that was broken`, with shapes and values. */
 export class WasmgradError extends Error {
@@ -34,10 +35,6 @@ export function given(v: unknown, depth = 2): string {
       : `a ${kind}`;
 }
 
-/** Names that PyTorch or NumPy has, or had, for ours. */
-const OTHERS = "axi dim sizeaverage reduction reduce reduction learningrate lr gradoutput gradient".split(" ");
-const plain = (name: string): string => name.toLowerCase().replace(/_|s$/g, "");
-
 /** Of a layer, which checks its options when it is made: the function to which it hands itself as those. @internal */
 export const CHECKED = Symbol("checked");
 
@@ -48,15 +45,14 @@ export function expectFlag(op: string, name: string, on: unknown): void {
 
 /**
  * Throws where options are no object, or have a name that is not among `names`, which blanks part, or where what is `named?` there is
- * neither true nor false. Nothing given is nothing to check. @internal
+ * neither true nor false, or where something was given behind them. Nothing given is nothing to check. @internal
  */
-export function expectOptions(op: string, options: unknown, names: string): void {
-  if (options === undefined || (options as { [CHECKED]?: string } | null)?.[CHECKED] === op) return;
-  const known = (): string[] => names.replaceAll("?", "").split(" "); // most often nothing is wrong
+export function expectOptions(op: string, options: unknown, names: string, none?: readonly unknown[]): void {
+  if (options === undefined || (options as { [CHECKED]?: string } | null)?.[CHECKED] === op)
+    return void noMore(op, none);
   // A module is none, though it may have an option's name, such as p.
   if (options?.constructor !== Object && (kindOf(options) !== "Object" || "forward" in (options as object))) {
-    const value = typeof options === "object" ? "..." : given(options);
-    fail(op, `options ${given(options)}: an object is expected, such as { ${known()[0]}: ${value} }`);
+    fail(op, `options ${given(options)}: an object is expected${instead(kindOf(options), given(options), names)}`);
   }
   for (const name in options as object) {
     if (` ${names} `.includes(` ${name} `)) continue;
@@ -65,10 +61,9 @@ export function expectOptions(op: string, options: unknown, names: string): void
       if (on !== undefined) expectFlag(op, name, on);
       continue;
     }
-    const other = OTHERS[OTHERS.indexOf(plain(name)) + 1];
-    const ours = known().find((k) => k === other || plain(k) === plain(name));
-    fail(op, `unknown option ${name.slice(0, 40)}${ours ? `, here ${ours}` : ""}: it takes ${known().join(", ")}`);
+    fail(op, `unknown option ${name.slice(0, 40)}${meant(name, names)}`);
   }
+  noMore(op, none);
 }
 
 /** Throws where more was given than is taken: not for the number and the array that `xs.map(f)` and `xs.reduce(f)` add. @internal */
@@ -95,5 +90,6 @@ export function checkNumber(
   ok = NONNEGATIVE,
   rule = "a number of at least 0",
 ): asserts value is number {
-  if (!(typeof value === "number" && ok(value))) fail(op, `${name} ${given(value)}: ${rule} is expected`);
+  if (typeof value === "number" && ok(value)) return;
+  fail(op, `${name} ${given(value)}: ${rule} is expected${notOptions(value)}`);
 }

@@ -5,10 +5,10 @@ import { mode, unhold } from "./lifetime.ts";
 import { alias, empty, lasting } from "./make.ts";
 import type { Leaf, Tensor } from "./tensor.ts";
 
-/** Reads host state that shapes rows. A recorded program keeps the reader and compares the value at each call. @internal */
-export function guard<T>(read: () => T): T {
+/** Reads host state that shapes rows: a recorded program keeps the reader and compares at each call. `name` is for a warning. @internal */
+export function guard<T>(read: () => T, name?: () => string): T {
   const value = read();
-  mode.recording?.guards.push({ read, value });
+  mode.recording?.guards.push({ read, value, name });
   return value;
 }
 
@@ -18,7 +18,7 @@ type Touched = { before: Tensor | null; written: boolean; held: boolean } & Pick
 /** What one run of the function did, besides launching. @internal */
 export class Recording {
   readonly made: Tensor[] = [];
-  readonly guards: { readonly read: () => unknown; readonly value: unknown }[] = [];
+  readonly guards: { readonly read: () => unknown; readonly value: unknown; name: (() => string) | undefined }[] = [];
   /** Tensors from outside that were read: where each lay, and whether it wanted a gradient. */
   readonly read: { readonly x: Tensor; readonly storage: Storage; readonly wants: boolean }[] = [];
   /** Leaves whose gradient was looked at, and where that lay. */

@@ -3,6 +3,7 @@
 // readable until a recorded op next reads a leaf that this backward reached, that is the same model's next forward;
 // then they are released. What was not visited is not touched.
 
+import { noGradient } from "../hints.ts";
 import { accumulate, addUp } from "./accumulate.ts";
 import { isFloat } from "./dtype.ts";
 import { consume, type Entry, type Leads, reached } from "./entry.ts";
@@ -70,8 +71,7 @@ export function grad(
   options: GradOptions = NONE,
   ...none: []
 ): (Tensor | null)[] {
-  noMore("grad", none);
-  expectOptions("grad", options, NAMES_OF_GRAD);
+  expectOptions("grad", options, NAMES_OF_GRAD, none);
   const list: readonly Tensor[] = inputs instanceof Tensor ? [inputs] : (inputs as readonly Tensor[]);
   if (!Array.isArray(list)) fail("grad", `inputs ${given(inputs)}: an array of tensors is expected`);
   const roots: readonly Tensor[] = Array.isArray(root) ? root : [root as Tensor];
@@ -91,8 +91,7 @@ function differentiate(
   alive("backward", root);
   current("backward", root);
   for (const x of wanted ?? []) current("grad", x);
-  if (!root.requiresGrad)
-    fail("backward", `${root.describe()}: element 0 of tensors does not require grad and does not have a grad_fn`);
+  if (!root.requiresGrad) fail("backward", noGradient(root.describe(), root.storage.label));
   if (gradient === null && root.numel !== 1)
     fail("backward", `${root.describe()}: grad can be implicitly created only for scalar outputs; pass a gradient`);
   if (gradient !== null && !(gradient instanceof Tensor))

@@ -19,8 +19,11 @@ export interface Field {
   readonly dtype: DType;
 }
 
+/** A tensor a field: `[Tensor, Tensor]` for two. */
+export type Batch<B extends readonly unknown[]> = { -readonly [K in keyof B]: Tensor };
+
 /** Samples by number, for a `DataLoader`. `B` is the type of a batch, a tensor a field: `[Tensor, Tensor]` for inputs and labels. */
-export interface Dataset<B extends readonly Tensor[] = Tensor[]> {
+export interface Dataset<B extends readonly unknown[] = Tensor[]> {
   /** Number of samples. */
   readonly length: number;
   /** What a sample is made of, one for each tensor of a batch. */

@@ -4,7 +4,7 @@
 // A glyph is a list of strokes in a box about 1 high, y downwards; one of several ways of writing a digit is picked,
 // its points jittered, the strokes bent, slanted, turned, scaled and shifted, then drawn with a round pen: a pixel's
 // value is how far the pen's edge lies beyond it, from the distance to the nearest segment.
-import { checkNumber, expectOptions, noMore } from "../core/error.ts";
+import { checkNumber, expectOptions } from "../core/error.ts";
 import type { Images } from "./mnist.ts";
 import { Random } from "./random.ts";
 
@@ -97,8 +97,7 @@ const GLYPHS: readonly (readonly (readonly Stroke[])[])[] = [
 
 /** Labelled 28x28 images of digits that the program draws, as bytes, for machines without MNIST. */
 export function drawDigits(options: DigitsOptions = {}, ...none: []): Images {
-  noMore("drawDigits", none);
-  expectOptions(NAME, options, "train? count seed");
+  expectOptions(NAME, options, "train? count seed", none);
   const { train = true, seed = 0 } = options;
   const { count = train ? 12_000 : 2_000 } = options;
   checkNumber(NAME, "count", count, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");

@@ -38,8 +38,7 @@ const UNPACK = 'new Response(new Blob([bytes]).stream().pipeThrough(new Decompre
  * dims or length are not what they should be.
  */
 export function parseIdx(file: ArrayBufferLike | ArrayBufferView, options: IdxOptions = {}, ...none: []): Idx {
-  noMore("parseIdx", none);
-  expectOptions("parseIdx", options, "name dims items");
+  expectOptions("parseIdx", options, "name dims items", none);
   const { name = "IDX", dims, items = "items" } = options;
   const refuse = (what: string): never => {
     throw new WasmgradError(`${name}: ${what}`);

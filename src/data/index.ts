@@ -1,6 +1,7 @@
 // Data: samples by number, batches of them, and digits.
 export {
   type ArraySource,
+  type Batch,
   type CopiedArray,
   type Dataset,
   type Field,

@@ -10,7 +10,7 @@ import { numel } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fromData } from "../ops/data.ts";
 
-import { type Dataset, type HostArray, hostArray } from "./dataset.ts";
+import { type Batch, type Dataset, type HostArray, hostArray } from "./dataset.ts";
 import { Random } from "./random.ts";
 
 /** Options of `DataLoader`. */
@@ -41,7 +41,7 @@ const NAME = "DataLoader";
  * `[batchSize, ...field.shape]` (the last one may be smaller), off the tape. A batch is released when the next one is asked for;
  * `keep()` or `clone()` keeps it. https://pytorch.org/docs/stable/data.html#torch.utils.data.DataLoader
  */
-export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements AsyncIterable<B> {
+export class DataLoader<B extends readonly unknown[] = Tensor[]> implements AsyncIterable<Batch<B>> {
   /** Where the samples come from. */
   readonly dataset: Dataset<B>;
   /** Samples in a batch. */
@@ -58,8 +58,7 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
   private readonly device: Device | undefined;
 
   constructor(dataset: Dataset<B>, options: LoaderOptions = {}, ...none: []) {
-    noMore(NAME, none);
-    expectOptions(NAME, options, "batchSize shuffle? dropLast? seed device");
+    expectOptions(NAME, options, "batchSize shuffle? dropLast? seed device", none);
     const { batchSize = 1, shuffle = false, dropLast = false, seed = 0, device } = options;
     checkNumber(NAME, "batchSize", batchSize, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");
     checkNumber(NAME, "seed", seed, (v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0");
@@ -89,12 +88,12 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
   }
 
   /** An epoch: its batches. Each call begins the next one. */
-  [Symbol.asyncIterator](): AsyncGenerator<B, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Batch<B>, void, undefined> {
     return this.batches(this.order(this.epoch++), this.device ?? defaultDevice());
   }
 
   /** @internal */
-  private async *batches(order: Int32Array, device: Device): AsyncGenerator<B, void, undefined> {
+  private async *batches(order: Int32Array, device: Device): AsyncGenerator<Batch<B>, void, undefined> {
     const { batchSize, length } = this;
     const fields: Dataset["fields"] = this.dataset.fields;
     const capacity = Math.min(batchSize, order.length);
@@ -118,7 +117,7 @@ export class DataLoader<B extends readonly Tensor[] = Tensor[]> implements Async
       const batch = await withRoom(device, () =>
         fields.map((f, i) => fromData(now.arrays[i]!, [now.count, ...f.shape], f.dtype, { device, label: "batch" })),
       );
-      yield batch as readonly Tensor[] as B;
+      yield batch as unknown as Batch<B>;
       for (const x of batch) if (!x.kept) x.releaseUnread("the loader, which was asked for the next batch");
     }
     await device.flush();

@@ -2,7 +2,7 @@
 //
 // Files are looked for in `dir`, else in the folder that MNIST_DIR names, else in the cache folder, else downloaded from
 // the first mirror that gives the right bytes. Every length is checked against the header, every content against its hash.
-import { expectOptions, fail, noMore, WasmgradError } from "../core/error.ts";
+import { expectOptions, fail, WasmgradError } from "../core/error.ts";
 import { download, type Progress } from "../host/fetch.ts";
 import {
   cacheFolder,
@@ -121,8 +121,7 @@ export const MNIST = {
 
 /** `MNIST.load`, with the hashes that the files must have: tests have small files of their own. @internal */
 export async function load(options: MnistOptions, hashes: Hashes, none?: readonly []): Promise<Images> {
-  noMore("MNIST.load", none);
-  expectOptions("MNIST.load", options, OPTIONS);
+  expectOptions("MNIST.load", options, OPTIONS, none);
   const part = (options.train ?? true) ? "train" : "t10k";
   const images = await find({ file: `${part}-images-idx3-ubyte`, dims: 3, items: "images", hashes }, options);
   const labels = await find({ file: `${part}-labels-idx1-ubyte`, dims: 1, items: "labels", hashes }, options);

@@ -33,6 +33,7 @@ import {
   zero_,
 } from "../ops/index.ts";
 import { noGrad, scope } from "../ops/modes.ts";
+import { fans } from "./fans.ts";
 
 /** What a layer feeds, for `calculateGain`. */
 export type Nonlinearity =
@@ -40,6 +41,9 @@ export type Nonlinearity =
   | "conv1d"
   | "conv2d"
   | "conv3d"
+  | "convTranspose1d"
+  | "convTranspose2d"
+  | "convTranspose3d"
   | "sigmoid"
   | "tanh"
   | "relu"
@@ -164,7 +168,7 @@ function kaimingStd(op: string, x: Tensor, options?: KaimingOptions): number {
   const { a = 0, mode = "fanIn", nonlinearity = "leakyRelu" } = options ?? {};
   if (mode !== "fanIn" && mode !== "fanOut") fail(op, `mode ${given(mode)}: fanIn or fanOut is expected`);
   if (x.shape.includes(0)) return 0;
-  return calculateGain(nonlinearity, a) / Math.sqrt(fans(op, x)[mode]);
+  return gainOf(op, nonlinearity, a) / Math.sqrt(fans(op, x)[mode]);
 }
 
 /** Fills [n, m] with the identity: 1 on the diagonal, 0 beside it. */
@@ -274,43 +278,20 @@ export function sparse_(
 /** The recommended factor for a nonlinearity; `param` is the slope of leakyRelu, 0.01 by default. */
 export function calculateGain(nonlinearity: Nonlinearity, param = 0.01, ...none: []): number {
   noMore("calculateGain", none);
-  checkNumber("calculateGain", "param", param, Number.isFinite, "a finite number");
-  switch (nonlinearity) {
-    case "linear":
-    case "conv1d":
-    case "conv2d":
-    case "conv3d":
-    case "sigmoid":
-      return 1;
-    case "tanh":
-      return 5 / 3;
-    case "relu":
-      return Math.SQRT2;
-    case "leakyRelu":
-      return Math.sqrt(2 / (1 + param * param));
-    case "selu":
-      return 3 / 4;
-    default:
-      return fail("calculateGain", `nonlinearity ${given(nonlinearity)}: it is not one of PyTorch's`);
-  }
+  return gainOf("calculateGain", nonlinearity, param);
 }
 
-/** Inputs and outputs of one unit: weight [out, in, ...receptive field]. @internal */
-export function fans(op: string, x: Tensor): { fanIn: number; fanOut: number } {
-  alive(op, x);
-  const { shape } = x;
-  if (shape.length < 2) fail(op, `${show(shape)}: fan in and fan out need at least 2 dims`);
-  const field = shape.slice(2).reduce((a, b) => a * b, 1);
-  return { fanIn: shape[1]! * field, fanOut: shape[0]! * field };
+function gainOf(op: string, nonlinearity: Nonlinearity, param: number): number {
+  checkNumber(op, op === "calculateGain" ? "param" : "a", param, Number.isFinite, "a finite number");
+  if (nonlinearity === "leakyRelu") return Math.sqrt(2 / (1 + param * param));
+  const name = typeof nonlinearity === "string" ? nonlinearity : "";
+  if (Object.hasOwn(GAINS, name)) return GAINS[name as keyof typeof GAINS];
+  const all = ["leakyRelu", ...Object.keys(GAINS)];
+  const ours = all.find((own) => own.toLowerCase() === name.replaceAll("_", "").toLowerCase());
+  return fail(op, `nonlinearity ${given(nonlinearity)}: ${ours ?? `one of ${all.join(", ")}`} is expected`);
 }
 
-/**
- * PyTorch's default for a layer's weight and bias: U(-1/sqrt(fanIn), 1/sqrt(fanIn)), which is kaiming with a = sqrt 5.
- * @internal
- */
-export function layerDefault(fanIn: number): (x: Tensor) => void {
-  const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
-  return (x) => {
-    uniform_(x, -bound, bound);
-  };
-}
+const GAINS: Readonly<Record<Exclude<Nonlinearity, "leakyRelu">, number>> = {
+  ...{ linear: 1, conv1d: 1, conv2d: 1, conv3d: 1, convTranspose1d: 1, convTranspose2d: 1, convTranspose3d: 1 },
+  ...{ sigmoid: 1, tanh: 5 / 3, relu: Math.SQRT2, selu: 3 / 4 },
+};

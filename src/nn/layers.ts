@@ -6,7 +6,8 @@ import type { Tensor } from "../core/tensor.ts";
 import type { Pair } from "../ops/conv.ts";
 import { conv2d, dropout, flatten, layerNorm, linear } from "../ops/index.ts";
 import { both, fraction, integer, pairOf, positive } from "./check.ts";
-import { layerDefault, ones_, zeros_ } from "./init.ts";
+import { layerDefault } from "./fans.ts";
+import { ones_, zeros_ } from "./init.ts";
 import { type AnyModule, Module } from "./module.ts";
 import { made, type Parameter } from "./parameter.ts";
 import { pyBool, pyNumber, pyPair } from "./repr.ts";
@@ -33,8 +34,8 @@ export class Linear extends Module {
   bias: Parameter | null;
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}, ...none: []) {
-    super(...none);
-    expectOptions("Linear", options, "bias? device");
+    super();
+    expectOptions("Linear", options, "bias? device", none);
     positive("Linear", "inFeatures", inFeatures);
     positive("Linear", "outFeatures", outFeatures);
     const fill = layerDefault(inFeatures);
@@ -104,8 +105,8 @@ export class Conv2d extends Module {
   bias: Parameter | null;
 
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}, ...none: []) {
-    super(...none);
-    expectOptions("Conv2d", options, "stride padding dilation groups bias? device");
+    super();
+    expectOptions("Conv2d", options, "stride padding dilation groups bias? device", none);
     positive("Conv2d", "inChannels", inChannels);
     positive("Conv2d", "outChannels", outChannels);
     const [kh, kw] = both(pairOf("Conv2d", "kernelSize", kernelSize, 1));
@@ -187,8 +188,8 @@ export class LayerNorm extends Module {
   bias: Parameter | null;
 
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}, ...none: []) {
-    super(...none);
-    expectOptions("LayerNorm", options, "eps elementwiseAffine? bias? device");
+    super();
+    expectOptions("LayerNorm", options, "eps elementwiseAffine? bias? device", none);
     const sizes = Array.isArray(normalizedShape) ? [...normalizedShape] : [normalizedShape];
     if (sizes.length === 0) fail("LayerNorm", "normalizedShape []: at least one size is expected");
     for (const n of sizes) positive("LayerNorm", "normalizedShape", n);
@@ -261,8 +262,8 @@ export class Flatten extends Module {
   readonly endDim: number;
 
   constructor(options: FlattenOptions = {}, ...none: []) {
-    super(...none);
-    expectOptions("Flatten", options, "startDim endDim");
+    super();
+    expectOptions("Flatten", options, "startDim endDim", none);
     this.startDim = integer("Flatten", "startDim", options.startDim ?? 1);
     this.endDim = integer("Flatten", "endDim", options.endDim ?? -1);
   }

@@ -18,8 +18,8 @@ export abstract class Loss<A extends unknown[] = [Tensor, Tensor], R extends str
     none: [],
     allowed: readonly string[] = REDUCTIONS,
   ) {
-    super(...none);
-    expectOptions(layer, options, `reduction${names}`);
+    super();
+    expectOptions(layer, options, `reduction${names}`, none);
     this.reduction = oneOf(layer, "reduction", options.reduction ?? "mean", allowed) as R;
   }
 }

@@ -122,8 +122,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     } = {},
     ...none: []
   ): void {
-    noMore("registerBuffer", none);
-    expectOptions("registerBuffer", options, "persistent?");
+    expectOptions("registerBuffer", options, "persistent?", none);
     const own = this as unknown as Record<string, unknown>;
     if (typeof name !== "string" || name === "" || name.includes("."))
       fail("registerBuffer", `name ${given(name)}: a name without dots is expected`);
@@ -205,8 +204,7 @@ export abstract class Module<A extends unknown[] = [Tensor], R = Tensor> {
     /** Keys of `dict` that the module does not have. */
     unexpectedKeys: string[];
   } {
-    noMore("loadStateDict", none);
-    expectOptions("loadStateDict", options, "strict?");
+    expectOptions("loadStateDict", options, "strict?", none);
     if (kindOf(dict) !== "Object")
       fail("loadStateDict", `${given(dict)} was given: a state dict is expected, as await load() gives`);
     const state = this.#namedState();

@@ -42,8 +42,8 @@ export class MaxPool2d extends Module {
   readonly ceilMode: boolean;
 
   constructor(kernelSize: Pair, options: MaxPool2dOptions = {}, ...none: []) {
-    super(...none);
-    expectOptions("MaxPool2d", options, "stride padding dilation ceilMode?");
+    super();
+    expectOptions("MaxPool2d", options, "stride padding dilation ceilMode?", none);
     this.kernelSize = pairOf("MaxPool2d", "kernelSize", kernelSize, 1);
     this.stride = pairOf("MaxPool2d", "stride", options.stride ?? kernelSize, 1);
     this.padding = halfOf("MaxPool2d", options.padding ?? 0, this.kernelSize);
@@ -101,8 +101,8 @@ export class AvgPool2d extends Module {
   readonly divisorOverride: number | null;
 
   constructor(kernelSize: Pair, options: AvgPool2dOptions = {}, ...none: []) {
-    super(...none);
-    expectOptions("AvgPool2d", options, "stride padding ceilMode? countIncludePad? divisorOverride");
+    super();
+    expectOptions("AvgPool2d", options, "stride padding ceilMode? countIncludePad? divisorOverride", none);
     this.kernelSize = pairOf("AvgPool2d", "kernelSize", kernelSize, 1);
     this.stride = pairOf("AvgPool2d", "stride", options.stride ?? kernelSize, 1);
     this.padding = halfOf("AvgPool2d", options.padding ?? 0, this.kernelSize);

@@ -97,8 +97,8 @@ export class GELU extends Module {
   readonly approximate: "none" | "tanh";
 
   constructor(options: GeluOptions = {}, ...none: []) {
-    super(...none);
-    expectOptions("GELU", options, "approximate");
+    super();
+    expectOptions("GELU", options, "approximate", none);
     this.approximate = oneOf("GELU", "approximate", options.approximate ?? "none", ["none", "tanh"] as const);
   }
 

@@ -40,14 +40,14 @@ type Plain = Omit<ClipGradNormOptions, "errorIfNonfinite"> & Readonly<Partial<Re
 /** Parameters as they are given: one, or several such as `model.parameters()`. */
 type Given = Tensor | Iterable<Tensor>;
 
-function listOf(op: string, params: unknown): Tensor[] {
+function listOf(op: string, params: unknown, least = 1): Tensor[] {
   const list: unknown[] | null =
     params instanceof Tensor
       ? [params]
       : typeof (params as Iterable<unknown> | null)?.[Symbol.iterator] === "function" && typeof params !== "string"
         ? [...(params as Iterable<unknown>)]
         : null;
-  if (list === null || list.length === 0)
+  if (list === null || list.length < least)
     fail(op, `parameters ${given(params)}: a tensor or several are expected, such as model.parameters()`);
   for (const [i, p] of list.entries()) {
     if (!(p instanceof Tensor)) fail(op, `parameter ${i} is ${given(p)}: a tensor is expected`);
@@ -76,8 +76,8 @@ function part(g: Tensor, p: number): Tensor {
   return sum(p === 1 ? size : exp(mul(log(size), p)));
 }
 
-function normOf(grads: readonly Tensor[], p: number, first: Tensor): Tensor {
-  if (grads.length === 0) return zeros([], { device: first.device });
+function normOf(grads: readonly Tensor[], p: number, first: Tensor | undefined): Tensor {
+  if (grads.length === 0) return zeros([], first && { device: first.device });
   return compose(() => {
     const together = p === Number.POSITIVE_INFINITY ? maximum : add;
     const total = grads.map((g) => part(g, p)).reduce((a, b) => together(a, b));
@@ -107,14 +107,13 @@ export function clipGradNorm_(
   ...none: []
 ): Tensor | Promise<Tensor> {
   const op = "clipGradNorm_";
-  noMore(op, none);
-  expectOptions(op, options, "normType errorIfNonfinite?");
+  expectOptions(op, options, "normType errorIfNonfinite?", none);
   const { normType = 2, errorIfNonfinite = false } = options ?? {};
   checkNumber(op, "maxNorm", maxNorm, (v) => v >= 0, "a number of at least 0");
   checkNumber(op, "normType", normType, (v) => v > 0, "a number above 0");
-  const list = listOf(op, params);
+  const list = listOf(op, params, 0);
   if (errorIfNonfinite) refuseInCapture(op, "reads the norm: leave errorIfNonfinite out in a captured function");
-  const norm = noGrad(() => normOf(gradsOf(op, list), normType, list[0]!));
+  const norm = noGrad(() => normOf(gradsOf(op, list), normType, list[0]));
   const scale = (): Tensor => {
     noGrad(() =>
       compose(() => {
@@ -141,7 +140,7 @@ export function clipGradValue_(params: Given, clipValue: number, ...none: []): v
   const op = "clipGradValue_";
   noMore(op, none);
   checkNumber(op, "clipValue", clipValue, (v) => v >= 0, "a number of at least 0");
-  for (const g of gradsOf(op, listOf(op, params)))
+  for (const g of gradsOf(op, listOf(op, params, 0)))
     noGrad(() => {
       const clipped = clamp(g, { min: -clipValue, max: clipValue });
       copy_(g, clipped);

@@ -202,9 +202,8 @@ export function div(a: Operand, b: Tensor, options?: DivOptions): Tensor;
 /** The same, of a tensor and what may be a number. */
 export function div(a: Tensor, b: Operand, options?: DivOptions): Tensor;
 export function div(a: Operand, b: Operand, options?: DivOptions, ...none: []): Tensor {
-  noMore("div", none);
+  expectOptions("div", options, "roundingMode", none);
   if (options !== undefined) {
-    expectOptions("div", options, "roundingMode");
     const { roundingMode = null } = options;
     if (roundingMode !== null) return compose(() => whole(roundingMode, ...operands("div", a, b)));
   }

@@ -45,8 +45,8 @@ export interface ClampOptions {
  * https://pytorch.org/docs/stable/generated/torch.clamp.html
  */
 export function clamp(x: Tensor, bounds: ClampOptions, ...none: []): Tensor {
-  alive("clamp", x, none);
-  expectOptions("clamp", bounds ?? null, "min max");
+  alive("clamp", x);
+  expectOptions("clamp", bounds ?? null, "min max", none);
   const { min = null, max = null } = bounds;
   if (min === null && max === null) fail("clamp", `${show(x.shape)}: at least one of min and max is expected`);
   for (const [v, none] of [[min, Number.NEGATIVE_INFINITY] as const, [max, Number.POSITIVE_INFINITY] as const]) {

@@ -1,5 +1,5 @@
 // 2-d convolution, NCHW. The three products are ops of each other's gradients, so it differentiates twice.
-import { expectOptions, fail, given, noMore } from "../core/error.ts";
+import { expectOptions, fail, given } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, sameShape, show } from "../core/shape.ts";
@@ -171,11 +171,10 @@ export function conv2d(
   options?: ConvOptions,
   ...none: []
 ): Tensor {
-  noMore("conv2d", none);
   expectDtype("conv2d", x, "float32");
   expectDtype("conv2d", weight, "float32", "weight");
   if (bias !== null) expectDtype("conv2d", bias, "float32", "bias");
-  expectOptions("conv2d", options, "stride padding dilation groups");
+  expectOptions("conv2d", options, "stride padding dilation groups", none);
   const g = geometry(x, weight, options);
   bringConvolutions();
   if (bias !== null && !sameShape(bias.shape, [g.w[0]!])) {

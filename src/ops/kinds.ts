@@ -46,9 +46,9 @@ export interface CloseOptions {
  * https://pytorch.org/docs/stable/generated/torch.isclose.html
  */
 export function isclose(a: Tensor, b: Tensor, options: CloseOptions = {}, ...none: []): Tensor {
-  alive("isclose", a, none);
+  alive("isclose", a);
   alive("isclose", b);
-  expectOptions("isclose", options, "rtol atol equalNan?");
+  expectOptions("isclose", options, "rtol atol equalNan?", none);
   const { rtol = 1e-5, atol = 1e-8, equalNan = false } = options;
   checkNumber("isclose", "rtol", rtol);
   checkNumber("isclose", "atol", atol);
@@ -93,8 +93,8 @@ const NanToNum: Op<{ nan: number; posinf: number; neginf: number }> = {
  * https://pytorch.org/docs/stable/generated/torch.nan_to_num.html
  */
 export function nanToNum(x: Tensor, options: NanToNumOptions = {}, ...none: []): Tensor {
-  alive("nanToNum", x, none);
-  expectOptions("nanToNum", options, "nan posinf neginf");
+  alive("nanToNum", x);
+  expectOptions("nanToNum", options, "nan posinf neginf", none);
   const largest = LARGEST[x.dtype] ?? 0;
   const { nan = 0, posinf, neginf } = options;
   const params = { nan, posinf: posinf ?? largest, neginf: neginf ?? -largest };

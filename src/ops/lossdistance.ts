@@ -94,9 +94,8 @@ export interface CosineSimilarityOptions {
  */
 export function cosineSimilarity(x1: Tensor, x2: Tensor, options?: CosineSimilarityOptions, ...none: []): Tensor {
   const op = "cosineSimilarity";
-  noMore(op, none);
   for (const x of [x1, x2]) expectDtype(op, x, "float32");
-  expectOptions(op, options, "dim eps");
+  expectOptions(op, options, "dim eps", none);
   const eps = atLeast0(op, "eps", options?.eps ?? 1e-8);
   const shape = broadcast(op, x1.shape, x2.shape);
   const dim = dimension(op, options?.dim ?? 1, x1.ndim === shape.length ? x1 : x2);
@@ -126,9 +125,8 @@ export interface PairwiseDistanceOptions {
  */
 export function pairwiseDistance(x1: Tensor, x2: Tensor, options?: PairwiseDistanceOptions, ...none: []): Tensor {
   const op = "pairwiseDistance";
-  noMore(op, none);
   for (const x of [x1, x2]) expectDtype(op, x, "float32");
-  expectOptions(op, options, "p eps keepdim?");
+  expectOptions(op, options, "p eps keepdim?", none);
   const p = above(op, "p", options?.p ?? 2);
   const eps = finite(op, "eps", options?.eps ?? 1e-6);
   const { length } = broadcast(op, x1.shape, x2.shape);

@@ -51,7 +51,8 @@ export const noGrad = <T>(f: () => T, ...none: []): T => withGrad(false, f, "noG
 /** Runs a synchronous `f` with recording inside `noGrad`, and returns what it returns. */
 export const enableGrad = <T>(f: () => T, ...none: []): T => withGrad(true, f, "enableGrad", none);
 
-function withGrad<T>(on: boolean, f: () => T, name: string, none: readonly []): T {
+/** Runs `f` with recording or without, for `name`. @internal */
+export function withGrad<T>(on: boolean, f: () => T, name: string, none: readonly [] = []): T {
   noMore(name, none);
   expectFunction(name, f);
   const before = mode.grad;

@@ -1,6 +1,6 @@
 // Layer normalisation: each row, over the last dims, to mean 0 and variance 1, then times a weight, plus a bias.
 
-import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
@@ -134,9 +134,8 @@ export function layerNorm(
   options?: LayerNormOptions,
   ...none: []
 ): Tensor {
-  noMore("layerNorm", none);
   expectDtype("layerNorm", x, "float32");
-  expectOptions("layerNorm", options, "eps");
+  expectOptions("layerNorm", options, "eps", none);
   const { eps = 1e-5 } = options ?? {};
   const shape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
   expectList("layerNorm", "normalizedShape", shape);

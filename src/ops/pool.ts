@@ -1,5 +1,5 @@
 // Max and average pooling over windows of [n, c, h, w].
-import { checkNumber, expectOptions, fail, noMore } from "../core/error.ts";
+import { checkNumber, expectOptions, fail } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { apply, launch, type Op, save } from "../core/op.ts";
 import { numel, show } from "../core/shape.ts";
@@ -40,9 +40,10 @@ function geometry(
   size: Pair,
   options: PoolOptions & { dilation?: Pair } = {},
   names: string,
+  none: readonly unknown[],
 ): Geometry & { dilation: [number, number] } {
   expectDtype(name, x, "float32");
-  expectOptions(name, options, names);
+  expectOptions(name, options, names, none);
   const { ceilMode = false } = options;
   if (x.ndim !== 3 && x.ndim !== 4) fail(name, `input ${show(x.shape)}: [n,c,h,w] or [c,h,w] is expected`);
   const k = pair(name, "kernelSize", size, 1);
@@ -130,9 +131,8 @@ export function maxPool2d(
   },
   ...none: []
 ): Tensor {
-  noMore("maxPool2d", none);
   bring(pooling);
-  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, "stride padding dilation ceilMode?"));
+  return apply(MaxPool, [x], geometry("maxPool2d", x, kernelSize, options, "stride padding dilation ceilMode?", none));
 }
 
 interface AvgGeometry extends Geometry {
@@ -174,8 +174,14 @@ export function avgPool2d(
   },
   ...none: []
 ): Tensor {
-  noMore("avgPool2d", none);
-  const g = geometry("avgPool2d", x, kernelSize, options, "stride padding ceilMode? countIncludePad? divisorOverride");
+  const g = geometry(
+    "avgPool2d",
+    x,
+    kernelSize,
+    options,
+    "stride padding ceilMode? countIncludePad? divisorOverride",
+    none,
+  );
   const { countIncludePad = true, divisorOverride } = options ?? {};
   if (divisorOverride !== undefined)
     checkNumber(

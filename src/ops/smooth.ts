@@ -116,8 +116,7 @@ export interface GeluOptions {
  * x times the normal distribution at x, for floats: the shape of `x`. https://pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
  */
 export function gelu(x: Tensor, options?: GeluOptions, ...none: []): Tensor {
-  noMore("gelu", none);
-  expectOptions("gelu", options, "approximate");
+  expectOptions("gelu", options, "approximate", none);
   const { approximate = "none" } = options ?? {};
   if (approximate !== "none" && approximate !== "tanh")
     fail("gelu", `approximate ${given(approximate)}: none or tanh is expected`);

@@ -137,8 +137,8 @@ const Logit: Op<number | null> = {
  * https://pytorch.org/docs/stable/special.html#torch.special.logit
  */
 export function logit(x: Tensor, options: LogitOptions = {}, ...none: []): Tensor {
-  alive("logit", x, none);
-  expectOptions("logit", options, "eps");
+  alive("logit", x);
+  expectOptions("logit", options, "eps", none);
   const { eps = null } = options;
   if (eps !== null) checkNumber("logit", "eps", eps, (v) => v >= 0 && v <= 0.5, "a number from 0 to 0.5");
   return compose(() => apply(Logit, [toFloat(x)], eps));

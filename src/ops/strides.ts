@@ -3,6 +3,7 @@ import { fail, given } from "../core/error.ts";
 import { denseStrides, type Strides } from "../core/layout.ts";
 import { numel, type Shape, sameShape, show } from "../core/shape.ts";
 import { alive, stridesOf, type Tensor } from "../core/tensor.ts";
+import { notOptions } from "../hints.ts";
 
 /** `dim` counted from the front; negative ones count from the end, as in PyTorch. @internal */
 export function dimension(op: string, dim: number, x: Tensor): number {
@@ -10,7 +11,10 @@ export function dimension(op: string, dim: number, x: Tensor): number {
   const { shape } = x;
   const rank = Math.max(1, shape.length);
   if (!Number.isInteger(dim)) {
-    fail(op, `${show(shape)}, dim ${given(dim)}: an integer from ${-rank} to ${rank - 1} is expected`);
+    fail(
+      op,
+      `${show(shape)}, dim ${given(dim)}: an integer from ${-rank} to ${rank - 1} is expected${notOptions(dim)}`,
+    );
   }
   if (dim < -rank || dim >= rank) {
     fail(op, `${show(shape)}: dim ${dim} is out of range, expected ${-rank} to ${rank - 1}`);

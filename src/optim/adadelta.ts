@@ -1,7 +1,7 @@
 // Adadelta: steps as large as those of before.
 import { checkNumber } from "../core/error.ts";
 import { add, add_, div, mul, mul_, sqrt, sub_ } from "../ops/index.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 import { direction } from "./terms.ts";
 
@@ -45,7 +45,7 @@ const RULE: Rule<AdadeltaHyperparameters> = {
  * v = rho v + (1 - rho) g², d = sqrt(u + eps) / sqrt(v + eps) g, u = rho u + (1 - rho) d², p -= lr d; weightDecay p is added to g.
  * https://pytorch.org/docs/stable/generated/torch.optim.Adadelta.html
  */
-export class Adadelta extends Optimizer<AdadeltaHyperparameters> {
+export class Adadelta extends Optimizer<AdadeltaHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<AdadeltaHyperparameters>, options: AdadeltaOptions = {}, ...none: []) {
     super(RULE, params, options, none);

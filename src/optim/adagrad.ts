@@ -2,7 +2,7 @@
 import { checkNumber } from "../core/error.ts";
 import { toFloat } from "../ops/copy.ts";
 import { add, add_, div, eq, mul, sqrt, sub, sub_ } from "../ops/index.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 import { direction } from "./terms.ts";
 
@@ -48,7 +48,7 @@ const RULE: Rule<AdagradHyperparameters> = {
  * s += g², p -= lr / (1 + (t - 1) lrDecay) g / (sqrt(s) + eps); weightDecay p is added to g. The sum is made by the first step, in PyTorch
  * with the optimizer. https://pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
  */
-export class Adagrad extends Optimizer<AdagradHyperparameters> {
+export class Adagrad extends Optimizer<AdagradHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<AdagradHyperparameters>, options: AdagradOptions = {}, ...none: []) {
     super(RULE, params, options, none);

@@ -2,7 +2,7 @@
 
 import { checkNumber, fail, given } from "../core/error.ts";
 import { words64 } from "../row/words.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import type { Rule } from "./rule.ts";
 
 /** Hyperparameters of `Adam` and `AdamW` besides the learning rate. */
@@ -48,7 +48,7 @@ const adam = (name: string, weightDecay: number, decoupled: boolean): Rule<AdamH
  * m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g², p -= lr m̂ / (sqrt(v̂) + eps), with m̂ and v̂ corrected for their start
  * at zero; weightDecay p is added to g. https://pytorch.org/docs/stable/generated/torch.optim.Adam.html
  */
-export class Adam extends Optimizer<AdamHyperparameters> {
+export class Adam extends Optimizer<AdamHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<AdamHyperparameters>, options: AdamOptions = {}, ...none: []) {
     super(adam("Adam", 0, false), params, options, none);
@@ -56,7 +56,7 @@ export class Adam extends Optimizer<AdamHyperparameters> {
 }
 
 /** Adam whose decay works on the weights: p *= 1 - lr weightDecay. https://pytorch.org/docs/stable/generated/torch.optim.AdamW.html */
-export class AdamW extends Optimizer<AdamHyperparameters> {
+export class AdamW extends Optimizer<AdamHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<AdamHyperparameters>, options: AdamOptions = {}, ...none: []) {
     super(adam("AdamW", 0.01, true), params, options, none);

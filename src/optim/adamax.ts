@@ -1,7 +1,7 @@
 // Adamax: Adam by the infinity norm.
 import { checkNumber } from "../core/error.ts";
 import { abs, add, add_, div, mul, mul_, sub_ } from "../ops/index.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 import { checkBetas, corrections, direction, raise } from "./terms.ts";
 
@@ -46,7 +46,7 @@ const RULE: Rule<AdamaxHyperparameters> = {
  * m = b1 m + (1 - b1) g, u = max(b2 u, |g| + eps), p -= lr / (1 - b1^t) m / u; weightDecay p is added to g.
  * https://pytorch.org/docs/stable/generated/torch.optim.Adamax.html
  */
-export class Adamax extends Optimizer<AdamaxHyperparameters> {
+export class Adamax extends Optimizer<AdamaxHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<AdamaxHyperparameters>, options: AdamaxOptions = {}, ...none: []) {
     super(RULE, params, options, none);

@@ -2,7 +2,7 @@
 import { checkNumber } from "../core/error.ts";
 import { full } from "../ops/create.ts";
 import { add, add_, div, eq, exp, log, maximum, mul, mul_, sub, sub_ } from "../ops/index.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 import { corrections, direction, put, set } from "./terms.ts";
 
@@ -62,7 +62,7 @@ const RULE: Rule<ASGDHyperparameters> = {
  * p = (1 - lambd eta) p - eta g, ax += mu (p - ax), then eta = lr / (1 + lambd lr t)^alpha and mu = 1 / max(1, t - t0): the average
  * is `ax` in the state dict. weightDecay p is added to g. https://pytorch.org/docs/stable/generated/torch.optim.ASGD.html
  */
-export class ASGD extends Optimizer<ASGDHyperparameters> {
+export class ASGD extends Optimizer<ASGDHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<ASGDHyperparameters>, options: ASGDOptions = {}, ...none: []) {
     super(RULE, params, options, none);

@@ -7,7 +7,7 @@ import { alive, mixed, Tensor } from "../core/tensor.ts";
 import { flatten, places } from "../ops/flat.ts";
 import { follow } from "../ops/follow.ts";
 import { abs, add_, clone, copy_, matmul, max, mul, neg, sub, sum } from "../ops/index.ts";
-import { enableGrad, expectFunction, noGrad, scope } from "../ops/modes.ts";
+import { expectFunction, noGrad, scope, withGrad } from "../ops/modes.ts";
 import { Optimizer, type OptimizerState, type ParamGroup, type Params } from "./optimizer.ts";
 import type { Rule } from "./rule.ts";
 import { type Point, strongWolfe } from "./wolfe.ts";
@@ -217,7 +217,7 @@ export class LBFGS extends Optimizer<LBFGSHyperparameters, LBFGSState> {
     const memory: LBFGSState = { ...(this.#memory ?? { funcEvals: 0, nIter: 0 }) };
 
     const evaluate = async (): Promise<{ result: R; f: number; g: Tensor; top: number }> => {
-      const result = enableGrad(closure);
+      const result = withGrad(true, closure, "LBFGS.step");
       memory.funcEvals++;
       const loss = lossOf(result);
       const g = own(

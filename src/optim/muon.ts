@@ -3,7 +3,7 @@ import { checkNumber, fail, given } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, add_, clamp, div, matmul, mul, mul_, neg, sqrt, sub, sub_, sum, t } from "../ops/index.ts";
-import { type GroupSpec, Optimizer, type Params } from "./optimizer.ts";
+import { type GroupSpec, Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 
 /** Hyperparameters of `Muon` besides the learning rate. */
@@ -88,7 +88,7 @@ const RULE: Rule<MuonHyperparameters> = {
  * weights of hidden layers, alone; biases, embeddings and the last layer go to another optimizer, such as AdamW. It computes in float32,
  * PyTorch's iteration in bfloat16. https://docs.pytorch.org/docs/stable/generated/torch.optim.Muon.html
  */
-export class Muon extends Optimizer<MuonHyperparameters> {
+export class Muon extends Optimizer<MuonHyperparameters, ParamState> {
   /** `params` are tensors of 2 dims, or groups `{ params, lr, ... }` of such with options of their own. */
   constructor(params: Params<MuonHyperparameters>, options: MuonOptions = {}, ...none: []) {
     super(RULE, params, options, none);

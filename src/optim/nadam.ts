@@ -1,7 +1,7 @@
 // NAdam: Adam with Nesterov's momentum.
 import { checkNumber } from "../core/error.ts";
 import { add, add_, div, eq, exp, mul, mul_, sqrt, sub, sub_, where } from "../ops/index.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 import { checkBetas, corrections, direction, set } from "./terms.ts";
 
@@ -72,7 +72,7 @@ const RULE: Rule<NAdamHyperparameters> = {
  * mu_t = b1 (1 - 0.96^(t momentumDecay) / 2); weightDecay p is added to g. State: `muProduct` [1] besides Adam's.
  * https://pytorch.org/docs/stable/generated/torch.optim.NAdam.html
  */
-export class NAdam extends Optimizer<NAdamHyperparameters> {
+export class NAdam extends Optimizer<NAdamHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<NAdamHyperparameters>, options: NAdamOptions = {}, ...none: []) {
     super(RULE, params, options, none);

@@ -11,9 +11,10 @@ import { alive, mixed, Tensor } from "../core/tensor.ts";
 
 import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
-import { enableGrad, expectFunction, noGrad } from "../ops/modes.ts";
+import { expectFunction, noGrad, withGrad } from "../ops/modes.ts";
 import { word } from "../row/words.ts";
-import { copied, type Rule, type Step, same, withDefaults } from "./rule.ts";
+import { changedKey, copied, same } from "./numbers.ts";
+import { type Rule, type Step, withDefaults } from "./rule.ts";
 
 /** Most parameters in one row. */
 const SEGMENTS = 64;
@@ -34,6 +35,7 @@ export class Group {
     this.params = params;
     checkNumber(optimizer, "lr", lr);
     this.#lr = lr;
+    Object.defineProperty(this, "lr", LR);
   }
 
   /**
@@ -53,6 +55,11 @@ export class Group {
     this.#lr = value;
   }
 
+  /** For `console.log`: with the rate's value. @internal */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    return { ...this };
+  }
+
   /** The learning rate on a device, float32 []. @internal */
   rate(device: Device): Tensor {
     if (this.#rate?.device !== device) {
@@ -62,6 +69,9 @@ export class Group {
     return this.#rate;
   }
 }
+
+/** Each group has it as a property of its own, as it has the other hyperparameters: `{ ...group }` and JSON take it along. */
+const LR = { ...Object.getOwnPropertyDescriptor(Group.prototype, "lr"), enumerable: true };
 
 /** A group with its hyperparameters as plain properties, which may be changed between steps. */
 export type ParamGroup<H extends object> = Group & H;
@@ -114,10 +124,10 @@ interface Segment {
 }
 
 /**
- * Base of optimizers. `H` are the hyperparameters besides `lr`, `S` is what is held of a parameter.
+ * Base of optimizers. `H` are the hyperparameters besides `lr`, `S` is what is held of a parameter: `Optimizer` by itself is any of them.
  * https://pytorch.org/docs/stable/optim.html#torch.optim.Optimizer
  */
-export abstract class Optimizer<H extends object = object, S = ParamState> {
+export abstract class Optimizer<H extends object = object, S = object> {
   /** Groups of parameters with their hyperparameters: `optimizer.paramGroups[0].lr = 0.01`. */
   readonly paramGroups: ParamGroup<H>[] = [];
   readonly #name: string;
@@ -132,10 +142,9 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
   /** @internal */
   constructor(rule: Rule<H>, params: Params<H>, options: Partial<H & { lr: number }>, none: readonly [] = []) {
     const { name } = rule;
-    noMore(name, none);
     this.#name = name;
     this.#rule = rule;
-    this.#defaults = withDefaults(name, rule.defaults, options);
+    this.#defaults = withDefaults(name, rule.defaults, options, none);
     this.#keys = Object.keys(this.#defaults).filter((key) => key !== "lr");
     const list: unknown[] = listOf(name, params as Iterable<unknown>);
     if (list.length === 0)
@@ -176,8 +185,7 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
     },
     ...none: []
   ): void {
-    noMore(this.#name, none);
-    expectOptions(this.#name, options, "setToNone?");
+    expectOptions(this.#name, options, "setToNone?", none);
     const setToNone = options?.setToNone ?? true;
     for (const { params } of this.paramGroups) {
       for (const p of params) {
@@ -200,7 +208,7 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
     noMore(this.#name, none);
     if (closure !== undefined) {
       expectFunction(`${this.#name}.step`, closure);
-      const loss = enableGrad(closure);
+      const loss = withGrad(true, closure, `${this.#name}.step`);
       this.step();
       // An await that is nothing but this one gives the collector its turn, too.
       const turn = this.paramGroups[0]!.params[0]!.device.upkeep();
@@ -258,7 +266,11 @@ export abstract class Optimizer<H extends object = object, S = ParamState> {
       step = this.#rule.step(h as H);
       this.#ready[i] = [values, step];
     }
-    if (recordingNow() !== null) guard(() => same(keys, values, group));
+    if (recordingNow() !== null)
+      guard(
+        () => same(keys, values, group),
+        () => `${changedKey(keys, values, group)} of group ${i} of ${this.#name}`,
+      );
     return step!;
   }
 

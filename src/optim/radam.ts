@@ -1,7 +1,7 @@
 // RAdam: Adam that goes without the second moment until there is enough of it.
 import { checkNumber } from "../core/error.ts";
 import { add, add_, div, gt, mul, mul_, sqrt, sub, sub_, where } from "../ops/index.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 import { checkBetas, corrections, direction } from "./terms.ts";
 
@@ -62,7 +62,7 @@ const RULE: Rule<RAdamHyperparameters> = {
  * length l = L - 2 t b2^t / (1 - b2^t), L = 2 / (1 - b2) - 1, and p -= lr m̂ while l is at most 5. weightDecay p is added to g.
  * https://pytorch.org/docs/stable/generated/torch.optim.RAdam.html
  */
-export class RAdam extends Optimizer<RAdamHyperparameters> {
+export class RAdam extends Optimizer<RAdamHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<RAdamHyperparameters>, options: RAdamOptions = {}, ...none: []) {
     super(RULE, params, options, none);

@@ -1,7 +1,7 @@
 // RMSprop: steps over the root of the mean squared gradient.
 import { checkNumber } from "../core/error.ts";
 import { add, add_, div, mul, mul_, sqrt, sub, sub_ } from "../ops/index.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 import { direction } from "./terms.ts";
 
@@ -58,7 +58,7 @@ const RULE: Rule<RMSpropHyperparameters> = {
  * b = momentum b + that quotient, and p -= lr b. weightDecay p is added to g.
  * https://pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
  */
-export class RMSprop extends Optimizer<RMSpropHyperparameters> {
+export class RMSprop extends Optimizer<RMSpropHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<RMSpropHyperparameters>, options: RMSpropOptions = {}, ...none: []) {
     super(RULE, params, options, none);

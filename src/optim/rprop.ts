@@ -1,6 +1,6 @@
 // Rprop: resilient backpropagation, which goes by the signs of gradients.
 import { clamp, eq, gt, lt, mul, neg, sign, sub_, where } from "../ops/index.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
 import { checkPair, set } from "./terms.ts";
 
@@ -48,7 +48,7 @@ const RULE: Rule<RpropHyperparameters> = {
  * Each element has a step of its own, which grows by etas[1] while the gradient keeps its sign and shrinks by etas[0] where that has
  * changed, within stepSizes; p -= sign(g) step. https://pytorch.org/docs/stable/generated/torch.optim.Rprop.html
  */
-export class Rprop extends Optimizer<RpropHyperparameters> {
+export class Rprop extends Optimizer<RpropHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<RpropHyperparameters>, options: RpropOptions = {}, ...none: []) {
     super(RULE, params, options, none);

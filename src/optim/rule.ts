@@ -2,7 +2,6 @@
 import type { Device } from "../core/device.ts";
 import { expectOptions } from "../core/error.ts";
 import { alias } from "../core/make.ts";
-import { sameShape } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { compose } from "../ops/compose.ts";
 import { noGrad } from "../ops/modes.ts";
@@ -86,25 +85,12 @@ export const composed = <S extends string>(
 ];
 
 /** `defaults` changed by `options`; unknown options are errors. */
-export function withDefaults<T extends object>(optimizer: string, defaults: T, options: Partial<T>): T {
-  expectOptions(optimizer, options, Object.keys(defaults).join(" "));
+export function withDefaults<T extends object>(
+  optimizer: string,
+  defaults: T,
+  options: Partial<T>,
+  none?: readonly unknown[],
+): T {
+  expectOptions(optimizer, options, Object.keys(defaults).join(" "), none);
   return { ...defaults, ...Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) };
 }
-
-/** Whether all of `h`, numbers, booleans and lists of them, stands in `own` too. */
-export function same(keys: readonly string[], values: readonly unknown[], own: object): boolean {
-  for (let i = 0; i < keys.length; i++) {
-    const a = values[i];
-    const b = own[keys[i] as never] as unknown;
-    if (a === b) continue;
-    if (isList(a) ? !isList(b) || !sameShape(a, b) : !Object.is(a, b)) return false;
-  }
-  return true;
-}
-
-/** Hyperparameters, lists copied: they may be changed in place. */
-export function copied(own: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(own).map(([key, v]) => [key, isList(v) ? [...v] : v]));
-}
-
-const isList = (v: unknown): v is number[] => Array.isArray(v) || ArrayBuffer.isView(v);

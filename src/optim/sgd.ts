@@ -2,7 +2,7 @@
 
 import { checkNumber, fail } from "../core/error.ts";
 import { words64 } from "../row/words.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import type { Rule } from "./rule.ts";
 
 /** Hyperparameters of `SGD` besides the learning rate. */
@@ -51,7 +51,7 @@ const RULE: Rule<SGDHyperparameters> = {
  * p -= lr d with d = g + weightDecay p; with momentum b = momentum b + (1 - dampening) d (d in the first step) and d = b,
  * or d + momentum b with nesterov. https://pytorch.org/docs/stable/generated/torch.optim.SGD.html
  */
-export class SGD extends Optimizer<SGDHyperparameters> {
+export class SGD extends Optimizer<SGDHyperparameters, ParamState> {
   /** `params` are tensors, such as `model.parameters()`, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<SGDHyperparameters>, options: SGDOptions = {}, ...none: []) {
     super(RULE, params, options, none);

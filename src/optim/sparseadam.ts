@@ -8,7 +8,7 @@ import { noGrad } from "../ops/modes.ts";
 import { rowsOf } from "../ops/sparse.ts";
 import { stepBy } from "../row/under.ts";
 import { words64 } from "../row/words.ts";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import type { Rule } from "./rule.ts";
 import { checkBetas } from "./terms.ts";
 
@@ -112,7 +112,7 @@ function sparseAdam(): Rule<SparseAdamHyperparameters> {
  * row's values, in the order in which they stand, and t counts the steps of the parameter. An index out of range is told at the
  * next wait; that step changes nothing. https://pytorch.org/docs/stable/generated/torch.optim.SparseAdam.html
  */
-export class SparseAdam extends Optimizer<SparseAdamHyperparameters> {
+export class SparseAdam extends Optimizer<SparseAdamHyperparameters, ParamState> {
   /** `params` are tensors with at least one dim, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<SparseAdamHyperparameters>, options: SparseAdamOptions = {}, ...none: []) {
     super(sparseAdam(), params, options, none);

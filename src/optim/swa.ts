@@ -97,9 +97,8 @@ export class AveragedModel<A extends unknown[] = [Tensor], R = Tensor> extends M
   /** Copies the model with all that hangs on it: modules, parameters, buffers, lists and plain objects. */
   constructor(model: Module<A, R>, options: AveragedModelOptions = {}, ...none: []) {
     super();
-    noMore(NAME, none);
     if (!(model instanceof Module)) fail(NAME, `${given(model)} was given: a module is expected`);
-    expectOptions(NAME, options, "avgFn multiAvgFn useBuffers? module");
+    expectOptions(NAME, options, "avgFn multiAvgFn useBuffers? module", none);
     const { avgFn, multiAvgFn, useBuffers = false, module } = options;
     for (const [key, f] of Object.entries({ avgFn, multiAvgFn }))
       if (f !== undefined && typeof f !== "function") fail(NAME, `${key} ${given(f)}: a function is expected`);

@@ -9,8 +9,16 @@ export interface CompiledWasm {
   readonly [Symbol.toStringTag]?: string;
 }
 
+/** A `URL`. Named without that type, too. */
+export interface Address {
+  /** The address in full. */
+  readonly href: string;
+  /** What it begins with, such as "https:". */
+  readonly protocol: string;
+}
+
 /** A wasm file: its address (relative to the page; in Node, Deno and Bun to the working folder), its bytes, or the compiled module. */
-export type WasmSource = string | URL | ArrayBuffer | ArrayBufferView | CompiledWasm;
+export type WasmSource = string | Address | ArrayBuffer | ArrayBufferView | CompiledWasm;
 
 /** What `init` takes for the wasm device, the default one. */
 export interface WasmOptions {
@@ -38,5 +46,5 @@ export interface WasmOptions {
   /** What the wasm file must hash to, as in HTML: `sha384-...`, several with blanks between them. */
   integrity?: string;
   /** The address of `wasmgrad-worker.js`, for pages whose policy allows workers from files alone (`worker-src 'self'`). */
-  worker?: string | URL;
+  worker?: string | Address;
 }

@@ -5,6 +5,7 @@ import { availableParallelism, canBlock } from "../host/probe.ts";
 import { type HostWorker, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
 import { urlOf } from "./address.ts";
 import { AWAKE, EPOCH, READY, SPINS } from "./control.ts";
+import type { Address } from "./options.ts";
 import type { Threads } from "./threads.ts";
 import { WORKER } from "./worker.ts";
 
@@ -53,7 +54,7 @@ export class Pool implements Threads {
     module: WebAssembly.Module,
     memory: WebAssembly.Memory,
     names: string[],
-    file: string | URL | undefined,
+    file: string | Address | undefined,
   ): Promise<void> {
     const cores = await availableParallelism();
     this.words[SPINS >> 2] = this.threads > cores ? 0 : SPIN_LOOKS;
@@ -136,11 +137,11 @@ export class Pool implements Threads {
 }
 
 /** The address of the worker's file as the user gave it: relative to the page. Hosts with threads of their own need none. */
-function addressGiven(file: string | URL): URL | null {
+function addressGiven(file: string | Address): URL | null {
   if (tellsOfDeath()) return null;
   const { document, location } = globalThis as { document?: { baseURI: string }; location?: { href: string } };
   try {
-    return new URL(file, document?.baseURI ?? location?.href);
+    return new URL(file as string, document?.baseURI ?? location?.href);
   } catch {
     return fail("init", `worker ${given(file)}: the address of a script is expected`);
   }

@@ -6,7 +6,7 @@ import { reason } from "../host/reason.ts";
 import { version } from "../version.ts";
 import { FILES, urlOf } from "./address.ts";
 import { carriedBytes } from "./carried.ts";
-import type { Build, WasmSource } from "./options.ts";
+import type { Address, Build, WasmSource } from "./options.ts";
 
 /** ASCII: TextDecoder is not there in every test runner's page. */
 const ascii = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
@@ -24,11 +24,11 @@ export const isSource = (value: unknown): value is WasmSource =>
   isModule(value);
 
 /** An address as the user gave it: relative to the page, or to the working folder. */
-async function resolved(address: string | URL): Promise<URL> {
+async function resolved(address: string | Address): Promise<URL> {
   // A single letter in front of the colon is a drive of Windows.
   if (typeof address !== "string" || /^[a-z][a-z\d+.-]+:/i.test(address)) {
     try {
-      return new URL(address);
+      return new URL(address as string);
     } catch {
       return wrong("noAddress", `wasm ${given(address)}`);
     }
@@ -87,7 +87,7 @@ export async function moduleOf(
     return wrong("nowhere", file);
   }
   if (typeof source === "string" || kindOf(source) === "URL")
-    return fromAddress(await resolved(source as string | URL), file, integrity);
+    return fromAddress(await resolved(source as string | Address), file, integrity);
   const bytes = ArrayBuffer.isView(source)
     ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
     : new Uint8Array(source as ArrayBuffer);

@@ -23,7 +23,7 @@ export const KNOWN: readonly Known[] = [
     reason: "autocast gives as many inputs as it takes: behind the last both lists have undefined",
   },
   {
-    file: "src/optim/rule.ts",
+    file: "src/optim/numbers.ts",
     operator: "bound",
     before: "for (let i = 0; i < keys.length; i++) {",
     after: "for (let i = 0; i <= keys.length; i++) {",

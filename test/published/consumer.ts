@@ -27,6 +27,7 @@ import {
   saveSafetensors,
   scope,
   Tensor,
+  type TypedData,
   tensor,
   version,
   WasmgradError,
@@ -70,7 +71,8 @@ exactly<Tensor>()(x);
 const shape: Shape = x.shape;
 const rows: number | undefined = shape[0];
 const dtype: DType = x.dtype;
-exactly<Float32Array | Int32Array | Float64Array>()(await x.data());
+exactly<Float32Array | Int32Array>()(await x.data());
+exactly<TypedData>()(x.dataSync());
 const first: number = (await x.data())[0] ?? Number.NaN;
 const value: number = await x.sum().item();
 const now: number = x.sum().itemSync();
@@ -157,7 +159,7 @@ plateau.step(0.5);
 const ema = new optim.swaUtils.AveragedModel(model, { multiAvgFn: optim.swaUtils.getEmaMultiAvgFn(0.99) });
 ema.updateParameters(model);
 exactly<Tensor>()(ema.forward(zeros([1, 1, 28, 28])));
-const either: optim.Optimizer[] = [optimizer, adam];
+const either: optim.Optimizer[] = [optimizer, adam, new optim.LBFGS(model.parameters())];
 const beta: number | undefined = adam.paramGroups[0]?.betas[0];
 for (const group of optimizer.paramGroups) group.lr *= 0.5;
 adam.loadStateDict(adam.stateDict());
@@ -178,6 +180,7 @@ const step = capture((images: Tensor, classes: Tensor) => {
 exactly<Captured<[images: Tensor, classes: Tensor], { loss: Tensor }>>()(step);
 for await (const [images, classes] of loader) {
   exactly<Tensor>()(images);
+  exactly<Tensor>()(classes);
   const { loss } = await step(images, classes);
   console.log(await loss.item(), step.stats.replays);
 }
@@ -203,6 +206,16 @@ const counting: Dataset<[Tensor, Tensor]> = {
     for (const [i, n] of numbers.entries()) out[1]!.set([n], i);
   },
 };
+for await (const batch of new DataLoader(counting)) exactly<[Tensor, Tensor]>()(batch);
+const pairs = new DataLoader(new TensorDataset(zeros([4, 2]), zeros([4])), { batchSize: 2 });
+for await (const batch of pairs) exactly<[Tensor, Tensor]>()(batch);
+const typed: DataLoader<[Tensor, Tensor]> = pairs;
+class Halves implements Dataset<[Tensor, Tensor, Tensor]> {
+  readonly length = 4;
+  readonly fields = [counting.fields[0], counting.fields[1], { shape: [3], dtype: "float32" }] as const;
+  gather(): void {}
+}
+for await (const batch of new DataLoader(new Halves())) exactly<[Tensor, Tensor, Tensor]>()(batch);
 const drawn = drawDigits({ count: 10 });
 try {
   const real = await MNIST.load({ train: false, onProgress: ({ received }) => console.log(received) });
@@ -299,6 +312,7 @@ export {
   slope,
   threads,
   times,
+  typed,
   undo,
   value,
   waits,

@@ -1,5 +1,5 @@
 // Schedules by functions: LambdaLR, MultiplicativeLR.
-import { expectOptions, fail, given, noMore } from "../../core/error.ts";
+import { expectOptions, fail, given } from "../../core/error.ts";
 import { groupsOf, LRScheduler, type Scheduled, type ScheduleOptions } from "./schedule.ts";
 
 /** A factor for the steps taken. */
@@ -13,10 +13,14 @@ function factorsOf(
   options: ScheduleOptions,
   none: readonly unknown[],
 ): readonly Factor[] {
-  noMore(name, none);
   const { length } = groupsOf(name, optimizer);
-  expectOptions(name, options, "lastEpoch");
+  expectOptions(name, options, "lastEpoch", none);
   const all = Array.isArray(f) ? [...f] : new Array(length).fill(f);
+  if (f?.constructor === Object)
+    fail(
+      name,
+      `functions { ${Object.keys(f)} }: a function is expected, not options, such as \`(epoch) => 0.9 ** epoch\``,
+    );
   if (all.length !== length || !all.every((g) => typeof g === "function"))
     fail(name, `functions ${given(f)}: the optimizer has ${length} groups`);
   return all;

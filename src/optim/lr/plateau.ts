@@ -91,9 +91,8 @@ export class ReduceLROnPlateau implements Kept {
 
   /** Leaves the learning rates as they are. */
   constructor(optimizer: Scheduled, options: ReduceLROnPlateauOptions = {}, ...none: []) {
-    noMore(NAME, none);
     const groups = groupsOf(NAME, optimizer);
-    expectOptions(NAME, options, "mode factor patience threshold thresholdMode cooldown minLr eps");
+    expectOptions(NAME, options, "mode factor patience threshold thresholdMode cooldown minLr eps", none);
     const { mode = "min", factor = 0.1, patience = 10, threshold = 1e-4 } = options;
     const { thresholdMode = "rel", cooldown = 0, minLr = 0, eps = 1e-8 } = options;
     check(NAME, { mode, factor, patience, threshold, thresholdMode, cooldown, eps });

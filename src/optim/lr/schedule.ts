@@ -236,10 +236,9 @@ export abstract class Planned<O extends object> extends LRScheduler {
   /** @internal */
   constructor(plan: Plan<O>, optimizer: Scheduled, options: object | undefined, none: readonly unknown[]) {
     const { name, defaults } = plan;
-    noMore(name, none);
     const groups = groupsOf(name, optimizer);
     const names = Object.entries(defaults).map(([key, v]) => (typeof v === "boolean" ? `${key}?` : key));
-    expectOptions(name, options, [...names, "lastEpoch"].join(" "));
+    expectOptions(name, options, [...names, "lastEpoch"].join(" "), none);
     const { lastEpoch, ...own } = (options ?? {}) as Record<string, unknown> & ScheduleOptions;
     const known = Object.entries(own).filter(([, v]) => v !== undefined);
     const all = { ...defaults, ...Object.fromEntries(known) } as O;
