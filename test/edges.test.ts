@@ -61,13 +61,6 @@ test("clamp: where the bounds cross, the upper one is taken, and has the gradien
   assert.equal(await values(max.grad), [1, 1, 1]);
 });
 
-test("the gradient at NaN goes through what is bent", async () => {
-  for (const f of [w.hardtanh, w.relu6, w.hardshrink, w.relu, w.frac])
-    assert.equal(await both((x) => (f as typeof w.relu)(x), [NONE]), [[NONE], [1]], f.name);
-  assert.equal(await both((x) => w.softshrink(x), [NONE]), [[0], [1]]);
-  assert.equal(await both((x) => w.hardsigmoid(x), [NONE]), [[NONE], [0]]);
-});
-
 test("quotients without a fraction have a gradient of 0, by 0 too", async () => {
   for (const roundingMode of ["trunc", "floor"] as const)
     for (const by of [0, w.zeros([3])])

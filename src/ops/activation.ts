@@ -73,8 +73,8 @@ interface Ends {
   readonly min: number;
   readonly max: number;
 }
-/** Between the ends, which have no slope; NaN has that of what lies between. */
-const inside = (g: Tensor, { min, max }: Ends, x: Tensor): Tensor => where(le(x, min), 0, where(ge(x, max), 0, g));
+/** Between the ends, which have no slope; nor has NaN, where PyTorch walks by vectors. */
+const inside = (g: Tensor, { min, max }: Ends, x: Tensor): Tensor => where(gt(x, min), where(lt(x, max), g, 0), 0);
 
 const Hardtanh = /* @__PURE__ */ piecewise<Ends>("hardtanh", (p, x) => clamp(x, p), inside);
 const Relu6 = /* @__PURE__ */ piecewise<Ends>("relu6", (p, x) => clamp(x, p), inside);
@@ -137,8 +137,8 @@ export function hardswish(x: Tensor, ...none: []): Tensor {
   return apply(Hardswish, [x], null);
 }
 
-/** The gradient of both shrinkages, 0 where -l <= x <= l; that of NaN goes through. */
-const shrunk = (g: Tensor, l: number, x: Tensor): Tensor => where(ge(x, -l), where(le(x, l), 0, g), g);
+/** The gradient of both shrinkages, 0 where -l <= x <= l, and for NaN, where PyTorch walks by vectors. */
+const shrunk = (g: Tensor, l: number, x: Tensor): Tensor => where(gt(x, l), g, where(lt(x, -l), g, 0));
 
 const Hardshrink = /* @__PURE__ */ piecewise<number>(
   "hardshrink",
