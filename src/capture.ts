@@ -174,7 +174,8 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: 
   };
 
   const run = async (inputs: A): Promise<R> => {
-    const device = inputs[0]?.device ?? defaultDevice();
+    const [first] = inputs as readonly unknown[];
+    const device = first instanceof Tensor ? first.device : defaultDevice();
     let result: R;
     try {
       result = attempt(inputs, device);

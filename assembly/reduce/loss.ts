@@ -3,8 +3,8 @@ import { extent, fault, first, last, pointer, scalar, scratch } from "../lib/arg
 import { fill, read, write } from "../lib/lanes";
 import { GRAIN } from "../lib/map";
 import { log, logNear } from "../lib/math";
-import { sumLine } from "./reduce";
 import { softmaxLine } from "./softmaxrow";
+import { sumLine } from "./sumrow";
 
 /**
  * loss probs | logits labels:i32 | rows classes | ignore:i32 smoothing:f32        loss = -(t - log sum exp x), so that it is -0 where PyTorch's
