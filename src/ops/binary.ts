@@ -11,10 +11,11 @@ import { compose, like } from "./compose.ts";
 import { toDtype, toFloat, toInt } from "./copy.ts";
 import { constant } from "./create.ts";
 import { launchEach } from "./each.ts";
-import { B, binary, scalarOp, unary } from "./elementwise.ts";
+import { B, binary, scalarOp, silently, unary } from "./elementwise.ts";
 import { isTensor } from "./expect.ts";
+import { zerosAs } from "./gradient.ts";
 import { beside, expectOperand, meeting, type Operand, operands, together, withNumber } from "./promote.ts";
-import { floorOf, truncOf } from "./rounding.ts";
+import { floorOf, trunc, truncOf } from "./rounding.ts";
 
 const keep = (dtype: DType): DType => dtype;
 
@@ -39,6 +40,12 @@ const Div: Op = {
   vjp: (g, { saved: [b, a] }) => [() => div(g, b!), () => neg(mul(g, div(div(a!, b!), b!)))],
 };
 const DIVIDE = binary("div", keep);
+/** a / b without its fraction, of floats. */
+const DivTrunc: Op = {
+  ...DIVIDE,
+  forward: (inputs) => silently(() => trunc(apply(DIVIDE, inputs, null))),
+  vjp: (g) => [() => zerosAs(g), () => zerosAs(g)],
+};
 
 const negFloat = unary("neg", "", (g) => neg(g), "strict");
 /** -x, element by element, for floats and int32: the shape and dtype of `x`. */
@@ -228,7 +235,7 @@ function whole(mode: unknown, a: Tensor, b: Tensor): Tensor {
     fail("div", `${show(a.shape)}, roundingMode ${given(mode)}: null, "trunc" or "floor" is expected`);
   if (a.dtype === "bool") return whole(mode, toInt(a), toInt(b));
   if (mode === "floor") return floorOf(a, b);
-  return truncOf(a, b);
+  return isFloat(a.dtype) ? apply(DivTrunc, [a, b], null) : truncOf(a, b);
 }
 
 /** b / a @internal */

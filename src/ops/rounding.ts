@@ -1,12 +1,11 @@
 // Whole numbers of others: floor and its like, and quotients without a fraction. Their gradients are 0.
-import { isFloat } from "../core/dtype.ts";
 import { fail, noMore } from "../core/error.ts";
 import { apply, type Op } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { compose } from "./compose.ts";
 import { clone } from "./copy.ts";
-import { pairwise, silently, unary } from "./elementwise.ts";
+import { pairwise, unary } from "./elementwise.ts";
 import { zerosAs } from "./gradient.ts";
 import { type Operand, operands } from "./promote.ts";
 
@@ -40,17 +39,10 @@ const zero =
 const FloorOf: Op = /* @__PURE__ */ pairwise("div", "floor_divide", (g) => [zero(g), zero(g)]);
 const TruncOf: Op = /* @__PURE__ */ pairwise("div", "trunc_divide", (g) => [zero(g), zero(g)]);
 
-/** a / b without its fraction, of floats. */
-const TruncFloats: Op = {
-  ...TruncOf,
-  forward: (inputs) => silently(() => trunc(apply(Quotient, inputs, null))),
-};
-const Quotient = /* @__PURE__ */ pairwise("div", "div");
-
 /** floor(a / b), of two tensors of one dtype. @internal */
 export const floorOf = (a: Tensor, b: Tensor): Tensor => apply(FloorOf, [a, b], null);
-/** a / b without its fraction, of two of one dtype. @internal */
-export const truncOf = (a: Tensor, b: Tensor): Tensor => apply(isFloat(a.dtype) ? TruncFloats : TruncOf, [a, b], null);
+/** a / b without its fraction, of two of int32. @internal */
+export const truncOf = (a: Tensor, b: Tensor): Tensor => apply(TruncOf, [a, b], null);
 
 /**
  * floor(a / b), element by element, of the exact quotient: -infinity to infinity, or of int32 an int32 (a divisor of 0 is an error

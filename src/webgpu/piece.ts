@@ -31,6 +31,12 @@ const put = (code: string, word: string, to: string): string => code.replace(new
 /** A value of one type as the same bits of another. */
 const as = (to: string, from: string, value: string): string => (to === from ? value : `bitcast<${to}>(${value})`);
 
+/**
+ * A value as its bits, through an exclusive or with a word that is 0, which the compiler cannot know. It would put a product and a sum of two
+ * rows together, or leave x where there was x / y * y, NaN or not.
+ */
+const apart = (type: string, value: string): string => as(type, "u32", `(${as("u32", type, value)} ^ zero_)`);
+
 /** A chain with what its kernel is made of. */
 interface Plan {
   readonly whole: Whole;
@@ -72,7 +78,7 @@ function kernelOf({ whole, steps, stored, read, lasting, typeOf }: Plan): Kernel
         code.push(`let ${there} = cell${cell}[${whole.buffers[cell] ? "i" : "0"}];`);
       step = put(step, `${name}\\[i\\]`, as(type, from, there));
     }
-    code.push(`var ${value}: ${out!.type};`, `{ ${step} }`);
+    code.push(`var ${value}: ${out!.type};`, `{ ${step} }`, `${value} = ${apart(out!.type, value)};`);
     const keep = store < 0 ? "" : `out${store}[i] = ${as(typeOf(store), out!.type, value)};`;
     const cell = lasting[i]!;
     if (cell < 0) code.push(keep);
@@ -82,7 +88,7 @@ function kernelOf({ whole, steps, stored, read, lasting, typeOf }: Plan): Kernel
   return {
     buffers: [...named("out", stored), ...named("cell", read)].join(" "),
     extents: "n",
-    scalars: scalars.join(" "),
+    scalars: [...scalars, "zero_:u32"].join(" "),
     head: [...functions.values()].join("\n"),
     body: code.filter((line) => line !== "").join("\n  "),
     skipsSteps: true,
@@ -121,8 +127,8 @@ export class GpuPieces implements Kernels {
     const [stored, read] = [distinct(steps.map((s) => s.store)), distinct(steps.flatMap((s) => s.reads))];
     const storages = cells.map(({ storage }) => real(storage));
     const buffers = [...stored, ...read].map((c) => cells[c]!);
-    // Offsets, the fault's word, n and the scalars.
-    const words = buffers.length + 2 + scalars.length;
+    // Offsets, the fault's word, n, the scalars and the 0.
+    const words = buffers.length + 3 + scalars.length;
     if (new Set(storages).size > this.#limits.bindings || words > this.#words) return null;
     const laid = steps.map(({ kernel }) => this.#step(kernel)!);
     // One type for all cells of a storage, which are one binding: that of the first who reads or writes it.
@@ -147,6 +153,6 @@ export class GpuPieces implements Kernels {
       this.#made.set(key, name);
     }
     if (name === null) return null;
-    return { kernel: name, buffers, outputs: stored.length, extents: [n], scalars, op: "chain" };
+    return { kernel: name, buffers, outputs: stored.length, extents: [n], scalars: [...scalars, 0], op: "chain" };
   }
 }
