@@ -62,7 +62,7 @@ export async function makeParts(options: WasmOptions, events: PoolEvents): Promi
     memory.maximum < most.bytes ? `memory: the host reserves no more than ${memory.maximum} bytes` : most.why;
   const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
   const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
-  const pieces = threads === 1 ? new MadePieces(memory.memory, table) : null;
+  const pieces = threads === 1 ? new MadePieces(memory.memory, table, build !== "simd") : null;
   return {
     ...{ exports, memory, names, info, scripts, pieces },
     pool: workers ?? ALONE,
