@@ -23,10 +23,17 @@ const REACH = 64;
 const MOST = 48;
 
 /** What a buffer is to the walker: see there. */
-const [MOVES, STAYS, SLOT, SPREAD] = [0, 1, 2, 3];
+const [MOVES, STAYS, SLOT, SPREAD, ITEM] = [0, 1, 2, 3, 4];
+const WAY_BITS = 3;
 const SLOT_SHIFT = 12;
+const wayOf = (word: number): number => word & ((1 << WAY_BITS) - 1);
 
-/** A row that may join: of n elements, by which kernel, and what it does with each buffer (MOVES, STAYS, SPREAD). */
+/** The first half of a full sum: it may end a chain, of whose blocks it makes an element each. */
+const SUM = "sum_chunk_f32";
+/** Elements of a block, multiples of which threads share elsewhere, and what a thread's scratch has for blocks. */
+const [BLOCK, GRAIN, ROOM] = [2048, 64, (2 << 20) - (64 << 10)];
+
+/** A row that may join: of n elements, by which kernel, and what it does with each buffer (MOVES, STAYS, SPREAD, ITEM). */
 interface Member {
   readonly n: number;
   readonly kernel: string;
@@ -44,6 +51,12 @@ export function memberOf({ kernel, buffers, outputs, extents, scalars }: Row): M
   const dense = denseOf(kernel);
   if (outputs !== 1 || ALONE.test(dense) || factsOf(dense).faults !== undefined) return null;
   if (buffers.some(({ storage }) => storage.width !== 4)) return null;
+  if (kernel === SUM) {
+    const [outer, n, inner] = extents as [number, number, number];
+    const [chunk] = scalars as [number];
+    if (outer !== 1 || inner !== 1) return null;
+    return { n, kernel, ways: [ITEM, MOVES], rest: [1, chunk, 1, 1, chunk], place: 1 };
+  }
   if (extents.length === 1) {
     return { n: extents[0]!, kernel, ways: buffers.map(() => MOVES), rest: [...extents, ...scalars], place: 0 };
   }
@@ -158,7 +171,7 @@ export function chains(given: readonly Row[], chaining: Chaining): readonly Row[
     if (m === null) return null;
     if (kernels !== undefined) return kernels.fits(denseKernel(m)) ? m : null;
     if (m.n >= least) return m;
-    return pieces !== null && m.n >= PAYS.piece && pieces.fits(denseKernel(m)) ? m : null;
+    return pieces !== null && m.n >= PAYS.piece && (m.kernel === SUM || pieces.fits(denseKernel(m))) ? m : null;
   });
   if (members.every((m) => m === null)) return given;
   const table = uses(rows);
@@ -344,14 +357,14 @@ class Chain {
     };
     const wordOf = (b: Buffer, way: number): number => {
       const s = real(b.storage);
-      if (inner.has(s)) return (slotOf(s) << 2) | SLOT;
-      return (buffers.findIndex((x) => same(x, b)) << 2) | way;
+      if (inner.has(s)) return (slotOf(s) << WAY_BITS) | SLOT;
+      return (buffers.findIndex((x) => same(x, b)) << WAY_BITS) | way;
     };
     const n = this.#members[0]![1].n;
     const { pieces, kernels, index: indexOf } = this.#chaining;
     if (kernels !== undefined) {
       const { piece, words, numbers: scalars, outs } = this.#piece(0, this.#members.length, inner, wordOf);
-      return kernels.row({ ...piece, outs, cells: words.map((word) => buffers[word >> 2]!), n, scalars });
+      return kernels.row({ ...piece, outs, cells: words.map((word) => buffers[word >> WAY_BITS]!), n, scalars });
     }
     const scalars: number[] = [];
     let members = 0;
@@ -369,7 +382,7 @@ class Chain {
         const [row, { kernel, ways, rest, place }] = this.#members[m++]!;
         const words = row.buffers.map((b, k) => {
           const word = wordOf(b, ways[k]!);
-          return (word & 3) === SPREAD ? word | (slots++ << (2 + SLOT_SHIFT)) : word;
+          return wayOf(word) === SPREAD ? word | (slots++ << (WAY_BITS + SLOT_SHIFT)) : word;
         });
         scalars.push(indexOf(kernel), words.length, place, rest.length, ...words, ...rest);
       }
@@ -378,7 +391,11 @@ class Chain {
         if (last >= begin && last < m && held.has(s)) free.push(held.get(s)!);
       }
     }
-    return { kernel: CHAIN, buffers, outputs: outputs.length, extents: [members, n], scalars, op: "chain" };
+    const sum = this.#members.find(([, { kernel }]) => kernel === SUM)?.[1].rest.at(-1);
+    const [grain, block] = sum === undefined ? [GRAIN, BLOCK] : [sum, sum];
+    if (slots * 4 * block > ROOM) return null;
+    const words = [grain, block, ...scalars];
+    return { kernel: CHAIN, buffers, outputs: outputs.length, extents: [members, n], scalars: words, op: "chain" };
   }
 
   /** The members from m to `end` as one. */
@@ -411,7 +428,7 @@ class Chain {
       const stored = !again && !(inner.has(s) && this.#touched.get(s)!.last < end);
       return { kernel: denseKernel(member), reads, store: stored ? place(wordOf(out, MOVES)) : -1 };
     });
-    const piece = { buffers: words.map((word) => (word & 3) !== STAYS), steps };
+    const piece = { buffers: words.map((word) => wayOf(word) !== STAYS), steps };
     return { piece, words, numbers, outs: run.map(([row]) => row.buffers[0]!) };
   }
 }
