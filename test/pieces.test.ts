@@ -7,7 +7,8 @@ import { enableRelaxedSimd } from "../src/host/probe.ts";
 import { layoutOf, table } from "../src/program/kernels/index.ts";
 import type { Piece } from "../src/program/passes/chains.ts";
 import { FIRST_KERNEL, instantiateOn, kernelNames } from "../src/wasm/load.ts";
-import { bytesOf, MadePieces } from "../src/wasm/piece.ts";
+import { bytesOf } from "../src/wasm/piece/kernel.ts";
+import { MadePieces } from "../src/wasm/piece.ts";
 
 await enableRelaxedSimd(); // Node 20 asks for it
 

@@ -99,7 +99,8 @@ const Huber = /* @__PURE__ */ formula<number>(
   "huberLoss",
   (delta, x, t) => {
     const z = abs(sub(x, t));
-    return where(le(z, delta), mulScalar(mul(z, z), 0.5), mulScalar(addScalar(z, -delta / 2), delta));
+    const linear = addScalar(z, -delta / 2);
+    return where(le(z, delta), mulScalar(mul(z, z), 0.5), delta === 1 ? linear : mulScalar(linear, delta));
   },
   (g, delta, x, t) => {
     const by = (a: Tensor, b: Tensor): Tensor => mul(g, bounded(sub(a, b), delta));

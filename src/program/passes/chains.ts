@@ -29,7 +29,7 @@ const SLOT_SHIFT = 12;
 const wayOf = (word: number): number => word & ((1 << WAY_BITS) - 1);
 
 /** The first half of a full sum: it may end a chain, of whose blocks it makes an element each. */
-const SUM = "sum_chunk_f32";
+export const SUM = "sum_chunk_f32";
 /** Elements of a block, multiples of which threads share elsewhere, and what a thread's scratch has for blocks. */
 const [BLOCK, GRAIN, ROOM] = [2048, 64, (2 << 20) - (64 << 10)];
 
@@ -84,7 +84,7 @@ export interface Step {
   readonly store: number;
 }
 
-/** Members that stand side by side, as one kernel: args are an address a buffer, the count, and the rows' scalars one after another. */
+/** Members that stand side by side, as one kernel, of which the last may be a sum (SUM): args are an address a buffer, the count, and the rows' scalars one after another. */
 export interface Piece {
   /** True for a buffer that goes on with the elements; of another the first element is read. */
   readonly buffers: readonly boolean[];
@@ -95,6 +95,8 @@ export interface Piece {
 export interface Pieces {
   /** Whether rows of a dense kernel may stand in one. */
   fits(kernel: string): boolean;
+  /** Whether one of such rows may end with a full sum of what one of them makes. */
+  sums(kernels: readonly string[]): boolean;
   /** Its place in the table; null where none can be made. */
   index(piece: Piece): number | null;
 }
@@ -227,11 +229,13 @@ interface Touch {
   last: number;
 }
 
+type Taken = [row: Row, member: Member];
+
 /** Rows that are gathered at the place of the first, and what those between do, which will run behind them. */
 class Chain {
   /** Their numbers. */
   readonly rows: number[] = [];
-  readonly #members: [row: Row, member: Member][] = [];
+  readonly #members: Taken[] = [];
   readonly #touched = new Map<Storage, Touch>();
   readonly #chaining: Chaining;
   #readsInput = false;
@@ -330,8 +334,22 @@ class Chain {
     touch.last = this.rows.length - 1;
   }
 
+  /** Sums behind the others, of which none reads them: what stands side by side is one piece then. */
+  #sumsLast(): void {
+    const isSum = (m: Taken): boolean => m[1].kernel === SUM;
+    const isWrittenBehind = (m: Taken): boolean => {
+      const s = real(m[0].buffers[1]!.storage);
+      return this.#members.slice(this.#members.indexOf(m) + 1).some(([row]) => real(row.buffers[0]!.storage) === s);
+    };
+    const last = this.#members.filter((m) => isSum(m) && !isWrittenBehind(m));
+    this.#members.splice(0, MOST, ...this.#members.filter((m) => !last.includes(m)), ...last);
+    for (const [m, [{ buffers }]] of this.#members.entries())
+      for (const { storage } of buffers) this.#touched.get(real(storage))!.last = m;
+  }
+
   /** The chain's row; null where the device makes none of so many. `table` tells who else touches what. */
   row(table: ReadonlyMap<Storage, Uses>): Row | null {
+    this.#sumsLast();
     const own = new Set(this.rows);
     const isInner = (s: Storage): boolean => {
       const { writers, readers } = table.get(s)!;
@@ -372,6 +390,8 @@ class Chain {
       const begin = m;
       let end = m;
       while (pieces !== null && end < this.#members.length && pieces.fits(denseKernel(this.#members[end]![1]))) end++;
+      const kernels = this.#members.slice(m, end).map(([, member]) => denseKernel(member));
+      if (end > m && this.#members[end]?.[1].kernel === SUM && pieces!.sums(kernels)) end++;
       const made = end - m < 2 ? null : this.#piece(m, end, inner, wordOf);
       const index = made && pieces!.index(made.piece);
       if (index !== null) {
@@ -426,7 +446,7 @@ class Chain {
       values.set(s, i);
       const again = run.slice(i + 1).some(([later]) => real(later.buffers[0]!.storage) === s);
       const stored = !again && !(inner.has(s) && this.#touched.get(s)!.last < end);
-      return { kernel: denseKernel(member), reads, store: stored ? place(wordOf(out, MOVES)) : -1 };
+      return { kernel: denseKernel(member), reads, store: stored ? place(wordOf(out, ways[0]!)) : -1 };
     });
     const piece = { buffers: words.map((word) => wayOf(word) !== STAYS), steps };
     return { piece, words, numbers, outs: run.map(([row]) => row.buffers[0]!) };

@@ -4,7 +4,7 @@
 // biome-ignore format: a table
 export const CODES: Readonly<Record<string, number>> = {
   "i=": 0x37, "i!=": 0x38, "i<": 0x39, "i>": 0x3b, "i<=": 0x3d, "i>=": 0x3f, "=": 0x41, "!=": 0x42, "<": 0x43, ">": 0x44, "<=": 0x45, ">=": 0x46,
-  not: 0x4d, "&": 0x4e, "&~": 0x4f, or: 0x50, xor: 0x51, ceil: 0x67, floor: 0x68, trunc: 0x69, nearest: 0x6a, "?": 0x52, "i+": 0xae, "i-": 0xb1, "i*": 0xb5, imin: 0xb6, imax: 0xb8, abs: 0xe0, neg: 0xe1, sqrt: 0xe3, "+": 0xe4, "-": 0xe5, "*": 0xe6,
+  not: 0x4d, "&": 0x4e, "&~": 0x4f, or: 0x50, xor: 0x51, ceil: 0x67, floor: 0x68, trunc: 0x69, nearest: 0x6a, "i+": 0xae, "i-": 0xb1, "i*": 0xb5, imin: 0xb6, imax: 0xb8, abs: 0xe0, neg: 0xe1, sqrt: 0xe3, "+": 0xe4, "-": 0xe5, "*": 0xe6,
   "/": 0xe7, min: 0xe8, max: 0xe9, pmin: 0xea, pmax: 0xeb, int: 0xf8, float: 0xfa,
 };
 
@@ -15,12 +15,21 @@ export const TAKES: Readonly<Record<string, number>> = {
 
 /** By a constant number of bits: the opcode and the number. */
 export const SHIFTS: Readonly<Record<string, readonly [number, number]>> = {
-  ...{ "<<23": [0xab, 23], ">>1": [0xac, 1], ">>31": [0xac, 31], bool: [0xad, 31] },
+  ...{ "<<23": [0xab, 23], ">>1": [0xac, 1], ">>31": [0xac, 31] },
 };
 
-/** `a b *. c +.` is a * b + c and `a b *- c -.` is c - a * b, each with one rounding where the build's kernels have one (lib/simd.ts). */
-export const FUSED: Readonly<Record<string, readonly [fused: readonly number[], plain: readonly number[]]>> = {
-  ...{ "*.": [[], [0xe6]], "+.": [[0x105], [0xe4]], "*-": [[], [0xe6, 0xe1]], "-.": [[0x106], [0xe4]] },
+/**
+ * Where the build has the relaxed instructions it is written with them: `a b *. c +.` is a * b + c and `a b *- c -.` is c - a * b, with one rounding
+ * where the build's kernels have one (lib/simd.ts); ? of whole lanes takes one instruction instead of three.
+ */
+export const RELAXED: Readonly<Record<string, readonly [relaxed: readonly number[], plain: readonly number[]]>> = {
+  ...{
+    "*.": [[], [0xe6]],
+    "+.": [[0x105], [0xe4]],
+    "*-": [[], [0xe6, 0xe1]],
+    "-.": [[0x106], [0xe4]],
+    "?": [[0x10b], [0x52]],
+  },
 };
 
 // Exponentials as assembly/lib/math.ts has them; the names are those that the values have there.
@@ -54,10 +63,10 @@ const COMPARED = { eq: "=", ne: "!=", lt: "<", le: "<=", gt: ">", ge: ">=" };
 
 /**
  * What kernels compute, in reverse Polish notation: x y z are what they read, s is their scalar, ? takes a, b and a mask, of whose bits 1
- * means a, and `bool` makes 0 and 1 of a mask. `=A` keeps a value as A; `far{ }` is for where its mask
+ * means a; `bool` makes 0 and 1 of a mask, and `a b c where` takes a where such a c is not 0. `=A` keeps a value as A; `far{ }` is for where its mask
  * is not 0, and changes nothing elsewhere.
  */
-const FORMULAS: Readonly<Record<string, string | readonly [plain: string, fused: string]>> = {
+const FORMULAS: Readonly<Record<string, string | readonly [plain: string, relaxed: string]>> = {
   copy_b32: "x",
   neg_f32: "x neg",
   sqrt_f32: "x sqrt",
@@ -78,7 +87,7 @@ const FORMULAS: Readonly<Record<string, string | readonly [plain: string, fused:
   sigmoid_vjp_f32: "x y 1 y - * *",
   relu_vjp_f32: "x y 0 <= &~",
   sqrt_vjp_f32: "x y y + /",
-  where_f32: "z y x 0 i= ?",
+  where_f32: "y z x where",
   maximum_vjp_f32: "x 0.5 * x y z < &~ y z = ?",
   minimum_vjp_f32: "x 0.5 * x y z > &~ y z = ?",
   add_f32: "x y +",
@@ -107,10 +116,13 @@ const FORMULAS: Readonly<Record<string, string | readonly [plain: string, fused:
   ),
 };
 
-/** One formula of a kernel, as what stands on a stack machine's tape. */
-export function tokensOf(kernel: string, fused: boolean): string[] {
-  const formula = FORMULAS[kernel]!;
-  return (typeof formula === "string" ? formula : formula[fused ? 1 : 0]).split(" ");
+/** A kernel's formula, token by token; of one that has none, nothing. */
+export function tokensOf(kernel: string, relaxed: boolean): string[] {
+  const formula = FORMULAS[kernel] ?? "";
+  return (typeof formula === "string" ? formula : formula[relaxed ? 1 : 0]).split(" ");
 }
 
 export const hasFormula = (kernel: string): boolean => kernel in FORMULAS;
+
+/** Whether all elements are computed in the same way. */
+export const isStraight = (kernel: string): boolean => !tokensOf(kernel, false).includes("far{");
