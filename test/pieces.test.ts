@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { enableRelaxedSimd } from "../src/host/probe.ts";
 import { layoutOf, table } from "../src/program/kernels/index.ts";
-import type { Piece } from "../src/program/passes/chains.ts";
+import type { Piece } from "../src/program/passes/chain.ts";
 import { FIRST_KERNEL, instantiateOn, kernelNames } from "../src/wasm/load.ts";
 import { bytesOf } from "../src/wasm/piece/kernel.ts";
 import { MadePieces } from "../src/wasm/piece.ts";

@@ -20,7 +20,7 @@ import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
 import { Losses } from "../program/behind.ts";
 import { type Choice, choiceOf } from "../program/choices.ts";
-import { CHAIN } from "../program/passes/chains.ts";
+import { CHAIN } from "../program/passes/chain.ts";
 import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
 import { denseOf } from "../row/nest.ts";

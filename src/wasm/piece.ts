@@ -1,6 +1,6 @@
 // Pieces of chains: one loop in registers for elementwise rows that stand side by side, as a small module made at run time (piece/). What a
 // row computes is written there once more, in the order of its kernel, so the bits are the same; test/pieces.test.ts holds them together.
-import type { Piece, Pieces } from "../program/passes/chains.ts";
+import type { Piece, Pieces } from "../program/passes/chain.ts";
 import { hasFormula, isStraight } from "./piece/formulas.ts";
 import { bytesOf } from "./piece/kernel.ts";
 

@@ -1,7 +1,7 @@
 // Chains on this device: elementwise rows over as many elements become one kernel, in which each thread takes an element through all of
 // them. Its WGSL is put together from the bodies of their kernels.
 import type { Row, Storage } from "../core/device.ts";
-import type { Kernels, Whole } from "../program/passes/chains.ts";
+import type { Kernels, Whole } from "../program/passes/chain.ts";
 import { type Implementation, type Kernel, type Laid, type Limits, laid, type Registry } from "./kernel.ts";
 
 const TYPES = ["f32", "i32", "u32"];

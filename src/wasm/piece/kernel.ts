@@ -1,6 +1,7 @@
 // A piece as a module: it imports `env.memory` and exports the kernel as `f`. Its loop goes on by an offset in bytes from where the
 // buffers begin.
-import { type Piece, SUM } from "../../program/passes/chains.ts";
+import type { Piece } from "../../program/passes/chain.ts";
+import { SUM } from "../../program/passes/member.ts";
 import {
   ADD,
   AND,
