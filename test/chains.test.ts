@@ -44,6 +44,8 @@ async function outcome(
 
 const BLOCK = 2048;
 const sizes = [1, 3, 4, 63, 64, 65, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 67];
+/** Sums are cut in chunks of two blocks from here on. */
+const sizesOfSums = [4 * BLOCK, 4 * BLOCK + 1, 6 * BLOCK, 9 * BLOCK + 77];
 const param = (n: number, seed: number): Tensor => {
   w.manualSeed(seed);
   return w
@@ -114,6 +116,27 @@ const programs: Record<string, (n: number) => [make: () => [Program, Tensor[]], 
       [],
     ],
   ],
+  "sums at the end": () => [
+    () => [
+      (x, y) => {
+        const d = x!.sub(y!);
+        return [w.huberLoss(x!, y!), d.sum(), d.sigmoid().mul(x!).sum(), w.mseLoss(x!, y!).mul(2), d];
+      },
+      [],
+    ],
+  ],
+  "a sum of what is written behind it": () => [
+    () => [
+      (x, y) => {
+        const a = x!.mul(2);
+        const total = a.add(1).sum();
+        const sum = a.sum();
+        a.add_(y!).mul_(0.5);
+        return [a, sum, total];
+      },
+      [],
+    ],
+  ],
   "int32 and bool": () => [
     () => [
       (x, y) => {
@@ -163,7 +186,7 @@ for (const [threads, pieces] of [
     Object.assign(PAYS, { piece: 1, alone: 1, shared: 1 });
     try {
       for (const [name, program] of Object.entries(programs)) {
-        for (const n of [...sizes, ...(threads > 1 ? [20 * BLOCK + 5] : [])]) {
+        for (const n of [...sizes, ...sizesOfSums, ...(threads > 1 ? [20 * BLOCK + 5] : [])]) {
           w.manualSeed(1);
           const inputs = [w.randn([n]), w.randn([n])].map((x) => x.keep());
           const [make, chains] = program(n);

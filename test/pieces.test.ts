@@ -105,6 +105,56 @@ for (const build of ["simd", "relaxed"]) {
   });
 }
 
+for (const build of ["simd", "relaxed"]) {
+  test(`a sum at the end has the bits of its kernel: ${build}`, () => {
+    const { memory, kernel, piece } = load(build);
+    const [words, floats] = [new Int32Array(memory.buffer), new Float32Array(memory.buffer)];
+    const [most, chunk] = [4096, 4096];
+    const [x, c, y, z] = [0, 1, 2, 3].map((k) => DATA + k * 4 * (most + 64)) as [number, number, number, number];
+    // z = x * c, y = sum z
+    const made = piece({
+      buffers: [true, false, true, true],
+      steps: [
+        { kernel: "mul_f32", reads: [0, 1], store: 2 },
+        { kernel: "sum_chunk_f32", reads: [~0], store: 3 },
+      ],
+    });
+    // The same, of what is not stored, in place.
+    const sumOnly = piece({
+      buffers: [true, true],
+      steps: [
+        { kernel: "neg_f32", reads: [0], store: 0 },
+        { kernel: "sum_chunk_f32", reads: [~0], store: 1 },
+      ],
+    });
+    for (const n of [...Array(150).keys(), 511, 512, 513, 1000, 1023, 1040, most - 1, most]) {
+      for (const kind of [
+        (i: number) => Math.sin(i * i) * 10 ** (i % 9),
+        () => -0,
+        (i: number) => (i === n - 1 ? Infinity : 1),
+      ]) {
+        for (let i = 0; i <= most; i++) floats[(x >> 2) + i] = i < n ? kind(i) : 1e9;
+        floats[c >> 2] = 0.7;
+        floats.fill(5, z >> 2, (z >> 2) + most + 1);
+        words.set([x, c, z, y, n], ARGS >> 2);
+        made(ARGS, 0, 1);
+        const ours = words[y >> 2];
+        words.set([y, z, 1, n, 1, 1, chunk], ARGS >> 2);
+        kernel("sum_chunk_f32")(ARGS, 0, 1);
+        assert.is(ours, words[y >> 2], `${n} elements`);
+        assert.is(floats[(z >> 2) + n], 5, "nothing behind");
+        words.set([x, y, n], ARGS >> 2);
+        sumOnly(ARGS, 0, 1);
+        const second = words[y >> 2];
+        words.set([y, x, 1, n, 1, 1, chunk], ARGS >> 2);
+        kernel("sum_chunk_f32")(ARGS, 0, 1);
+        assert.is(second, words[y >> 2], `${n} elements, in place`);
+        assert.is(floats[(x >> 2) + n], 1e9, "nothing behind");
+      }
+    }
+  });
+}
+
 test("what is computed inside, read twice, stored twice and read from one element", () => {
   const { memory, piece } = load("simd");
   const [words, floats] = [new Int32Array(memory.buffer), new Float32Array(memory.buffer)];
