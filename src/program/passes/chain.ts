@@ -1,18 +1,7 @@
 // A chain while it is gathered (chains.ts), and the row that it becomes.
 import type { Buffer, Row, Storage } from "../../core/device.ts";
 import { factsOf } from "../kernels/facts.ts";
-import {
-  denseKernel,
-  type Member,
-  MOVES,
-  SLOT,
-  SLOT_SHIFT,
-  SPREAD,
-  STAYS,
-  SUM,
-  WAY_BITS,
-  wayOf,
-} from "./member.ts";
+import { denseKernel, type Member, MOVES, SLOT, SLOT_SHIFT, SPREAD, STAYS, SUM, WAY_BITS, wayOf } from "./member.ts";
 import type { Uses } from "./rows.ts";
 
 /** The kernel that walks them. */
@@ -21,8 +10,10 @@ export const CHAIN = "chain_f32";
 /** How many members there may be: their slots lie in scratch. */
 export const MOST = 48;
 
-/** Elements of a block, multiples of which threads share elsewhere, and what a thread's scratch has for blocks. */
-const [BLOCK, GRAIN, ROOM] = [2048, 64, (2 << 20) - (64 << 10)];
+/** Elements of a block where several members read what others made of it, and where one alone does all (bench/lab, 250). */
+const [BLOCK, LONG_BLOCK] = [1024, 65536];
+/** Multiples of which threads share, and what a thread's scratch has for blocks. */
+const [GRAIN, ROOM] = [64, (2 << 20) - (64 << 10)];
 
 /** A row of a piece: what it reads, by its place among `Piece.buffers`, or ~ the number of an earlier row; and where it is stored. */
 export interface Step {
@@ -173,6 +164,11 @@ export class Chain {
     return true;
   }
 
+  /** Whether a row touches side by side what others do. */
+  shares({ buffers }: Row, { ways }: Member): boolean {
+    return this.rows.length === 0 || buffers.some((b, k) => ways[k] === MOVES && this.#touched.has(real(b.storage)));
+  }
+
   /** The members that touch side by side what the first does, or what such do. */
   related(): Set<number> {
     const found = new Set<number>();
@@ -279,7 +275,7 @@ export class Chain {
       }
     }
     const sum = this.#members.find(([, { kernel }]) => kernel === SUM)?.[1].rest.at(-1);
-    const [grain, block] = sum === undefined ? [GRAIN, BLOCK] : [sum, sum];
+    const [grain, block] = sum === undefined ? [GRAIN, members === 1 && slots === 0 ? LONG_BLOCK : BLOCK] : [sum, sum];
     if (slots * 4 * block > ROOM) return null;
     const words = [grain, block, ...scalars];
     return { kernel: CHAIN, buffers, outputs: outputs.length, extents: [members, n], scalars: words, op: "chain" };

@@ -61,6 +61,8 @@ export function chains(given: readonly Row[], chaining: Chaining): readonly Row[
   if (members.every((m) => m === null)) return given;
   const table = uses(rows);
   const out: (Row | null)[] = [...rows];
+  /** Joins early: in a piece a row costs no stream more, while the walker gains from what its members share alone (bench/lab, 250). */
+  const early = members.map((m) => m !== null && (kernels ?? pieces)?.fits(denseKernel(m)) === true);
   /** Row i and those behind it that may join, so many at most and of `among` alone; what stands in a chain before is left out. */
   const gathered = (i: number, most: number, among: ReadonlySet<number> | null): Chain => {
     const chain = new Chain(chaining);
@@ -68,7 +70,8 @@ export function chains(given: readonly Row[], chaining: Chaining): readonly Row[
     for (let j = i; j < rows.length && j - i < REACH && chain.rows.length < most; j++) {
       if (out[j] !== rows[j]) continue;
       const joins = members[j]?.n === n && (among === null || among.has(j));
-      if (!joins || !chain.takes(rows[j]!, members[j]!, j)) chain.passes(rows[j]!);
+      const shares = joins && (early[j] || chain.shares(rows[j]!, members[j]!));
+      if (!shares || !chain.takes(rows[j]!, members[j]!, j)) chain.passes(rows[j]!);
     }
     return chain;
   };
