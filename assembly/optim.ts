@@ -187,9 +187,10 @@ export function sgd_momentum_f32(args: usize, ith: u32, nth: u32): void {
 }
 
 /**
- * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g; p -= lr / (1 - b1^t) * m / (sqrt v / sqrt(1 - b2^t) + eps)
+ * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g g; p -= lr / (1 - b1^t) * m / (sqrt v / c + eps) with c = sqrt(1 - b2^t)
  *
- * For n elements of a vector. most: address of the largest v so far, 0 without amsgrad.
+ * For n elements of a vector. Both sides of the last fraction times c, so that one division is left: `rate` is -lr c / (1 - b1^t), `eps` is
+ * eps c. most: address of the largest v so far, 0 without amsgrad.
  */
 // @ts-ignore: decorator
 @inline
@@ -207,7 +208,6 @@ function adamStep(
   r1: v128,
   b2: v128,
   r2: v128,
-  root: v128,
   eps: v128,
   rate: v128,
 ): void {
@@ -221,8 +221,7 @@ function adamStep(
     v = f32x4.max(read(most, n), v);
     write(most, v, n);
   }
-  const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v), root), eps);
-  write(p, f32x4.add(w, f32x4.div(f32x4.mul(rate, m), denominator)), n);
+  write(p, f32x4.add(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), eps))), n);
 }
 
 // @ts-ignore: decorator
@@ -236,7 +235,6 @@ function adam(o: usize, amsgrad: bool, i: usize, from: usize, to: usize, lr: f32
   const t = <u32>load<f32>(load<usize>(i, 4));
   const beta1 = load<f64>(scalars);
   const beta2 = load<f64>(scalars, 8);
-  const eps = f32x4.splat(<f32>load<f64>(scalars, 16));
   const weightDecay = load<f64>(scalars, 24);
   const flip = flipOf(load<u32>(scalars, 32));
   const decoupled = load<u32>(scalars, 36) != 0;
@@ -246,16 +244,17 @@ function adam(o: usize, amsgrad: bool, i: usize, from: usize, to: usize, lr: f32
   const r1 = f32x4.splat(<f32>(1 - beta1));
   const b2 = f32x4.splat(<f32>beta2);
   const r2 = f32x4.splat(<f32>(1 - beta2));
-  const rate = f32x4.splat(<f32>(-(<f64>lr) / (1 - power(beta1, t))));
-  const root = f32x4.splat(<f32>sqrt<f64>(1 - power(beta2, t)));
+  const c = sqrt<f64>(1 - power(beta2, t));
+  const eps = f32x4.splat(<f32>(load<f64>(scalars, 16) * c));
+  const rate = f32x4.splat(<f32>((-(<f64>lr) * c) / (1 - power(beta1, t))));
   // Whole vectors and the rest apart: asked at each vector how much is left, it took twice as long.
   let x = p + from;
   const end = p + to;
   for (; x + 16 <= end; x += 16)
-    adamStep(x, x + mean, x + square, amsgrad ? x + most : 0, x + g, 4, keep, flip, decay, b1, r1, b2, r2, root, eps, rate);
+    adamStep(x, x + mean, x + square, amsgrad ? x + most : 0, x + g, 4, keep, flip, decay, b1, r1, b2, r2, eps, rate);
   const n = <u32>(end - x) >>> 2;
   if (n)
-    adamStep(x, x + mean, x + square, amsgrad ? x + most : 0, x + g, n, keep, flip, decay, b1, r1, b2, r2, root, eps, rate);
+    adamStep(x, x + mean, x + square, amsgrad ? x + most : 0, x + g, n, keep, flip, decay, b1, r1, b2, r2, eps, rate);
 }
 
 class Adam {
