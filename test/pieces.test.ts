@@ -6,8 +6,10 @@ import * as assert from "uvu/assert";
 import { enableRelaxedSimd } from "../src/host/probe.ts";
 import { layoutOf, table } from "../src/program/kernels/index.ts";
 import type { Piece } from "../src/program/passes/chains.ts";
+import { PIECES, PIECES_BASE, PIECES_BYTES } from "../src/wasm/control.ts";
 import { FIRST_KERNEL, instantiateOn, kernelNames } from "../src/wasm/load.ts";
-import { bytesOf, MadePieces } from "../src/wasm/piece.ts";
+import { bytesOf, canCompile, MadePieces } from "../src/wasm/piece.ts";
+import { ALONE } from "../src/wasm/threads.ts";
 
 await enableRelaxedSimd(); // Node 20 asks for it
 
@@ -28,7 +30,7 @@ function load(build: string): { memory: WebAssembly.Memory; kernel(name: string)
   const module = new WebAssembly.Module(readFileSync(new URL(`../dist/${build}.wasm`, import.meta.url)));
   const names = kernelNames(module);
   const { table } = instantiateOn(module, memory, names);
-  const pieces = new MadePieces(memory, table);
+  const pieces = new MadePieces(memory, table, ALONE);
   const at = (index: number): Kernel => table.get(index) as Kernel;
   return { memory, kernel: (name) => at(names.indexOf(name) + FIRST_KERNEL), piece: (p) => at(pieces.index(p)!) };
 }
@@ -107,9 +109,9 @@ test("what is computed inside, read twice, stored twice and read from one elemen
 });
 
 test("a piece is made once; where code may not be made there is none", () => {
-  const memory = new WebAssembly.Memory({ initial: 1 });
+  const memory = new WebAssembly.Memory({ initial: (PIECES_BASE + PIECES_BYTES) >> 16 });
   const table = new WebAssembly.Table({ initial: 1, element: "anyfunc" });
-  const pieces = new MadePieces(memory, table);
+  const pieces = new MadePieces(memory, table, ALONE);
   const piece: Piece = { buffers: [true], steps: [{ kernel: "neg_f32", reads: [0], store: 0 }] };
   assert.is(pieces.index(piece), 1);
   assert.is(pieces.index({ ...piece, steps: [...piece.steps] }), 1);
@@ -124,9 +126,45 @@ test("a piece is made once; where code may not be made there is none", () => {
       }
     };
     assert.is(pieces.index({ ...piece, buffers: [true, true] }), null);
+    assert.is(canCompile(), false);
   } finally {
     (WebAssembly as { Module: unknown }).Module = Module;
   }
+});
+
+test("workers find the bytes of each, and there are as many as there is room for", () => {
+  const memory = new WebAssembly.Memory({ initial: ((PIECES_BASE + PIECES_BYTES) >> 16) + 1 });
+  const table = new WebAssembly.Table({ initial: 5, element: "anyfunc" });
+  const pieces = new MadePieces(memory, table, ALONE);
+  const words = new Int32Array(memory.buffer);
+  /** Up to fifty steps, by kernels that the bits of k say. */
+  const nth = (k: number): Piece => ({
+    buffers: [true, true],
+    steps: Array.from({ length: 12 + (k % 40) }, (_, i) => {
+      const kernel = (k >> (i % 12)) & 1 ? "neg_f32" : "abs_f32";
+      return { kernel, reads: [i === 0 ? 0 : ~(i - 1)], store: i === 11 + (k % 40) ? 1 : -1 };
+    }),
+  });
+  const made: Piece[] = [];
+  for (;;) {
+    const index = pieces.index(nth(made.length));
+    if (index === null) break;
+    assert.is(index, 5 + made.length);
+    made.push(nth(made.length));
+  }
+  assert.ok(made.length > 300, `${made.length} pieces`);
+  let at = PIECES_BASE;
+  for (const piece of made) {
+    const bytes = bytesOf(piece, false);
+    assert.is(words[at >> 2], bytes.length);
+    assert.equal(new Uint8Array(memory.buffer, at + 4, bytes.length).slice(), bytes);
+    at += 4 + 4 * Math.ceil(bytes.length / 4);
+  }
+  assert.is(at - PIECES_BASE, words[PIECES >> 2]);
+  assert.ok(at <= PIECES_BASE + PIECES_BYTES);
+  assert.is(table.length, 5 + made.length);
+  for (const word of words.subarray((PIECES_BASE + PIECES_BYTES) >> 2)) assert.is(word, 0);
+  assert.is(pieces.index(nth(0)), 5, "those that are there stay");
 });
 
 test.run();

@@ -1,6 +1,8 @@
 // Pieces of chains: one loop in registers for elementwise rows that stand side by side, as a small module made at run time. What a row
 // computes is written here once more, in the order of its kernel, so the bits are the same; test/pieces.test.ts holds them together.
 import type { Piece, Pieces } from "../program/passes/chains.ts";
+import { PIECES, PIECES_BASE, PIECES_BYTES } from "./control.ts";
+import type { Threads } from "./threads.ts";
 
 /** Opcodes behind the prefix 0xfd: https://webassembly.github.io/spec/core/binary/instructions.html#vector-instructions */
 // biome-ignore format: a table
@@ -154,7 +156,7 @@ export function bytesOf({ buffers, steps }: Piece, shared: boolean): Uint8Array<
   ]);
   const memory = shared ? [3, 0, ...unsigned(65536)] : [0, 0];
   return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...EMPTY,
     ...section(1, list([[0x60, 3, I32, I32, I32, 0]])),
     ...section(2, list([[...text("env"), ...text("memory"), 2, ...memory]])),
     ...section(3, list([[0]])),
@@ -163,15 +165,36 @@ export function bytesOf({ buffers, steps }: Piece, shared: boolean): Uint8Array<
   ]);
 }
 
-/** The pieces of a device, which are made once; where code may not be made there are none. */
+/** The smallest module: the bytes with which each begins. */
+export const EMPTY: readonly number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+
+/** Whether this thread may make code while it runs: edge hosts and some policies forbid it. */
+export function canCompile(): boolean {
+  try {
+    return new WebAssembly.Module(Uint8Array.from(EMPTY)) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The pieces of a device. Each is made once, here and by the workers, which find its bytes in the memory: as many as there is room for.
+ */
 export class MadePieces implements Pieces {
   readonly #made = new Map<string, number>();
   readonly #memory: WebAssembly.Memory;
   readonly #table: WebAssembly.Table;
+  readonly #threads: Threads;
 
-  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table) {
+  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, threads: Threads) {
     this.#memory = memory;
     this.#table = table;
+    this.#threads = threads;
+  }
+
+  /** True when a worker has come that takes none. */
+  get refused(): boolean {
+    return this.#threads.ready(true) < this.#threads.ready();
   }
 
   fits(kernel: string): boolean {
@@ -182,11 +205,18 @@ export class MadePieces implements Pieces {
     const key = JSON.stringify(piece);
     const there = this.#made.get(key);
     if (there !== undefined) return there;
+    const { buffer } = this.#memory;
+    const bytes = bytesOf(piece, !(buffer instanceof ArrayBuffer));
+    const words = new Int32Array(buffer);
+    const used = words[PIECES >> 2]!;
+    const end = (used + 7 + bytes.length) & -4;
+    if (end > PIECES_BYTES) return null;
     try {
-      const shared = !(this.#memory.buffer instanceof ArrayBuffer);
-      const module = new WebAssembly.Module(bytesOf(piece, shared));
-      const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory } });
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: this.#memory } });
       const index = this.#table.grow(1, exports.f);
+      words[(PIECES_BASE + used) >> 2] = bytes.length;
+      new Uint8Array(buffer).set(bytes, PIECES_BASE + used + 4);
+      Atomics.store(words, PIECES >> 2, end);
       this.#made.set(key, index);
       return index;
     } catch {
