@@ -116,10 +116,14 @@ export class Pool implements Threads {
 
   /** Threads that can walk now: thread 0 and the workers that wait, without a gap; or those that take pieces too. */
   ready(pieces = false): number {
+    if (this.takers < this.most) this.look();
+    return pieces ? this.takers : this.readyCount;
+  }
+
+  private look(): void {
     const word = (ith: number): number => Atomics.load(this.words, (READY >> 2) + ith);
     while (this.readyCount < this.most && word(this.readyCount) !== 0) this.readyCount++;
     while (this.takers < this.readyCount && word(this.takers) === TAKES) this.takers++;
-    return pieces ? this.takers : this.readyCount;
   }
 
   end(): void {
