@@ -22,15 +22,21 @@ const FLOATS = [
 const INTS = [0, 1, -1, 2, -7, 2 ** 31 - 1, -(2 ** 31), 65536, 46341, 5];
 const SCALARS = [0, -0, 1.5, -1, NaN, Infinity, 1e-40, 3];
 
+/** A device's memory, of so many pages. */
+function shared(initial: number): { memory: WebAssembly.Memory; i32: Int32Array<ArrayBufferLike> } {
+  const memory = new WebAssembly.Memory({ initial, maximum: 65536, shared: true });
+  return { memory, i32: new Int32Array(memory.buffer) };
+}
+
 const MEMORY_BYTES = 1 << 22;
 /** A build with its kernels and pieces, on a memory of its own. */
 function load(build: string): { memory: WebAssembly.Memory; kernel(name: string): Kernel; piece(p: Piece): Kernel } {
-  const pages = MEMORY_BYTES >> 16;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+  const words = shared(MEMORY_BYTES >> 16);
+  const { memory } = words;
   const module = new WebAssembly.Module(readFileSync(new URL(`../dist/${build}.wasm`, import.meta.url)));
   const names = kernelNames(module);
   const { table } = instantiateOn(module, memory, names);
-  const pieces = new MadePieces(memory, table, ALONE);
+  const pieces = new MadePieces(words, table, ALONE);
   const at = (index: number): Kernel => table.get(index) as Kernel;
   return { memory, kernel: (name) => at(names.indexOf(name) + FIRST_KERNEL), piece: (p) => at(pieces.index(p)!) };
 }
@@ -109,14 +115,14 @@ test("what is computed inside, read twice, stored twice and read from one elemen
 });
 
 test("a piece is made once; where code may not be made there is none", () => {
-  const memory = new WebAssembly.Memory({ initial: (PIECES_BASE + PIECES_BYTES) >> 16 });
+  const memory = shared((PIECES_BASE + PIECES_BYTES) >> 16);
   const table = new WebAssembly.Table({ initial: 1, element: "anyfunc" });
   const pieces = new MadePieces(memory, table, ALONE);
   const piece: Piece = { buffers: [true], steps: [{ kernel: "neg_f32", reads: [0], store: 0 }] };
   assert.is(pieces.index(piece), 1);
   assert.is(pieces.index({ ...piece, steps: [...piece.steps] }), 1);
   assert.is(table.length, 2);
-  assert.ok(bytesOf(piece, false).length < 200);
+  assert.ok(bytesOf(piece).length < 200);
   assert.is(layoutOf("exp_f32") !== undefined && pieces.fits("exp_f32"), false);
   const { Module } = WebAssembly;
   try {
@@ -133,10 +139,10 @@ test("a piece is made once; where code may not be made there is none", () => {
 });
 
 test("workers find the bytes of each, and there are as many as there is room for", () => {
-  const memory = new WebAssembly.Memory({ initial: ((PIECES_BASE + PIECES_BYTES) >> 16) + 1 });
+  const memory = shared(((PIECES_BASE + PIECES_BYTES) >> 16) + 1);
   const table = new WebAssembly.Table({ initial: 5, element: "anyfunc" });
   const pieces = new MadePieces(memory, table, ALONE);
-  const words = new Int32Array(memory.buffer);
+  const { i32: words } = memory;
   /** Up to fifty steps, by kernels that the bits of k say. */
   const nth = (k: number): Piece => ({
     buffers: [true, true],
@@ -155,9 +161,9 @@ test("workers find the bytes of each, and there are as many as there is room for
   assert.ok(made.length > 300, `${made.length} pieces`);
   let at = PIECES_BASE;
   for (const piece of made) {
-    const bytes = bytesOf(piece, false);
+    const bytes = bytesOf(piece);
     assert.is(words[at >> 2], bytes.length);
-    assert.equal(new Uint8Array(memory.buffer, at + 4, bytes.length).slice(), bytes);
+    assert.equal(new Uint8Array(words.buffer, at + 4, bytes.length).slice(), bytes);
     at += 4 + 4 * Math.ceil(bytes.length / 4);
   }
   assert.is(at - PIECES_BASE, words[PIECES >> 2]);

@@ -64,7 +64,7 @@ export async function makeParts(options: WasmOptions, events: PoolEvents): Promi
   const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
   const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
   const pool = workers ?? ALONE;
-  const pieces = canCompile() ? new MadePieces(memory.memory, table, pool) : null;
+  const pieces = canCompile() ? new MadePieces(memory, table, pool) : null;
   return {
     ...{ exports, memory, names, pool, info, scripts, pieces },
     async start(device) {

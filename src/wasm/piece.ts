@@ -2,6 +2,7 @@
 // computes is written here once more, in the order of its kernel, so the bits are the same; test/pieces.test.ts holds them together.
 import type { Piece, Pieces } from "../program/passes/chains.ts";
 import { PIECES, PIECES_BASE, PIECES_BYTES } from "./control.ts";
+import type { Memory } from "./memory.ts";
 import type { Threads } from "./threads.ts";
 
 /** Opcodes behind the prefix 0xfd: https://webassembly.github.io/spec/core/binary/instructions.html#vector-instructions */
@@ -96,8 +97,8 @@ function splat(value: number): number[] {
   return [...simd(0x0c), ...word, ...word, ...word, ...word];
 }
 
-/** The module: it imports `env.memory` and exports the kernel as `f`. */
-export function bytesOf({ buffers, steps }: Piece, shared: boolean): Uint8Array<ArrayBuffer> {
+/** The module: it imports `env.memory`, shared and of any size, and exports the kernel as `f`. */
+export function bytesOf({ buffers, steps }: Piece): Uint8Array<ArrayBuffer> {
   // Locals: args ith nth, then an i32 a buffer, the offset and two ends, then vectors: of a buffer, of a scalar, of a step.
   const address = (k: number): number => 3 + k;
   const at = address(buffers.length);
@@ -154,11 +155,10 @@ export function bytesOf({ buffers, steps }: Piece, shared: boolean): Uint8Array<
     [...unsigned(buffers.length + 3), I32],
     [...unsigned(buffers.length + count + steps.length), V128],
   ]);
-  const memory = shared ? [3, 0, ...unsigned(65536)] : [0, 0];
   return Uint8Array.from([
     ...EMPTY,
     ...section(1, list([[0x60, 3, I32, I32, I32, 0]])),
-    ...section(2, list([[...text("env"), ...text("memory"), 2, ...memory]])),
+    ...section(2, list([[...text("env"), ...text("memory"), 2, 3, 0, ...unsigned(65536)]])),
     ...section(3, list([[0]])),
     ...section(7, list([[...text("f"), 0, 0]])),
     ...section(10, list([vector([...locals, ...code])])),
@@ -177,16 +177,18 @@ export function canCompile(): boolean {
   }
 }
 
+type Shared = Pick<Memory, "memory" | "i32">;
+
 /**
  * The pieces of a device. Each is made once, here and by the workers, which find its bytes in the memory: as many as there is room for.
  */
 export class MadePieces implements Pieces {
   readonly #made = new Map<string, number>();
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: Shared;
   readonly #table: WebAssembly.Table;
   readonly #threads: Threads;
 
-  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, threads: Threads) {
+  constructor(memory: Shared, table: WebAssembly.Table, threads: Threads) {
     this.#memory = memory;
     this.#table = table;
     this.#threads = threads;
@@ -205,18 +207,17 @@ export class MadePieces implements Pieces {
     const key = JSON.stringify(piece);
     const there = this.#made.get(key);
     if (there !== undefined) return there;
-    const { buffer } = this.#memory;
-    const bytes = bytesOf(piece, !(buffer instanceof ArrayBuffer));
-    const words = new Int32Array(buffer);
-    const used = words[PIECES >> 2]!;
+    const { memory, i32 } = this.#memory;
+    const bytes = bytesOf(piece);
+    const used = i32[PIECES >> 2]!;
     const end = (used + 7 + bytes.length) & -4;
     if (end > PIECES_BYTES) return null;
     try {
-      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: this.#memory } });
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
       const index = this.#table.grow(1, exports.f);
-      words[(PIECES_BASE + used) >> 2] = bytes.length;
-      new Uint8Array(buffer).set(bytes, PIECES_BASE + used + 4);
-      Atomics.store(words, PIECES >> 2, end);
+      i32[(PIECES_BASE + used) >> 2] = bytes.length;
+      new Uint8Array(memory.buffer).set(bytes, PIECES_BASE + used + 4);
+      Atomics.store(i32, PIECES >> 2, end);
       this.#made.set(key, index);
       return index;
     } catch {
