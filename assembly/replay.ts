@@ -9,6 +9,14 @@ import { CONTROL, COUNTERS, FAULT_ROW } from "./lib/args";
 @external("env", "now")
 declare function now(): f64;
 
+/** A worker makes kernels of the pieces that it does not have yet. */
+// @ts-ignore: decorator
+@external("env", "take")
+declare function take(): void;
+
+/** Bytes of the pieces that thread 0 has made so far: kernels that are no exports (src/wasm/piece.ts). */
+const PIECES: usize = CONTROL + 4;
+
 /** counter << 8 | threads of the run: one word, so that a worker that is late reads both or neither. */
 const EPOCH: usize = CONTROL + 128;
 const RUN_BEGIN: usize = CONTROL + 132;
@@ -24,7 +32,7 @@ const BARRIER_ASLEEP: usize = CONTROL + 260;
 /** 1 + the thread that trapped. */
 const TRAPPED: usize = CONTROL + 320;
 const SHARE_BEGAN: usize = CONTROL + 328;
-/** One word a thread: it waits for programs. */
+/** One word a thread: it waits for programs, 2 where it takes pieces too. */
 const READY: usize = CONTROL + 512;
 
 /** In each thread's line: what it waits to see changed. */
@@ -138,10 +146,14 @@ export function walk(row: usize, end: usize, ith: u32, nth: u32, again: bool): u
   return end;
 }
 
-/** A worker's life: wait for a program, walk it, wait again, until a program for no threads ends it. */
-export function serve(ith: u32): void {
+/**
+ * A worker's life: wait for a program, walk it, wait again, until a program for no threads ends it. Pieces are taken before the walk:
+ * thread 0 makes them before it starts a program that calls them.
+ */
+export function serve(ith: u32, ready: u32): void {
   let seen = atomic.load<u32>(EPOCH);
-  atomic.store<u32>(READY + ((<usize>ith) << 2), 1);
+  let taken: u32 = 0;
+  atomic.store<u32>(READY + ((<usize>ith) << 2), ready);
   while (true) {
     let epoch = seen;
     for (let spins = load<u32>(SPINS); spins != 0; spins--) {
@@ -157,7 +169,11 @@ export function serve(ith: u32): void {
     seen = epoch;
     const nth = epoch & 255;
     if (nth == 0) return;
-    if (ith < nth) walk(load<usize>(RUN_BEGIN), load<usize>(RUN_END), ith, nth, false);
+    if (ith >= nth) continue;
+    const pieces = atomic.load<u32>(PIECES);
+    if (pieces != taken) take();
+    taken = pieces;
+    walk(load<usize>(RUN_BEGIN), load<usize>(RUN_END), ith, nth, false);
   }
 }
 

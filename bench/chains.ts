@@ -27,7 +27,7 @@ export interface ChainsRow {
 
 /** What of the device is used here, beside its public face. */
 interface Insides {
-  /** Kernels made of parts of chains; on one thread alone. */
+  /** Kernels made of parts of chains; null where code may not be made. */
   pieces: object | null;
   program(...args: unknown[]): { encoded: readonly { kernel: string }[] };
 }

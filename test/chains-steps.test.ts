@@ -165,7 +165,9 @@ async function outcome(seed: number): Promise<string[]> {
 for (const [threads, pieces] of [
   [1, true],
   [1, false],
+  [2, true],
   [2, false],
+  [3, true],
 ] as const) {
   test(`steps drawn at random, on ${threads} threads, ${pieces ? "in pieces" : "walked"}`, async () => {
     const before = { ...PAYS };

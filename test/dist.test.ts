@@ -13,6 +13,7 @@ import { built } from "./published/pack.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const FILES = [
   "threads",
+  "pieces-threads",
   "capture",
   "captured",
   "captured-host",

@@ -68,7 +68,7 @@ export const wasmFiles: Record<string, () => unknown> = {
   "wasm: of another version": () => given(module("wasmgrad", '{"version":"9.9.9","build":"simd"}')),
   "wasm: HTTP status": () => served((response) => response.writeHead(404).end("<!doctype html>")),
   "wasm: streamed, cut short": () =>
-    served((response) => response.writeHead(200, { "content-type": "application/wasm" }).end(simd.subarray(0, 500))),
+    served((response) => response.writeHead(200, { "content-type": "application/wasm" }).end(simd.subarray(0, 5000))),
   "wasm: broken off": async () => {
     const { fetch } = globalThis;
     let answered = false;

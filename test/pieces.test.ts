@@ -6,9 +6,11 @@ import * as assert from "uvu/assert";
 import { enableRelaxedSimd } from "../src/host/probe.ts";
 import { layoutOf, table } from "../src/program/kernels/index.ts";
 import type { Piece } from "../src/program/passes/chain.ts";
+import { PIECES, PIECES_BASE, PIECES_BYTES } from "../src/wasm/control.ts";
 import { FIRST_KERNEL, instantiateOn, kernelNames } from "../src/wasm/load.ts";
 import { bytesOf } from "../src/wasm/piece/kernel.ts";
-import { MadePieces } from "../src/wasm/piece.ts";
+import { canCompile, MadePieces } from "../src/wasm/piece.ts";
+import { ALONE } from "../src/wasm/threads.ts";
 
 await enableRelaxedSimd(); // Node 20 asks for it
 
@@ -21,15 +23,21 @@ const FLOATS = [
 const INTS = [0, 1, -1, 2, -7, 2 ** 31 - 1, -(2 ** 31), 65536, 46341, 5];
 const SCALARS = [0, -0, 1.5, -1, NaN, Infinity, 1e-40, 3];
 
+/** A device's memory, of so many pages. */
+function shared(initial: number): { memory: WebAssembly.Memory; i32: Int32Array<ArrayBufferLike> } {
+  const memory = new WebAssembly.Memory({ initial, maximum: 65536, shared: true });
+  return { memory, i32: new Int32Array(memory.buffer) };
+}
+
 const MEMORY_BYTES = 1 << 22;
 /** A build with its kernels and pieces, on a memory of its own. */
 function load(build: string): { memory: WebAssembly.Memory; kernel(name: string): Kernel; piece(p: Piece): Kernel } {
-  const pages = MEMORY_BYTES >> 16;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+  const words = shared(MEMORY_BYTES >> 16);
+  const { memory } = words;
   const module = new WebAssembly.Module(readFileSync(new URL(`../dist/${build}.wasm`, import.meta.url)));
   const names = kernelNames(module);
   const { table } = instantiateOn(module, memory, names);
-  const pieces = new MadePieces(memory, table, build !== "simd");
+  const pieces = new MadePieces(words, table, ALONE, build !== "simd");
   const at = (index: number): Kernel => table.get(index) as Kernel;
   return { memory, kernel: (name) => at(names.indexOf(name) + FIRST_KERNEL), piece: (p) => at(pieces.index(p)!) };
 }
@@ -184,14 +192,14 @@ test("what is computed inside, read twice, stored twice and read from one elemen
 });
 
 test("a piece is made once; where code may not be made there is none", () => {
-  const memory = new WebAssembly.Memory({ initial: 1 });
+  const memory = shared((PIECES_BASE + PIECES_BYTES) >> 16);
   const table = new WebAssembly.Table({ initial: 1, element: "anyfunc" });
-  const pieces = new MadePieces(memory, table, false);
+  const pieces = new MadePieces(memory, table, ALONE, false);
   const piece: Piece = { buffers: [true], steps: [{ kernel: "neg_f32", reads: [0], store: 0 }] };
   assert.is(pieces.index(piece), 1);
   assert.is(pieces.index({ ...piece, steps: [...piece.steps] }), 1);
   assert.is(table.length, 2);
-  assert.ok(bytesOf(piece, false, false).length < 200);
+  assert.ok(bytesOf(piece, false).length < 200);
   assert.is(layoutOf("log_f32") !== undefined && pieces.fits("log_f32"), false);
   const { Module } = WebAssembly;
   try {
@@ -201,9 +209,45 @@ test("a piece is made once; where code may not be made there is none", () => {
       }
     };
     assert.is(pieces.index({ ...piece, buffers: [true, true] }), null);
+    assert.is(canCompile(), false);
   } finally {
     (WebAssembly as { Module: unknown }).Module = Module;
   }
+});
+
+test("workers find the bytes of each, and there are as many as there is room for", () => {
+  const memory = shared(((PIECES_BASE + PIECES_BYTES) >> 16) + 1);
+  const table = new WebAssembly.Table({ initial: 5, element: "anyfunc" });
+  const pieces = new MadePieces(memory, table, ALONE, false);
+  const { i32: words } = memory;
+  /** Up to fifty steps, by kernels that the bits of k say. */
+  const nth = (k: number): Piece => ({
+    buffers: [true, true],
+    steps: Array.from({ length: 12 + (k % 40) }, (_, i) => {
+      const kernel = (k >> (i % 12)) & 1 ? "neg_f32" : "abs_f32";
+      return { kernel, reads: [i === 0 ? 0 : ~(i - 1)], store: i === 11 + (k % 40) ? 1 : -1 };
+    }),
+  });
+  const made: Piece[] = [];
+  for (;;) {
+    const index = pieces.index(nth(made.length));
+    if (index === null) break;
+    assert.is(index, 5 + made.length);
+    made.push(nth(made.length));
+  }
+  assert.ok(made.length > 300, `${made.length} pieces`);
+  let at = PIECES_BASE;
+  for (const piece of made) {
+    const bytes = bytesOf(piece, false);
+    assert.is(words[at >> 2], bytes.length);
+    assert.equal(new Uint8Array(words.buffer, at + 4, bytes.length).slice(), bytes);
+    at += 4 + 4 * Math.ceil(bytes.length / 4);
+  }
+  assert.is(at - PIECES_BASE, words[PIECES >> 2]);
+  assert.ok(at <= PIECES_BASE + PIECES_BYTES);
+  assert.is(table.length, 5 + made.length);
+  for (const word of words.subarray((PIECES_BASE + PIECES_BYTES) >> 2)) assert.is(word, 0);
+  assert.is(pieces.index(nth(0)), 5, "those that are there stay");
 });
 
 test.run();

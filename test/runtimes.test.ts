@@ -13,7 +13,7 @@ import { RUNTIMES } from "./others.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const all = process.env.WEBGPU_CASES === "all";
 /** What leans most on a host: workers and their deaths, captured runs over the event loop's turns, files. */
-const SAMPLE = ["threads", "capture", "safetensors", "files"];
+const SAMPLE = ["threads", "pieces-threads", "capture", "safetensors", "files"];
 const FILES = all ? [...SAMPLE, "memory", "data", "optim", "cases", "goldens"] : SAMPLE;
 /**
  * Bun's collector scans the stack by guesswork, so what lives is bounded there but not the same to the byte. Broken

@@ -3,17 +3,18 @@ import type { DeviceInfo } from "../core/device.ts";
 import { given } from "../core/error.ts";
 import { part } from "../host/part.ts";
 import { reason } from "../host/reason.ts";
-import { MAX_THREADS, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
-import { type Exports, HEAP_BASE, instantiateOn, kernelNames, load } from "./load.ts";
+import { MAX_THREADS, PIECES_BASE, PIECES_BYTES, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
+import { type Exports, instantiateOn, kernelNames, load } from "./load.ts";
 import { chooseMaximum, Memory } from "./memory.ts";
 import type { WasmOptions } from "./options.ts";
-import { MadePieces } from "./piece.ts";
+import { canCompile, MadePieces } from "./piece.ts";
 import type { PoolEvents } from "./pool.ts";
 import { Script } from "./script.ts";
 import { wrong } from "./source.ts";
 import { ALONE, chooseThreads, type Threads } from "./threads.ts";
 
 const SCRIPT_BYTES = 1 << 18;
+const HEAP_BASE = PIECES_BASE + PIECES_BYTES;
 
 export interface Parts {
   readonly exports: Exports;
@@ -23,7 +24,7 @@ export interface Parts {
   readonly pool: Threads;
   readonly info: DeviceInfo;
   readonly scripts: [Script, Script];
-  /** On one thread: others would need them in tables of their own. */
+  /** Null where code may not be made. */
   readonly pieces: MadePieces | null;
   /** Starts the workers, which end when nobody holds the device any more. */
   start(device: object): Promise<void>;
@@ -62,10 +63,10 @@ export async function makeParts(options: WasmOptions, events: PoolEvents): Promi
     memory.maximum < most.bytes ? `memory: the host reserves no more than ${memory.maximum} bytes` : most.why;
   const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
   const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
-  const pieces = threads === 1 ? new MadePieces(memory.memory, table, build !== "simd") : null;
+  const pool = workers ?? ALONE;
+  const pieces = canCompile() ? new MadePieces(memory, table, pool, build !== "simd") : null;
   return {
-    ...{ exports, memory, names, info, scripts, pieces },
-    pool: workers ?? ALONE,
+    ...{ exports, memory, names, pool, info, scripts, pieces },
     async start(device) {
       if (workers === null) return;
       pools!.unheld.register(device, workers);

@@ -79,7 +79,7 @@ export class WasmDevice implements Device {
   #torn: number[] | null = null;
   recorded: Row[] | null = null;
 
-  /** Kernels made of parts of chains; on one thread only. */
+  /** Kernels made of parts of chains; null where code may not be made. */
   pieces: MadePieces | null;
 
   private constructor(parts: Parts, options: WasmOptions) {
@@ -453,6 +453,7 @@ export class WasmDevice implements Device {
     this.#torn = null;
     this.memoryOf.letGo();
     this.#runner = null!;
+    this.pieces = null;
   }
 
   /** Workers that never came are no failure: what they would have done is done by those that are there. */

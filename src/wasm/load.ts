@@ -13,7 +13,7 @@ export interface Exports {
   walk(row: number, end: number, ith: number, nth: number, again: number): number;
   start(begin: number, end: number, nth: number): void;
   trapped(): number;
-  serve(ith: number): void;
+  serve(ith: number, ready: number): void;
 }
 
 const OWN = new Set(["walk", "start", "trapped", "serve", "memory", "table"]);
@@ -99,7 +99,7 @@ export function instantiateOn(
   names: string[],
 ): { exports: Exports; table: WebAssembly.Table } {
   const table = new WebAssembly.Table({ initial: names.length + FIRST_KERNEL, element: "anyfunc" });
-  const env = { memory, table, now: () => performance.now(), exit: () => {} };
+  const env = { memory, table, now: () => performance.now(), exit() {}, take() {} };
   // Not by AssemblyScript's loader: what it adds, strings and arrays in wasm, is 2 kB of every download that no kernel uses.
   const { exports: found } = new WebAssembly.Instance(module, { env });
   const exports = found as unknown as Exports;
@@ -107,6 +107,3 @@ export function instantiateOn(
   for (const [i, name] of names.entries()) table.set(i + FIRST_KERNEL, functions[name]!);
   return { exports, table };
 }
-
-/** Where static data ends: the host's blocks begin behind it. */
-export const HEAP_BASE = 65536;

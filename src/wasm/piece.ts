@@ -1,20 +1,45 @@
 // Pieces of chains: one loop in registers for elementwise rows that stand side by side, as a small module made at run time (piece/). What a
 // row computes is written there once more, in the order of its kernel, so the bits are the same; test/pieces.test.ts holds them together.
 import type { Piece, Pieces } from "../program/passes/chain.ts";
+import { PIECES, PIECES_BASE, PIECES_BYTES } from "./control.ts";
+import type { Memory } from "./memory.ts";
+import { EMPTY } from "./piece/encode.ts";
 import { hasFormula, isStraight } from "./piece/formulas.ts";
 import { bytesOf } from "./piece/kernel.ts";
+import type { Threads } from "./threads.ts";
 
-/** The pieces of a device, which are made once; where code may not be made there are none. */
+/** Whether this thread may make code while it runs: edge hosts and some policies forbid it. */
+export function canCompile(): boolean {
+  try {
+    return new WebAssembly.Module(Uint8Array.from(EMPTY)) !== null;
+  } catch {
+    return false;
+  }
+}
+
+type Shared = Pick<Memory, "memory" | "i32">;
+
+/**
+ * The pieces of a device. Each is made once, here and by the workers, which find its bytes in the memory: as many as there is room for.
+ */
 export class MadePieces implements Pieces {
   readonly #made = new Map<string, number>();
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: Shared;
   readonly #table: WebAssembly.Table;
+  readonly #threads: Threads;
   readonly #relaxed: boolean;
 
-  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, relaxed: boolean) {
+  /** `relaxed`: the kernels of the build are written with the relaxed instructions. */
+  constructor(memory: Shared, table: WebAssembly.Table, threads: Threads, relaxed: boolean) {
     this.#memory = memory;
     this.#table = table;
+    this.#threads = threads;
     this.#relaxed = relaxed;
+  }
+
+  /** True when a worker has come that takes none. */
+  get refused(): boolean {
+    return this.#threads.ready(true) < this.#threads.ready();
   }
 
   fits(kernel: string): boolean {
@@ -29,11 +54,17 @@ export class MadePieces implements Pieces {
     const key = JSON.stringify(piece);
     const there = this.#made.get(key);
     if (there !== undefined) return there;
+    const { memory, i32 } = this.#memory;
+    const bytes = bytesOf(piece, this.#relaxed);
+    const used = i32[PIECES >> 2]!;
+    const end = (used + 7 + bytes.length) & -4;
+    if (end > PIECES_BYTES) return null;
     try {
-      const shared = !(this.#memory.buffer instanceof ArrayBuffer);
-      const module = new WebAssembly.Module(bytesOf(piece, shared, this.#relaxed));
-      const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory } });
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
       const index = this.#table.grow(1, exports.f);
+      i32[(PIECES_BASE + used) >> 2] = bytes.length;
+      new Uint8Array(memory.buffer).set(bytes, PIECES_BASE + used + 4);
+      Atomics.store(i32, PIECES >> 2, end);
       this.#made.set(key, index);
       return index;
     } catch {

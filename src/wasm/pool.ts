@@ -4,7 +4,7 @@ import { fail, given } from "../core/error.ts";
 import { availableParallelism, canBlock } from "../host/probe.ts";
 import { type HostWorker, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
 import { urlOf } from "./address.ts";
-import { AWAKE, EPOCH, READY, SPINS } from "./control.ts";
+import { AWAKE, EPOCH, READY, SPINS, TAKES } from "./control.ts";
 import type { Address } from "./options.ts";
 import type { Threads } from "./threads.ts";
 import { WORKER } from "./worker.ts";
@@ -37,6 +37,7 @@ export class Pool implements Threads {
   private readonly events: PoolEvents;
   private workers: HostWorker[] = [];
   private readyCount = 1;
+  private takers = 1;
   /** Threads that may still become ready: the one that never started and all behind it do not. */
   private most: number;
   private ended = false;
@@ -113,11 +114,16 @@ export class Pool implements Threads {
     this.events.fewer(ith, `no worker starts here (${refusals.join("; ")})`, tellsOfDeath() ? "" : `: ${REMEDY}`);
   }
 
-  /** Threads that can walk now: thread 0 and the workers that wait, without a gap. */
-  ready(): number {
-    while (this.readyCount < this.most && Atomics.load(this.words, (READY >> 2) + this.readyCount) !== 0)
-      this.readyCount++;
-    return this.readyCount;
+  /** Threads that can walk now: thread 0 and the workers that wait, without a gap; or those that take pieces too. */
+  ready(pieces = false): number {
+    if (this.takers < this.most) this.look();
+    return pieces ? this.takers : this.readyCount;
+  }
+
+  private look(): void {
+    const word = (ith: number): number => Atomics.load(this.words, (READY >> 2) + ith);
+    while (this.readyCount < this.most && word(this.readyCount) !== 0) this.readyCount++;
+    while (this.takers < this.readyCount && word(this.takers) === TAKES) this.takers++;
   }
 
   end(): void {
@@ -131,7 +137,7 @@ export class Pool implements Threads {
     for (const w of this.workers) w.terminate();
     this.workers = [];
     // The memory goes with them.
-    this.most = this.readyCount;
+    this.most = this.takers = this.readyCount;
     this.words = new Int32Array();
   }
 }

@@ -2,6 +2,7 @@
 import type { Buffer, Program, Row, Storage } from "../core/device.ts";
 import { readable } from "../core/fault.ts";
 import { meetings } from "../program/barriers.ts";
+import { CHAIN } from "../program/passes/chain.ts";
 import { chains, PAYS } from "../program/passes/chains.ts";
 import { straight } from "../program/passes/results.ts";
 import { turnWeights } from "../program/passes/turned.ts";
@@ -45,6 +46,9 @@ export class WasmProgram implements Program {
   /** Rows that turn the weights. */
   readonly #turningRows: Recorded;
   readonly #turning = new Script();
+  /** The same rows anew, and what came of it when a worker took no pieces. */
+  readonly #again: () => WasmProgram;
+  #walked: WasmProgram | null = null;
 
   constructor(
     device: WasmDevice,
@@ -53,6 +57,7 @@ export class WasmProgram implements Program {
     outputs: readonly { buffer: Buffer; count: number }[],
   ) {
     this.#device = device;
+    this.#again = () => new WasmProgram(device, rows, inputs, outputs);
     this.rows = rows;
     const slots = new Map(inputs.map((b, i) => [b.storage as WasmStorage, i]));
     const results = outputs.map(({ buffer }) => device.placeholder(buffer.storage));
@@ -73,12 +78,13 @@ export class WasmProgram implements Program {
       device.alloc(bytes, "turned weights"),
     );
     const { threads } = device.info;
+    const pieces = device.pieces?.refused ? null : device.pieces;
     const encoded = chains(turned, {
       isTemporary: temporary,
       isInput: (s) => slots.has(s as WasmStorage),
       index: (kernel) => device.kernel(kernel).index,
       least: threads === 1 ? PAYS.alone : PAYS.shared,
-      pieces: device.pieces,
+      pieces,
     });
     this.encoded = encoded;
     this.#known = new Recorded(encoded, device.losses, turned);
@@ -122,6 +128,7 @@ export class WasmProgram implements Program {
       return first;
     };
     this.script.place(this.#code.block!.address, words * 4);
+    this.script.pieces = pieces !== null && encoded.some(({ kernel }) => kernel === CHAIN);
     const written = new Set<WasmStorage>();
     const lasting = new Set<WasmStorage>();
     let writesInput = false;
@@ -146,6 +153,14 @@ export class WasmProgram implements Program {
   }
 
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
+    if (this.script.pieces && this.#device.pieces?.refused) {
+      if (this.#walked === null) {
+        this.dispose();
+        this.#walked = this.#again();
+      }
+      this.#walked.run(inputs, outputs);
+      return;
+    }
     const { losses } = this.#device;
     this.#device.settle();
     if (losses.any) {
@@ -196,6 +211,7 @@ export class WasmProgram implements Program {
   }
 
   dispose(): void {
+    this.#walked?.dispose();
     this.#device.free(this.#code);
     for (const { copy } of this.#turned) this.#device.free(copy);
     if (this.#arena !== null) this.#device.arenas.release(this.#arena);

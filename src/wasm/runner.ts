@@ -96,7 +96,7 @@ export class Runner {
 
   /** Begins a script; it has run when this returns, unless it stalled. */
   begin(script: Script, rows: Rows, after?: () => void): void {
-    const nth = script.parallel ? this.#pool.ready() : 1;
+    const nth = script.parallel ? this.#pool.ready(script.pieces) : 1;
     const run: Run = {
       script,
       rows,

@@ -47,6 +47,8 @@ export class Script {
   /** True when the row before is parallel. */
   private after = false;
   parallel = false;
+  /** True where rows may call pieces, which not every worker may have. */
+  pieces = false;
   rows = 0;
 
   /** Writes from `address` on, at most `bytes`. */

@@ -8,8 +8,8 @@ import { warn } from "./source.ts";
 export interface Threads {
   /** Every death comes in as an event. */
   readonly tellsOfDeath: boolean;
-  /** Threads that can walk now. */
-  ready(): number;
+  /** Threads that can walk now; of a program with pieces: those that take them. */
+  ready(pieces?: boolean): number;
   end(): void;
 }
 

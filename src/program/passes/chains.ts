@@ -8,10 +8,10 @@ import { denseKernel, memberOf, SUM } from "./member.ts";
 import { compact, uses } from "./rows.ts";
 
 /**
- * Elements from which a chain pays: one that is a piece, and others on one thread and on several, which meet once for all of its rows
- * (bench/lab, 241 to 243). Tests set others.
+ * Elements from which a chain pays: one that is a piece, and others on one thread and on several, which meet once for all of its rows: where
+ * one of these alone would wake the others (bench/lab, 241 to 243, and 248). Tests set others.
  */
-export const PAYS = { piece: 1024, alone: 131072, shared: 8192 };
+export const PAYS = { piece: 1024, alone: 131072, shared: 16384 };
 
 /** How far behind a chain's first row its last one may stand. */
 const REACH = 64;

@@ -8,6 +8,7 @@ import {
   BLOCK,
   BR_IF,
   constant,
+  EMPTY,
   END,
   EQZ,
   GE_S,
@@ -257,13 +258,12 @@ class Kernel {
   }
 }
 
-/** `relaxed`: the build's kernels multiply and add with one rounding, where the host has that. */
-export function bytesOf(piece: Piece, shared: boolean, relaxed: boolean): Uint8Array<ArrayBuffer> {
-  const memory = shared ? [3, 0, ...unsigned(65536)] : [0, 0];
+/** The module; its memory is shared and of any size. `relaxed`: the kernels of the build are written with the relaxed instructions. */
+export function bytesOf(piece: Piece, relaxed: boolean): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...EMPTY,
     ...section(1, list([[0x60, 3, I32, I32, I32, 0]])),
-    ...section(2, list([[...text("env"), ...text("memory"), 2, ...memory]])),
+    ...section(2, list([[...text("env"), ...text("memory"), 2, 3, 0, ...unsigned(65536)]])),
     ...section(3, list([[0]])),
     ...section(7, list([[...text("f"), 0, 0]])),
     ...section(10, list([vector(new Kernel(piece, relaxed).bytes())])),
