@@ -67,6 +67,34 @@ for (const [name, args, result, gradient, second] of RECORDED) {
   });
 }
 
+test("an element's value does not depend on where it stands", async () => {
+  const all = Float32Array.from({ length: 48 }, (_, i) => (i % 7 === 6 ? nan : 13 * Math.sin(3 * i)));
+  const both = async (name: string, args: string, values: Float32Array): Promise<[Uint32Array, Uint32Array]> => {
+    const x = w.tensor(values, { requiresGrad: true });
+    const y: w.Tensor = (w as Any)[name](x, ...(args === "" ? [] : args.split(",").map(Number)));
+    const [g] = w.grad(y, [x], { gradient: w.full(x.shape, 0.7) });
+    return [new Uint32Array((await y.data()).slice().buffer), new Uint32Array((await g!.data()).slice().buffer)];
+  };
+  for (const [name, args] of RECORDED) {
+    const [y, gx] = await both(name, args, all);
+    for (const [from, to] of [
+      [0, 1],
+      [3, 5],
+      [1, 4],
+      [5, 12],
+      [2, 17],
+      [7, 22],
+      [9, 25],
+      [4, 35],
+      [1, 48],
+    ] as const) {
+      const [part, gPart] = await both(name, args, all.slice(from, to));
+      assert.equal(part, y.slice(from, to), `${name}(${args}) of ${from} to ${to}`);
+      assert.equal(gPart, gx.slice(from, to), `the gradient of ${name}(${args}) of ${from} to ${to}`);
+    }
+  }
+});
+
 /** How each module is made, what it prints, and the function that it is. */
 const MODULES: [make: nn.Module, text: string, same: (x: w.Tensor) => w.Tensor][] = [
   [new nn.LeakyReLU(), "LeakyReLU(negative_slope=0.01)", (x) => w.leakyRelu(x)],

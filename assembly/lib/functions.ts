@@ -31,10 +31,10 @@ export function expm1(x: v128): v128 {
 
 /** log(1 + x): by the polynomial of log in x itself where 1 + x is in [sqrt 1/2, sqrt 2]. */
 export function log1p(x: v128): v128 {
-  const near = f32x4.lt(f32x4.abs(f32x4.sub(x, f32x4.splat(0.0606))), f32x4.splat(0.3535));
+  const near = f32x4.lt(f32x4.abs(f32x4.sub(x, v128.load(LOG, 240))), v128.load(LOG, 256));
   const x2 = f32x4.mul(x, x);
-  const y = f32x4.add(x, madd(x2, f32x4.splat(-0.5), logTail(x, x2)));
-  return v128.bitselect(v128.or(y, signOf(x)), log(f32x4.add(x, f32x4.splat(1))), near);
+  const y = f32x4.add(x, madd(x2, v128.load(LOG, 160), logTail(x, x2)));
+  return v128.bitselect(v128.or(y, signOf(x)), log(f32x4.add(x, v128.load(LOG, 224))), near);
 }
 
 // log 2 by the base in two parts, of which n times the first is exact, and 1 / log of the base: for 2 and 10.
