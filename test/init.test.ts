@@ -128,27 +128,28 @@ test("a device lives while a tensor lies on it", async () => {
   await other.dispose();
 });
 
-test("dispose() lets the memory go though the device and a tensor are held", async () => {
-  const device = (await w.init({ threads: 2, fresh: true })) as WasmDevice;
-  const before = threads();
-  const x = w.ones([1000]);
-  await x.sum().item();
-  const memory = new WeakRef(device.memoryOf.memory);
-  await device.dispose();
-  assert.is(await gone([memory]), 0);
-  assert.ok(threads() <= before);
-  for (const f of [() => x.data(), () => x.item(), () => device.flush()])
-    assert.match(
-      await f().then(
-        () => "nothing",
-        (e: Error) => e.message,
-      ),
-      /disposed of|1000/,
-    );
-  assert.throws(() => x.dataSync(), /disposed of/);
-  assert.throws(() => x.add(1), /disposed of/);
-  x.dispose();
-  await device.dispose();
-});
+for (const n of [1, 2])
+  test(`dispose() lets the memory go though the device and a tensor are held, on ${n} threads`, async () => {
+    const device = (await w.init({ threads: n, fresh: true })) as WasmDevice;
+    const before = threads();
+    const x = w.ones([1000]);
+    await x.sum().item();
+    const memory = new WeakRef(device.memoryOf.memory);
+    await device.dispose();
+    assert.is(await gone([memory]), 0);
+    assert.ok(threads() <= before);
+    for (const f of [() => x.data(), () => x.item(), () => device.flush()])
+      assert.match(
+        await f().then(
+          () => "nothing",
+          (e: Error) => e.message,
+        ),
+        /disposed of|1000/,
+      );
+    assert.throws(() => x.dataSync(), /disposed of/);
+    assert.throws(() => x.add(1), /disposed of/);
+    x.dispose();
+    await device.dispose();
+  });
 
 test.run();
