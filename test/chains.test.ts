@@ -178,6 +178,7 @@ for (const [threads, pieces] of [
   [2, true],
   [2, false],
   [3, true],
+  [3, false],
 ] as const) {
   test(`the bits of the rows one by one, on ${threads} threads, ${pieces ? "in pieces" : "walked"}`, async () => {
     const before = { ...PAYS };
