@@ -28,7 +28,7 @@ export interface ChainsRow {
 /** What of the device is used here, beside its public face. */
 interface Insides {
   /** Kernels made of parts of chains; null where code may not be made. */
-  pieces: object | null;
+  readonly pieces: { made: object | null; load(): Promise<void> };
   program(...args: unknown[]): { encoded: readonly { kernel: string }[] };
 }
 
@@ -195,7 +195,8 @@ export async function chainsSection(
   await ready(device);
   w.setDefaultDevice(device);
   const inside = device as unknown as Insides;
-  const { pieces } = inside;
+  await inside.pieces.load();
+  const pieces = inside.pieces.made;
   const ways: readonly [Way, Pays, object | null][] = [
     ["plain rows", NEVER, null],
     ["walked", ALWAYS, null],
@@ -273,7 +274,7 @@ export async function chainsSection(
         const works: { way: Way; rows: number | null; work: Work }[] = [];
         for (const [way, pays, made] of ways) {
           Object.assign(PAYS, pays);
-          inside.pieces = made;
+          inside.pieces.made = made;
           const { last, ...work } = await capture(way, once as Step);
           works.push(work);
           if (way === "plain rows" && byHand !== null) {

@@ -172,7 +172,7 @@ for (const [threads, pieces] of [
   test(`steps drawn at random, on ${threads} threads, ${pieces ? "in pieces" : "walked"}`, async () => {
     const before = { ...PAYS };
     const device = await ready(await w.init({ threads, fresh: true }));
-    if (!pieces) device.pieces = null;
+    if (!pieces) device.pieces.made = null;
     let withChains = 0;
     try {
       for (let seed = FIRST; seed < FIRST + COUNT; seed++) {

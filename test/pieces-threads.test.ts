@@ -6,7 +6,7 @@ import type { Tensor } from "../src/index.ts";
 import * as w from "../src/index.ts";
 import type { WasmDevice } from "../src/wasm/device.ts";
 import { inPage } from "./place.ts";
-import { ready } from "./waiting.ts";
+import { ready, until } from "./waiting.ts";
 
 type Step = (x: Tensor, y: Tensor) => Tensor;
 
@@ -34,7 +34,7 @@ let asked = 0;
 function counter(device: WasmDevice): () => number {
   const next = (): number => {
     const steps = Array.from({ length: ++asked }, () => ({ kernel: "neg_f32", reads: [0], store: 1 }));
-    return device.pieces!.index({ buffers: [true, true], steps })!;
+    return device.pieces.made!.index({ buffers: [true, true], steps })!;
   };
   let [from, own] = [next(), 0];
   return () => next() - from - ++own;
@@ -92,8 +92,10 @@ function shares(device: WasmDevice): () => number[] {
 async function onDevice(
   threads: number,
   f: (device: WasmDevice, x: Tensor, y: Tensor) => Promise<void>,
+  loaded = true,
 ): Promise<void> {
   const device = (await w.init({ threads, fresh: true })) as WasmDevice;
+  if (loaded) await device.pieces.load();
   try {
     w.manualSeed(5);
     await f(device, w.randn([N]).keep(), w.randn([N]).keep());
@@ -153,7 +155,7 @@ test("workers that come late take what was made before", async () => {
       const done = shares(device);
       await check(step, x, y, wanted);
       for (const units of done()) assert.ok(units > 0);
-      assert.is(device.pieces!.refused, false);
+      assert.is(device.pieces.made!.refused, false);
     });
   } finally {
     workers.restore();
@@ -166,7 +168,7 @@ test("workers that may not make code: a program that comes behind them is walked
   try {
     await onDevice(3, async (device, x, y) => {
       await ready(device);
-      assert.is(device.pieces!.refused, true);
+      assert.is(device.pieces.made!.refused, true);
       const made = counter(device);
       const step = w.capture(nth(21));
       const done = shares(device);
@@ -208,13 +210,13 @@ test("workers that may not make code, and come late: a program with pieces is ma
       assert.equal(await run(step), wanted);
       assert.ok(made() > 0);
       // One that comes between the program's look and the run does not take part.
-      Object.defineProperty(device.pieces, "refused", { value: false, configurable: true });
+      Object.defineProperty(device.pieces.made, "refused", { value: false, configurable: true });
       workers.release();
       await ready(device);
       assert.equal(await run(step), wanted, "before it is seen that they came");
       assert.equal(done, [0, 0, 0], "alone");
-      Reflect.deleteProperty(device.pieces!, "refused");
-      assert.is(device.pieces!.refused, true);
+      Reflect.deleteProperty(device.pieces.made!, "refused");
+      assert.is(device.pieces.made!.refused, true);
       assert.equal(await run(step), wanted, "walked");
       for (const units of done) assert.ok(units > 0);
       assert.ok("captured program" in device.memory().byOp);
@@ -225,5 +227,33 @@ test("workers that may not make code, and come late: a program with pieces is ma
     workers.restore();
   }
 });
+
+for (const threads of [1, 2]) {
+  test(`what makes pieces is loaded for the first program that could use them, on ${threads} threads`, () =>
+    onDevice(
+      threads,
+      async (device, x, y) => {
+        let loads = 0;
+        const load = device.pieces.load.bind(device.pieces);
+        device.pieces.load = () => {
+          loads++;
+          return load();
+        };
+        const [a, b] = [w.randn([500]), w.randn([500])].map((t) => t.keep()) as [Tensor, Tensor];
+        await check(w.capture(nth(3)), a, b, await bits(nth(3)(a, b)));
+        assert.is(loads, 0, "few elements");
+        const [step, wanted] = [w.capture(nth(5)), await bits(nth(5)(x, y))];
+        await check(step, x, y, wanted);
+        assert.ok(loads > 0);
+        await until("the part that makes pieces", () => device.pieces.made !== null);
+        const made = counter(device);
+        await check(step, x, y, wanted);
+        assert.is(made(), 1, "the program that was there is made anew");
+        await check(w.capture(nth(5)), x, y, wanted);
+        assert.is(made(), 1);
+      },
+      false,
+    ));
+}
 
 test.run();

@@ -6,10 +6,12 @@ import * as assert from "uvu/assert";
 import { enableRelaxedSimd } from "../src/host/probe.ts";
 import { layoutOf, table } from "../src/program/kernels/index.ts";
 import type { Piece } from "../src/program/passes/chain.ts";
+import { canCompile } from "../src/wasm/compile.ts";
 import { PIECES, PIECES_BASE, PIECES_BYTES } from "../src/wasm/control.ts";
 import { FIRST_KERNEL, instantiateOn, kernelNames } from "../src/wasm/load.ts";
+import { PiecesOnDemand } from "../src/wasm/ondemand.ts";
 import { bytesOf } from "../src/wasm/piece/kernel.ts";
-import { canCompile, MadePieces } from "../src/wasm/piece.ts";
+import { MadePieces } from "../src/wasm/piece.ts";
 import { ALONE } from "../src/wasm/threads.ts";
 
 await enableRelaxedSimd(); // Node 20 asks for it
@@ -248,6 +250,27 @@ test("workers find the bytes of each, and there are as many as there is room for
   assert.is(table.length, 5 + made.length);
   for (const word of words.subarray((PIECES_BASE + PIECES_BYTES) >> 2)) assert.is(word, 0);
   assert.is(pieces.index(nth(0)), 5, "those that are there stay");
+});
+
+test("a part that cannot be loaded, or comes when the device is gone: no pieces", async () => {
+  const make = async (): Promise<never> => Promise.reject(new Error("404"));
+  const failing = new PiecesOnDemand(make);
+  await failing.load();
+  assert.is(failing.made, null);
+  let come: (made: never) => void = () => {};
+  const late = new PiecesOnDemand(
+    () =>
+      new Promise((resolve) => {
+        come = resolve;
+      }),
+  );
+  const loading = late.load();
+  late.dispose();
+  come({} as never);
+  await loading;
+  assert.is(late.made, null);
+  await late.load();
+  assert.is(late.made, null);
 });
 
 test.run();

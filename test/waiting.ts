@@ -14,10 +14,11 @@ export async function until(what: string, happened: () => boolean): Promise<void
   }
 }
 
-/** A wasm device, when all its threads walk. */
+/** A wasm device, when all its threads walk and pieces can be made. */
 export async function ready(device: Device): Promise<WasmDevice> {
   const wasm = device as WasmDevice;
   await until(`${wasm.info.threads} threads`, () => wasm.ready >= wasm.info.threads || wasm.failed !== null);
   if (wasm.failed !== null) throw new Error(`the device failed before its threads were ready: ${wasm.failed}`);
+  await wasm.pieces.load();
   return wasm;
 }

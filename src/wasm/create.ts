@@ -3,11 +3,13 @@ import type { DeviceInfo } from "../core/device.ts";
 import { given } from "../core/error.ts";
 import { part } from "../host/part.ts";
 import { reason } from "../host/reason.ts";
+import { canCompile } from "./compile.ts";
 import { MAX_THREADS, PIECES_BASE, PIECES_BYTES, SCRATCH_BASE, SCRATCH_BYTES } from "./control.ts";
 import { type Exports, instantiateOn, kernelNames, load } from "./load.ts";
 import { chooseMaximum, Memory } from "./memory.ts";
+import { PiecesOnDemand } from "./ondemand.ts";
 import type { WasmOptions } from "./options.ts";
-import { canCompile, MadePieces } from "./piece.ts";
+import type { MadePieces } from "./piece.ts";
 import type { PoolEvents } from "./pool.ts";
 import { Script } from "./script.ts";
 import { wrong } from "./source.ts";
@@ -24,8 +26,7 @@ export interface Parts {
   readonly pool: Threads;
   readonly info: DeviceInfo;
   readonly scripts: [Script, Script];
-  /** Null where code may not be made. */
-  readonly pieces: MadePieces | null;
+  readonly pieces: PiecesOnDemand;
   /** Starts the workers, which end when nobody holds the device any more. */
   start(device: object): Promise<void>;
 }
@@ -64,9 +65,11 @@ export async function makeParts(options: WasmOptions, events: PoolEvents): Promi
   const whys = [`build: ${why}`, `threads: ${whyThreads}`, ...(whyMemory === null ? [] : [whyMemory])];
   const info = { device: "wasm", build, threads, maximumMemory: memory.maximum, why: whys.join("; ") };
   const pool = workers ?? ALONE;
-  const pieces = canCompile() ? new MadePieces(memory, table, pool, build !== "simd") : null;
+  const make = async (): Promise<MadePieces> =>
+    new (await import("./piece.ts")).MadePieces(memory, table, pool, build !== "simd");
   return {
-    ...{ exports, memory, names, pool, info, scripts, pieces },
+    ...{ exports, memory, names, pool, info, scripts },
+    pieces: new PiecesOnDemand(canCompile() ? make : null),
     async start(device) {
       if (workers === null) return;
       pools!.unheld.register(device, workers);

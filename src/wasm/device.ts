@@ -29,8 +29,8 @@ import { makeParts, type Parts } from "./create.ts";
 import { Launched, type Recorded } from "./launched.ts";
 import { FIRST_KERNEL } from "./load.ts";
 import { type Memory, WasmStorage } from "./memory.ts";
+import type { PiecesOnDemand } from "./ondemand.ts";
 import type { WasmOptions } from "./options.ts";
-import type { MadePieces } from "./piece.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
 import { addressOf, decode, kernel, nameOf, Script, type WasmKernel } from "./script.ts";
@@ -79,11 +79,11 @@ export class WasmDevice implements Device {
   #torn: number[] | null = null;
   recorded: Row[] | null = null;
 
-  /** Kernels made of parts of chains; null where code may not be made. */
-  pieces: MadePieces | null;
+  /** Kernels made of parts of chains. */
+  readonly pieces: PiecesOnDemand;
 
   private constructor(parts: Parts, options: WasmOptions) {
-    const { exports, memory, names, pool, info, scripts, pieces } = parts;
+    const { exports, memory, names, pool, info, scripts } = parts;
     this.memoryOf = memory;
     this.#names = names;
     this.#indices = new Map(names.map((name, i) => [name, i + FIRST_KERNEL]));
@@ -91,7 +91,7 @@ export class WasmDevice implements Device {
     this.info = info;
     this.debug = options.debug ?? false;
     this.deterministic = options.deterministic ?? false;
-    this.pieces = pieces;
+    this.pieces = parts.pieces;
     this.#scripts = scripts;
     const launched = (): Launched =>
       new Launched(
@@ -453,7 +453,7 @@ export class WasmDevice implements Device {
     this.#torn = null;
     this.memoryOf.letGo();
     this.#runner = null!;
-    this.pieces = null;
+    this.pieces.dispose();
   }
 
   /** Workers that never came are no failure: what they would have done is done by those that are there. */

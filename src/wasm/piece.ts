@@ -3,19 +3,9 @@
 import type { Piece, Pieces } from "../program/passes/chain.ts";
 import { PIECES, PIECES_BASE, PIECES_BYTES } from "./control.ts";
 import type { Memory } from "./memory.ts";
-import { EMPTY } from "./piece/encode.ts";
 import { hasFormula, isStraight } from "./piece/formulas.ts";
 import { bytesOf } from "./piece/kernel.ts";
 import type { Threads } from "./threads.ts";
-
-/** Whether this thread may make code while it runs: edge hosts and some policies forbid it. */
-export function canCompile(): boolean {
-  try {
-    return new WebAssembly.Module(Uint8Array.from(EMPTY)) !== null;
-  } catch {
-    return false;
-  }
-}
 
 type Shared = Pick<Memory, "memory" | "i32">;
 

@@ -3,7 +3,7 @@ import type { Buffer, Program, Row, Storage } from "../core/device.ts";
 import { readable } from "../core/fault.ts";
 import { meetings } from "../program/barriers.ts";
 import { CHAIN } from "../program/passes/chain.ts";
-import { chains, PAYS } from "../program/passes/chains.ts";
+import { canBePieces, chains, PAYS } from "../program/passes/chains.ts";
 import { straight } from "../program/passes/results.ts";
 import { turnWeights } from "../program/passes/turned.ts";
 import { plan } from "../program/plan.ts";
@@ -46,9 +46,11 @@ export class WasmProgram implements Program {
   /** Rows that turn the weights. */
   readonly #turningRows: Recorded;
   readonly #turning = new Script();
-  /** The same rows anew, and what came of it when a worker took no pieces. */
+  /** Waits for what makes pieces. */
+  readonly #waits: boolean;
+  /** The same rows anew, and what came of it when pieces were there, or a worker that takes none. */
   readonly #again: () => WasmProgram;
-  #walked: WasmProgram | null = null;
+  #next: WasmProgram | null = null;
 
   constructor(
     device: WasmDevice,
@@ -78,7 +80,8 @@ export class WasmProgram implements Program {
       device.alloc(bytes, "turned weights"),
     );
     const { threads } = device.info;
-    const pieces = device.pieces?.refused ? null : device.pieces;
+    const { made } = device.pieces;
+    const pieces = made?.refused ? null : made;
     const encoded = chains(turned, {
       isTemporary: temporary,
       isInput: (s) => slots.has(s as WasmStorage),
@@ -87,6 +90,8 @@ export class WasmProgram implements Program {
       pieces,
     });
     this.encoded = encoded;
+    this.#waits = made === null && canBePieces(turned);
+    if (this.#waits) void device.pieces.load();
     this.#known = new Recorded(encoded, device.losses, turned);
     this.#turningRows = new Recorded(copies, device.losses);
     this.#turned = copies.map(({ buffers: [copy, weight] }) => ({
@@ -153,12 +158,12 @@ export class WasmProgram implements Program {
   }
 
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {
-    if (this.script.pieces && this.#device.pieces?.refused) {
-      if (this.#walked === null) {
-        this.dispose();
-        this.#walked = this.#again();
-      }
-      this.#walked.run(inputs, outputs);
+    if (this.#next === null && this.#isOutdated()) {
+      this.dispose();
+      this.#next = this.#again();
+    }
+    if (this.#next !== null) {
+      this.#next.run(inputs, outputs);
       return;
     }
     const { losses } = this.#device;
@@ -183,6 +188,12 @@ export class WasmProgram implements Program {
     }
     // What was launched before the call and failed is for the next who waits for that.
     if (this.#device.reported > earlier) this.#device.throwFault();
+  }
+
+  #isOutdated(): boolean {
+    const { made } = this.#device.pieces;
+    if (made === null) return false;
+    return this.script.pieces ? made.refused : this.#waits && !made.refused;
   }
 
   /** True when an input is a tensor that the program itself writes: its rows share barriers as if it were not. */
@@ -211,7 +222,7 @@ export class WasmProgram implements Program {
   }
 
   dispose(): void {
-    this.#walked?.dispose();
+    this.#next?.dispose();
     this.#device.free(this.#code);
     for (const { copy } of this.#turned) this.#device.free(copy);
     if (this.#arena !== null) this.#device.arenas.release(this.#arena);

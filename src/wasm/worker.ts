@@ -4,9 +4,9 @@
 // Pieces lie in shared memory as bytes, one behind another: wasm calls `take` before it walks a program, which makes kernels of those that
 // came since, in their order, so that a place in the table means the same to every thread. A policy that counts for workers alone may
 // forbid that: such a worker says so from the start, and gets no program with pieces.
-import { GENERATION, PIECES, PIECES_BASE, TAKES, TRAPPED } from "./control.ts";
 
-import { EMPTY } from "./piece/encode.ts";
+import { EMPTY } from "./compile.ts";
+import { GENERATION, PIECES, PIECES_BASE, TAKES, TRAPPED } from "./control.ts";
 
 export const WORKER = `
 self.onmessage = async ({ data: { module, memory, names, ith } }) => {

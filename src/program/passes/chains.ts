@@ -47,6 +47,12 @@ function numbersFirst(rows: readonly Row[], { isTemporary, isInput }: Chaining):
   return out;
 }
 
+/** Whether rows might come together in pieces. */
+export function canBePieces(rows: readonly Row[]): boolean {
+  const counts = rows.map((row) => memberOf(row)?.n ?? 0).filter((n) => n >= PAYS.piece);
+  return new Set(counts).size < counts.length;
+}
+
 /** The rows with chains among them. */
 export function chains(given: readonly Row[], chaining: Chaining): readonly Row[] {
   const { least, pieces, kernels } = chaining;

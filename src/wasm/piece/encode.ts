@@ -1,8 +1,5 @@
 // WebAssembly's binary form, as far as pieces need it: https://webassembly.github.io/spec/core/binary/
 
-/** The smallest module: the bytes with which each begins. */
-export const EMPTY: readonly number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
-
 /** Unsigned and signed LEB128. */
 export function unsigned(n: number): number[] {
   return n < 128 ? [n] : [(n & 127) | 128, ...unsigned(n >>> 7)];

@@ -2,13 +2,13 @@
 // buffers begin.
 import type { Piece } from "../../program/passes/chain.ts";
 import { SUM } from "../../program/passes/member.ts";
+import { EMPTY } from "../compile.ts";
 import {
   ADD,
   AND,
   BLOCK,
   BR_IF,
   constant,
-  EMPTY,
   END,
   EQZ,
   GE_S,
