@@ -1,5 +1,5 @@
 // What numbers may be, each with the words for it, for `checkNumber`; without one a number is finite and at least 0.
-import type { Bound } from "../core/error.ts";
+import { type Bound, checkNumber, expectFlag } from "../core/error.ts";
 
 /** @internal */
 export const ANY: Bound = [() => true, "a number"];
@@ -29,3 +29,16 @@ export const SIZE: Bound = [(v) => Number.isInteger(v) && v > 0, "a positive int
 export const COUNT: Bound = [(v) => Number.isInteger(v) && v >= 0, "an integer of at least 0"];
 /** @internal */
 export const AT_LEAST_1: Bound = [SIZE[0], "an integer of at least 1"];
+
+/** By name; null is for what may be something else than a number, too. @internal */
+export type Bounds<H> = { readonly [K in keyof H]?: Bound | null };
+
+/** Throws unless what is true or false by default is that, and each number is as its bound says, or without one at least 0. @internal */
+export function checkAll<H extends object>(name: string, defaults: object, own: object, bounds: Bounds<H> = {}): void {
+  for (const [key, value] of Object.entries(defaults)) {
+    const bound = bounds[key as keyof H];
+    if (typeof value === "boolean") expectFlag(name, key, own[key as never]);
+    else if (bound || (bound === undefined && typeof value === "number"))
+      checkNumber(name, key, own[key as never], bound);
+  }
+}

@@ -1,24 +1,12 @@
 // A rule: what tells one optimizer from another, what hyperparameters are expected to be, and when they are others. The rest is in optimizer.ts.
 import type { Device } from "../core/device.ts";
-import { type Bound, checkNumber, expectFlag, expectOptions } from "../core/error.ts";
+import { expectOptions } from "../core/error.ts";
 import { alias } from "../core/make.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { type Bounds, checkAll } from "../ops/bounds.ts";
 import { compose } from "../ops/compose.ts";
 import { noGrad } from "../ops/modes.ts";
 import { stepBy } from "../row/under.ts";
-
-/** By name; null is for what may be something else than a number, too. */
-export type Bounds<H> = { readonly [K in keyof H]?: Bound | null };
-
-/** Throws unless what is true or false by default is that, and each number is as its bound says, or without one at least 0. */
-export function checkAll<H extends object>(name: string, defaults: object, own: object, bounds: Bounds<H> = {}): void {
-  for (const [key, value] of Object.entries(defaults)) {
-    const bound = bounds[key as keyof H];
-    if (typeof value === "boolean") expectFlag(name, key, own[key as never]);
-    else if (bound || (bound === undefined && typeof value === "number"))
-      checkNumber(name, key, own[key as never], bound);
-  }
-}
 
 /** Throws when a hyperparameter breaks its rule. */
 export function checkRule<H extends object>({ name, defaults, bounds, check }: Rule<H>, h: H): void {

@@ -1,10 +1,10 @@
 // ReduceLROnPlateau: lower rates where a metric gets no better.
 import { checkNumber, fail, given, kindOf, noMore } from "../../core/error.ts";
 import { refuseInCapture } from "../../core/recording.ts";
-import { BELOW_1, COUNT, NOT_NAN } from "../../ops/bounds.ts";
+import { BELOW_1, COUNT, checkAll, NOT_NAN } from "../../ops/bounds.ts";
 import { expectWord } from "../../ops/expect.ts";
 import type { Group } from "../optimizer.ts";
-import { checkAll, withDefaults } from "../rule.ts";
+import { withDefaults } from "../rule.ts";
 import { groupsOf, perGroup, type Scheduled } from "./schedule.ts";
 
 /** Options of `ReduceLROnPlateau`. */

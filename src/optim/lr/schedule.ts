@@ -2,9 +2,8 @@
 // are PyTorch's chainable forms: each follows from the one that stands there.
 import { type Bound, checkNumber, expectOptions, fail, given, noMore } from "../../core/error.ts";
 import { refuseInCapture } from "../../core/recording.ts";
-import { COUNT } from "../../ops/bounds.ts";
+import { type Bounds, COUNT, checkAll } from "../../ops/bounds.ts";
 import { Group } from "../optimizer.ts";
-import { type Bounds, checkAll } from "../rule.ts";
 
 /** What a schedule needs of an optimizer. */
 export interface Scheduled {
@@ -38,7 +37,7 @@ export function groupsOf(name: string, optimizer: Scheduled): readonly Group[] {
   return optimizer.paramGroups;
 }
 
-/** One number a group: those of a list, or one for all. Throws unless each is within its bound. */
+/** One number a group: those of a list, or one for all. Throws unless each is within its bound. @internal */
 export function perGroup(name: string, key: string, value: unknown, groups: readonly Group[], bound?: Bound): number[] {
   if (!Array.isArray(value)) {
     checkNumber(name, key, value, bound);
@@ -206,7 +205,7 @@ export abstract class LRScheduler {
 const isNumbers = (list: unknown): list is number[] =>
   Array.isArray(list) && Array.from(list).every((v) => typeof v === "number" && Number.isFinite(v));
 
-/** What tells one schedule from another: its options, and what they must be. */
+/** What tells one schedule from another: its options, and what they must be. @internal */
 export interface Plan<O extends object> {
   /** The class's, for messages. */
   readonly name: string;
