@@ -91,8 +91,8 @@ export function checkNumber(
   op: string,
   name: string,
   value: unknown,
-  [ok, rule]: Bound = AT_LEAST_0,
+  bound: Bound = AT_LEAST_0,
 ): asserts value is number {
-  if (typeof value === "number" && ok(value)) return;
-  fail(op, `${name} ${given(value)}: ${rule} is expected${notOptions(value)}`);
+  if (typeof value === "number" && bound[0](value)) return;
+  fail(op, `${name} ${given(value)}: ${bound[1]} is expected${notOptions(value)}`);
 }

@@ -15,18 +15,10 @@ import {
   nllLoss,
   type Reduction,
 } from "../ops/index.ts";
-import { PLAIN, WEIGHTED, WITH_LOGITS } from "../ops/lossoptions.ts";
 import { Loss } from "./loss.ts";
 import { used } from "./watched.ts";
 
 export type { Reduction };
-
-const CROSS_ENTROPY = [
-  { weight: null, ignoreIndex: -100, labelSmoothing: 0 },
-  { ignoreIndex: INTEGER, labelSmoothing: FRACTION },
-] as const;
-const NLL = [{ weight: null, ignoreIndex: -100 }, { ignoreIndex: INTEGER }] as const;
-const CTC = [{ blank: 0, zeroInfinity: false }, { blank: INTEGER }] as const;
 
 /** Options of `CrossEntropyLoss`. */
 export interface CrossEntropyLossOptions extends ClassLossOptions {
@@ -50,7 +42,10 @@ export class CrossEntropyLoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: CrossEntropyLossOptions = {}, ...none: []) {
-    super("CrossEntropyLoss", "crossEntropy", options, none, CROSS_ENTROPY);
+    super("CrossEntropyLoss", "crossEntropy", options, none, [
+      { weight: null, ignoreIndex: -100, labelSmoothing: 0 },
+      { ignoreIndex: INTEGER, labelSmoothing: FRACTION },
+    ]);
   }
 
   /** Logits `[n, classes, ...]` and int32 labels `[n, ...]`, or probabilities, to `[]`, or to `[n, ...]` with reduction `"none"`. */
@@ -72,7 +67,7 @@ export class NLLLoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: ClassLossOptions = {}, ...none: []) {
-    super("NLLLoss", "nllLoss", options, none, NLL);
+    super("NLLLoss", "nllLoss", options, none, [{ weight: null, ignoreIndex: -100 }, { ignoreIndex: INTEGER }]);
   }
 
   /** Log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
@@ -86,7 +81,7 @@ export class MSELoss extends Loss {
   /** @internal */
   static override readonly name: string = "MSELoss";
   constructor(options: LossOptions = {}, ...none: []) {
-    super("MSELoss", "mseLoss", options, none, PLAIN);
+    super("MSELoss", "mseLoss", options, none);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -112,7 +107,7 @@ export class BCELoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: BCELossOptions = {}, ...none: []) {
-    super("BCELoss", "binaryCrossEntropy", options, none, WEIGHTED);
+    super("BCELoss", "binaryCrossEntropy", options, none, [{ weight: null }]);
   }
 
   /** Probabilities and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -134,7 +129,7 @@ export class BCEWithLogitsLoss extends Loss {
   declare posWeight: Tensor | null;
 
   constructor(options: BceWithLogitsOptions = {}, ...none: []) {
-    super("BCEWithLogitsLoss", "binaryCrossEntropyWithLogits", options, none, WITH_LOGITS);
+    super("BCEWithLogitsLoss", "binaryCrossEntropyWithLogits", options, none, [{ weight: null, posWeight: null }]);
   }
 
   /** Logits and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -156,7 +151,7 @@ export class CTCLoss extends Loss<[Tensor, Tensor, Lengths, Lengths]> {
   declare readonly zeroInfinity: boolean;
 
   constructor(options: CtcLossOptions = {}, ...none: []) {
-    super("CTCLoss", "ctcLoss", options, none, CTC);
+    super("CTCLoss", "ctcLoss", options, none, [{ blank: 0, zeroInfinity: false }, { blank: INTEGER }]);
   }
 
   /**

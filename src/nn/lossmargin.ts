@@ -1,6 +1,7 @@
 // Losses with a margin as modules.
 import { fail, given } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { FINITE, POSITIVE } from "../ops/bounds.ts";
 import {
   type CosineEmbeddingLossOptions,
   cosineEmbeddingLoss,
@@ -19,7 +20,6 @@ import {
   tripletMarginWithDistanceLoss,
   type WeightedLossOptions,
 } from "../ops/index.ts";
-import { HINGE, MULTI_MARGIN, PLAIN, RANKING, TRIPLET, TRIPLET_WITH_DISTANCE, WEIGHTED } from "../ops/lossoptions.ts";
 import { Loss } from "./loss.ts";
 import { used } from "./watched.ts";
 
@@ -34,7 +34,7 @@ export class MarginRankingLoss extends Loss<[Tensor, Tensor, Tensor]> {
   declare readonly margin: number;
 
   constructor(options: MarginLossOptions = {}, ...none: []) {
-    super("MarginRankingLoss", "marginRankingLoss", options, none, RANKING);
+    super("MarginRankingLoss", "marginRankingLoss", options, none, [{ margin: 0 }, { margin: FINITE }]);
   }
 
   /** Three tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -54,7 +54,7 @@ export class HingeEmbeddingLoss extends Loss {
   declare readonly margin: number;
 
   constructor(options: MarginLossOptions = {}, ...none: []) {
-    super("HingeEmbeddingLoss", "hingeEmbeddingLoss", options, none, HINGE);
+    super("HingeEmbeddingLoss", "hingeEmbeddingLoss", options, none, [{ margin: 1 }, { margin: FINITE }]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -71,7 +71,7 @@ export class SoftMarginLoss extends Loss {
   /** @internal */
   static override readonly name: string = "SoftMarginLoss";
   constructor(options: LossOptions = {}, ...none: []) {
-    super("SoftMarginLoss", "softMarginLoss", options, none, PLAIN);
+    super("SoftMarginLoss", "softMarginLoss", options, none);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -95,7 +95,10 @@ export class MultiMarginLoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: MultiMarginLossOptions = {}, ...none: []) {
-    super("MultiMarginLoss", "multiMarginLoss", options, none, MULTI_MARGIN);
+    super("MultiMarginLoss", "multiMarginLoss", options, none, [
+      { p: 1, margin: 1, weight: null },
+      { p: [(v: number) => v === 1 || v === 2, "1 or 2"], margin: FINITE },
+    ]);
   }
 
   /** An input `[n, classes]` and int32 labels `[n]` to `[]`, or to `[n]` with reduction `"none"`. */
@@ -112,7 +115,7 @@ export class MultiLabelMarginLoss extends Loss {
   /** @internal */
   static override readonly name: string = "MultiLabelMarginLoss";
   constructor(options: LossOptions = {}, ...none: []) {
-    super("MultiLabelMarginLoss", "multilabelMarginLoss", options, none, PLAIN);
+    super("MultiLabelMarginLoss", "multilabelMarginLoss", options, none);
   }
 
   /** An input `[n, classes]` and an int32 target of that shape to `[]`, or to `[n]` with reduction `"none"`. */
@@ -132,7 +135,7 @@ export class MultiLabelSoftMarginLoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: WeightedLossOptions = {}, ...none: []) {
-    super("MultiLabelSoftMarginLoss", "multilabelSoftMarginLoss", options, none, WEIGHTED);
+    super("MultiLabelSoftMarginLoss", "multilabelSoftMarginLoss", options, none, [{ weight: null }]);
   }
 
   /** Two tensors `[n, classes]` to `[]`, or to `[n]` with reduction `"none"`. */
@@ -152,7 +155,7 @@ export class CosineEmbeddingLoss extends Loss<[Tensor, Tensor, Tensor]> {
   declare readonly margin: number;
 
   constructor(options: CosineEmbeddingLossOptions = {}, ...none: []) {
-    super("CosineEmbeddingLoss", "cosineEmbeddingLoss", options, none, RANKING);
+    super("CosineEmbeddingLoss", "cosineEmbeddingLoss", options, none, [{ margin: 0 }, { margin: FINITE }]);
   }
 
   /** Inputs `[n, d]` and a target `[n]` to `[]`, or to `[n]` with reduction `"none"`. */
@@ -178,7 +181,10 @@ export class TripletMarginLoss extends Loss<[Tensor, Tensor, Tensor]> {
   declare readonly swap: boolean;
 
   constructor(options: TripletMarginLossOptions = {}, ...none: []) {
-    super("TripletMarginLoss", "tripletMarginLoss", options, none, TRIPLET);
+    super("TripletMarginLoss", "tripletMarginLoss", options, none, [
+      { margin: 1, p: 2, eps: 1e-6, swap: false },
+      { margin: FINITE, p: POSITIVE, eps: FINITE },
+    ]);
   }
 
   /** Three tensors `[n, d]` to `[]`, or to `[n]` with reduction `"none"`. */
@@ -202,7 +208,10 @@ export class TripletMarginWithDistanceLoss extends Loss<[Tensor, Tensor, Tensor]
   declare readonly distanceFunction: ((a: Tensor, b: Tensor) => Tensor) | null;
 
   constructor(options: TripletMarginWithDistanceLossOptions = {}, ...none: []) {
-    super("TripletMarginWithDistanceLoss", "tripletMarginWithDistanceLoss", options, none, TRIPLET_WITH_DISTANCE);
+    super("TripletMarginWithDistanceLoss", "tripletMarginWithDistanceLoss", options, none, [
+      { distanceFunction: null, margin: 1, swap: false },
+      { margin: FINITE },
+    ]);
     if (this.distanceFunction !== null && typeof this.distanceFunction !== "function")
       fail("TripletMarginWithDistanceLoss", `distanceFunction ${given(this.distanceFunction)}: a function is expected`);
   }

@@ -1,5 +1,6 @@
 // Losses of predicted numbers and distributions as modules: forward(input, target).
 import type { Tensor } from "../core/tensor.ts";
+import { POSITIVE } from "../ops/bounds.ts";
 import {
   type GaussianNllLossOptions,
   gaussianNllLoss,
@@ -14,7 +15,6 @@ import {
   type SmoothL1LossOptions,
   smoothL1Loss,
 } from "../ops/index.ts";
-import { DIVERGENCE, GAUSSIAN, HUBER, PLAIN, POISSON, SMOOTH_L1 } from "../ops/lossoptions.ts";
 import { DIVERGENCES, type Divergence } from "../ops/reduction.ts";
 import { Loss } from "./loss.ts";
 import { used } from "./watched.ts";
@@ -24,7 +24,7 @@ export class L1Loss extends Loss {
   /** @internal */
   static override readonly name: string = "L1Loss";
   constructor(options: LossOptions = {}, ...none: []) {
-    super("L1Loss", "l1Loss", options, none, PLAIN);
+    super("L1Loss", "l1Loss", options, none);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -44,7 +44,7 @@ export class SmoothL1Loss extends Loss {
   declare readonly beta: number;
 
   constructor(options: SmoothL1LossOptions = {}, ...none: []) {
-    super("SmoothL1Loss", "smoothL1Loss", options, none, SMOOTH_L1);
+    super("SmoothL1Loss", "smoothL1Loss", options, none, [{ beta: 1 }]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -64,7 +64,7 @@ export class HuberLoss extends Loss {
   declare readonly delta: number;
 
   constructor(options: HuberLossOptions = {}, ...none: []) {
-    super("HuberLoss", "huberLoss", options, none, HUBER);
+    super("HuberLoss", "huberLoss", options, none, [{ delta: 1 }, { delta: POSITIVE }]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -84,7 +84,7 @@ export class KLDivLoss extends Loss<[Tensor, Tensor], Divergence> {
   declare readonly logTarget: boolean;
 
   constructor(options: KlDivOptions = {}, ...none: []) {
-    super("KLDivLoss", "klDiv", options, none, DIVERGENCE, DIVERGENCES);
+    super("KLDivLoss", "klDiv", options, none, [{ logTarget: false }], DIVERGENCES);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -108,7 +108,7 @@ export class PoissonNLLLoss extends Loss {
   declare readonly eps: number;
 
   constructor(options: PoissonNllLossOptions = {}, ...none: []) {
-    super("PoissonNLLLoss", "poissonNllLoss", options, none, POISSON);
+    super("PoissonNLLLoss", "poissonNllLoss", options, none, [{ logInput: true, full: false, eps: 1e-8 }]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -130,7 +130,7 @@ export class GaussianNLLLoss extends Loss<[Tensor, Tensor, Tensor]> {
   declare readonly eps: number;
 
   constructor(options: GaussianNllLossOptions = {}, ...none: []) {
-    super("GaussianNLLLoss", "gaussianNllLoss", options, none, GAUSSIAN);
+    super("GaussianNLLLoss", "gaussianNllLoss", options, none, [{ full: false, eps: 1e-6 }, { eps: POSITIVE }]);
   }
 
   /** Means, targets and variances, as `gaussianNllLoss` takes them, to `[]`, or to the means' shape with reduction `"none"`. */

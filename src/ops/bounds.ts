@@ -28,6 +28,8 @@ export const SIZE: Bound = [(v) => Number.isInteger(v) && v > 0, "a positive int
 /** @internal */
 export const COUNT: Bound = [(v) => Number.isInteger(v) && v >= 0, "an integer of at least 0"];
 /** @internal */
+export const INT32: Bound = [(v) => v === (v | 0), "an int32"];
+/** @internal */
 export const AT_LEAST_1: Bound = [SIZE[0], "an integer of at least 1"];
 
 /** By name; null is for what may be something else than a number, too. @internal */
@@ -35,10 +37,10 @@ export type Bounds<H> = { readonly [K in keyof H]?: Bound | null };
 
 /** Throws unless what is true or false by default is that, and each number is as its bound says, or without one at least 0. @internal */
 export function checkAll<H extends object>(name: string, defaults: object, own: object, bounds: Bounds<H> = {}): void {
-  for (const [key, value] of Object.entries(defaults)) {
-    const bound = bounds[key as keyof H];
-    if (typeof value === "boolean") expectFlag(name, key, own[key as never]);
-    else if (bound || (bound === undefined && typeof value === "number"))
-      checkNumber(name, key, own[key as never], bound);
+  for (const key in defaults) {
+    const kind = typeof defaults[key as never];
+    const bound = bounds[key as never] as Bound | null | undefined;
+    if (kind === "boolean") expectFlag(name, key, own[key as never]);
+    else if (bound || (bound === undefined && kind === "number")) checkNumber(name, key, own[key as never], bound);
   }
 }

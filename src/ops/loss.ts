@@ -9,7 +9,7 @@ import { sameShape, show } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { add, addScalar, div, divScalar, mul, mulScalar, neg } from "./binary.ts";
-import { FRACTION } from "./bounds.ts";
+import { FRACTION, INT32 } from "./bounds.ts";
 import { clamp } from "./clamp.ts";
 import { eq } from "./compare.ts";
 import { compose, like } from "./compose.ts";
@@ -227,7 +227,7 @@ function labelLoss(
   const reduction = reductionOf(op, options, names);
   const { weight, ignoreIndex = -100, labelSmoothing = 0 } = options ?? {};
   checkNumber(op, "labelSmoothing", labelSmoothing, FRACTION);
-  checkNumber(op, "ignoreIndex", ignoreIndex, [(v) => v === (v | 0), "an int32"]);
+  checkNumber(op, "ignoreIndex", ignoreIndex, INT32);
   const logits = op === "crossEntropy";
   if (logits && target instanceof Tensor && isFloat(target.dtype)) {
     expectDtype(op, x, "float32");

@@ -1,5 +1,5 @@
 // Losses of yes and no: binary cross-entropy of probabilities and of logits, and what is made of it; and the divergence of two distributions.
-import { fail } from "../core/error.ts";
+import { fail, noMore } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -9,10 +9,18 @@ import { compose, like } from "./compose.ts";
 import { launchEach } from "./each.ts";
 import { expectDtype } from "./expect.ts";
 import { formula } from "./formula.ts";
-import { DIVERGENCE, optionsOf, PLAIN, WEIGHTED, WITH_LOGITS } from "./lossoptions.ts";
 import { mean } from "./mean.ts";
 import { sum } from "./reduce.ts";
-import { autocasted, DIVERGENCES, type Divergence, type LossOptions, reduce, samePair, signs } from "./reduction.ts";
+import {
+  autocasted,
+  DIVERGENCES,
+  type Divergence,
+  type LossOptions,
+  reduce,
+  reductionOf,
+  samePair,
+  signs,
+} from "./reduction.ts";
 import { logsigmoid, smoothed } from "./smooth.ts";
 import { broadcast } from "./strides.ts";
 import { exp, log, sigmoid } from "./unary.ts";
@@ -60,12 +68,14 @@ const BceVjp: Op = {
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html
  */
 export function binaryCrossEntropy(x: Tensor, target: Tensor, options?: WeightedLossOptions, ...none: []): Tensor {
+  noMore("binaryCrossEntropy", none);
   samePair("binaryCrossEntropy", x, target);
-  const { reduction: r, weight } = optionsOf("binaryCrossEntropy", options, none, WEIGHTED);
-  if (weight !== null) expectBroadcast("binaryCrossEntropy", "weight", weight, x);
+  const r = reductionOf("binaryCrossEntropy", options, "reduction weight");
+  const { weight } = options ?? {};
+  if (weight != null) expectBroadcast("binaryCrossEntropy", "weight", weight, x);
   return compose(() => {
     const loss = apply(Bce, [x, target], null);
-    return reduce(weight === null ? loss : mul(loss, weight), r);
+    return reduce(weight == null ? loss : mul(loss, weight), r);
   });
 }
 
@@ -105,8 +115,10 @@ export function binaryCrossEntropyWithLogits(
   ...none: []
 ): Tensor {
   const op = "binaryCrossEntropyWithLogits";
+  noMore(op, none);
   samePair(op, x, target);
-  const { reduction: r, weight, posWeight } = optionsOf(op, options, none, WITH_LOGITS);
+  const r = reductionOf(op, options, "reduction weight posWeight");
+  const { weight = null, posWeight = null } = options ?? {};
   for (const [name, w] of [["weight", weight] as const, ["posWeight", posWeight] as const])
     if (w !== null) expectBroadcast(op, name, w, x);
   return compose(() => {
@@ -136,8 +148,10 @@ export function multilabelSoftMarginLoss(
   ...none: []
 ): Tensor {
   const op = "multilabelSoftMarginLoss";
+  noMore(op, none);
   samePair(op, x, target);
-  const { reduction: r, weight } = optionsOf(op, options, none, WEIGHTED);
+  const r = reductionOf(op, options, "reduction weight");
+  const { weight = null } = options ?? {};
   if (x.ndim === 0) fail(op, `input ${show(x.shape)}: a dim of classes is expected`);
   if (weight !== null) expectBroadcast(op, "weight", weight, x);
   return compose(() => {
@@ -161,8 +175,9 @@ const SoftMargin = /* @__PURE__ */ formula(
  */
 export function softMarginLoss(x: Tensor, target: Tensor, options?: LossOptions, ...none: []): Tensor {
   const op = "softMarginLoss";
+  noMore(op, none);
   expectDtype(op, x, "float32");
-  const { reduction: r } = optionsOf(op, options, none, PLAIN);
+  const r = reductionOf(op, options);
   return compose(() => {
     const signed = signs(op, target, x);
     samePair(op, x, signed);
@@ -185,13 +200,14 @@ export interface KlDivOptions {
  */
 export function klDiv(x: Tensor, target: Tensor, options?: KlDivOptions, ...none: []): Tensor {
   const op = "klDiv";
+  noMore(op, none);
   samePair(op, x, target);
-  const { reduction: r, logTarget } = optionsOf(op, options, none, DIVERGENCE, DIVERGENCES);
+  const r = reductionOf(op, options, "reduction logTarget?", DIVERGENCES);
   if (r === "batchmean" && x.ndim === 0)
     fail(op, `input ${show(x.shape)}, reduction batchmean: a first dim is expected`);
   return compose(() => {
     const [p, t] = autocasted(op, x, target) as [Tensor, Tensor];
-    const terms = logTarget ? mul(exp(t), sub(t, p)) : sub(where(eq(t, 0), 0, mul(t, log(t))), mul(t, p));
+    const terms = options?.logTarget ? mul(exp(t), sub(t, p)) : sub(where(eq(t, 0), 0, mul(t, log(t))), mul(t, p));
     return r === "batchmean" ? divScalar(sum(terms), x.shape[0]!) : reduce(terms, r);
   });
 }

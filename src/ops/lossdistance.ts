@@ -1,5 +1,5 @@
 // Distances and angles between rows, and losses made of them.
-import { expectOptions, fail, given } from "../core/error.ts";
+import { expectOptions, fail, given, noMore } from "../core/error.ts";
 import { apply } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -11,10 +11,19 @@ import { toFloat } from "./copy.ts";
 import { expectDtype, finite } from "./expect.ts";
 import { amax } from "./extremes.ts";
 import { formula } from "./formula.ts";
-import { optionsOf, RANKING, TRIPLET, TRIPLET_WITH_DISTANCE } from "./lossoptions.ts";
 import { pow } from "./pow.ts";
 import { expand, sum } from "./reduce.ts";
-import { above, atLeast0, autocasted, type LossOptions, type Reduction, reduce, samePair, signs } from "./reduction.ts";
+import {
+  above,
+  atLeast0,
+  autocasted,
+  type LossOptions,
+  type Reduction,
+  reduce,
+  reductionOf,
+  samePair,
+  signs,
+} from "./reduction.ts";
 import { squeeze } from "./shape.ts";
 import { broadcast, dimension } from "./strides.ts";
 import { abs, sign, sqrt } from "./unary.ts";
@@ -147,8 +156,10 @@ export function cosineEmbeddingLoss(
   ...none: []
 ): Tensor {
   const op = "cosineEmbeddingLoss";
+  noMore(op, none);
   samePair(op, x1, x2, "input2");
-  const { reduction: r, margin } = optionsOf(op, options, none, RANKING);
+  const r = reductionOf(op, options, "reduction margin");
+  const margin = finite(op, "margin", options?.margin ?? 0);
   return compose(() => {
     const signed = signs(op, target, x1);
     if (x1.ndim < 1 || x1.ndim > 2 || !sameShape(target.shape, x1.shape.slice(0, -1))) {
@@ -196,9 +207,11 @@ export function tripletMarginLoss(
   ...none: []
 ): Tensor {
   const op = "tripletMarginLoss";
-  const all = optionsOf(op, options, none, TRIPLET);
-  const { p, eps } = all;
-  return triplet(op, [anchor, positive, negative], all, (a, b) => pairwiseDistance(a, b, { p, eps }));
+  noMore(op, none);
+  const r = reductionOf(op, options, "reduction margin p eps swap?");
+  const p = above(op, "p", options?.p ?? 2);
+  const eps = finite(op, "eps", options?.eps ?? 1e-6);
+  return triplet(op, [anchor, positive, negative], options, r, (a, b) => pairwiseDistance(a, b, { p, eps }));
 }
 
 /**
@@ -213,19 +226,22 @@ export function tripletMarginWithDistanceLoss(
   ...none: []
 ): Tensor {
   const op = "tripletMarginWithDistanceLoss";
-  const all = optionsOf(op, options, none, TRIPLET_WITH_DISTANCE);
-  const distance = all.distanceFunction ?? ((a, b) => pairwiseDistance(a, b));
+  noMore(op, none);
+  const r = reductionOf(op, options, "reduction distanceFunction margin swap?");
+  const distance = options?.distanceFunction ?? ((a, b) => pairwiseDistance(a, b));
   if (typeof distance !== "function") fail(op, `distanceFunction ${given(distance)}: a function is expected`);
-  return triplet(op, [anchor, positive, negative], all, distance);
+  return triplet(op, [anchor, positive, negative], options, r, distance);
 }
 
 function triplet(
   op: string,
   inputs: readonly Tensor[],
-  { reduction, margin, swap }: { reduction: Reduction; margin: number; swap: boolean },
+  options: TripletMarginWithDistanceLossOptions | undefined,
+  r: Reduction,
   distance: (a: Tensor, b: Tensor) => Tensor,
 ): Tensor {
   for (const x of inputs) expectDtype(op, x, "float32");
+  const margin = finite(op, "margin", options?.margin ?? 1);
   const shapes = inputs.map((x) => x.shape);
   if (new Set(shapes.map((s) => s.length)).size > 1)
     fail(op, `anchor, positive and negative ${shapes.map(show).join(", ")}: as many dims are expected of each`);
@@ -235,7 +251,7 @@ function triplet(
     const near = distance(a, p);
     expectDtype(op, near, "float32", "the distance");
     const far = distance(a, n);
-    const least = swap ? minimum(far, distance(p, n)) : far;
-    return reduce(clamp(addScalar(sub(near, least), margin), { min: 0 }), reduction);
+    const least = options?.swap ? minimum(far, distance(p, n)) : far;
+    return reduce(clamp(addScalar(sub(near, least), margin), { min: 0 }), r);
   });
 }

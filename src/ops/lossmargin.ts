@@ -1,5 +1,5 @@
 // Losses with a margin: what is right by enough costs nothing.
-import { fail } from "../core/error.ts";
+import { fail, given, noMore } from "../core/error.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, addScalar, divScalar, mul, neg, rsubScalar, sub } from "./binary.ts";
@@ -7,11 +7,10 @@ import { clamp } from "./clamp.ts";
 import { gt, le, lt, ne } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toFloat } from "./copy.ts";
-import { expectDtype } from "./expect.ts";
+import { expectDtype, finite } from "./expect.ts";
 import { labelled, oneHot, positions } from "./loss.ts";
-import { HINGE, MULTI_MARGIN, optionsOf, PLAIN, RANKING } from "./lossoptions.ts";
 import { expand, sum } from "./reduce.ts";
-import { autocasted, expectWeight, type LossOptions, reduce, signs } from "./reduction.ts";
+import { autocasted, expectWeight, type LossOptions, reduce, reductionOf, signs } from "./reduction.ts";
 import { reshape } from "./shape.ts";
 import { broadcast } from "./strides.ts";
 import { where } from "./where.ts";
@@ -35,8 +34,10 @@ export function marginRankingLoss(
   ...none: []
 ): Tensor {
   const op = "marginRankingLoss";
+  noMore(op, none);
   for (const x of [x1, x2]) expectDtype(op, x, "float32");
-  const { reduction: r, margin } = optionsOf(op, options, none, RANKING);
+  const r = reductionOf(op, options, "reduction margin");
+  const margin = finite(op, "margin", options?.margin ?? 0);
   return compose(() => {
     const signed = signs(op, target, x1);
     if (x1.ndim !== x2.ndim || x1.ndim !== target.ndim) {
@@ -56,8 +57,10 @@ export function marginRankingLoss(
  */
 export function hingeEmbeddingLoss(x: Tensor, target: Tensor, options?: MarginLossOptions, ...none: []): Tensor {
   const op = "hingeEmbeddingLoss";
+  noMore(op, none);
   expectDtype(op, x, "float32");
-  const { reduction: r, margin } = optionsOf(op, options, none, HINGE);
+  const r = reductionOf(op, options, "reduction margin");
+  const margin = finite(op, "margin", options?.margin ?? 1);
   return compose(() => {
     const signed = signs(op, target, x);
     if (!sameShape(x.shape, target.shape))
@@ -102,7 +105,11 @@ function rowsOf(
  */
 export function multiMarginLoss(x: Tensor, target: Tensor, options?: MultiMarginLossOptions, ...none: []): Tensor {
   const op = "multiMarginLoss";
-  const { reduction: r, p, margin, weight } = optionsOf(op, options, none, MULTI_MARGIN);
+  noMore(op, none);
+  const r = reductionOf(op, options, "reduction p margin weight");
+  const { p = 1, weight = null } = options ?? {};
+  if (p !== 1 && p !== 2) fail(op, `p ${given(p)}: 1 or 2 is expected`);
+  const margin = finite(op, "margin", options?.margin ?? 1);
   return compose(() => {
     const rows = rowsOf(op, autocasted(op, x)[0]!, target, (shape) => shape.slice(0, -1));
     const classes = rows.shape[1]!;
@@ -130,7 +137,8 @@ const positive = (x: Tensor): Tensor => where(gt(x, 0), x, 0);
  */
 export function multilabelMarginLoss(x: Tensor, target: Tensor, options?: LossOptions, ...none: []): Tensor {
   const op = "multilabelMarginLoss";
-  const { reduction: r } = optionsOf(op, options, none, PLAIN);
+  noMore(op, none);
+  const r = reductionOf(op, options);
   return compose(() => {
     const rows = rowsOf(op, autocasted(op, x)[0]!, target, (shape) => shape);
     const [n, classes] = rows.shape as [number, number];

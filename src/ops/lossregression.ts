@@ -1,5 +1,5 @@
 // Losses of predicted numbers: squared, absolute, and what lies between the two; negative log-likelihoods of Gauss and Poisson.
-import { fail } from "../core/error.ts";
+import { fail, noMore } from "../core/error.ts";
 import { apply } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -9,8 +9,16 @@ import { gt, le, lt } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { expectDtype } from "./expect.ts";
 import { bounded, formula } from "./formula.ts";
-import { GAUSSIAN, HUBER, optionsOf, PLAIN, POISSON, SMOOTH_L1 } from "./lossoptions.ts";
-import { autocasted, type LossOptions, reduce, samePair } from "./reduction.ts";
+import {
+  above,
+  atLeast0,
+  autocasted,
+  type LossOptions,
+  type Reduction,
+  reduce,
+  reductionOf,
+  samePair,
+} from "./reduction.ts";
 import { unsqueeze } from "./shape.ts";
 import { abs, exp, log } from "./unary.ts";
 import { where } from "./where.ts";
@@ -40,8 +48,9 @@ function between(
   none: readonly [],
   of: (d: Tensor) => Tensor,
 ): Tensor {
+  noMore(op, none);
   samePair(op, x, target);
-  const { reduction: r } = optionsOf(op, options, none, PLAIN);
+  const r = reductionOf(op, options);
   return compose(() => {
     const [a, b] = autocasted(op, x, target);
     return reduce(of(sub(a!, b!)), r);
@@ -78,8 +87,10 @@ export interface SmoothL1LossOptions extends LossOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
  */
 export function smoothL1Loss(x: Tensor, target: Tensor, options?: SmoothL1LossOptions, ...none: []): Tensor {
+  noMore("smoothL1Loss", none);
   samePair("smoothL1Loss", x, target);
-  const { reduction: r, beta } = optionsOf("smoothL1Loss", options, none, SMOOTH_L1);
+  const r = reductionOf("smoothL1Loss", options, "reduction beta");
+  const beta = atLeast0("smoothL1Loss", "beta", options?.beta ?? 1);
   return compose(() => reduce(apply(SmoothL1, [x, target], beta), r));
 }
 
@@ -108,8 +119,10 @@ export interface HuberLossOptions extends LossOptions {
  * https://pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html
  */
 export function huberLoss(x: Tensor, target: Tensor, options?: HuberLossOptions, ...none: []): Tensor {
+  noMore("huberLoss", none);
   samePair("huberLoss", x, target);
-  const { reduction: r, delta } = optionsOf("huberLoss", options, none, HUBER);
+  const r = reductionOf("huberLoss", options, "reduction delta");
+  const delta = above("huberLoss", "delta", options?.delta ?? 1);
   return compose(() => reduce(apply(Huber, [x, target], delta), r));
 }
 
@@ -130,8 +143,11 @@ export interface PoissonNllLossOptions extends LossOptions {
  */
 export function poissonNllLoss(x: Tensor, target: Tensor, options?: PoissonNllLossOptions, ...none: []): Tensor {
   const op = "poissonNllLoss";
+  noMore(op, none);
   samePair(op, x, target);
-  const { reduction: r, logInput, full, eps } = optionsOf(op, options, none, POISSON);
+  const r = reductionOf(op, options, "reduction logInput? full? eps");
+  const { logInput = true, full = false } = options ?? {};
+  const eps = atLeast0(op, "eps", options?.eps ?? 1e-8);
   return compose(() => {
     const [a, t] = autocasted(op, x, target) as [Tensor, Tensor];
     const loss = logInput ? sub(exp(a), mul(t, a)) : sub(a, mul(t, log(addScalar(a, eps))));
@@ -167,6 +183,7 @@ export function gaussianNllLoss(
   ...none: []
 ): Tensor {
   const op = "gaussianNllLoss";
+  noMore(op, none);
   samePair(op, x, target);
   expectDtype(op, variance, "float32", "var");
   const rows = x.shape.slice(0, -1);
@@ -178,7 +195,9 @@ export function gaussianNllLoss(
       `input ${show(x.shape)} and var ${show(variance.shape)}: a var of ${show(x.shape)}, or with one value for the last dim, is expected`,
     );
   }
-  const { reduction: r, full, eps } = optionsOf(op, options, none, GAUSSIAN);
+  const r: Reduction = reductionOf(op, options, "reduction full? eps");
+  const { full = false } = options ?? {};
+  const eps = above(op, "eps", options?.eps ?? 1e-6);
   return compose(() => {
     const [a, t, given] = autocasted(op, x, target, variance) as [Tensor, Tensor, Tensor];
     const v = held(eps, lacking ? unsqueeze(given, -1) : given);
