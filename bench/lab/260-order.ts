@@ -42,7 +42,7 @@ async function parts(entry: string): Promise<Map<string, string>> {
   const names = [...code.matchAll(/^(?:(?:async )?function\*?|class|const|let|var) ([\w$]+)/gm)].map((m) => m[1]!);
   const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   const short = new Map(names.map((name, i) => [name, letters[i % 52]! + letters[Math.floor(i / 52)]!]));
-  const options = { module: true, compress: false, codegen: { removeWhitespace: true } };
+  const options = { module: true, compress: { unused: false }, codegen: { removeWhitespace: true } };
   return new Map(
     Object.entries(modules).map(([id, { code }]) => [
       id,

@@ -164,13 +164,11 @@ export abstract class Optimizer<H extends object = object, S = object> {
     const seen = new Set<Tensor>(this.paramGroups.flatMap((g) => g.params));
     list.forEach((p, i) => {
       if (!(p instanceof Tensor)) fail(this.#name, `parameter ${i} is ${given(p)}: a tensor is expected`);
-      if (p.dtype !== "float32")
-        fail(this.#name, `parameter ${i} (${p.describe()}) is ${p.dtype}: float32 is expected`);
-      if (!p.isLeaf)
-        fail(this.#name, `parameter ${i} (${p.describe()}) was made by a recorded op: only leaves can be optimized`);
-      if (p.strides !== null) fail(this.#name, `parameter ${i} (${p.describe()}) does not lie dense: clone() it`);
-      if (seen.has(p))
-        fail(this.#name, `parameter ${i} (${p.describe()}) is listed twice: each parameter stands in one group, once`);
+      const refuse = (why: string): never => fail(this.#name, `parameter ${i} (${p.describe()}) ${why}`);
+      if (p.dtype !== "float32") refuse(`is ${p.dtype}: float32 is expected`);
+      if (!p.isLeaf) refuse("was made by a recorded op: only leaves can be optimized");
+      if (p.strides !== null) refuse("does not lie dense: clone() it");
+      if (seen.has(p)) refuse("is listed twice: each parameter stands in one group, once");
       seen.add(p);
     });
     checkRule(this.#rule, rest as unknown as H);
