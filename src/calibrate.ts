@@ -150,7 +150,7 @@ function checkOptions<R>(options: CalibrateOptions<R>, rows: number): Options<R>
   const batches = options.batches ?? usual(batch);
   const good = Array.isArray(batches) && batches.length > 0 && batches.every((n) => Number.isInteger(n) && n > 0);
   if (!good) fail("calibrate", `batches ${given(batches)}: positive integers are expected`);
-  checkNumber("calibrate", "budget", budget, (ms) => ms > 0, "a positive number of milliseconds");
+  checkNumber("calibrate", "budget", budget, [(ms) => ms > 0, "a positive number of milliseconds"]);
   for (const [name, f] of Object.entries({ loss, onProgress })) {
     if (f !== undefined && typeof f !== "function") fail("calibrate", `${name} ${given(f)}: a function is expected`);
   }

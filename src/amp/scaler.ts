@@ -4,11 +4,12 @@
 // back, so a captured step scales too. Other devices, which have no float16, wait for the answer.
 
 import type { Device } from "../core/device.ts";
-import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
+import { type Bound, checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { Tensor } from "../core/tensor.ts";
 import { mulScalar } from "../ops/binary.ts";
+import { COUNT, SIZE } from "../ops/bounds.ts";
 import { add_, copy_, fill_, full, mul, mul_, sum } from "../ops/index.ts";
 import { noGrad, scope } from "../ops/modes.ts";
 import { word } from "../row/words.ts";
@@ -55,22 +56,18 @@ export interface Stepping {
 /** Most gradients in one row. */
 const SEGMENTS = 64;
 const DEFAULTS = { initScale: 65536, growthFactor: 2, backoffFactor: 0.5, growthInterval: 2000, enabled: true };
-type Rule = [ok: (v: number) => boolean, rule: string];
-const POSITIVE: Rule = [(v) => v > 0 && v < Number.POSITIVE_INFINITY, "a positive number"];
-const RULES: Record<string, Rule> = {
+const POSITIVE: Bound = [(v) => v > 0 && v < Number.POSITIVE_INFINITY, "a positive number"];
+const RULES: Record<string, Bound> = {
   initScale: POSITIVE,
   scale: POSITIVE,
   growthFactor: [(v) => v > 1, "a number above 1"],
   backoffFactor: [(v) => v > 0 && v < 1, "a number between 0 and 1"],
-  growthInterval: [(v) => Number.isInteger(v) && v >= 1, "a positive integer"],
-  growthTracker: [(v) => Number.isInteger(v) && v >= 0, "an integer of at least 0"],
+  growthInterval: SIZE,
+  growthTracker: COUNT,
 };
 
 function checked(subject: string, values: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(values)) {
-    const [ok, rule] = RULES[name]!;
-    checkNumber(subject, name, value, ok, rule);
-  }
+  for (const [name, value] of Object.entries(values)) checkNumber(subject, name, value, RULES[name]);
 }
 
 function say(detail: string): never {

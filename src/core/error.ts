@@ -80,16 +80,19 @@ function surplus(op: string, none: readonly unknown[]): void {
   fail(op, `${what} was given: no argument is expected there`);
 }
 
-const NONNEGATIVE = (v: number): boolean => v >= 0 && v < Number.POSITIVE_INFINITY;
+/** What a number may be, and the words for it. @internal */
+export type Bound = readonly [ok: (v: number) => boolean, rule: string];
 
-/** Throws unless `value` is a number that obeys `rule`. @internal */
+/** As most numbers are. @internal */
+export const AT_LEAST_0: Bound = [(v) => v >= 0 && v < Number.POSITIVE_INFINITY, "a number of at least 0"];
+
+/** Throws unless `value` is such a number. @internal */
 export function checkNumber(
   op: string,
   name: string,
   value: unknown,
-  ok = NONNEGATIVE,
-  rule = "a number of at least 0",
+  bound: Bound = AT_LEAST_0,
 ): asserts value is number {
-  if (typeof value === "number" && ok(value)) return;
-  fail(op, `${name} ${given(value)}: ${rule} is expected${notOptions(value)}`);
+  if (typeof value === "number" && bound[0](value)) return;
+  fail(op, `${name} ${given(value)}: ${bound[1]} is expected${notOptions(value)}`);
 }

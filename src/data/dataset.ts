@@ -1,11 +1,13 @@
 // Samples by number. A dataset writes the samples that it is asked for, one after another, into plain arrays; the loader
 // makes tensors of them.
+
 import { type DType, type HostArray, TYPES } from "../core/dtype.ts";
 import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { contiguous } from "../core/op.ts";
 import { numel, type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { describeKind, kindOf } from "../host/kinds.ts";
+import { FINITE } from "../ops/bounds.ts";
 import { checkShape } from "../ops/expect.ts";
 import { noGrad } from "../ops/modes.ts";
 
@@ -171,8 +173,7 @@ function column(source: Source, i: number, reads: Promise<void>[]): Column {
   const scaled = scale !== undefined || shift !== undefined;
   const kind = kindOf(data);
   if (scaled && ARRAYS[kind] !== "bytes") fail(NAME, `scale and shift with ${kind}: they are for bytes`);
-  for (const v of [scale, shift])
-    if (v !== undefined) checkNumber(NAME, "scale or shift", v, Number.isFinite, "a finite number");
+  for (const v of [scale, shift]) if (v !== undefined) checkNumber(NAME, "scale or shift", v, FINITE);
   const size = numel(shape.slice(1));
   const dtype = ARRAYS[kind]!;
   if (dtype !== "bytes") {

@@ -100,8 +100,8 @@ export function drawDigits(options: DigitsOptions = {}, ...none: []): Images {
   expectOptions(NAME, options, "train? count seed", none);
   const { train = true, seed = 0 } = options;
   const { count = train ? 12_000 : 2_000 } = options;
-  checkNumber(NAME, "count", count, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");
-  checkNumber(NAME, "seed", seed, (v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0");
+  checkNumber(NAME, "count", count, [(v) => Number.isSafeInteger(v) && v > 0, "a positive integer"]);
+  checkNumber(NAME, "seed", seed, [(v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0"]);
   const random = new Random(seed, train ? 1 : 2);
   const images = new Uint8Array(count * SIDE * SIDE);
   const labels = new Uint8Array(count);

@@ -60,8 +60,8 @@ export class DataLoader<B extends readonly unknown[] = Tensor[]> implements Asyn
   constructor(dataset: Dataset<B>, options: LoaderOptions = {}, ...none: []) {
     expectOptions(NAME, options, "batchSize shuffle? dropLast? seed device", none);
     const { batchSize = 1, shuffle = false, dropLast = false, seed = 0, device } = options;
-    checkNumber(NAME, "batchSize", batchSize, (v) => Number.isSafeInteger(v) && v > 0, "a positive integer");
-    checkNumber(NAME, "seed", seed, (v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0");
+    checkNumber(NAME, "batchSize", batchSize, [(v) => Number.isSafeInteger(v) && v > 0, "a positive integer"]);
+    checkNumber(NAME, "seed", seed, [(v) => Number.isSafeInteger(v) && v >= 0, "an integer of at least 0"]);
     if (typeof dataset?.gather !== "function") fail(NAME, `${given(dataset)} without gather(): a Dataset is expected`);
     if (device !== undefined) expectDevice(NAME, device);
     this.dataset = dataset;

@@ -1,23 +1,24 @@
 // Checks of constructor arguments. Messages read `Linear: inFeatures -3: the rule`.
 
 import { checkNumber, fail, given } from "../core/error.ts";
+import { FRACTION, INTEGER, SIZE } from "../ops/bounds.ts";
 import type { Pair } from "../ops/conv.ts";
 
 /** A positive integer. @internal */
 export function positive(layer: string, name: string, value: unknown): number {
-  checkNumber(layer, name, value, (v) => Number.isInteger(v) && v > 0, "a positive integer");
+  checkNumber(layer, name, value, SIZE);
   return value;
 }
 
 /** @internal */
 export function integer(layer: string, name: string, value: unknown): number {
-  checkNumber(layer, name, value, Number.isInteger, "an integer");
+  checkNumber(layer, name, value, INTEGER);
   return value;
 }
 
 /** A number from 0 to 1. @internal */
 export function fraction(layer: string, name: string, value: unknown): number {
-  checkNumber(layer, name, value, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
+  checkNumber(layer, name, value, FRACTION);
   return value;
 }
 

@@ -1,8 +1,11 @@
 // Initialisers: they fill a tensor in place, unrecorded, and return it. https://pytorch.org/docs/stable/nn.init.html
+
 import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
+import { ABOVE_0, AT_LEAST_1, FINITE, FRACTION } from "../ops/bounds.ts";
 import { toFloat } from "../ops/copy.ts";
+import { expectWord } from "../ops/expect.ts";
 import {
   add,
   arange,
@@ -97,9 +100,8 @@ function erf(x: number): number {
 export function truncNormal_(x: Tensor, mean = 0, std = 1, a = -2, b = 2, ...none: []): Tensor {
   const op = "truncNormal_";
   alive(op, x, none);
-  for (const [name, value] of Object.entries({ mean, a, b }))
-    checkNumber(op, name, value, Number.isFinite, "a finite number");
-  checkNumber(op, "std", std, (v) => v > 0 && v < Number.POSITIVE_INFINITY, "a number above 0");
+  for (const [name, value] of Object.entries({ mean, a, b })) checkNumber(op, name, value, FINITE);
+  checkNumber(op, "std", std, ABOVE_0);
   if (a > b) fail(op, `a ${a}, b ${b}: a bound that is not above the other is expected`);
   const [low, high] = [a, b].map((v) => erf((v - mean) / (std * Math.SQRT2))) as [number, number];
   return written(x, () => {
@@ -166,7 +168,7 @@ function kaimingStd(op: string, x: Tensor, options?: KaimingOptions): number {
   expectOptions(op, options, "a mode nonlinearity");
   alive(op, x);
   const { a = 0, mode = "fanIn", nonlinearity = "leakyRelu" } = options ?? {};
-  if (mode !== "fanIn" && mode !== "fanOut") fail(op, `mode ${given(mode)}: fanIn or fanOut is expected`);
+  expectWord(op, "mode", mode, ["fanIn", "fanOut"]);
   if (x.shape.includes(0)) return 0;
   return gainOf(op, nonlinearity, a) / Math.sqrt(fans(op, x)[mode]);
 }
@@ -189,7 +191,7 @@ export function dirac_(x: Tensor, groups = 1, ...none: []): Tensor {
   alive("dirac_", x, none);
   const [out, , ...field] = x.shape;
   if (field.length < 1 || field.length > 3) fail("dirac_", `${show(x.shape)}: 3 to 5 dims are expected`);
-  checkNumber("dirac_", "groups", groups, (v) => Number.isInteger(v) && v >= 1, "an integer of at least 1");
+  checkNumber("dirac_", "groups", groups, AT_LEAST_1);
   if (out! % groups !== 0)
     fail("dirac_", `${show(x.shape)}, groups ${groups}: ${out} outputs are not a multiple of the groups`);
   return written(x, () => {
@@ -216,7 +218,7 @@ export function orthogonal_(
   alive("orthogonal_", x, none);
   expectOptions("orthogonal_", options, "gain");
   const { gain = 1 } = options ?? {};
-  checkNumber("orthogonal_", "gain", gain, Number.isFinite, "a finite number");
+  checkNumber("orthogonal_", "gain", gain, FINITE);
   if (x.ndim < 2) fail("orthogonal_", `${show(x.shape)}: at least 2 dims are expected`);
   if (x.numel === 0) return x;
   const rows = x.shape[0]!;
@@ -253,7 +255,7 @@ export function sparse_(
   expectOptions("sparse_", options, "std");
   const { std = 0.01 } = options ?? {};
   if (x.ndim !== 2) fail("sparse_", `${show(x.shape)}: 2 dims are expected`);
-  checkNumber("sparse_", "sparsity", sparsity, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
+  checkNumber("sparse_", "sparsity", sparsity, FRACTION);
   checkNumber("sparse_", "std", std);
   const [rows, columns] = x.shape as [number, number];
   const zeros = Math.ceil(sparsity * rows);
@@ -282,7 +284,7 @@ export function calculateGain(nonlinearity: Nonlinearity, param = 0.01, ...none:
 }
 
 function gainOf(op: string, nonlinearity: Nonlinearity, param: number): number {
-  checkNumber(op, op === "calculateGain" ? "param" : "a", param, Number.isFinite, "a finite number");
+  checkNumber(op, op === "calculateGain" ? "param" : "a", param, FINITE);
   if (nonlinearity === "leakyRelu") return Math.sqrt(2 / (1 + param * param));
   const name = typeof nonlinearity === "string" ? nonlinearity : "";
   if (Object.hasOwn(GAINS, name)) return GAINS[name as keyof typeof GAINS];

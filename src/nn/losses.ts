@@ -1,6 +1,6 @@
 // Losses on classes and of yes and no as modules, and the squared error: forward(input, target).
-import { CHECKED } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { FRACTION, INTEGER } from "../ops/bounds.ts";
 import {
   type BceWithLogitsOptions,
   binaryCrossEntropy,
@@ -15,7 +15,6 @@ import {
   nllLoss,
   type Reduction,
 } from "../ops/index.ts";
-import { fraction, integer } from "./check.ts";
 import { Loss } from "./loss.ts";
 import { used } from "./watched.ts";
 
@@ -35,20 +34,18 @@ export interface CrossEntropyLossOptions extends ClassLossOptions {
 export class CrossEntropyLoss extends Loss {
   /** @internal */
   static override readonly name: string = "CrossEntropyLoss";
-  /** @internal */
-  readonly [CHECKED] = "crossEntropy";
   /** Rows with this label do not count. */
-  readonly ignoreIndex: number;
+  declare readonly ignoreIndex: number;
   /** Share of the target that is spread over all classes. */
-  readonly labelSmoothing: number;
+  declare readonly labelSmoothing: number;
   /** A weight for each class, `[classes]`, or null: a buffer. */
   declare weight: Tensor | null;
 
   constructor(options: CrossEntropyLossOptions = {}, ...none: []) {
-    super("CrossEntropyLoss", options, " weight ignoreIndex labelSmoothing", none);
-    this.ignoreIndex = integer("CrossEntropyLoss", "ignoreIndex", options.ignoreIndex ?? -100);
-    this.labelSmoothing = fraction("CrossEntropyLoss", "labelSmoothing", options.labelSmoothing ?? 0);
-    this.registerBuffer("weight", options.weight ?? null);
+    super("CrossEntropyLoss", "crossEntropy", options, none, [
+      { weight: null, ignoreIndex: -100, labelSmoothing: 0 },
+      { ignoreIndex: INTEGER, labelSmoothing: FRACTION },
+    ]);
   }
 
   /** Logits `[n, classes, ...]` and int32 labels `[n, ...]`, or probabilities, to `[]`, or to `[n, ...]` with reduction `"none"`. */
@@ -64,17 +61,13 @@ export class CrossEntropyLoss extends Loss {
 export class NLLLoss extends Loss {
   /** @internal */
   static override readonly name: string = "NLLLoss";
-  /** @internal */
-  readonly [CHECKED] = "nllLoss";
   /** Rows with this label do not count. */
-  readonly ignoreIndex: number;
+  declare readonly ignoreIndex: number;
   /** A weight for each class, `[classes]`, or null: a buffer. */
   declare weight: Tensor | null;
 
   constructor(options: ClassLossOptions = {}, ...none: []) {
-    super("NLLLoss", options, " weight ignoreIndex", none);
-    this.ignoreIndex = integer("NLLLoss", "ignoreIndex", options.ignoreIndex ?? -100);
-    this.registerBuffer("weight", options.weight ?? null);
+    super("NLLLoss", "nllLoss", options, none, [{ weight: null, ignoreIndex: -100 }, { ignoreIndex: INTEGER }]);
   }
 
   /** Log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
@@ -87,10 +80,8 @@ export class NLLLoss extends Loss {
 export class MSELoss extends Loss {
   /** @internal */
   static override readonly name: string = "MSELoss";
-  /** @internal */
-  readonly [CHECKED] = "mseLoss";
   constructor(options: LossOptions = {}, ...none: []) {
-    super("MSELoss", options, "", none);
+    super("MSELoss", "mseLoss", options, none);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -112,14 +103,11 @@ export interface BCELossOptions extends LossOptions {
 export class BCELoss extends Loss {
   /** @internal */
   static override readonly name: string = "BCELoss";
-  /** @internal */
-  readonly [CHECKED] = "binaryCrossEntropy";
   /** A factor for each element's loss, or null: a buffer. */
   declare weight: Tensor | null;
 
   constructor(options: BCELossOptions = {}, ...none: []) {
-    super("BCELoss", options, " weight", none);
-    this.registerBuffer("weight", options.weight ?? null);
+    super("BCELoss", "binaryCrossEntropy", options, none, [{ weight: null }]);
   }
 
   /** Probabilities and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -135,17 +123,13 @@ export class BCELoss extends Loss {
 export class BCEWithLogitsLoss extends Loss {
   /** @internal */
   static override readonly name: string = "BCEWithLogitsLoss";
-  /** @internal */
-  readonly [CHECKED] = "binaryCrossEntropyWithLogits";
   /** A factor for each element's loss, or null: a buffer. */
   declare weight: Tensor | null;
   /** A factor for the part of positive targets, or null: a buffer. */
   declare posWeight: Tensor | null;
 
   constructor(options: BceWithLogitsOptions = {}, ...none: []) {
-    super("BCEWithLogitsLoss", options, " weight posWeight", none);
-    this.registerBuffer("weight", options.weight ?? null);
-    this.registerBuffer("posWeight", options.posWeight ?? null);
+    super("BCEWithLogitsLoss", "binaryCrossEntropyWithLogits", options, none, [{ weight: null, posWeight: null }]);
   }
 
   /** Logits and targets of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -161,17 +145,13 @@ export class BCEWithLogitsLoss extends Loss {
 export class CTCLoss extends Loss<[Tensor, Tensor, Lengths, Lengths]> {
   /** @internal */
   static override readonly name: string = "CTCLoss";
-  /** @internal */
-  readonly [CHECKED] = "ctcLoss";
   /** The class that stands for no label. */
-  readonly blank: number;
+  declare readonly blank: number;
   /** Whether infinite losses become 0. */
-  readonly zeroInfinity: boolean;
+  declare readonly zeroInfinity: boolean;
 
   constructor(options: CtcLossOptions = {}, ...none: []) {
-    super("CTCLoss", options, " blank zeroInfinity?", none);
-    this.blank = integer("CTCLoss", "blank", options.blank ?? 0);
-    this.zeroInfinity = options.zeroInfinity ?? false;
+    super("CTCLoss", "ctcLoss", options, none, [{ blank: 0, zeroInfinity: false }, { blank: INTEGER }]);
   }
 
   /**

@@ -1,7 +1,7 @@
 // Losses with a margin as modules.
-import { CHECKED, fail, given } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { finite } from "../ops/expect.ts";
+import { FINITE, POSITIVE } from "../ops/bounds.ts";
 import {
   type CosineEmbeddingLossOptions,
   cosineEmbeddingLoss,
@@ -20,7 +20,6 @@ import {
   tripletMarginWithDistanceLoss,
   type WeightedLossOptions,
 } from "../ops/index.ts";
-import { above } from "../ops/reduction.ts";
 import { Loss } from "./loss.ts";
 import { used } from "./watched.ts";
 
@@ -31,14 +30,11 @@ import { used } from "./watched.ts";
 export class MarginRankingLoss extends Loss<[Tensor, Tensor, Tensor]> {
   /** @internal */
   static override readonly name: string = "MarginRankingLoss";
-  /** @internal */
-  readonly [CHECKED] = "marginRankingLoss";
   /** By how much one is to be above the other. */
-  readonly margin: number;
+  declare readonly margin: number;
 
   constructor(options: MarginLossOptions = {}, ...none: []) {
-    super("MarginRankingLoss", options, " margin", none);
-    this.margin = finite("MarginRankingLoss", "margin", options.margin ?? 0);
+    super("MarginRankingLoss", "marginRankingLoss", options, none, [{ margin: 0 }, { margin: FINITE }]);
   }
 
   /** Three tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -54,14 +50,11 @@ export class MarginRankingLoss extends Loss<[Tensor, Tensor, Tensor]> {
 export class HingeEmbeddingLoss extends Loss {
   /** @internal */
   static override readonly name: string = "HingeEmbeddingLoss";
-  /** @internal */
-  readonly [CHECKED] = "hingeEmbeddingLoss";
   /** How far apart costs nothing. */
-  readonly margin: number;
+  declare readonly margin: number;
 
   constructor(options: MarginLossOptions = {}, ...none: []) {
-    super("HingeEmbeddingLoss", options, " margin", none);
-    this.margin = finite("HingeEmbeddingLoss", "margin", options.margin ?? 1);
+    super("HingeEmbeddingLoss", "hingeEmbeddingLoss", options, none, [{ margin: 1 }, { margin: FINITE }]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -77,10 +70,8 @@ export class HingeEmbeddingLoss extends Loss {
 export class SoftMarginLoss extends Loss {
   /** @internal */
   static override readonly name: string = "SoftMarginLoss";
-  /** @internal */
-  readonly [CHECKED] = "softMarginLoss";
   constructor(options: LossOptions = {}, ...none: []) {
-    super("SoftMarginLoss", options, "", none);
+    super("SoftMarginLoss", "softMarginLoss", options, none);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -96,22 +87,18 @@ export class SoftMarginLoss extends Loss {
 export class MultiMarginLoss extends Loss {
   /** @internal */
   static override readonly name: string = "MultiMarginLoss";
-  /** @internal */
-  readonly [CHECKED] = "multiMarginLoss";
   /** The exponent of each term. */
-  readonly p: 1 | 2;
+  declare readonly p: 1 | 2;
   /** By how much the class must be above the others. */
-  readonly margin: number;
+  declare readonly margin: number;
   /** A weight for each class, `[classes]`, or null: a buffer. */
   declare weight: Tensor | null;
 
   constructor(options: MultiMarginLossOptions = {}, ...none: []) {
-    super("MultiMarginLoss", options, " p margin weight", none);
-    const { p = 1 } = options;
-    if (p !== 1 && p !== 2) fail("MultiMarginLoss", `p ${given(p)}: 1 or 2 is expected`);
-    this.p = p;
-    this.margin = finite("MultiMarginLoss", "margin", options.margin ?? 1);
-    this.registerBuffer("weight", options.weight ?? null);
+    super("MultiMarginLoss", "multiMarginLoss", options, none, [
+      { p: 1, margin: 1, weight: null },
+      { p: [(v: number) => v === 1 || v === 2, "1 or 2"], margin: FINITE },
+    ]);
   }
 
   /** An input `[n, classes]` and int32 labels `[n]` to `[]`, or to `[n]` with reduction `"none"`. */
@@ -127,10 +114,8 @@ export class MultiMarginLoss extends Loss {
 export class MultiLabelMarginLoss extends Loss {
   /** @internal */
   static override readonly name: string = "MultiLabelMarginLoss";
-  /** @internal */
-  readonly [CHECKED] = "multilabelMarginLoss";
   constructor(options: LossOptions = {}, ...none: []) {
-    super("MultiLabelMarginLoss", options, "", none);
+    super("MultiLabelMarginLoss", "multilabelMarginLoss", options, none);
   }
 
   /** An input `[n, classes]` and an int32 target of that shape to `[]`, or to `[n]` with reduction `"none"`. */
@@ -146,14 +131,11 @@ export class MultiLabelMarginLoss extends Loss {
 export class MultiLabelSoftMarginLoss extends Loss {
   /** @internal */
   static override readonly name: string = "MultiLabelSoftMarginLoss";
-  /** @internal */
-  readonly [CHECKED] = "multilabelSoftMarginLoss";
   /** A factor for each class, or null: a buffer. */
   declare weight: Tensor | null;
 
   constructor(options: WeightedLossOptions = {}, ...none: []) {
-    super("MultiLabelSoftMarginLoss", options, " weight", none);
-    this.registerBuffer("weight", options.weight ?? null);
+    super("MultiLabelSoftMarginLoss", "multilabelSoftMarginLoss", options, none, [{ weight: null }]);
   }
 
   /** Two tensors `[n, classes]` to `[]`, or to `[n]` with reduction `"none"`. */
@@ -169,14 +151,11 @@ export class MultiLabelSoftMarginLoss extends Loss {
 export class CosineEmbeddingLoss extends Loss<[Tensor, Tensor, Tensor]> {
   /** @internal */
   static override readonly name: string = "CosineEmbeddingLoss";
-  /** @internal */
-  readonly [CHECKED] = "cosineEmbeddingLoss";
   /** The cosine up to which pairs that differ cost nothing. */
-  readonly margin: number;
+  declare readonly margin: number;
 
   constructor(options: CosineEmbeddingLossOptions = {}, ...none: []) {
-    super("CosineEmbeddingLoss", options, " margin", none);
-    this.margin = finite("CosineEmbeddingLoss", "margin", options.margin ?? 0);
+    super("CosineEmbeddingLoss", "cosineEmbeddingLoss", options, none, [{ margin: 0 }, { margin: FINITE }]);
   }
 
   /** Inputs `[n, d]` and a target `[n]` to `[]`, or to `[n]` with reduction `"none"`. */
@@ -192,23 +171,20 @@ export class CosineEmbeddingLoss extends Loss<[Tensor, Tensor, Tensor]> {
 export class TripletMarginLoss extends Loss<[Tensor, Tensor, Tensor]> {
   /** @internal */
   static override readonly name: string = "TripletMarginLoss";
-  /** @internal */
-  readonly [CHECKED] = "tripletMarginLoss";
   /** By how much the negative must be farther than the positive. */
-  readonly margin: number;
+  declare readonly margin: number;
   /** The norm of the differences. */
-  readonly p: number;
+  declare readonly p: number;
   /** Added to each difference. */
-  readonly eps: number;
+  declare readonly eps: number;
   /** Whether the distance from positive to negative counts where it is the smaller. */
-  readonly swap: boolean;
+  declare readonly swap: boolean;
 
   constructor(options: TripletMarginLossOptions = {}, ...none: []) {
-    super("TripletMarginLoss", options, " margin p eps swap?", none);
-    this.margin = finite("TripletMarginLoss", "margin", options.margin ?? 1);
-    this.p = above("TripletMarginLoss", "p", options.p ?? 2);
-    this.eps = finite("TripletMarginLoss", "eps", options.eps ?? 1e-6);
-    this.swap = options.swap ?? false;
+    super("TripletMarginLoss", "tripletMarginLoss", options, none, [
+      { margin: 1, p: 2, eps: 1e-6, swap: false },
+      { margin: FINITE, p: POSITIVE, eps: FINITE },
+    ]);
   }
 
   /** Three tensors `[n, d]` to `[]`, or to `[n]` with reduction `"none"`. */
@@ -224,20 +200,18 @@ export class TripletMarginLoss extends Loss<[Tensor, Tensor, Tensor]> {
 export class TripletMarginWithDistanceLoss extends Loss<[Tensor, Tensor, Tensor]> {
   /** @internal */
   static override readonly name: string = "TripletMarginWithDistanceLoss";
-  /** @internal */
-  readonly [CHECKED] = "tripletMarginWithDistanceLoss";
   /** By how much the negative must be farther than the positive. */
-  readonly margin: number;
+  declare readonly margin: number;
   /** Whether the distance from positive to negative counts where it is the smaller. */
-  readonly swap: boolean;
+  declare readonly swap: boolean;
   /** Of two tensors, a distance for each row; null for `pairwiseDistance`. */
-  readonly distanceFunction: ((a: Tensor, b: Tensor) => Tensor) | null;
+  declare readonly distanceFunction: ((a: Tensor, b: Tensor) => Tensor) | null;
 
   constructor(options: TripletMarginWithDistanceLossOptions = {}, ...none: []) {
-    super("TripletMarginWithDistanceLoss", options, " distanceFunction margin swap?", none);
-    this.margin = finite("TripletMarginWithDistanceLoss", "margin", options.margin ?? 1);
-    this.swap = options.swap ?? false;
-    this.distanceFunction = options.distanceFunction ?? null;
+    super("TripletMarginWithDistanceLoss", "tripletMarginWithDistanceLoss", options, none, [
+      { distanceFunction: null, margin: 1, swap: false },
+      { margin: FINITE },
+    ]);
     if (this.distanceFunction !== null && typeof this.distanceFunction !== "function")
       fail("TripletMarginWithDistanceLoss", `distanceFunction ${given(this.distanceFunction)}: a function is expected`);
   }

@@ -1,6 +1,6 @@
 // Losses of predicted numbers and distributions as modules: forward(input, target).
-import { CHECKED } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { POSITIVE } from "../ops/bounds.ts";
 import {
   type GaussianNllLossOptions,
   gaussianNllLoss,
@@ -15,7 +15,7 @@ import {
   type SmoothL1LossOptions,
   smoothL1Loss,
 } from "../ops/index.ts";
-import { above, atLeast0, DIVERGENCES, type Divergence } from "../ops/reduction.ts";
+import { DIVERGENCES, type Divergence } from "../ops/reduction.ts";
 import { Loss } from "./loss.ts";
 import { used } from "./watched.ts";
 
@@ -23,10 +23,8 @@ import { used } from "./watched.ts";
 export class L1Loss extends Loss {
   /** @internal */
   static override readonly name: string = "L1Loss";
-  /** @internal */
-  readonly [CHECKED] = "l1Loss";
   constructor(options: LossOptions = {}, ...none: []) {
-    super("L1Loss", options, "", none);
+    super("L1Loss", "l1Loss", options, none);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -42,14 +40,11 @@ export class L1Loss extends Loss {
 export class SmoothL1Loss extends Loss {
   /** @internal */
   static override readonly name: string = "SmoothL1Loss";
-  /** @internal */
-  readonly [CHECKED] = "smoothL1Loss";
   /** Errors below it count squared. */
-  readonly beta: number;
+  declare readonly beta: number;
 
   constructor(options: SmoothL1LossOptions = {}, ...none: []) {
-    super("SmoothL1Loss", options, " beta", none);
-    this.beta = atLeast0("SmoothL1Loss", "beta", options.beta ?? 1);
+    super("SmoothL1Loss", "smoothL1Loss", options, none, [{ beta: 1 }]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -65,14 +60,11 @@ export class SmoothL1Loss extends Loss {
 export class HuberLoss extends Loss {
   /** @internal */
   static override readonly name: string = "HuberLoss";
-  /** @internal */
-  readonly [CHECKED] = "huberLoss";
   /** Up to it errors count squared. */
-  readonly delta: number;
+  declare readonly delta: number;
 
   constructor(options: HuberLossOptions = {}, ...none: []) {
-    super("HuberLoss", options, " delta", none);
-    this.delta = above("HuberLoss", "delta", options.delta ?? 1);
+    super("HuberLoss", "huberLoss", options, none, [{ delta: 1 }, { delta: POSITIVE }]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -88,14 +80,11 @@ export class HuberLoss extends Loss {
 export class KLDivLoss extends Loss<[Tensor, Tensor], Divergence> {
   /** @internal */
   static override readonly name: string = "KLDivLoss";
-  /** @internal */
-  readonly [CHECKED] = "klDiv";
   /** Whether the target is log-probabilities too. */
-  readonly logTarget: boolean;
+  declare readonly logTarget: boolean;
 
   constructor(options: KlDivOptions = {}, ...none: []) {
-    super("KLDivLoss", options, " logTarget?", none, DIVERGENCES);
-    this.logTarget = options.logTarget ?? false;
+    super("KLDivLoss", "klDiv", options, none, [{ logTarget: false }], DIVERGENCES);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -111,20 +100,15 @@ export class KLDivLoss extends Loss<[Tensor, Tensor], Divergence> {
 export class PoissonNLLLoss extends Loss {
   /** @internal */
   static override readonly name: string = "PoissonNLLLoss";
-  /** @internal */
-  readonly [CHECKED] = "poissonNllLoss";
   /** Whether the input is the logarithm of the expected count. */
-  readonly logInput: boolean;
+  declare readonly logInput: boolean;
   /** Whether Stirling's approximation is added. */
-  readonly full: boolean;
+  declare readonly full: boolean;
   /** Keeps the logarithm of an input of 0 finite. */
-  readonly eps: number;
+  declare readonly eps: number;
 
   constructor(options: PoissonNllLossOptions = {}, ...none: []) {
-    super("PoissonNLLLoss", options, " logInput? full? eps", none);
-    this.logInput = options.logInput ?? true;
-    this.full = options.full ?? false;
-    this.eps = atLeast0("PoissonNLLLoss", "eps", options.eps ?? 1e-8);
+    super("PoissonNLLLoss", "poissonNllLoss", options, none, [{ logInput: true, full: false, eps: 1e-8 }]);
   }
 
   /** Two tensors of one shape to `[]`, or to that shape with reduction `"none"`. */
@@ -140,17 +124,13 @@ export class PoissonNLLLoss extends Loss {
 export class GaussianNLLLoss extends Loss<[Tensor, Tensor, Tensor]> {
   /** @internal */
   static override readonly name: string = "GaussianNLLLoss";
-  /** @internal */
-  readonly [CHECKED] = "gaussianNllLoss";
   /** Whether the constant is added. */
-  readonly full: boolean;
+  declare readonly full: boolean;
   /** Variances are held above it. */
-  readonly eps: number;
+  declare readonly eps: number;
 
   constructor(options: GaussianNllLossOptions = {}, ...none: []) {
-    super("GaussianNLLLoss", options, " full? eps", none);
-    this.full = options.full ?? false;
-    this.eps = above("GaussianNLLLoss", "eps", options.eps ?? 1e-6);
+    super("GaussianNLLLoss", "gaussianNllLoss", options, none, [{ full: false, eps: 1e-6 }, { eps: POSITIVE }]);
   }
 
   /** Means, targets and variances, as `gaussianNllLoss` takes them, to `[]`, or to the means' shape with reduction `"none"`. */

@@ -1,8 +1,10 @@
 // Activations of straight lines as modules: rectifiers and their kin, shrinkage; and gates.
+
 import type { Device } from "../core/device.ts";
 import { checkNumber, expectOptions, fail } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
+import { ANY, NOT_NAN } from "../ops/bounds.ts";
 import { finite } from "../ops/expect.ts";
 import {
   glu,
@@ -26,7 +28,7 @@ import { pyFloat, pyNumber } from "./repr.ts";
 import { used } from "./watched.ts";
 
 const anyNumber = (layer: string, name: string, value: unknown): number => {
-  checkNumber(layer, name, value, (v) => !Number.isNaN(v), "a number");
+  checkNumber(layer, name, value, NOT_NAN);
   return value;
 };
 
@@ -249,7 +251,7 @@ export class Threshold extends Module {
   constructor(threshold: number, value: number, ...none: []) {
     super(...none);
     this.threshold = anyNumber("Threshold", "threshold", threshold);
-    checkNumber("Threshold", "value", value, () => true, "a number");
+    checkNumber("Threshold", "value", value, ANY);
     this.value = value;
   }
 

@@ -1,6 +1,8 @@
 // Smooth activations as modules: exponential units, gates by sigmoids, and what is made of logarithms.
+
 import { CHECKED, checkNumber, expectOptions } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { NOT_0 } from "../ops/bounds.ts";
 import { finite } from "../ops/expect.ts";
 import {
   celu,
@@ -22,7 +24,7 @@ import { pyFloat, pyNumber } from "./repr.ts";
 import { used } from "./watched.ts";
 
 const notZero = (layer: string, name: string, value: unknown): number => {
-  checkNumber(layer, name, value, (v) => Number.isFinite(v) && v !== 0, "a finite number other than 0");
+  checkNumber(layer, name, value, NOT_0);
   return value;
 };
 

@@ -1,8 +1,10 @@
 // What is done with all parameters at once, as in torch.nn.utils: `nn.utils`.
+
 import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { show } from "../core/shape.ts";
 import { alive, mixed, Tensor } from "../core/tensor.ts";
+import { NONNEGATIVE, POSITIVE } from "../ops/bounds.ts";
 import { compose } from "../ops/compose.ts";
 import { joined, places } from "../ops/flat.ts";
 import {
@@ -109,8 +111,8 @@ export function clipGradNorm_(
   const op = "clipGradNorm_";
   expectOptions(op, options, "normType errorIfNonfinite?", none);
   const { normType = 2, errorIfNonfinite = false } = options ?? {};
-  checkNumber(op, "maxNorm", maxNorm, (v) => v >= 0, "a number of at least 0");
-  checkNumber(op, "normType", normType, (v) => v > 0, "a number above 0");
+  checkNumber(op, "maxNorm", maxNorm, NONNEGATIVE);
+  checkNumber(op, "normType", normType, POSITIVE);
   const list = listOf(op, params, 0);
   if (errorIfNonfinite) refuseInCapture(op, "reads the norm: leave errorIfNonfinite out in a captured function");
   const norm = noGrad(() => normOf(gradsOf(op, list), normType, list[0]));
@@ -139,7 +141,7 @@ export function clipGradNorm_(
 export function clipGradValue_(params: Given, clipValue: number, ...none: []): void {
   const op = "clipGradValue_";
   noMore(op, none);
-  checkNumber(op, "clipValue", clipValue, (v) => v >= 0, "a number of at least 0");
+  checkNumber(op, "clipValue", clipValue, NONNEGATIVE);
   for (const g of gradsOf(op, listOf(op, params, 0)))
     noGrad(() => {
       const clipped = clamp(g, { min: -clipValue, max: clipValue });

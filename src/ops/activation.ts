@@ -1,11 +1,13 @@
 // Activations that bend at points: rectifiers and their kin, shrinkage, gates by straight lines. Their second derivative is 0 where
 // PyTorch's is, and at the kinks each has PyTorch's slope.
+
 import { checkNumber, expectFlag, fail, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { addScalar, divScalar, mul, mulScalar } from "./binary.ts";
+import { ANY, NOT_NAN } from "./bounds.ts";
 import { clamp } from "./clamp.ts";
 import { ge, gt, le, lt } from "./compare.ts";
 import { compose } from "./compose.ts";
@@ -85,9 +87,8 @@ const Relu6 = /* @__PURE__ */ piecewise<Ends>("relu6", (p, x) => clamp(x, p), in
  */
 export function hardtanh(x: Tensor, minVal = -1, maxVal = 1, ...none: []): Tensor {
   noMore("hardtanh", none);
-  const number = (v: number): boolean => !Number.isNaN(v);
-  checkNumber("hardtanh", "minVal", minVal, number, "a number");
-  checkNumber("hardtanh", "maxVal", maxVal, number, "a number");
+  checkNumber("hardtanh", "minVal", minVal, NOT_NAN);
+  checkNumber("hardtanh", "maxVal", maxVal, NOT_NAN);
   if (minVal > maxVal) fail("hardtanh", `minVal ${minVal}, maxVal ${maxVal}: minVal must not be the larger`);
   return apply(Hardtanh, [x], { min: minVal, max: maxVal });
 }
@@ -189,8 +190,8 @@ const Threshold = /* @__PURE__ */ piecewise<Step>(
  */
 export function threshold(x: Tensor, threshold: number, value: number, ...none: []): Tensor {
   noMore("threshold", none);
-  checkNumber("threshold", "threshold", threshold, () => true, "a number");
-  checkNumber("threshold", "value", value, () => true, "a number");
+  checkNumber("threshold", "threshold", threshold, ANY);
+  checkNumber("threshold", "value", value, ANY);
   return apply(Threshold, [x], { at: threshold, value });
 }
 

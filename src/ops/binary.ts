@@ -7,6 +7,7 @@ import { alias } from "../core/make.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
+import { ANY } from "./bounds.ts";
 import { compose, like } from "./compose.ts";
 import { toDtype, toFloat, toInt } from "./copy.ts";
 import { constant } from "./create.ts";
@@ -127,7 +128,7 @@ export interface AlphaOptions {
 export function scaled(op: string, a: Operand, b: Operand, options: AlphaOptions): [a: Operand, b: Operand] {
   expectOptions(op, options, "alpha");
   const { alpha = 1 } = options;
-  checkNumber(op, "alpha", alpha, () => true, "a number");
+  checkNumber(op, "alpha", alpha, ANY);
   if (alpha === 1 || (!isTensor(a) && !isTensor(b))) return [a, b];
   const dtype = isTensor(a) ? beside(a, b) : beside(b as Tensor, a);
   if (!isFloat(dtype) && !Number.isInteger(alpha))

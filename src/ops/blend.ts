@@ -1,10 +1,12 @@
 // Blends of three tensors, and functions of one or two made of the simplest ops.
+
 import { isFloat } from "../core/dtype.ts";
 import { checkNumber, expectOptions, fail, noMore } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { add, div, mul, neg, rdivScalar, rsubScalar, sub } from "./binary.ts";
+import { ANY } from "./bounds.ts";
 import { compareScalar } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { toDtype, toFloat } from "./copy.ts";
@@ -65,7 +67,7 @@ export interface ValueOptions {
 function factorOf(op: string, options: ValueOptions): number {
   expectOptions(op, options, "value");
   const { value = 1 } = options;
-  checkNumber(op, "value", value, () => true, "a number");
+  checkNumber(op, "value", value, ANY);
   return value;
 }
 const times = (x: Tensor, value: number): Tensor => (value === 1 ? x : mul(x, value));

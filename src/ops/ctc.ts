@@ -1,5 +1,6 @@
 // The loss of sequences whose alignment is not known: connectionist temporal classification, by sums over alignments in logarithms, forward and
 // backward in time (Graves et al. 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf). A step in time is a few rows.
+
 import { checkNumber, fail, given, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { alias } from "../core/make.ts";
@@ -7,6 +8,7 @@ import { apply, cast, contiguous, launch, type Op, save } from "../core/op.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { add, div, maximum, mul, neg, sub } from "./binary.ts";
+import { COUNT } from "./bounds.ts";
 import { clamp } from "./clamp.ts";
 import { eq, ge, gt, lt, ne } from "./compare.ts";
 import { compose } from "./compose.ts";
@@ -225,13 +227,7 @@ export function ctcLoss(
   if (shape.length !== 3 || time === 0 || n === 0)
     fail(op, `input ${show(logProbs.shape)}: log-probabilities [time, n, classes] of something are expected`);
   const { blank = 0, zeroInfinity = false } = options ?? {};
-  checkNumber(
-    op,
-    "blank",
-    blank,
-    (v) => Number.isInteger(v) && v >= 0 && v < classes,
-    `a class from 0 to ${classes - 1}`,
-  );
+  checkNumber(op, "blank", blank, [(v) => COUNT[0](v) && v < classes, `a class from 0 to ${classes - 1}`]);
   const sizes = numbersOf(targetLengths);
   const joined = !one && targets.ndim === 1;
   const total = sizes?.reduce((a, b) => a + b, 0);

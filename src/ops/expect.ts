@@ -1,8 +1,10 @@
 // What ops expect of what they are given.
+
 import { type DType, isFloat, TYPES } from "../core/dtype.ts";
 import { checkNumber, fail, given } from "../core/error.ts";
 import { type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
+import { FINITE } from "./bounds.ts";
 
 /** Checks a dtype and names the rule. Where float32 is expected, float16 will do. @internal */
 export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input"): void {
@@ -54,6 +56,13 @@ export function expectFit(op: string, value: number, like: Tensor): void {
 
 /** @internal */
 export function finite(op: string, name: string, value: unknown): number {
-  checkNumber(op, name, value, Number.isFinite, "a finite number");
+  checkNumber(op, name, value, FINITE);
   return value;
+}
+
+/** Throws unless it is one of these words. @internal */
+export function expectWord(op: string, name: string, value: unknown, words: readonly string[]): void {
+  if (words.includes(value as string)) return;
+  const last = words.length - 1;
+  fail(op, `${name} ${given(value)}: ${words.slice(0, last).join(", ")} or ${words[last]} is expected`);
 }

@@ -1,9 +1,11 @@
 // What kind of number an element is, and what takes the place of those that are none: bool results have no gradient.
+
 import { type DType, isFloat } from "../core/dtype.ts";
 import { checkNumber, expectOptions } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { add, mul, sub } from "./binary.ts";
+import { ANY } from "./bounds.ts";
 import { compareScalar, eq, le, ne } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { clone, toFloat } from "./copy.ts";
@@ -98,6 +100,6 @@ export function nanToNum(x: Tensor, options: NanToNumOptions = {}, ...none: []):
   const largest = LARGEST[x.dtype] ?? 0;
   const { nan = 0, posinf, neginf } = options;
   const params = { nan, posinf: posinf ?? largest, neginf: neginf ?? -largest };
-  for (const [name, value] of Object.entries(params)) checkNumber("nanToNum", name, value, () => true, "a number");
+  for (const [name, value] of Object.entries(params)) checkNumber("nanToNum", name, value, ANY);
   return isFloat(x.dtype) ? apply(NanToNum, [x], params) : clone(x);
 }

@@ -1,4 +1,5 @@
 // Losses on classes. crossEntropy on labels is fused: one pass gives the loss and the softmax for its gradient.
+
 import { isFloat } from "../core/dtype.ts";
 import { checkNumber, fail, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
@@ -8,6 +9,7 @@ import { sameShape, show } from "../core/shape.ts";
 import { Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { add, addScalar, div, divScalar, mul, mulScalar, neg } from "./binary.ts";
+import { FRACTION, INT32 } from "./bounds.ts";
 import { clamp } from "./clamp.ts";
 import { eq } from "./compare.ts";
 import { compose, like } from "./compose.ts";
@@ -224,8 +226,8 @@ function labelLoss(
   noMore(op, none);
   const reduction = reductionOf(op, options, names);
   const { weight, ignoreIndex = -100, labelSmoothing = 0 } = options ?? {};
-  checkNumber(op, "labelSmoothing", labelSmoothing, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
-  checkNumber(op, "ignoreIndex", ignoreIndex, (v) => v === (v | 0), "an int32");
+  checkNumber(op, "labelSmoothing", labelSmoothing, FRACTION);
+  checkNumber(op, "ignoreIndex", ignoreIndex, INT32);
   const logits = op === "crossEntropy";
   if (logits && target instanceof Tensor && isFloat(target.dtype)) {
     expectDtype(op, x, "float32");

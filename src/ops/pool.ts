@@ -184,12 +184,9 @@ export function avgPool2d(
   );
   const { countIncludePad = true, divisorOverride } = options ?? {};
   if (divisorOverride !== undefined)
-    checkNumber(
-      "avgPool2d",
-      "divisorOverride",
-      divisorOverride,
+    checkNumber("avgPool2d", "divisorOverride", divisorOverride, [
       (v) => Number.isInteger(v) && v !== 0,
       "an integer other than 0",
-    );
+    ]);
   return apply(AvgPool, [x], { ...g, counting: [Number(countIncludePad), divisorOverride ?? 0] as const });
 }

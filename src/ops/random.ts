@@ -11,6 +11,7 @@ import { type Shape, show } from "../core/shape.ts";
 import { alive, type Tensor } from "../core/tensor.ts";
 import { word } from "../row/words.ts";
 import { mul } from "./binary.ts";
+import { FINITE, FRACTION } from "./bounds.ts";
 import { compose, done, like } from "./compose.ts";
 import { toDtype } from "./copy.ts";
 import { as, dtypeOf, finish, making, type TensorOptions } from "./create.ts";
@@ -140,8 +141,8 @@ function writable(op: string, x: Tensor): void {
 export function uniform_(x: Tensor, low = 0, high = 1, ...none: []): Tensor {
   noMore("uniform_", none);
   writable("uniform_", x);
-  checkNumber("uniform_", "low", low, Number.isFinite, "a finite number");
-  checkNumber("uniform_", "high", high, Number.isFinite, "a finite number");
+  checkNumber("uniform_", "low", low, FINITE);
+  checkNumber("uniform_", "high", high, FINITE);
   if (low > high) fail("uniform_", `low ${low}, high ${high}: low must not be the larger`);
   return draw("uniform_f32", x, [word(low), word(high)], "uniform_");
 }
@@ -153,7 +154,7 @@ export function uniform_(x: Tensor, low = 0, high = 1, ...none: []): Tensor {
 export function normal_(x: Tensor, mean = 0, std = 1, ...none: []): Tensor {
   noMore("normal_", none);
   writable("normal_", x);
-  checkNumber("normal_", "mean", mean, Number.isFinite, "a finite number");
+  checkNumber("normal_", "mean", mean, FINITE);
   checkNumber("normal_", "std", std);
   return draw("normal_f32", x, [word(mean), word(std)], "normal_");
 }
@@ -173,7 +174,7 @@ const Mask: Op<number> = {
  */
 export function dropout(x: Tensor, p = 0.5, training = true, ...none: []): Tensor {
   noMore("dropout", none);
-  checkNumber("dropout", "p", p, (v) => v >= 0 && v <= 1, "a probability from 0 to 1");
+  checkNumber("dropout", "p", p, [FRACTION[0], "a probability from 0 to 1"]);
   alive("dropout", x);
   if (training !== true) expectFlag("dropout", "training", training);
   if (!training || p === 0) return x;

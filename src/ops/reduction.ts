@@ -1,10 +1,12 @@
 // What losses share: their reductions, and checks of what they compare.
-import { checkNumber, expectOptions, fail, given } from "../core/error.ts";
+
+import { checkNumber, expectOptions, fail } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { sameShape, show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { POSITIVE } from "./bounds.ts";
 import { toDtype } from "./copy.ts";
-import { expectDtype } from "./expect.ts";
+import { expectDtype, expectWord } from "./expect.ts";
 import { mean } from "./mean.ts";
 import { sum } from "./reduce.ts";
 
@@ -33,10 +35,7 @@ export function reductionOf<R extends string = Reduction>(
 ): R {
   expectOptions(op, options, names);
   const r = options?.reduction ?? "mean";
-  if (!allowed.includes(r)) {
-    const last = allowed.length - 1;
-    fail(op, `reduction ${given(r)}: ${allowed.slice(0, last).join(", ")} or ${allowed[last]} is expected`);
-  }
+  expectWord(op, "reduction", r, allowed);
   return r as R;
 }
 
@@ -63,7 +62,7 @@ export const autocasted = (op: string, ...inputs: Tensor[]): readonly Tensor[] =
 
 /** A number above 0. @internal */
 export function above(op: string, name: string, value: unknown): number {
-  checkNumber(op, name, value, (v) => v > 0, "a number above 0");
+  checkNumber(op, name, value, POSITIVE);
   return value;
 }
 

@@ -55,6 +55,13 @@ export function narrow(x: Tensor, dim: number, start: number, length: number, ..
   return narrowed(x, d, from, length);
 }
 
+/** Which dim, and its size; throws for what has none. */
+function along(op: string, dim: number, x: Tensor, none: readonly unknown[]): [dim: number, size: number] {
+  alive(op, x, none);
+  const d = dimension(op, dim, x);
+  return [d, x.shape[d] ?? fail(op, `${show(x.shape)}: at least one dim is expected`)];
+}
+
 /**
  * Items `start` to but without `end` of `dim`, every `step`-th: as `x[start:end:step]` in Python, where negative numbers count
  * from the end, null leaves a bound out, and what lies outside is cut. `[5, 3]` with dim 0, 1, null and step 2 gives `[2, 3]`. A
@@ -68,10 +75,7 @@ export function slice(
   step = 1,
   ...none: []
 ): Tensor {
-  alive("slice", x, none);
-  const d = dimension("slice", dim, x);
-  const size = x.shape[d];
-  if (size === undefined) fail("slice", `${show(x.shape)}: at least one dim is expected`);
+  const [d, size] = along("slice", dim, x, none);
   if (!Number.isInteger(step) || step < 1)
     fail("slice", `${show(x.shape)}, step ${given(step)}: a positive integer is expected`);
   const bound = (v: number | null, absent: number): number => {
@@ -133,10 +137,8 @@ const ONE_OF_SEVERAL =
 
 /** Its items along `dim` (0 by default), without that dim: `[2, 3]` gives two of `[3]`. Views, which may not be written where gradients are recorded. */
 export function unbind(x: Tensor, dim = 0, ...none: []): Tensor[] {
-  alive("unbind", x, none);
-  const d = dimension("unbind", dim, x);
-  if (x.ndim === 0) fail("unbind", `${show(x.shape)}: at least one dim is expected`);
-  return Array.from({ length: x.shape[d]! }, (_, i) => selected(x, d, i, ONE_OF_SEVERAL));
+  const [d, length] = along("unbind", dim, x, none);
+  return Array.from({ length }, (_, i) => selected(x, d, i, ONE_OF_SEVERAL));
 }
 
 /**
@@ -145,10 +147,7 @@ export function unbind(x: Tensor, dim = 0, ...none: []): Tensor[] {
  * https://pytorch.org/docs/stable/generated/torch.split.html
  */
 export function split(x: Tensor, size: number | readonly number[], dim = 0, ...none: []): Tensor[] {
-  alive("split", x, none);
-  const d = dimension("split", dim, x);
-  const n = x.shape[d];
-  if (n === undefined) fail("split", `${show(x.shape)}: at least one dim is expected`);
+  const [d, n] = along("split", dim, x, none);
   let sizes: readonly number[];
   if (typeof size === "number") {
     if (!Number.isInteger(size) || size < 0 || (size === 0 && n !== 0)) {
@@ -176,12 +175,9 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0, ...n
  * as of `split`. https://pytorch.org/docs/stable/generated/torch.chunk.html
  */
 export function chunk(x: Tensor, chunks: number, dim = 0, ...none: []): Tensor[] {
-  alive("chunk", x, none);
-  const d = dimension("chunk", dim, x);
+  const [d, n] = along("chunk", dim, x, none);
   if (!Number.isInteger(chunks) || chunks < 1)
     fail("chunk", `${show(x.shape)}, chunks ${given(chunks)}: a positive integer is expected`);
-  const n = x.shape[d];
-  if (n === undefined) fail("chunk", `${show(x.shape)}: at least one dim is expected`);
   if (n === 0 && chunks > 1 << 16)
     fail("chunk", `${show(x.shape)}, chunks ${chunks}: at most 65536 of nothing are expected`);
   return split(x, n === 0 ? Array.from({ length: chunks }, () => 0) : Math.ceil(n / chunks), d);

@@ -1,14 +1,16 @@
 // Activations that are smooth, or nearly: exponential units, gates by sigmoids, and what is made of logarithms. Each has its gradient
 // by formula, which can be differentiated again.
-import { checkNumber, expectOptions, fail, given, noMore } from "../core/error.ts";
+
+import { checkNumber, expectOptions, noMore } from "../core/error.ts";
 import { mode } from "../core/lifetime.ts";
 import { apply } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { add, addScalar, div, mul, mulScalar, neg, rsubScalar, sub } from "./binary.ts";
+import { NOT_0 } from "./bounds.ts";
 import { ge, gt } from "./compare.ts";
 import { compose } from "./compose.ts";
 import { unary, unaryVjp } from "./elementwise.ts";
-import { expectDtype, finite } from "./expect.ts";
+import { expectDtype, expectWord, finite } from "./expect.ts";
 import { formula } from "./formula.ts";
 import { erfc, expm1, log1p } from "./math.ts";
 import { softmax } from "./softmax.ts";
@@ -71,7 +73,7 @@ export function selu(x: Tensor, ...none: []): Tensor {
  */
 export function celu(x: Tensor, alpha = 1, ...none: []): Tensor {
   noMore("celu", none);
-  checkNumber("celu", "alpha", alpha, (v) => Number.isFinite(v) && v !== 0, "a finite number other than 0");
+  checkNumber("celu", "alpha", alpha, NOT_0);
   return apply(Celu, [x], { scale: 1, alpha, rate: 1 / alpha });
 }
 
@@ -118,8 +120,7 @@ export interface GeluOptions {
 export function gelu(x: Tensor, options?: GeluOptions, ...none: []): Tensor {
   expectOptions("gelu", options, "approximate", none);
   const { approximate = "none" } = options ?? {};
-  if (approximate !== "none" && approximate !== "tanh")
-    fail("gelu", `approximate ${given(approximate)}: none or tanh is expected`);
+  expectWord("gelu", "approximate", approximate, ["none", "tanh"]);
   return approximate === "tanh" ? apply(GeluTanh, [x], null) : exact(x);
 }
 
@@ -191,7 +192,7 @@ const Softplus = /* @__PURE__ */ formula<Plus>(
  */
 export function softplus(x: Tensor, beta = 1, threshold = 20, ...none: []): Tensor {
   noMore("softplus", none);
-  checkNumber("softplus", "beta", beta, (v) => Number.isFinite(v) && v !== 0, "a finite number other than 0");
+  checkNumber("softplus", "beta", beta, NOT_0);
   finite("softplus", "threshold", threshold);
   return apply(Softplus, [x], { beta, threshold });
 }

@@ -140,7 +140,7 @@ export function logit(x: Tensor, options: LogitOptions = {}, ...none: []): Tenso
   alive("logit", x);
   expectOptions("logit", options, "eps", none);
   const { eps = null } = options;
-  if (eps !== null) checkNumber("logit", "eps", eps, (v) => v >= 0 && v <= 0.5, "a number from 0 to 0.5");
+  if (eps !== null) checkNumber("logit", "eps", eps, [(v) => v >= 0 && v <= 0.5, "a number from 0 to 0.5"]);
   return compose(() => apply(Logit, [toFloat(x)], eps));
 }
 

@@ -1,5 +1,5 @@
 // Adadelta: steps as large as those of before.
-import { checkNumber } from "../core/error.ts";
+import { FRACTION } from "../ops/bounds.ts";
 import { add, add_, div, mul, mul_, sqrt, sub_ } from "../ops/index.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
@@ -26,11 +26,7 @@ export interface AdadeltaOptions extends Partial<AdadeltaHyperparameters> {
 const RULE: Rule<AdadeltaHyperparameters> = {
   name: "Adadelta",
   defaults: { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false },
-  check({ rho, eps, weightDecay }) {
-    checkNumber("Adadelta", "rho", rho, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
-    checkNumber("Adadelta", "eps", eps);
-    checkNumber("Adadelta", "weightDecay", weightDecay);
-  },
+  bounds: { rho: FRACTION },
   step: (h) =>
     composed(["squareAvg", "accDelta"], (p, grad, { squareAvg, accDelta }, lr) => {
       const g = direction(p, grad, h);

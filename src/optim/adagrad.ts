@@ -1,5 +1,4 @@
 // Adagrad: steps that shrink with the sum of squared gradients.
-import { checkNumber } from "../core/error.ts";
 import { toFloat } from "../ops/copy.ts";
 import { add, add_, div, eq, mul, sqrt, sub, sub_ } from "../ops/index.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
@@ -29,10 +28,6 @@ export interface AdagradOptions extends Partial<AdagradHyperparameters> {
 const RULE: Rule<AdagradHyperparameters> = {
   name: "Adagrad",
   defaults: { lr: 1e-2, lrDecay: 0, weightDecay: 0, initialAccumulatorValue: 0, eps: 1e-10, maximize: false },
-  check(h) {
-    for (const key of ["lrDecay", "weightDecay", "initialAccumulatorValue", "eps"] as const)
-      checkNumber("Adagrad", key, h[key]);
-  },
   step: (h) =>
     composed(["sum"], (p, grad, { step, sum }, lr) => {
       const g = direction(p, grad, h);

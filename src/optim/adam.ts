@@ -1,9 +1,9 @@
 // Adam and AdamW.
 
-import { checkNumber, fail, given } from "../core/error.ts";
 import { words64 } from "../row/words.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import type { Rule } from "./rule.ts";
+import { checkBetas } from "./terms.ts";
 
 /** Hyperparameters of `Adam` and `AdamW` besides the learning rate. */
 export interface AdamHyperparameters {
@@ -29,13 +29,7 @@ export interface AdamOptions extends Partial<AdamHyperparameters> {
 const adam = (name: string, weightDecay: number, decoupled: boolean): Rule<AdamHyperparameters> => ({
   name,
   defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay, amsgrad: false, maximize: false },
-  check({ betas, eps, weightDecay }) {
-    if (betas?.length !== 2) fail(name, `betas ${given(betas)}: two numbers are expected`);
-    for (let i = 0; i < 2; i++)
-      checkNumber(name, `betas[${i}]`, betas[i], (v) => v >= 0 && v < 1, "a number of at least 0 and below 1");
-    checkNumber(name, "eps", eps);
-    checkNumber(name, "weightDecay", weightDecay);
-  },
+  check: ({ betas }) => checkBetas(name, betas),
   step({ betas, eps, weightDecay, amsgrad, maximize }) {
     const scalars = [...[...betas, eps, weightDecay].flatMap(words64), Number(maximize), Number(decoupled)];
     return amsgrad

@@ -1,5 +1,4 @@
 // Adamax: Adam by the infinity norm.
-import { checkNumber } from "../core/error.ts";
 import { abs, add, add_, div, mul, mul_, sub_ } from "../ops/index.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
@@ -26,11 +25,7 @@ export interface AdamaxOptions extends Partial<AdamaxHyperparameters> {
 const RULE: Rule<AdamaxHyperparameters> = {
   name: "Adamax",
   defaults: { lr: 2e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, maximize: false },
-  check({ betas, eps, weightDecay }) {
-    checkBetas("Adamax", betas);
-    checkNumber("Adamax", "eps", eps);
-    checkNumber("Adamax", "weightDecay", weightDecay);
-  },
+  check: ({ betas }) => checkBetas("Adamax", betas),
   step: (h) =>
     composed(["expAvg", "expInf"], (p, grad, { step, expAvg, expInf }, lr) => {
       const [beta1, beta2] = h.betas;

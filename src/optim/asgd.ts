@@ -1,5 +1,5 @@
 // ASGD: averaged stochastic gradient descent.
-import { checkNumber } from "../core/error.ts";
+import { FINITE } from "../ops/bounds.ts";
 import { full } from "../ops/create.ts";
 import { add, add_, div, eq, exp, log, maximum, mul, mul_, sub, sub_ } from "../ops/index.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
@@ -32,12 +32,7 @@ const RULE: Rule<ASGDHyperparameters> = {
   name: "ASGD",
   defaults: { lr: 1e-2, lambd: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0, maximize: false },
   single: SINGLE,
-  check({ lambd, alpha, t0, weightDecay }) {
-    checkNumber("ASGD", "lambd", lambd);
-    checkNumber("ASGD", "alpha", alpha, Number.isFinite, "a finite number");
-    checkNumber("ASGD", "t0", t0, Number.isFinite, "a finite number");
-    checkNumber("ASGD", "weightDecay", weightDecay);
-  },
+  bounds: { alpha: FINITE, t0: FINITE },
   step: (h) =>
     composed(
       ["eta", "mu", "ax"],

@@ -4,12 +4,13 @@ import { contiguous } from "../core/op.ts";
 import { refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, mixed, Tensor } from "../core/tensor.ts";
+import { ANY, AT_LEAST_1, COUNT, SIZE } from "../ops/bounds.ts";
 import { flatten, places } from "../ops/flat.ts";
 import { follow } from "../ops/follow.ts";
 import { abs, add_, clone, copy_, matmul, max, mul, neg, sub, sum } from "../ops/index.ts";
 import { expectFunction, noGrad, scope, withGrad } from "../ops/modes.ts";
 import { Optimizer, type OptimizerState, type ParamGroup, type Params } from "./optimizer.ts";
-import type { Rule } from "./rule.ts";
+import { checkRule, type Rule } from "./rule.ts";
 import { type Point, strongWolfe } from "./wolfe.ts";
 
 /** Hyperparameters of `LBFGS` besides the learning rate. */
@@ -60,7 +61,6 @@ export interface LBFGSState {
   al?: readonly Tensor[];
 }
 
-const whole = (v: number): boolean => Number.isInteger(v) && v >= 1;
 const RULE: Rule<LBFGSHyperparameters> = {
   name: "LBFGS",
   defaults: {
@@ -72,12 +72,9 @@ const RULE: Rule<LBFGSHyperparameters> = {
     historySize: 100,
     lineSearchFn: null,
   },
-  check({ maxIter, maxEval, toleranceGrad, toleranceChange, historySize, lineSearchFn }) {
-    checkNumber("LBFGS", "maxIter", maxIter, whole, "an integer of at least 1");
-    if (maxEval !== null) checkNumber("LBFGS", "maxEval", maxEval, whole, "an integer of at least 1, or null,");
-    checkNumber("LBFGS", "toleranceGrad", toleranceGrad);
-    checkNumber("LBFGS", "toleranceChange", toleranceChange);
-    checkNumber("LBFGS", "historySize", historySize, whole, "an integer of at least 1");
+  bounds: { maxIter: AT_LEAST_1, historySize: AT_LEAST_1 },
+  check({ maxEval, lineSearchFn }) {
+    if (maxEval !== null) checkNumber("LBFGS", "maxEval", maxEval, [SIZE[0], "an integer of at least 1, or null,"]);
     if (lineSearchFn !== null && lineSearchFn !== "strongWolfe")
       fail("LBFGS", `lineSearchFn ${given(lineSearchFn)}: "strongWolfe" or null is expected`);
   },
@@ -174,7 +171,7 @@ export class LBFGS extends Optimizer<LBFGSHyperparameters, LBFGSState> {
     expectFunction("LBFGS.step", closure);
     refuseInCapture("LBFGS.step", "reads losses to decide what comes next: step outside the captured function");
     if (this.#running) fail("LBFGS", "step() while a step is running: await step(closure) is expected");
-    RULE.check(this.#group());
+    checkRule(RULE, this.#group());
     return this.#step(closure);
   }
 
@@ -341,19 +338,16 @@ export class LBFGS extends Optimizer<LBFGSHyperparameters, LBFGSState> {
         fail(subject, `state 0.${name} is ${show(x.shape)} of ${x.dtype}: ${show(shape)} of float32 is expected`);
       if (x.device !== params[0]!.device) mixed(subject, x, params[0]!);
     };
-    const count = (v: number): boolean => Number.isInteger(v) && v >= 0;
-    for (const key of ["funcEvals", "nIter"] as const)
-      checkNumber(subject, `state 0.${key}`, state[key], count, "an integer of at least 0");
+    for (const key of ["funcEvals", "nIter"] as const) checkNumber(subject, `state 0.${key}`, state[key], COUNT);
     if (state.nIter === 0) return;
-    for (const key of ["t", "HDiag", "prevLoss"] as const)
-      checkNumber(subject, `state 0.${key}`, state[key], () => true, "a number");
+    for (const key of ["t", "HDiag", "prevLoss"] as const) checkNumber(subject, `state 0.${key}`, state[key], ANY);
     for (const key of ["d", "prevFlatGrad"] as const) vector(key, state[key]);
     for (const key of ["oldDirs", "oldStps", "ro"] as const) {
       const list: unknown = state[key];
       if (!Array.isArray(list) || list.length !== state.oldDirs!.length)
         fail(subject, `state 0.${key} is ${given(list)}: a list as long as oldDirs is expected`);
       list.forEach((x, i) => {
-        if (key === "ro") checkNumber(subject, `state 0.ro[${i}]`, x, () => true, "a number");
+        if (key === "ro") checkNumber(subject, `state 0.ro[${i}]`, x, ANY);
         else vector(`${key}[${i}]`, x);
       });
     }

@@ -1,7 +1,8 @@
 // Muon: momentum whose matrices are made orthogonal, or nearly so, before they are taken as a step.
-import { checkNumber, fail, given } from "../core/error.ts";
+import { fail, given } from "../core/error.ts";
 import { show } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { COUNT } from "../ops/bounds.ts";
 import { add, add_, clamp, div, matmul, mul, mul_, neg, sqrt, sub, sub_, sum, t } from "../ops/index.ts";
 import { type GroupSpec, Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
@@ -56,14 +57,10 @@ const RULE: Rule<MuonHyperparameters> = {
     ...{ lr: 1e-3, weightDecay: 0.1, momentum: 0.95, nesterov: true },
     ...{ nsCoefficients: [3.4445, -4.775, 2.0315], eps: 1e-7, nsSteps: 5, adjustLrFn: null, maximize: false },
   },
-  check({ weightDecay, momentum, nsCoefficients, eps, nsSteps, adjustLrFn }) {
-    checkNumber("Muon", "weightDecay", weightDecay);
-    checkNumber("Muon", "momentum", momentum);
+  bounds: { nsSteps: [(v) => COUNT[0](v) && v < 100, "an integer of at least 0 and below 100"] },
+  check({ nsCoefficients, adjustLrFn }) {
     if (nsCoefficients?.length !== 3 || !Array.from(nsCoefficients).every((v) => Number.isFinite(v)))
       fail("Muon", `nsCoefficients ${given(nsCoefficients)}: three numbers are expected`);
-    checkNumber("Muon", "eps", eps);
-    const few = (v: number): boolean => Number.isInteger(v) && v >= 0 && v < 100;
-    checkNumber("Muon", "nsSteps", nsSteps, few, "an integer of at least 0 and below 100");
     if (!ADJUST.includes(adjustLrFn))
       fail("Muon", `adjustLrFn ${given(adjustLrFn)}: original, matchRmsAdamw or null is expected`);
   },

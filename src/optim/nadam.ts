@@ -1,5 +1,4 @@
 // NAdam: Adam with Nesterov's momentum.
-import { checkNumber } from "../core/error.ts";
 import { add, add_, div, eq, exp, mul, mul_, sqrt, sub, sub_, where } from "../ops/index.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
@@ -36,12 +35,7 @@ const RULE: Rule<NAdamHyperparameters> = {
     ...{ decoupledWeightDecay: false, maximize: false },
   },
   single: SINGLE,
-  check({ betas, eps, weightDecay, momentumDecay }) {
-    checkBetas("NAdam", betas);
-    checkNumber("NAdam", "eps", eps);
-    checkNumber("NAdam", "weightDecay", weightDecay);
-    checkNumber("NAdam", "momentumDecay", momentumDecay);
-  },
+  check: ({ betas }) => checkBetas("NAdam", betas),
   step: (h) =>
     composed(
       ["muProduct", "expAvg", "expAvgSq"],

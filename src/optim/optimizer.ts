@@ -3,7 +3,7 @@
 // needs nothing from here.
 
 import type { Device } from "../core/device.ts";
-import { checkNumber, expectFlag, expectOptions, fail, given, kindOf, noMore } from "../core/error.ts";
+import { checkNumber, expectOptions, fail, given, kindOf, noMore } from "../core/error.ts";
 import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
@@ -14,7 +14,7 @@ import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
 import { expectFunction, noGrad, withGrad } from "../ops/modes.ts";
 import { word } from "../row/words.ts";
 import { changedKey, copied, same } from "./numbers.ts";
-import { type Rule, type Step, withDefaults } from "./rule.ts";
+import { checkRule, type Rule, type Step, withDefaults } from "./rule.ts";
 
 /** Most parameters in one row. */
 const SEGMENTS = 64;
@@ -164,16 +164,14 @@ export abstract class Optimizer<H extends object = object, S = object> {
     const seen = new Set<Tensor>(this.paramGroups.flatMap((g) => g.params));
     list.forEach((p, i) => {
       if (!(p instanceof Tensor)) fail(this.#name, `parameter ${i} is ${given(p)}: a tensor is expected`);
-      if (p.dtype !== "float32")
-        fail(this.#name, `parameter ${i} (${p.describe()}) is ${p.dtype}: float32 is expected`);
-      if (!p.isLeaf)
-        fail(this.#name, `parameter ${i} (${p.describe()}) was made by a recorded op: only leaves can be optimized`);
-      if (p.strides !== null) fail(this.#name, `parameter ${i} (${p.describe()}) does not lie dense: clone() it`);
-      if (seen.has(p))
-        fail(this.#name, `parameter ${i} (${p.describe()}) is listed twice: each parameter stands in one group, once`);
+      const refuse = (why: string): never => fail(this.#name, `parameter ${i} (${p.describe()}) ${why}`);
+      if (p.dtype !== "float32") refuse(`is ${p.dtype}: float32 is expected`);
+      if (!p.isLeaf) refuse("was made by a recorded op: only leaves can be optimized");
+      if (p.strides !== null) refuse("does not lie dense: clone() it");
+      if (seen.has(p)) refuse("is listed twice: each parameter stands in one group, once");
       seen.add(p);
     });
-    this.#check(rest as unknown as H);
+    checkRule(this.#rule, rest as unknown as H);
     this.paramGroups.push(Object.assign(new Group(this.#name, list, lr), rest as unknown as H));
   }
 
@@ -247,20 +245,13 @@ export abstract class Optimizer<H extends object = object, S = object> {
     return p.ownGrad;
   }
 
-  /** Throws when a hyperparameter breaks its rule. */
-  #check(h: H): void {
-    for (const key of this.#keys)
-      if (typeof this.#rule.defaults[key as keyof H] === "boolean") expectFlag(this.#name, key, h[key as keyof H]);
-    this.#rule.check(h);
-  }
-
   /** What the rule makes of the hyperparameters as they are. A captured program holds for these: one guard for all. */
   #stepOf(group: ParamGroup<H>, i: number): Step {
     let [values, step] = this.#ready[i] ?? [];
     const keys = this.#keys;
     if (values === undefined || !same(keys, values, group)) {
       const own = Object.fromEntries(keys.map((key) => [key, group[key as keyof H]]));
-      this.#check(own as H);
+      checkRule(this.#rule, own as H);
       const h = copied(own);
       values = keys.map((key) => h[key]);
       step = this.#rule.step(h as H);
@@ -375,7 +366,7 @@ export abstract class Optimizer<H extends object = object, S = object> {
       const unknown = Object.keys(own).find((key) => key !== "initialLr" && !(key in this.#defaults));
       if (unknown !== undefined)
         say(`group ${i} has an unknown option ${unknown}: it takes ${Object.keys(this.#defaults).join(", ")}`);
-      this.#check({ ...group, ...own } as unknown as H);
+      checkRule(this.#rule, { ...group, ...own } as unknown as H);
       params.forEach((number, j) => {
         target.set(number, group.params[j]!);
       });

@@ -1,5 +1,4 @@
 // RAdam: Adam that goes without the second moment until there is enough of it.
-import { checkNumber } from "../core/error.ts";
 import { add, add_, div, gt, mul, mul_, sqrt, sub, sub_, where } from "../ops/index.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
@@ -31,11 +30,7 @@ const RULE: Rule<RAdamHyperparameters> = {
     ...{ lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 },
     ...{ decoupledWeightDecay: false, maximize: false },
   },
-  check({ betas, eps, weightDecay }) {
-    checkBetas("RAdam", betas);
-    checkNumber("RAdam", "eps", eps);
-    checkNumber("RAdam", "weightDecay", weightDecay);
-  },
+  check: ({ betas }) => checkBetas("RAdam", betas),
   step: (h) =>
     composed(["expAvg", "expAvgSq"], (p, grad, { step, expAvg, expAvgSq }, lr) => {
       const [beta1, beta2] = h.betas;

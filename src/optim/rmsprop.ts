@@ -1,5 +1,4 @@
 // RMSprop: steps over the root of the mean squared gradient.
-import { checkNumber } from "../core/error.ts";
 import { add, add_, div, mul, mul_, sqrt, sub, sub_ } from "../ops/index.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
@@ -30,9 +29,6 @@ export interface RMSpropOptions extends Partial<RMSpropHyperparameters> {
 const RULE: Rule<RMSpropHyperparameters> = {
   name: "RMSprop",
   defaults: { lr: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0, centered: false, maximize: false },
-  check(h) {
-    for (const key of ["alpha", "eps", "weightDecay", "momentum"] as const) checkNumber("RMSprop", key, h[key]);
-  },
   step(h) {
     const { alpha, eps, momentum, centered } = h;
     const names: ("squareAvg" | "momentumBuffer" | "gradAvg")[] = ["squareAvg"];

@@ -1,4 +1,6 @@
 // Rprop: resilient backpropagation, which goes by the signs of gradients.
+import type { Bound } from "../core/error.ts";
+import { NONNEGATIVE } from "../ops/bounds.ts";
 import { clamp, eq, gt, lt, mul, neg, sign, sub_, where } from "../ops/index.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import { composed, type Rule } from "./rule.ts";
@@ -20,15 +22,14 @@ export interface RpropOptions extends Partial<RpropHyperparameters> {
   lr?: number;
 }
 
+const ABOVE_1: Bound = [(v) => v > 1 && v < Number.POSITIVE_INFINITY, "a number above 1"];
+
 const RULE: Rule<RpropHyperparameters> = {
   name: "Rprop",
   defaults: { lr: 1e-2, etas: [0.5, 1.2], stepSizes: [1e-6, 50], maximize: false },
   check({ etas, stepSizes }) {
-    checkPair("Rprop", "etas", etas, (v, i) => (i === 0 ? v > 0 && v < 1 : v > 1 && v < Number.POSITIVE_INFINITY), [
-      "a number between 0 and 1",
-      "a number above 1",
-    ]);
-    checkPair("Rprop", "stepSizes", stepSizes, (v) => v >= 0, "a number of at least 0");
+    checkPair("Rprop", "etas", etas, [(v) => v > 0 && v < 1, "a number between 0 and 1"], ABOVE_1);
+    checkPair("Rprop", "stepSizes", stepSizes, NONNEGATIVE);
   },
   step: ({ etas: [minus, plus], stepSizes: [min, max], maximize }) =>
     composed(["prev", "stepSize"], (p, grad, { step, prev, stepSize }, lr) => {

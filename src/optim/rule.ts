@@ -3,9 +3,16 @@ import type { Device } from "../core/device.ts";
 import { expectOptions } from "../core/error.ts";
 import { alias } from "../core/make.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { type Bounds, checkAll } from "../ops/bounds.ts";
 import { compose } from "../ops/compose.ts";
 import { noGrad } from "../ops/modes.ts";
 import { stepBy } from "../row/under.ts";
+
+/** Throws when a hyperparameter breaks its rule. */
+export function checkRule<H extends object>({ name, defaults, bounds, check }: Rule<H>, h: H): void {
+  checkAll(name, { ...defaults, lr: null }, h, bounds); // the rate is its group's
+  check?.(h);
+}
 
 /** A step by ops, for a table of parameters as a kernel takes it: made by `composed`. */
 type Composed = (outputs: readonly Tensor[], inputs: readonly Tensor[]) => void;
@@ -31,8 +38,10 @@ export interface Rule<H extends object> {
   readonly defaults: Readonly<H & { lr: number }>;
   /** Names of the state that is one number: float32 [1], as `step` is. */
   readonly single?: readonly string[];
-  /** Throws when a hyperparameter breaks its rule. */
-  check(h: Readonly<H>): void;
+  /** What numbers among the hyperparameters must be, where that is not at least 0. */
+  readonly bounds?: Bounds<H>;
+  /** Throws when something breaks a rule that is neither a bound nor that a flag is one. */
+  check?(h: Readonly<H>): void;
   /** The gradient of a parameter, which is `grad` without this; null where it has none. */
   gradient?(p: Tensor): Tensor | null;
   /** Launches what the steps of these parameters, of all groups, need: none steps where the tensor of its device is lost. */

@@ -1,6 +1,7 @@
 // Stochastic gradient descent.
 
-import { checkNumber, fail } from "../core/error.ts";
+import { fail } from "../core/error.ts";
+import { FINITE } from "../ops/bounds.ts";
 import { words64 } from "../row/words.ts";
 import { Optimizer, type ParamState, type Params } from "./optimizer.ts";
 import type { Rule } from "./rule.ts";
@@ -28,10 +29,8 @@ export interface SGDOptions extends Partial<SGDHyperparameters> {
 const RULE: Rule<SGDHyperparameters> = {
   name: "SGD",
   defaults: { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false },
-  check({ momentum, dampening, weightDecay, nesterov }) {
-    checkNumber("SGD", "momentum", momentum);
-    checkNumber("SGD", "weightDecay", weightDecay);
-    checkNumber("SGD", "dampening", dampening, Number.isFinite, "a finite number");
+  bounds: { dampening: FINITE },
+  check({ momentum, dampening, nesterov }) {
     if (nesterov && (momentum <= 0 || dampening !== 0)) {
       fail(
         "SGD",

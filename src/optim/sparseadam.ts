@@ -4,6 +4,7 @@ import { checkNumber, fail } from "../core/error.ts";
 import { empty } from "../core/make.ts";
 import { contiguous, launch } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { ABOVE_0 } from "../ops/bounds.ts";
 import { noGrad } from "../ops/modes.ts";
 import { rowsOf } from "../ops/sparse.ts";
 import { stepBy } from "../row/under.ts";
@@ -30,9 +31,6 @@ export interface SparseAdamOptions extends Partial<SparseAdamHyperparameters> {
   lr?: number;
 }
 
-const above0 = (key: string, value: unknown): void =>
-  checkNumber(NAME, key, value, (v) => v > 0 && v < Number.POSITIVE_INFINITY, "a number above 0");
-
 /** `launch()`, whose rows depend on `x`, if any, besides their inputs. */
 function under(device: Device, x: Tensor | undefined, launch: () => void): void {
   const { under } = device;
@@ -51,10 +49,8 @@ function sparseAdam(): Rule<SparseAdamHyperparameters> {
   return {
     name: NAME,
     defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, maximize: false },
-    check({ betas, eps }) {
-      checkBetas(NAME, betas);
-      above0("eps", eps);
-    },
+    bounds: { eps: ABOVE_0 },
+    check: ({ betas }) => checkBetas(NAME, betas),
     gradient(p) {
       if (p.ownGrad !== null)
         fail(NAME, `${p.describe()} has a dense gradient: a sparse gradient is expected, use Adam`);
@@ -116,6 +112,6 @@ export class SparseAdam extends Optimizer<SparseAdamHyperparameters, ParamState>
   /** `params` are tensors with at least one dim, or groups `{ params, lr, ... }` with options of their own. */
   constructor(params: Params<SparseAdamHyperparameters>, options: SparseAdamOptions = {}, ...none: []) {
     super(sparseAdam(), params, options, none);
-    if (options.lr !== undefined) above0("lr", options.lr); // PyTorch lets groups have 0
+    if (options.lr !== undefined) checkNumber(NAME, "lr", options.lr, ABOVE_0); // PyTorch lets groups have 0
   }
 }

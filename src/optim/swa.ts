@@ -5,6 +5,7 @@ import { sameShape, show } from "../core/shape.ts";
 import { alive, mixed, Tensor } from "../core/tensor.ts";
 import { type AnyModule, Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
+import { FRACTION } from "../ops/bounds.ts";
 import { compose } from "../ops/compose.ts";
 import { toFloat } from "../ops/copy.ts";
 import { add, add_, clone, copy_, detach, div, eq, mul, sub, zeros } from "../ops/index.ts";
@@ -21,7 +22,7 @@ export type MultiAvgFn = (averaged: readonly Tensor[], current: readonly Tensor[
 
 function checkDecay(name: string, decay: number, none: readonly unknown[]): void {
   noMore(name, none);
-  checkNumber(name, "decay", decay, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
+  checkNumber(name, "decay", decay, FRACTION);
 }
 
 /** Exponential moving averages, for `avgFn`: decay average + (1 - decay) parameter; 0.999 by default. */

@@ -1,30 +1,24 @@
 // What steps made of ops share: checks of hyperparameters, the direction, writes in place, and factors that depend on the step count.
-import { checkNumber, fail, given } from "../core/error.ts";
+import { type Bound, checkNumber, fail, given } from "../core/error.ts";
 import { alias, empty } from "../core/make.ts";
 import { launch } from "../core/op.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { BELOW_1 } from "../ops/bounds.ts";
 import { launchEach } from "../ops/each.ts";
 import { launchBinary } from "../ops/elementwise.ts";
 import { add, full, neg } from "../ops/index.ts";
 import { words64 } from "../row/words.ts";
 
-/** Throws unless `list` is two numbers that obey `ok`. */
-export function checkPair(
-  name: string,
-  key: string,
-  list: unknown,
-  ok: (v: number, i: number) => boolean,
-  rule: string | readonly [string, string],
-): asserts list is [number, number] {
+/** Throws unless `list` is two numbers within their bounds. */
+export function checkPair(name: string, key: string, list: unknown, first?: Bound, second = first): void {
   const values = list as ArrayLike<unknown> | null | undefined;
   if (values?.length !== 2 || typeof list === "string") fail(name, `${key} ${given(list)}: two numbers are expected`);
-  for (let i = 0; i < 2; i++)
-    checkNumber(name, `${key}[${i}]`, values[i], (v) => ok(v, i), typeof rule === "string" ? rule : rule[i]!);
+  checkNumber(name, `${key}[0]`, values[0], first);
+  checkNumber(name, `${key}[1]`, values[1], second);
 }
 
 /** Betas of Adam and its kin: at least 0 and below 1. */
-export const checkBetas = (name: string, betas: unknown): void =>
-  checkPair(name, "betas", betas, (v) => v >= 0 && v < 1, "a number of at least 0 and below 1");
+export const checkBetas = (name: string, betas: unknown): void => checkPair(name, "betas", betas, BELOW_1);
 
 /** The gradient, negated to maximize, plus weightDecay p. */
 export function direction(

@@ -5,7 +5,7 @@ import { part, side } from "../host/part.ts";
 import { reason } from "../host/reason.ts";
 import { version } from "../version.ts";
 import { FILES, urlOf } from "./address.ts";
-import { carriedBytes } from "./carried.ts";
+import { carried } from "./carried.ts";
 import type { Address, Build, WasmSource } from "./options.ts";
 
 /** ASCII: TextDecoder is not there in every test runner's page. */
@@ -80,8 +80,8 @@ export async function moduleOf(
   }
   const file = FILES[build];
   if (source === undefined) {
-    const bytes = await carriedBytes(file);
-    if (bytes !== null) return fromBytes(bytes, `${file} in the script`, integrity, file);
+    const bytes = await carried.get(file)?.();
+    if (bytes !== undefined) return fromBytes(bytes, `${file} in the script`, integrity, file);
     const address = urlOf(file);
     if (address !== null) return fromAddress(address, file, integrity);
     return wrong("nowhere", file);

@@ -1,13 +1,7 @@
 // Schedules along a cosine: CosineAnnealingLR, CosineAnnealingWarmRestarts.
 import { checkNumber, noMore } from "../../core/error.ts";
-import {
-  checkWhole,
-  type Plan,
-  Planned,
-  type Scheduled,
-  type ScheduleOptions,
-  type SchedulerState,
-} from "./schedule.ts";
+import { ABOVE_0, SIZE } from "../../ops/bounds.ts";
+import { type Plan, Planned, type Scheduled, type ScheduleOptions, type SchedulerState } from "./schedule.ts";
 
 /** Options of `CosineAnnealingLR`. */
 export interface CosineAnnealingLROptions extends ScheduleOptions {
@@ -20,10 +14,7 @@ export interface CosineAnnealingLROptions extends ScheduleOptions {
 const ANNEALING: Plan<CosineAnnealingLROptions> = {
   name: "CosineAnnealingLR",
   defaults: { TMax: undefined, etaMin: 0 },
-  check({ TMax, etaMin }) {
-    checkWhole("CosineAnnealingLR", "TMax", TMax, 1);
-    checkNumber("CosineAnnealingLR", "etaMin", etaMin);
-  },
+  bounds: { TMax: SIZE },
 };
 
 /**
@@ -71,11 +62,7 @@ export interface CosineAnnealingWarmRestartsOptions extends ScheduleOptions {
 const RESTARTS: Plan<CosineAnnealingWarmRestartsOptions> = {
   name: "CosineAnnealingWarmRestarts",
   defaults: { T0: undefined, TMult: 1, etaMin: 0 },
-  check({ T0, TMult, etaMin }) {
-    checkWhole("CosineAnnealingWarmRestarts", "T0", T0, 1);
-    checkWhole("CosineAnnealingWarmRestarts", "TMult", TMult, 1);
-    checkNumber("CosineAnnealingWarmRestarts", "etaMin", etaMin);
-  },
+  bounds: { T0: SIZE, TMult: SIZE },
 };
 
 /**
@@ -173,7 +160,7 @@ export class CosineAnnealingWarmRestarts extends Planned<CosineAnnealingWarmRest
   override expectState(name: string, state: SchedulerState): void {
     super.expectState(name, state);
     if (state.TCur !== undefined) checkNumber(name, "TCur", state.TCur);
-    if (state.TI !== undefined) checkNumber(name, "TI", state.TI, (v) => v > 0 && v < Infinity, "a positive number");
+    if (state.TI !== undefined) checkNumber(name, "TI", state.TI, [ABOVE_0[0], "a positive number"]);
   }
 
   /** @internal */

@@ -1,7 +1,9 @@
 // Schedules that cycle momentum against the learning rate: what they share, and CyclicLR.
-import { checkNumber, fail, given } from "../../core/error.ts";
+import { AT_LEAST_0, checkNumber, fail, given } from "../../core/error.ts";
+import { BELOW_1, SIZE } from "../../ops/bounds.ts";
+import { expectWord } from "../../ops/expect.ts";
 import type { Group } from "../optimizer.ts";
-import { checkWhole, type Plan, Planned, perGroup, type Scheduled, type ScheduleOptions } from "./schedule.ts";
+import { type Plan, Planned, perGroup, type Scheduled, type ScheduleOptions } from "./schedule.ts";
 
 /** Options of schedules that cycle momentum. */
 export interface MomentumOptions extends ScheduleOptions {
@@ -25,15 +27,12 @@ export function momentaOf(name: string, options: MomentumOptions, groups: readon
   const which = groups[0]?.betas !== undefined ? "betas" : "momentum";
   if (groups.some((group) => group[which] === undefined))
     fail(name, "the optimizer has neither momentum nor betas: cycleMomentum: false is expected");
-  const [ok, rule] = allowed(which);
-  const list = (key: "baseMomentum" | "maxMomentum"): number[] => perGroup(name, key, options[key], groups, ok, rule);
+  const list = (key: "baseMomentum" | "maxMomentum"): number[] =>
+    perGroup(name, key, options[key], groups, ALLOWED[which]);
   return { baseMomentums: list("baseMomentum"), maxMomentums: list("maxMomentum") };
 }
 
-const allowed = (which: "betas" | "momentum"): [ok: (v: number) => boolean, rule: string] =>
-  which === "betas"
-    ? [(v) => v >= 0 && v < 1, "a number of at least 0 and below 1"]
-    : [(v) => v >= 0 && v < Number.POSITIVE_INFINITY, "a number of at least 0"];
+const ALLOWED = { betas: BELOW_1, momentum: AT_LEAST_0 };
 
 /** A schedule that sets momenta beside the rates, before which all are checked. */
 export abstract class Cycling<O extends MomentumOptions> extends Planned<O> {
@@ -53,7 +52,7 @@ export abstract class Cycling<O extends MomentumOptions> extends Planned<O> {
     const groups = this.groups as readonly Cycled[];
     momenta.forEach((v, i) => {
       const which = groups[i]?.betas !== undefined ? "betas" : "momentum";
-      checkNumber(this.constructor.name, `momentum of group ${i} at step ${this.lastEpoch}`, v, ...allowed(which));
+      checkNumber(this.constructor.name, `momentum of group ${i} at step ${this.lastEpoch}`, v, ALLOWED[which]);
     });
     super.write(from);
     momenta.forEach((v, i) => {
@@ -105,8 +104,6 @@ export interface CyclicLROptions extends MomentumOptions {
   maxMomentum?: number | readonly number[];
 }
 
-const MODES = ["triangular", "triangular2", "exp_range"];
-
 const CYCLIC: Plan<CyclicLROptions> = {
   name: "CyclicLR",
   defaults: {
@@ -114,21 +111,18 @@ const CYCLIC: Plan<CyclicLROptions> = {
     ...{ mode: "triangular", gamma: 1, scaleFn: null, scaleMode: "cycle" },
     ...{ cycleMomentum: true, baseMomentum: 0.8, maxMomentum: 0.9 },
   },
+  bounds: { stepSizeUp: SIZE, baseMomentum: null, maxMomentum: null },
   check(o, groups) {
     const base = perGroup("CyclicLR", "baseLr", o.baseLr, groups);
     const max = perGroup("CyclicLR", "maxLr", o.maxLr, groups);
     const above = base.findIndex((lr, i) => lr > max[i]!);
     if (above >= 0)
       fail("CyclicLR", `baseLr ${base[above]}, maxLr ${max[above]}: a baseLr of at most maxLr is expected`);
-    checkWhole("CyclicLR", "stepSizeUp", o.stepSizeUp, 1);
-    if (o.stepSizeDown !== null) checkWhole("CyclicLR", "stepSizeDown", o.stepSizeDown, 1);
+    if (o.stepSizeDown !== null) checkNumber("CyclicLR", "stepSizeDown", o.stepSizeDown, SIZE);
     if (o.scaleFn !== null && typeof o.scaleFn !== "function")
       fail("CyclicLR", `scaleFn ${given(o.scaleFn)}: a function is expected`);
-    if (o.scaleFn === null && !MODES.includes(o.mode!))
-      fail("CyclicLR", `mode ${given(o.mode)}: triangular, triangular2 or exp_range is expected`);
-    if (o.scaleMode !== "cycle" && o.scaleMode !== "iterations")
-      fail("CyclicLR", `scaleMode ${given(o.scaleMode)}: cycle or iterations is expected`);
-    checkNumber("CyclicLR", "gamma", o.gamma);
+    if (o.scaleFn === null) expectWord("CyclicLR", "mode", o.mode, ["triangular", "triangular2", "exp_range"]);
+    expectWord("CyclicLR", "scaleMode", o.scaleMode, ["cycle", "iterations"]);
     momentaOf("CyclicLR", o, groups);
   },
   keep(o, groups) {

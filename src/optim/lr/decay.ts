@@ -1,6 +1,7 @@
 // Schedules that decay by factors: StepLR, MultiStepLR, ExponentialLR, PolynomialLR.
-import { checkNumber, fail, given } from "../../core/error.ts";
-import { checkWhole, type Plan, Planned, type Scheduled, type ScheduleOptions } from "./schedule.ts";
+import { AT_LEAST_0, fail, given } from "../../core/error.ts";
+import { SIZE } from "../../ops/bounds.ts";
+import { type Plan, Planned, type Scheduled, type ScheduleOptions } from "./schedule.ts";
 
 /** Options of `StepLR`. */
 export interface StepLROptions extends ScheduleOptions {
@@ -13,10 +14,7 @@ export interface StepLROptions extends ScheduleOptions {
 const STEP: Plan<StepLROptions> = {
   name: "StepLR",
   defaults: { stepSize: undefined, gamma: 0.1 },
-  check({ stepSize, gamma }) {
-    checkWhole("StepLR", "stepSize", stepSize, 1);
-    checkNumber("StepLR", "gamma", gamma);
-  },
+  bounds: { stepSize: SIZE },
 };
 
 /**
@@ -54,10 +52,9 @@ export interface MultiStepLROptions extends ScheduleOptions {
 const MULTI: Plan<MultiStepLROptions> = {
   name: "MultiStepLR",
   defaults: { milestones: undefined, gamma: 0.1 },
-  check({ milestones, gamma }) {
+  check({ milestones }) {
     if (!Array.isArray(milestones) || !Array.from(milestones).every((v) => Number.isInteger(v) && v >= 0))
       fail("MultiStepLR", `milestones ${given(milestones)}: a list of integers of at least 0 is expected`);
-    checkNumber("MultiStepLR", "gamma", gamma);
   },
 };
 
@@ -94,7 +91,7 @@ export interface ExponentialLROptions extends ScheduleOptions {
 const EXPONENTIAL: Plan<ExponentialLROptions> = {
   name: "ExponentialLR",
   defaults: { gamma: undefined },
-  check: ({ gamma }) => checkNumber("ExponentialLR", "gamma", gamma),
+  bounds: { gamma: AT_LEAST_0 },
 };
 
 /**
@@ -130,10 +127,7 @@ export interface PolynomialLROptions extends ScheduleOptions {
 const POLYNOMIAL: Plan<PolynomialLROptions> = {
   name: "PolynomialLR",
   defaults: { totalIters: 5, power: 1 },
-  check({ totalIters, power }) {
-    checkWhole("PolynomialLR", "totalIters", totalIters, 1);
-    checkNumber("PolynomialLR", "power", power);
-  },
+  bounds: { totalIters: SIZE },
 };
 
 /**

@@ -1,7 +1,9 @@
 // OneCycleLR: up to the highest rate, and down to almost none.
-import { checkNumber, fail, given } from "../../core/error.ts";
+import { checkNumber, fail } from "../../core/error.ts";
+import { ABOVE_0, FRACTION, SIZE } from "../../ops/bounds.ts";
+import { expectWord } from "../../ops/expect.ts";
 import { Cycling, type MomentumOptions, momentaOf } from "./cycle.ts";
-import { checkWhole, type Plan, perGroup, type Scheduled } from "./schedule.ts";
+import { type Plan, perGroup, type Scheduled } from "./schedule.ts";
 
 /** Options of `OneCycleLR`. */
 export interface OneCycleLROptions extends MomentumOptions {
@@ -29,18 +31,16 @@ export interface OneCycleLROptions extends MomentumOptions {
   threePhase?: boolean;
 }
 
-const positive = (v: number): boolean => v > 0 && v < Number.POSITIVE_INFINITY;
-
 /** Steps of the cycle. */
 function stepsOf({ totalSteps, epochs, stepsPerEpoch }: OneCycleLROptions): number {
   if (totalSteps != null) {
-    checkWhole("OneCycleLR", "totalSteps", totalSteps, 1);
+    checkNumber("OneCycleLR", "totalSteps", totalSteps, SIZE);
     return totalSteps;
   }
   if (epochs == null || stepsPerEpoch == null)
     fail("OneCycleLR", "no totalSteps were given: totalSteps, or epochs and stepsPerEpoch, are expected");
-  checkWhole("OneCycleLR", "epochs", epochs, 1);
-  checkWhole("OneCycleLR", "stepsPerEpoch", stepsPerEpoch, 1);
+  checkNumber("OneCycleLR", "epochs", epochs, SIZE);
+  checkNumber("OneCycleLR", "stepsPerEpoch", stepsPerEpoch, SIZE);
   return epochs * stepsPerEpoch;
 }
 
@@ -51,14 +51,11 @@ const ONE: Plan<OneCycleLROptions> = {
     ...{ annealStrategy: "cos", cycleMomentum: true, baseMomentum: 0.85, maxMomentum: 0.95 },
     ...{ divFactor: 25, finalDivFactor: 1e4, threePhase: false },
   },
+  bounds: { pctStart: FRACTION, divFactor: ABOVE_0, finalDivFactor: ABOVE_0, baseMomentum: null, maxMomentum: null },
   check(o, groups) {
     perGroup("OneCycleLR", "maxLr", o.maxLr, groups);
     stepsOf(o);
-    checkNumber("OneCycleLR", "pctStart", o.pctStart, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
-    if (o.annealStrategy !== "cos" && o.annealStrategy !== "linear")
-      fail("OneCycleLR", `annealStrategy ${given(o.annealStrategy)}: cos or linear is expected`);
-    checkNumber("OneCycleLR", "divFactor", o.divFactor, positive, "a number above 0");
-    checkNumber("OneCycleLR", "finalDivFactor", o.finalDivFactor, positive, "a number above 0");
+    expectWord("OneCycleLR", "annealStrategy", o.annealStrategy, ["cos", "linear"]);
     momentaOf("OneCycleLR", o, groups);
   },
   keep(o, groups) {

@@ -1,8 +1,11 @@
 // ReduceLROnPlateau: lower rates where a metric gets no better.
-import { checkNumber, expectOptions, fail, given, kindOf, noMore } from "../../core/error.ts";
+import { checkNumber, fail, given, kindOf, noMore } from "../../core/error.ts";
 import { refuseInCapture } from "../../core/recording.ts";
+import { BELOW_1, COUNT, checkAll, NOT_NAN } from "../../ops/bounds.ts";
+import { expectWord } from "../../ops/expect.ts";
 import type { Group } from "../optimizer.ts";
-import { checkWhole, groupsOf, perGroup, type Scheduled } from "./schedule.ts";
+import { withDefaults } from "../rule.ts";
+import { groupsOf, perGroup, type Scheduled } from "./schedule.ts";
 
 /** Options of `ReduceLROnPlateau`. */
 export interface ReduceLROnPlateauOptions {
@@ -39,17 +42,16 @@ export interface PlateauState extends Record<string, unknown> {
 const NAME = "ReduceLROnPlateau";
 /** Options that are properties, and in the state dict. */
 type Kept = Required<Omit<ReduceLROnPlateauOptions, "minLr">>;
-const KEPT = "mode factor patience threshold thresholdMode cooldown eps".split(" ") as readonly (keyof Kept)[];
+const DEFAULTS: Required<ReduceLROnPlateauOptions> = {
+  ...{ mode: "min", factor: 0.1, patience: 10, threshold: 1e-4 },
+  ...{ thresholdMode: "rel", cooldown: 0, minLr: 0, eps: 1e-8 },
+};
+const KEPT = ["mode", "factor", "patience", "threshold", "thresholdMode", "cooldown", "eps"] as const;
 
 function check(name: string, o: Kept): void {
-  if (o.mode !== "min" && o.mode !== "max") fail(name, `mode ${given(o.mode)}: min or max is expected`);
-  checkNumber(name, "factor", o.factor, (v) => v >= 0 && v < 1, "a number of at least 0 and below 1");
-  checkWhole(name, "patience", o.patience, 0);
-  checkNumber(name, "threshold", o.threshold);
-  if (o.thresholdMode !== "rel" && o.thresholdMode !== "abs")
-    fail(name, `thresholdMode ${given(o.thresholdMode)}: rel or abs is expected`);
-  checkWhole(name, "cooldown", o.cooldown, 0);
-  checkNumber(name, "eps", o.eps);
+  expectWord(name, "mode", o.mode, ["min", "max"]);
+  expectWord(name, "thresholdMode", o.thresholdMode, ["rel", "abs"]);
+  checkAll(name, DEFAULTS, o, { factor: BELOW_1, patience: COUNT, cooldown: COUNT, minLr: null });
 }
 
 /**
@@ -61,21 +63,21 @@ export class ReduceLROnPlateau implements Kept {
   /** @internal */
   static readonly name: string = NAME;
   /** Which metrics are better. */
-  mode: "min" | "max";
+  declare mode: "min" | "max";
   /** Factor of each reduction. */
-  factor: number;
+  declare factor: number;
   /** Steps without getting better that are let pass. */
-  patience: number;
+  declare patience: number;
   /** By how much the best must be beaten. */
-  threshold: number;
+  declare threshold: number;
   /** What the threshold is a part of. */
-  thresholdMode: "rel" | "abs";
+  declare thresholdMode: "rel" | "abs";
   /** Steps behind a reduction that do not count. */
-  cooldown: number;
+  declare cooldown: number;
   /** Least rates, one a group. */
   minLrs: number[];
   /** Reductions by this or less are left out. */
-  eps: number;
+  declare eps: number;
   /** Steps taken. */
   lastEpoch = 0;
   /** The best metric so far. */
@@ -92,22 +94,14 @@ export class ReduceLROnPlateau implements Kept {
   /** Leaves the learning rates as they are. */
   constructor(optimizer: Scheduled, options: ReduceLROnPlateauOptions = {}, ...none: []) {
     const groups = groupsOf(NAME, optimizer);
-    expectOptions(NAME, options, "mode factor patience threshold thresholdMode cooldown minLr eps", none);
-    const { mode = "min", factor = 0.1, patience = 10, threshold = 1e-4 } = options;
-    const { thresholdMode = "rel", cooldown = 0, minLr = 0, eps = 1e-8 } = options;
-    check(NAME, { mode, factor, patience, threshold, thresholdMode, cooldown, eps });
+    const { minLr, ...kept } = withDefaults(NAME, DEFAULTS, options, none);
+    check(NAME, kept);
     this.minLrs = perGroup(NAME, "minLr", minLr, groups);
-    this.mode = mode;
-    this.factor = factor;
-    this.patience = patience;
-    this.threshold = threshold;
-    this.thresholdMode = thresholdMode;
-    this.cooldown = cooldown;
-    this.eps = eps;
+    Object.assign(this, kept);
     this.optimizer = optimizer;
     this.#groups = groups;
     this.#lastLr = groups.map((group) => group.lr);
-    this.best = mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    this.best = this.mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
 
   /** Whether a reduction was less than `cooldown` steps ago. */
@@ -169,12 +163,13 @@ export class ReduceLROnPlateau implements Kept {
   loadStateDict(state: PlateauState, ...none: []): void {
     noMore(NAME, none);
     const name = `${NAME}.loadStateDict`;
-    for (const key of ["lastEpoch", "numBadEpochs", "cooldownCounter"] as const) checkWhole(name, key, state?.[key], 0);
+    for (const key of ["lastEpoch", "numBadEpochs", "cooldownCounter"] as const)
+      checkNumber(name, key, state?.[key], COUNT);
     const options = Object.fromEntries(KEPT.map((key) => [key, state[key] ?? this[key]])) as unknown as Kept;
     check(name, options);
     // JSON has no infinity: what is no metric yet comes back as null.
     const best = state.best ?? (options.mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
-    checkNumber(name, "best", best, (v) => !Number.isNaN(v), "a number");
+    checkNumber(name, "best", best, NOT_NAN);
     const minLrs = perGroup(name, "minLrs", state.minLrs ?? this.minLrs, this.#groups);
     const lastLr = state._lastLr ?? this.#groups.map((group) => group.lr);
     const rates = perGroup(name, "_lastLr", lastLr, this.#groups);

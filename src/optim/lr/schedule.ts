@@ -1,7 +1,8 @@
 // What a learning-rate schedule is: it sets `group.lr` when it is made and at each `step()`, outside of captured functions. Rates
 // are PyTorch's chainable forms: each follows from the one that stands there.
-import { checkNumber, expectOptions, fail, given, noMore } from "../../core/error.ts";
+import { type Bound, checkNumber, expectOptions, fail, given, noMore } from "../../core/error.ts";
 import { refuseInCapture } from "../../core/recording.ts";
+import { type Bounds, COUNT, checkAll } from "../../ops/bounds.ts";
 import { Group } from "../optimizer.ts";
 
 /** What a schedule needs of an optimizer. */
@@ -27,11 +28,7 @@ export interface ScheduleOptions {
   lastEpoch?: number;
 }
 
-const whole = (least: number) => (v: number) => Number.isInteger(v) && v >= least;
-
-/** Throws unless it is a whole number of at least `least`. */
-export const checkWhole = (name: string, key: string, value: unknown, least: 0 | 1): void =>
-  checkNumber(name, key, value, whole(least), least === 1 ? "a positive integer" : "an integer of at least 0");
+const EPOCH: Bound = [(v) => Number.isInteger(v) && v >= -1, "an integer of at least -1"];
 
 /** The groups of what must be an optimizer. */
 export function groupsOf(name: string, optimizer: Scheduled): readonly Group[] {
@@ -40,22 +37,15 @@ export function groupsOf(name: string, optimizer: Scheduled): readonly Group[] {
   return optimizer.paramGroups;
 }
 
-/** One number a group: those of a list, or one for all. Throws unless each obeys `ok`. */
-export function perGroup(
-  name: string,
-  key: string,
-  value: unknown,
-  groups: readonly Group[],
-  ok?: (v: number) => boolean,
-  rule?: string,
-): number[] {
+/** One number a group: those of a list, or one for all. Throws unless each is within its bound. @internal */
+export function perGroup(name: string, key: string, value: unknown, groups: readonly Group[], bound?: Bound): number[] {
   if (!Array.isArray(value)) {
-    checkNumber(name, key, value, ok, rule);
+    checkNumber(name, key, value, bound);
     return groups.map(() => value);
   }
   if (value.length !== groups.length)
     fail(name, `${key} ${given(value)}: the optimizer has ${groups.length} groups, one number for each is expected`);
-  for (let i = 0; i < value.length; i++) checkNumber(name, `${key}[${i}]`, value[i], ok, rule);
+  for (let i = 0; i < value.length; i++) checkNumber(name, `${key}[${i}]`, value[i], bound);
   return [...value];
 }
 
@@ -86,7 +76,7 @@ export abstract class LRScheduler {
     noMore(name, none);
     this.optimizer = optimizer;
     this.groups = groupsOf(name, optimizer);
-    checkNumber(name, "lastEpoch", lastEpoch, whole(-1), "an integer of at least -1");
+    checkNumber(name, "lastEpoch", lastEpoch, EPOCH);
     const lacking = lastEpoch < 0 ? -1 : this.groups.findIndex((group) => group.initialLr === undefined);
     if (lacking >= 0) {
       const rule = "where a run goes on, the optimizer's state dict is loaded before the schedule is made";
@@ -193,13 +183,13 @@ export abstract class LRScheduler {
 
   /** Throws where `state` is not that of such a schedule. @internal */
   expectState(name: string, state: SchedulerState): void {
-    checkNumber(name, "lastEpoch", state?.lastEpoch, whole(-1), "an integer of at least -1");
+    checkNumber(name, "lastEpoch", state?.lastEpoch, EPOCH);
     const { baseLrs, _lastLr, _stepCount } = state;
     const { length } = this.groups;
     if (!isNumbers(baseLrs) || (baseLrs.length !== length && baseLrs.length !== this.baseLrs.length))
       fail(name, `baseLrs ${given(baseLrs)}: the optimizer has ${length} groups`);
     if (_lastLr !== undefined && !isNumbers(_lastLr)) fail(name, `_lastLr ${given(_lastLr)}: numbers are expected`);
-    if (_stepCount !== undefined) checkNumber(name, "_stepCount", _stepCount, whole(0), "an integer of at least 0");
+    if (_stepCount !== undefined) checkNumber(name, "_stepCount", _stepCount, COUNT);
   }
 
   /** Takes over what was checked. @internal */
@@ -215,16 +205,23 @@ export abstract class LRScheduler {
 const isNumbers = (list: unknown): list is number[] =>
   Array.isArray(list) && Array.from(list).every((v) => typeof v === "number" && Number.isFinite(v));
 
-/** What tells one schedule from another: its options, and what they must be. */
+/** What tells one schedule from another: its options, and what they must be. @internal */
 export interface Plan<O extends object> {
   /** The class's, for messages. */
   readonly name: string;
   /** Every option with its default, undefined where there is none, in the order in which messages list them. */
   readonly defaults: { readonly [K in Exclude<keyof O, "lastEpoch">]-?: O[K] | undefined };
-  /** Throws when an option breaks its rule. */
-  check(options: O, groups: readonly Group[]): void;
+  /** What numbers among the options must be, as in a rule of an optimizer. */
+  readonly bounds?: Bounds<O>;
+  /** Throws when something breaks another rule. */
+  check?(options: O, groups: readonly Group[]): void;
   /** What the schedule keeps by them, as its properties and in its state dict; the options themselves by default. */
   keep?(options: O, groups: readonly Group[]): object;
+}
+
+function checkPlan<O extends object>(plan: Plan<O>, options: O, groups: readonly Group[]): void {
+  checkAll(plan.name, plan.defaults, options, plan.bounds);
+  plan.check?.(options, groups);
 }
 
 /** A schedule whose numbers are its options: they are properties, and in the state dict. */
@@ -242,7 +239,7 @@ export abstract class Planned<O extends object> extends LRScheduler {
     const { lastEpoch, ...own } = (options ?? {}) as Record<string, unknown> & ScheduleOptions;
     const known = Object.entries(own).filter(([, v]) => v !== undefined);
     const all = { ...defaults, ...Object.fromEntries(known) } as O;
-    plan.check(all, groups);
+    checkPlan(plan, all, groups);
     super(optimizer, lastEpoch);
     const kept = copied(plan.keep?.(all, groups) ?? all);
     Object.assign(this, kept);
@@ -268,7 +265,7 @@ export abstract class Planned<O extends object> extends LRScheduler {
       const what = Array.isArray(own) ? `${own.length} numbers` : `a ${typeof own}`;
       if (!alike) fail(name, `${key} ${given(value)}: ${what} is expected`);
     }
-    if (this.#plan.keep === undefined) this.#plan.check(this.#kept(state) as O, this.groups);
+    if (this.#plan.keep === undefined) checkPlan(this.#plan, this.#kept(state) as O, this.groups);
   }
 
   /** @internal */

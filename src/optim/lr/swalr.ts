@@ -1,6 +1,7 @@
 // SWALR: towards one learning rate, at which weights are averaged.
-import { fail, given } from "../../core/error.ts";
-import { checkWhole, type Plan, Planned, perGroup, type Scheduled, type ScheduleOptions } from "./schedule.ts";
+import { COUNT } from "../../ops/bounds.ts";
+import { expectWord } from "../../ops/expect.ts";
+import { type Plan, Planned, perGroup, type Scheduled, type ScheduleOptions } from "./schedule.ts";
 
 /** Options of `SWALR`. */
 export interface SWALROptions extends ScheduleOptions {
@@ -15,11 +16,10 @@ export interface SWALROptions extends ScheduleOptions {
 const SWA: Plan<SWALROptions> = {
   name: "SWALR",
   defaults: { swaLr: undefined, annealEpochs: 10, annealStrategy: "cos" },
-  check({ swaLr, annealEpochs, annealStrategy }, groups) {
+  bounds: { annealEpochs: COUNT },
+  check({ swaLr, annealStrategy }, groups) {
     perGroup("SWALR", "swaLr", swaLr, groups);
-    checkWhole("SWALR", "annealEpochs", annealEpochs, 0);
-    if (annealStrategy !== "cos" && annealStrategy !== "linear")
-      fail("SWALR", `annealStrategy ${given(annealStrategy)}: cos or linear is expected`);
+    expectWord("SWALR", "annealStrategy", annealStrategy, ["cos", "linear"]);
   },
   keep: ({ swaLr, annealEpochs, annealStrategy }, groups) => ({
     swaLrs: perGroup("SWALR", "swaLr", swaLr, groups),

@@ -1,6 +1,6 @@
 // Schedules that begin with a part of the learning rate: LinearLR, ConstantLR.
-import { checkNumber } from "../../core/error.ts";
-import { checkWhole, type Plan, Planned, type Scheduled, type ScheduleOptions } from "./schedule.ts";
+import { FRACTION, SIZE, UP_TO_1 } from "../../ops/bounds.ts";
+import { type Plan, Planned, type Scheduled, type ScheduleOptions } from "./schedule.ts";
 
 /** Options of `LinearLR`. */
 export interface LinearLROptions extends ScheduleOptions {
@@ -15,11 +15,7 @@ export interface LinearLROptions extends ScheduleOptions {
 const LINEAR: Plan<LinearLROptions> = {
   name: "LinearLR",
   defaults: { startFactor: 1 / 3, endFactor: 1, totalIters: 5 },
-  check({ startFactor, endFactor, totalIters }) {
-    checkNumber("LinearLR", "startFactor", startFactor, (v) => v > 0 && v <= 1, "a number above 0 and up to 1");
-    checkNumber("LinearLR", "endFactor", endFactor, (v) => v >= 0 && v <= 1, "a number from 0 to 1");
-    checkWhole("LinearLR", "totalIters", totalIters, 1);
-  },
+  bounds: { startFactor: UP_TO_1, endFactor: FRACTION, totalIters: SIZE },
 };
 
 /**
@@ -65,10 +61,7 @@ export interface ConstantLROptions extends ScheduleOptions {
 const CONSTANT: Plan<ConstantLROptions> = {
   name: "ConstantLR",
   defaults: { factor: 1 / 3, totalIters: 5 },
-  check({ factor, totalIters }) {
-    checkNumber("ConstantLR", "factor", factor, (v) => v > 0 && v <= 1, "a number above 0 and up to 1");
-    checkWhole("ConstantLR", "totalIters", totalIters, 1);
-  },
+  bounds: { factor: UP_TO_1, totalIters: SIZE },
 };
 
 /**
