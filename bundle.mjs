@@ -37,7 +37,7 @@ const ROWS = /[\\/]src[\\/]program[\\/]kernels[\\/](?!(?:facts|index|matmul|name
  * 1 % of a page and 2 % of the whole library: these first is the best of some ten thousand orders (bench/lab/260-order.ts searches them).
  */
 const FIRST = [
-  ...["wasm/piece", "row/words", "wasm/create", "wasm/runner", "memory/arenas"],
+  ...["row/words", "wasm/create", "wasm/runner", "memory/arenas"],
   ...["program/passes/chains", "program/plan", "optim/wolfe", "program/compare", "program/winograd"],
   ...["program/passes/turned", "wasm/device", "program/passes/pool", "capture", "core/tape"],
   ...["nn/parameter", "ops/tensor", "optim/numbers", "ops/matmul", "ops/flat"],
