@@ -63,9 +63,9 @@ export type Captured<A extends Tensor[], R> = ((...inputs: A) => Promise<R>) & {
   /**
    * What has happened so far: `programs` that are kept, one for each set of input shapes and dtypes, and of host state that was
    * read; `calls` of the function itself, two for each program and one more where the first call found no gradients yet;
-   * `replays` of programs instead.
+   * `replays` of programs instead; `threads` that the last of these ran on: the first replays measure how many are fastest.
    */
-  readonly stats: Record<"programs" | "calls" | "replays", number>;
+  readonly stats: Record<"programs" | "calls" | "replays" | "threads", number>;
   /** Lets go of the programs and what they hold. The next call records anew. */
   dispose(): void;
 };
@@ -90,7 +90,7 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: 
   const all = new Set<Taken>();
   let clock = 0;
   let warned = false;
-  const stats = { programs: 0, calls: 0, replays: 0 };
+  const stats = { programs: 0, calls: 0, replays: 0, threads: 0 };
   /** Was recorded by the call before, and may stand alone. */
   let single: Variant | null = null;
   /** A replay that found no room, for the collection that makes some: it asks before anything runs. */
@@ -129,7 +129,9 @@ export function capture<A extends Tensor[], R>(f: (...inputs: A) => R, ...none: 
         dense[i] = denseCopy(alias(x));
       }
       ready = true;
-      return replay(variant, dense) as R;
+      const results = replay(variant, dense) as R;
+      stats.threads = device.walked ?? 1;
+      return results;
     } catch (error) {
       // What was recorded has not run, and made no gradients: behind a fault of its own these are lost, and say so.
       if (!variant.remade.some((home) => faultOf(home) !== null)) recorded?.undo();

@@ -64,6 +64,25 @@ test("each of 2 threads does 40 to 60 % of the work units above the threshold", 
   await device.dispose();
 });
 
+test("replays find out how many threads are fastest, and say so: small steps stay on one", async () => {
+  const device = await ready(await w.init({ threads: 2 }));
+  device.pool.counts!.learns = true;
+  const step = w.capture((x: w.Tensor) => x.mul(2).exp().add(1));
+  assert.is(step.stats.threads, 0);
+  const [small, large] = [w.rand([100]), w.rand([20000])];
+  const bits = (x: w.Tensor): string => (x.dataSync() as Float32Array).join();
+  const wanted = bits(await step(large));
+  const seen = new Set<number>();
+  for (let i = 0; i < 100; i++) {
+    assert.is(bits(await step(large)), wanted);
+    seen.add(step.stats.threads);
+  }
+  assert.equal([...seen].sort(), [1, 2], "both were tried");
+  for (let i = 0; i < 10; i++) await step(small);
+  assert.is(step.stats.threads, 1);
+  await device.dispose();
+});
+
 test("the shares of a row come to its work, on 2 and on 3 threads", async () => {
   for (const threads of [2, 3]) {
     const device = await ready(await w.init({ threads }));

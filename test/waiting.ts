@@ -14,11 +14,12 @@ export async function until(what: string, happened: () => boolean): Promise<void
   }
 }
 
-/** A wasm device, when all its threads walk and pieces can be made. */
+/** A wasm device, when all its threads walk, always from now on, and pieces can be made. */
 export async function ready(device: Device): Promise<WasmDevice> {
   const wasm = device as WasmDevice;
   await until(`${wasm.info.threads} threads`, () => wasm.ready >= wasm.info.threads || wasm.failed !== null);
   if (wasm.failed !== null) throw new Error(`the device failed before its threads were ready: ${wasm.failed}`);
+  if (wasm.pool.counts !== null) wasm.pool.counts.learns = false;
   await wasm.pieces.load();
   return wasm;
 }

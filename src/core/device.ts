@@ -110,6 +110,8 @@ export interface Device {
   readonly failed: string | null;
   /** What it is: build, threads, and why. */
   readonly info: DeviceInfo;
+  /** Threads that ran the last rows, where a device finds out how many do best. */
+  readonly walked?: number;
   /** True where `dataSync()` and `itemSync()` may wait: not in a page's own thread, and not on WebGPU. */
   readonly canBlock: boolean;
   /** Bytes of tensors that are alive. */

@@ -19,7 +19,7 @@ import { canBlock } from "../host/probe.ts";
 import { Arenas } from "../memory/arenas.ts";
 import { keepUp } from "../memory/upkeep.ts";
 import { Losses } from "../program/behind.ts";
-import { type Choice, choiceOf } from "../program/choices.ts";
+import { choiceOf, launchChosen } from "../program/choices.ts";
 import { CHAIN } from "../program/passes/chain.ts";
 import { improve } from "../program/passes/index.ts";
 import { recorder } from "../program/recorder.ts";
@@ -33,7 +33,7 @@ import type { PiecesOnDemand } from "./ondemand.ts";
 import type { WasmOptions } from "./options.ts";
 import { WasmProgram } from "./program.ts";
 import { Runner } from "./runner.ts";
-import { addressOf, decode, kernel, nameOf, Script, type WasmKernel } from "./script.ts";
+import { addressOf, decode, isParallel, kernel, nameOf, Script, type WasmKernel } from "./script.ts";
 import type { Threads } from "./threads.ts";
 
 /** Rows after which a script is handed over without anyone reading. */
@@ -49,7 +49,7 @@ export class WasmDevice implements Device {
   readonly float16 = false;
   readonly memoryOf: Memory;
   /** For tests and benchmarks: blocks handed out, rows run. */
-  readonly counters = { allocations: 0, rows: 0 };
+  readonly counters = { allocations: 0, rows: 0, threads: 0 };
   readonly deterministic: boolean;
   readonly arenas = new Arenas<WasmStorage>(
     (bytes) => this.alloc(bytes, "captured program") as WasmStorage,
@@ -57,7 +57,7 @@ export class WasmDevice implements Device {
   );
   failed: string | null = null;
   readonly #names: readonly string[];
-  private readonly pool: Threads;
+  readonly pool: Threads;
   #runner: Runner;
   /** Place in the function table of each export. */
   readonly #indices: ReadonlyMap<string, number>;
@@ -101,6 +101,7 @@ export class WasmDevice implements Device {
       );
     this.#launched = [launched(), launched()];
     this.#runner = new Runner(exports, memory, pool, names, this.losses, {
+      counters: this.counters,
       check: () => this.#check(),
       fail: (reason) => {
         this.fail(reason);
@@ -216,7 +217,7 @@ export class WasmDevice implements Device {
       return;
     }
     const k = this.kernel(name);
-    if (k.choice !== null && this.#launchChosen(k.choice, { kernel: name, buffers, outputs, extents, scalars, op }))
+    if (k.choice !== null && launchChosen(this, k.choice, { kernel: name, buffers, outputs, extents, scalars, op }))
       return;
     let script = this.#scripts[0];
     const words = Script.words(buffers.length, extents.length, scalars.length);
@@ -224,8 +225,11 @@ export class WasmDevice implements Device {
       this.settle();
       script = this.#scripts[0];
     }
-    this.#appended++;
+    const serial = ++this.#appended;
     const launched = this.#launched[0];
+    const { threads } = this.info;
+    const parallel = isParallel(k, extents, threads);
+    const meet = threads > 1 && launched.meets(serial, script.rows === 0, buffers, outputs, parallel, k.faults);
     launched.ops[script.rows] = op;
     launched.under[script.rows] = this.under;
     const { i32 } = this.memoryOf;
@@ -235,28 +239,13 @@ export class WasmDevice implements Device {
     for (let i = 0; i < buffers.length; i++) {
       const { storage, offset } = buffers[i]!;
       const block = (storage as WasmStorage).block!;
-      block.last = this.#appended;
+      block.last = serial;
       i32[first + i] = block.address + offset * storage.width;
       serials[count + i] = storage.serial;
     }
     launched.count = count + buffers.length;
-    script.append(this.memoryOf, k, buffers.length, outputs, extents, scalars, this.info.threads);
+    script.append(this.memoryOf, k, buffers.length, outputs, extents, scalars, threads, meet);
     if (this.debug) this.flushSync();
-  }
-
-  /** Appends other rows in the place of one; false where the plain one is as fast. */
-  #launchChosen(choice: Choice, row: Row): boolean {
-    const between: Storage[] = [];
-    const rows = choice(row, (bytes) => {
-      const storage = this.alloc(bytes, row.op);
-      between.push(storage);
-      return storage;
-    });
-    if (rows === null) return false;
-    for (const r of rows) this.launch(r.kernel, r.buffers, r.outputs, r.extents, r.scalars, row.op);
-    // Later rows may have their bytes: they run behind these.
-    for (const storage of between) this.free(storage);
-    return true;
   }
 
   write(buffer: Buffer, data: ArrayLike<number>, dtype: DType): void {
@@ -440,6 +429,10 @@ export class WasmDevice implements Device {
   /** Threads that walk now. */
   get ready(): number {
     return this.pool.ready();
+  }
+
+  get walked(): number {
+    return this.counters.threads;
   }
 
   memory(...none: []): MemoryUse {

@@ -1,6 +1,6 @@
 // What the host knows of rows: of launched ones until they have run, of a program's for as long as it lives. For messages, and for what
 // a fault takes with it.
-import type { Row } from "../core/device.ts";
+import type { Buffer, Row } from "../core/device.ts";
 import type { WasmgradError } from "../core/error.ts";
 import { readable } from "../core/fault.ts";
 import { heldBack, type Losses, lose, outsides } from "../program/behind.ts";
@@ -9,6 +9,9 @@ import { dependsOn, isStep, TIED } from "../row/under.ts";
 import type { Memory, WasmStorage } from "./memory.ts";
 import type { Rows } from "./runner.ts";
 import type { EncodedRow } from "./script.ts";
+
+/** Bits of who has touched a block: thread 0, or all; shifted, who has written it. */
+const [ONE, ALL, WRITTEN] = [1, 2, 2];
 
 /** Launched rows. Numbers alone are kept of them: what is held here would live on, and be moved by each collection. */
 export class Launched implements Rows {
@@ -19,6 +22,9 @@ export class Launched implements Rows {
   readonly serials: number[] = [];
   /** How many these are. */
   count = 0;
+  /** The row behind which the threads last met, and who has run since then what may report a fault. */
+  #met = 0;
+  #faulty = 0;
   readonly #lost: Losses;
   /** The name of a kernel by its place. */
   readonly #nameOf: (row: EncodedRow) => string;
@@ -34,6 +40,40 @@ export class Launched implements Rows {
 
   clear(): void {
     this.count = 0;
+  }
+
+  /**
+   * Whether the threads meet before row `serial`, as in a program (program/barriers.ts): where it reads what another wrote since they last
+   * met, or writes what another touched, unless thread 0 alone runs both. Comes before the buffers' blocks get their new last row.
+   */
+  meets(
+    serial: number,
+    first: boolean,
+    buffers: readonly Buffer[],
+    outputs: number,
+    parallel: boolean,
+    faults: boolean,
+  ): boolean {
+    const who = parallel ? ALL : ONE;
+    if (first) this.#met = serial - 1;
+    let rivals = first ? 0 : this.#faulty;
+    for (let j = 0; j < buffers.length && !first; j++) {
+      const block = (buffers[j]!.storage as WasmStorage).block!;
+      if (block.met === this.#met) rivals |= (block.touched >> WRITTEN) | (j < outputs ? block.touched : 0);
+      else if (block.last > this.#met) rivals |= ALL; // cut out of others, one of which was touched
+    }
+    rivals &= ONE | ALL;
+    const meet = rivals > 0 && ((rivals | who) & ALL) !== 0;
+    if (meet) this.#met = serial - 1;
+    if (meet || first) this.#faulty = 0;
+    for (let j = 0; j < buffers.length; j++) {
+      const block = (buffers[j]!.storage as WasmStorage).block!;
+      if (block.met !== this.#met) block.touched = 0;
+      block.met = this.#met;
+      block.touched |= j < outputs ? who << WRITTEN : who;
+    }
+    if (faults) this.#faulty |= who;
+    return meet;
   }
 
   op(n: number): string | undefined {

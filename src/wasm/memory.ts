@@ -27,6 +27,9 @@ export interface Block {
   readonly address: number;
   readonly size: number;
   last: number;
+  /** Who has touched it since the threads last met, at row `met`: see `Launched.meets`. */
+  met: number;
+  touched: number;
   /** Of the storage that has it; 0 while it is free, `GONE` when it was merged or cut. */
   serial: number;
   /** What that asked for. */
@@ -164,7 +167,7 @@ export class Memory extends Usage {
   }
 
   #block(address: number, size: number, last: number, bin: Block[]): Block {
-    const block = { address, size, last, bin, serial: 0, bytes: 0, label: "" };
+    const block = { address, size, last, met: -1, touched: 0, bin, serial: 0, bytes: 0, label: "" };
     this.#blocks.push(block);
     return block;
   }

@@ -5,6 +5,7 @@ import { availableParallelism, canBlock } from "../host/probe.ts";
 import { type HostWorker, tellsOfDeath, type Way, waysToStart } from "../host/workers.ts";
 import { urlOf } from "./address.ts";
 import { AWAKE, EPOCH, READY, SPINS, TAKES } from "./control.ts";
+import { ThreadCounts } from "./count.ts";
 import type { Address } from "./options.ts";
 import type { Threads } from "./threads.ts";
 import { WORKER } from "./worker.ts";
@@ -33,6 +34,7 @@ export class Pool implements Threads {
   readonly threads: number;
   /** Every death comes in as an event. */
   readonly tellsOfDeath = tellsOfDeath();
+  readonly counts = new ThreadCounts();
   private words: Int32Array;
   private readonly events: PoolEvents;
   private workers: HostWorker[] = [];

@@ -29,7 +29,7 @@ interface Turned {
 
 export class WasmProgram implements Program {
   readonly rows: readonly Row[];
-  readonly script = new Script();
+  readonly script = new Script(true);
   /** Encoded rows: what was recorded, then a copy for each output. */
   readonly encoded: readonly Row[];
   readonly #device: WasmDevice;
@@ -45,7 +45,7 @@ export class WasmProgram implements Program {
   readonly #known: Recorded;
   /** Rows that turn the weights. */
   readonly #turningRows: Recorded;
-  readonly #turning = new Script();
+  readonly #turning = new Script(true);
   /** Waits for what makes pieces. */
   readonly #waits: boolean;
   /** The same rows anew, and what came of it when pieces were there, or a worker that takes none. */
@@ -123,7 +123,7 @@ export class WasmProgram implements Program {
     this.#code.holders = 1;
     const { memoryOf } = device;
     /** Gives the word of the row's first buffer. */
-    const append = (script: Script, r: Row, meet?: boolean): number => {
+    const append = (script: Script, r: Row, meet: boolean): number => {
       const { first } = script;
       r.buffers.forEach((b, i) => {
         memoryOf.i32[first + i] = address(b);
@@ -138,7 +138,7 @@ export class WasmProgram implements Program {
     const lasting = new Set<WasmStorage>();
     let writesInput = false;
     for (const [i, r] of encoded.entries()) {
-      const first = append(this.script, r, meets?.[i]);
+      const first = append(this.script, r, meets?.[i] ?? false);
       r.buffers.forEach((b, i) => {
         const storage = b.storage as WasmStorage;
         const [input, output] = [slots.get(storage), resultSlots.get(storage)];
@@ -154,7 +154,7 @@ export class WasmProgram implements Program {
     this.#written = [...written];
     this.#apart = threads === 1 ? new Set() : writesInput ? lasting : written;
     this.#turning.place(this.script.limit, words * 4);
-    for (const r of copies) append(this.#turning, r);
+    for (const r of copies) append(this.#turning, r, false);
   }
 
   run(inputs: readonly Buffer[], outputs: readonly Buffer[]): void {

@@ -49,6 +49,8 @@ export interface Rows {
 
 /** The device's one broken state. */
 interface DeviceState {
+  /** Threads that walked the last script. */
+  readonly counters: { threads: number };
   /** Throws in the broken state: a worker's death may have come in by an event. */
   check(): void;
   /** Enters it and throws. */
@@ -96,7 +98,9 @@ export class Runner {
 
   /** Begins a script; it has run when this returns, unless it stalled. */
   begin(script: Script, rows: Rows, after?: () => void): void {
-    const nth = script.parallel ? this.#pool.ready(script.pieces) : 1;
+    const ready = script.parallel ? this.#pool.ready(script.pieces) : 1;
+    const count = ready > 1 ? this.#pool.counts!.of(script.kind) : null;
+    const nth = count === null ? ready : count.next(ready);
     const run: Run = {
       script,
       rows,
@@ -110,10 +114,16 @@ export class Runner {
       after: after === undefined ? [] : [after],
     };
     this.#run = run;
+    this.#state.counters.threads = nth;
     if (this.#lost.any) {
       run.left = this.#parts(script, 0, rows.behind(-1, null, decode(this.#memory, script.address, script.limit)));
       this.#proceed(run);
-    } else this.#start(run, script.address);
+    } else if (count === null) this.#start(run, script.address);
+    else {
+      const began = performance.now();
+      this.#start(run, script.address);
+      if (this.#run !== run) count.took((performance.now() - began) / script.work);
+    }
   }
 
   #start(run: Run, row: number): void {

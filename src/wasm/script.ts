@@ -10,12 +10,17 @@ import type { Memory, WasmStorage } from "./memory.ts";
 /** Rows of less work than this run on thread 0: waking the others would cost more. In elementwise units. */
 export const PARALLEL_WORK = 16384;
 
+/** Odd, its bits as good as drawn: 2^32 over the golden ratio. */
+const HASH = 0x9e3779b1;
+
 export interface WasmKernel {
   readonly name: string;
   /** The row's first word: in the table; in the upper half, for a walk over views, that of the dense kernel. */
   readonly index: number;
   /** What a unit of its work costs; 0 where it must run once. */
   readonly cost: number;
+  /** It may report a fault. */
+  readonly faults: boolean;
   /** Extents are the number of segments and their lengths: the work is the sum. */
   readonly segments: boolean;
   /** Other rows for the same result. */
@@ -23,8 +28,8 @@ export interface WasmKernel {
 }
 
 export function kernel(name: string, index: number, choice: Choice | null = null): WasmKernel {
-  const { once, segments = false } = factsOf(name);
-  return { name, index, cost: once ? 0 : costOf(name), segments, choice };
+  const { once, segments = false, faults } = factsOf(name);
+  return { name, index, cost: once ? 0 : costOf(name), faults: faults !== undefined, segments, choice };
 }
 
 /** Product of the extents, or of a table of segments the sum of their lengths. */
@@ -44,12 +49,25 @@ export class Script {
   private begin = 0;
   private cursor = 0;
   private capacity = 0;
-  /** True when the row before is parallel. */
-  private after = false;
   parallel = false;
   /** True where rows may call pieces, which not every worker may have. */
   pieces = false;
+  /** Tells a program's script from others by its rows. */
+  private shape = 0;
+  /** In elementwise units. */
+  work = 0;
   rows = 0;
+  /** Rows of a program, which come again as they are; launched ones are cut wherever somebody waits or the script is full. */
+  private readonly recorded: boolean;
+
+  constructor(recorded = false) {
+    this.recorded = recorded;
+  }
+
+  /** What may be learnt of it holds for others of this kind: the same rows, or rows of some such length. */
+  get kind(): number {
+    return this.recorded ? this.shape : Math.round(2 * Math.log2(this.work / this.rows));
+  }
 
   /** Writes from `address` on, at most `bytes`. */
   place(address: number, bytes: number): void {
@@ -61,8 +79,8 @@ export class Script {
   clear(): void {
     this.cursor = this.begin;
     this.rows = 0;
-    this.after = false;
     this.parallel = false;
+    this.shape = this.work = 0;
   }
 
   get address(): number {
@@ -86,10 +104,7 @@ export class Script {
     return this.cursor + HEADER;
   }
 
-  /**
-   * Appends a row whose buffers' addresses the caller has written from `first` on. The threads meet before it as `meet` says, else
-   * where it or the row before is parallel.
-   */
+  /** Appends a row whose buffers' addresses the caller has written from `first` on. `meet`: the threads meet before it. */
   append(
     memory: Memory,
     k: WasmKernel,
@@ -98,7 +113,7 @@ export class Script {
     extents: readonly number[],
     scalars: readonly number[],
     threads: number,
-    meet?: boolean,
+    meet: boolean,
   ): void {
     const words = memory.i32;
     const row = this.cursor;
@@ -107,15 +122,15 @@ export class Script {
     for (let i = 0; i < scalars.length; i++) words[at++] = scalars[i]!;
     const work = threads > 1 ? workOf(k, extents) : 0;
     const parallel = work > 0 && work * k.cost >= PARALLEL_WORK;
-    const barrier = meet ?? (this.rows > 0 && (parallel || this.after));
     words[row] = k.index;
     words[row + 1] = (at - row) << 2;
-    words[row + 2] = (parallel ? PARALLEL : 0) | (barrier ? BARRIER : 0) | (buffers << 8) | (outputs << 20);
+    words[row + 2] = (parallel ? PARALLEL : 0) | (meet ? BARRIER : 0) | (buffers << 8) | (outputs << 20);
     memory.f32[row + 3] = work;
     this.cursor = at;
     this.rows++;
-    this.after = parallel;
     this.parallel ||= parallel;
+    this.shape = (Math.imul(this.shape ^ k.index, HASH) + work) | 0;
+    this.work += work * k.cost;
   }
 }
 

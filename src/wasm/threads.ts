@@ -2,19 +2,22 @@
 import { hasBuiltins } from "../host/node.ts";
 import { availableParallelism, canShare } from "../host/probe.ts";
 import { MAX_THREADS } from "./control.ts";
+import type { ThreadCounts } from "./count.ts";
 import { warn } from "./source.ts";
 
 /** Thread 0 and the workers beside it. */
 export interface Threads {
   /** Every death comes in as an event. */
   readonly tellsOfDeath: boolean;
+  /** What was learnt of how many threads walk a script best; null where there is one. */
+  readonly counts: ThreadCounts | null;
   /** Threads that can walk now; of a program with pieces: those that take them. */
   ready(pieces?: boolean): number;
   end(): void;
 }
 
 /** Thread 0 alone. */
-export const ALONE: Threads = { tellsOfDeath: true, ready: () => 1, end() {} };
+export const ALONE: Threads = { tellsOfDeath: true, counts: null, ready: () => 1, end() {} };
 
 /** True where workers can be made. */
 const hasWorkers = (): boolean => hasBuiltins() || typeof Worker !== "undefined";
