@@ -1,4 +1,4 @@
-// Held between bounds.
+// Elements held between bounds, numbers or tensors, and the gradients, which stop where a bound took their place.
 import { isFloat } from "../core/dtype.ts";
 import { expectOptions, fail } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
