@@ -224,6 +224,9 @@ function adamStep(
   write(p, f32x4.add(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), eps))), n);
 }
 
+/** The least float above 0. */
+const LEAST: f32 = 1.4e-45;
+
 // @ts-ignore: decorator
 @inline
 function adam(o: usize, amsgrad: bool, i: usize, from: usize, to: usize, lr: f32, scalars: usize): void {
@@ -245,7 +248,9 @@ function adam(o: usize, amsgrad: bool, i: usize, from: usize, to: usize, lr: f32
   const b2 = f32x4.splat(<f32>beta2);
   const r2 = f32x4.splat(<f32>(1 - beta2));
   const c = sqrt<f64>(1 - power(beta2, t));
-  const eps = f32x4.splat(<f32>(load<f64>(scalars, 16) * c));
+  const above0 = load<f64>(scalars, 16);
+  // No 0 of what was none, since 0 / (0 + eps) is 0.
+  const eps = f32x4.splat(above0 > 0 ? max(<f32>(above0 * c), LEAST) : 0);
   const rate = f32x4.splat(<f32>((-(<f64>lr) * c) / (1 - power(beta1, t))));
   // Whole vectors and the rest apart: asked at each vector how much is left, it took twice as long.
   let x = p + from;

@@ -137,8 +137,9 @@ export function walk(row: usize, end: usize, ith: u32, nth: u32, again: bool): u
     if (flags & PARALLEL) {
       call_indirect<void>(<u32>load<u16>(row), row + HEADER, ith, nth);
     } else if (ith == 0) {
+      // A worker that is ahead may have met a fault in a later row already.
       const fault = load<u32>(FAULT_ROW);
-      if (fault == 0) call_indirect<void>(<u32>load<u16>(row), row + HEADER, <u32>0, <u32>1);
+      if (fault == 0 || <usize>fault > row) call_indirect<void>(<u32>load<u16>(row), row + HEADER, <u32>0, <u32>1);
     }
     row += load<u32>(row, 4);
   }

@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Row, Storage } from "../src/core/device.ts";
+import type { Tensor } from "../src/index.ts";
 import * as w from "../src/index.ts";
 import { SGD } from "../src/optim/index.ts";
 import { meetings } from "../src/program/barriers.ts";
@@ -151,6 +152,30 @@ for (const threads of [2, 3]) {
     await many.dispose();
   });
 }
+
+test("what stands in front of a fault has run, whoever meets it first", async () => {
+  const device = await ready(await w.init({ threads: 2, fresh: true }));
+  const n = 16383;
+  const logits = w.randn([n, 2]).keep();
+  const labels = w.zeros([n], { dtype: "int32" }).keep();
+  labels.narrow(0, n - 1, 1).fill_(7);
+  const before = w.zeros([n]).keep();
+  // Rows of thread 0 alone, and behind them one that both run, without a meeting between: a worker is there first.
+  const step = w.capture((x: Tensor) => {
+    for (let i = 0; i < 6; i++) before.add_(1);
+    return w.crossEntropy(x, labels);
+  });
+  for (let i = 0; i < 100; i++) {
+    before.zero_();
+    const failed = await step(logits).then(
+      () => false,
+      () => true,
+    );
+    assert.ok(failed);
+    assert.is(await before.select(0, 0).item(), 6, `call ${i}`);
+  }
+  await device.dispose();
+});
 
 test("a row is shared from 16384 elements on, and a product from sixteen times as many multiply-adds", async () => {
   const device = await ready(await w.init({ threads: 2 }));

@@ -62,7 +62,7 @@ const SmoothL1 = /* @__PURE__ */ formula<number>(
   "smoothL1Loss",
   (beta, x, t) => {
     const z = abs(sub(x, t));
-    return beta === 0 ? z : where(lt(z, beta), divScalar(mul(z, z), 2 * beta), addScalar(z, -beta / 2));
+    return beta === 0 ? z : where(lt(z, beta), divScalar(mul(mulScalar(z, 0.5), z), beta), addScalar(z, -beta / 2));
   },
   (g, beta, x, t) => {
     const by = (a: Tensor, b: Tensor): Tensor => {
@@ -100,7 +100,7 @@ const Huber = /* @__PURE__ */ formula<number>(
   (delta, x, t) => {
     const z = abs(sub(x, t));
     const linear = addScalar(z, -delta / 2);
-    return where(le(z, delta), mulScalar(mul(z, z), 0.5), delta === 1 ? linear : mulScalar(linear, delta));
+    return where(le(z, delta), mul(mulScalar(z, 0.5), z), delta === 1 ? linear : mulScalar(linear, delta));
   },
   (g, delta, x, t) => {
     const by = (a: Tensor, b: Tensor): Tensor => mul(g, bounded(sub(a, b), delta));

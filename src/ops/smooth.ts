@@ -102,7 +102,8 @@ const GeluTanh = /* @__PURE__ */ formula(
       const square = mul(x, x);
       const t = tanh(inner(x, square));
       const slope = addScalar(mulScalar(square, 3 * CUBE * RATE), RATE);
-      const bent = mul(mul(x, slope), rsubScalar(mul(t, t), 1));
+      // In this order: far out x slope overflows, and 1 - t² is 0.
+      const bent = mul(mul(x, rsubScalar(mul(t, t), 1)), slope);
       return mul(mulScalar(g, 0.5), add(addScalar(t, 1), bent));
     },
   ],

@@ -13,7 +13,8 @@ type Shared = Pick<Memory, "memory" | "i32">;
  * The pieces of a device. Each is made once, here and by the workers, which find its bytes in the memory: as many as there is room for.
  */
 export class MadePieces implements Pieces {
-  readonly #made = new Map<string, number>();
+  /** Places in the table; null of those for which there was no room. */
+  readonly #made = new Map<string, number | null>();
   readonly #memory: Shared;
   readonly #table: WebAssembly.Table;
   readonly #threads: Threads;
@@ -48,7 +49,10 @@ export class MadePieces implements Pieces {
     const bytes = bytesOf(piece, this.#relaxed);
     const used = i32[PIECES >> 2]!;
     const end = (used + 7 + bytes.length) & -4;
-    if (end > PIECES_BYTES) return null;
+    if (end > PIECES_BYTES) {
+      this.#made.set(key, null);
+      return null;
+    }
     try {
       const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
       const index = this.#table.grow(1, exports.f);

@@ -248,15 +248,17 @@ export class Chain {
       return kernels.row({ ...piece, outs, cells: words.map((word) => buffers[word >> WAY_BITS]!), n, scalars });
     }
     const scalars: number[] = [];
-    let members = 0;
+    let [members, refused] = [0, 0];
     for (let m = 0; m < this.#members.length; members++) {
       const begin = m;
       let end = m;
       while (pieces !== null && end < this.#members.length && pieces.fits(denseKernel(this.#members[end]![1]))) end++;
       const kernels = this.#members.slice(m, end).map(([, member]) => denseKernel(member));
       if (end > m && this.#members[end]?.[1].kernel === SUM && pieces!.sums(kernels)) end++;
-      const made = end - m < 2 ? null : this.#piece(m, end, inner, wordOf);
+      // Of what there was no room for, no part is tried.
+      const made = end - m < 2 || m < refused ? null : this.#piece(m, end, inner, wordOf);
       const index = made && pieces!.index(made.piece);
+      if (made !== null && index === null) refused = end;
       if (index !== null) {
         const { words, numbers } = made!;
         scalars.push(index, words.length, 0, 1 + numbers.length, ...words, n, ...numbers);
