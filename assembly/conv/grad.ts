@@ -1,5 +1,5 @@
 // The gradients of conv2d. Both keep a zero-bordered copy of a padded image in scratch; what does not fit goes the
-// plain way.
+// plain way. Groups of one channel: depthwise.ts.
 //
 // By w: for blocks of pixels, dw^T[ci*kh*kw, co] += patches[ci*kh*kw, pixels] * gy^T[pixels, co]. gy is transposed,
 //   channels in lanes; a row of patches is a row of the image seen through a window, so x is read where it lies.
@@ -10,7 +10,8 @@ import { transpose } from "../lib/nest";
 import { packRows } from "../matmul/gemm";
 import { ADD, NR, STORE, tile, tileRuns, tileScatter } from "../matmul/tile";
 import { tallRows, tileTallRuns } from "../matmul/tiletall";
-import { copyRun, offsets, padPlanes } from "./conv";
+import { depthwiseByW, depthwiseByX, isDepthwise } from "./depthwise";
+import { column, gather, layPlanes, offsets, padPlanes, part } from "./planes";
 
 // Scratch of the gradient by w: sums [k][co of a panel], gy^T, offsets of k, a spare row, planes of the padded image.
 const SUMS_ROWS: u32 = 5461; // 96 bytes each: 512 KiB
@@ -30,7 +31,7 @@ const IMAGE_BYTES: u32 = 1 << 20;
  * n*(c+1)/chunks)
  */
 export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
-  const part = pointer(args, 0);
+  const sums = pointer(args, 0);
   const gy = pointer(args, 1);
   const x = pointer(args, 2);
   const e = args + 12;
@@ -57,6 +58,7 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   const k = ci * taps;
   const pixels = oh * ow;
   if (k == 0 || cg == 0) return;
+  if (isDepthwise(ci, co, groups, taps) && depthwiseByW(args, e, ith, nth)) return;
   const pad = (ph | pw) != 0;
   const paddedH = h + 2 * ph;
   const paddedW = w + 2 * pw;
@@ -69,7 +71,7 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   const panels = (vectors + NR - 1) / NR;
 
   const work = scratch(ith);
-  offsets(work + TABLE, planes, kh, kw, paddedH, paddedW, dh, dw);
+  offsets(work + TABLE, planes, kh, kw, paddedH, 1, paddedW, dh, dw);
   const units = chunks * groups * parts * panels;
   const u1 = last(args, units, 1, ith, nth);
   for (let u = first(units, 1, ith, nth); u < u1; ++u) {
@@ -103,7 +105,7 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
       }
     }
     if (mode == STORE) memory.fill(work, 0, ld * (some * taps));
-    transpose(part + ((chunk * co + o) * k + c0 * taps) * 4, k << 2, work, ld, some * taps, channels, false);
+    transpose(sums + ((chunk * co + o) * k + c0 * taps) * 4, k << 2, work, ld, some * taps, channels, false);
   }
 }
 
@@ -161,7 +163,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const kh = extent(e, 5);
   const kw = extent(e, 6);
   const oh = extent(e, 7);
-  const ow = extent(e, 8);
+  let ow = extent(e, 8);
   const sh = extent(e, 9);
   const sw = extent(e, 10);
   const ph = extent(e, 11);
@@ -175,22 +177,26 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const k = ci * taps;
   const pixels = oh * ow;
   if (ci == 0) return;
-  const pad = (ph | pw) != 0;
+  if (isDepthwise(ci, co, groups, taps) && depthwiseByX(args, e, ith, nth)) return;
+  // Columns of gx lie by their remainders (planes.ts), so that what one weight meets are neighbours.
+  const pad = (ph | pw) != 0 || sw > 1;
   const paddedH = h + 2 * ph;
-  const paddedW = w + 2 * pw;
-  const plane = paddedH * paddedW;
+  const pitch = part(w + 2 * pw, sw);
+  const line = sw * pitch;
+  const plane = paddedH * line;
+  if (!pad && (sh | kh | kw) == 1) ow = pixels; // a plane is one row
   // Planes of gx that a unit takes: few enough to give each thread some when there is only one image.
   let planes = min<u32>(ci, max<u32>(2, (ci * n * groups) / 16));
   planes = <u32>min<f64>(planes, <f64>PANEL / (<f64>taps * lda));
   if (pad) planes = <u32>min<f64>(planes, <f64>IMAGE_BYTES / (<f64>plane * 4));
   if (planes == 0 || cg > PANEL_ROWS) return plainByX(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
-  // Panels of up to 6 vectors, spread evenly. Stride 1: a vector stays within a row of gy, so that it can be added to
-  // gx as it is; the last one of a row ends with it, masked where it overlaps the one before. Else pixels in their
-  // order.
-  const byRows = sw == 1 && ow >= 4;
+  // Panels of up to 6 vectors, spread evenly. A vector stays within a row of gy, so that it can be added to gx as it
+  // is; the last one of a row ends with it, masked where it overlaps the one before. Rows of fewer than 4: pixels in
+  // their order.
+  const byRows = ow >= 4;
   const across = (ow + 3) >> 2;
-  const vectors = byRows ? oh * across : (pixels + 3) >> 2;
+  const vectors = byRows ? (pixels / ow) * across : (pixels + 3) >> 2;
   const panels = (vectors + NR - 1) / NR;
 
   const work = scratch(ith);
@@ -219,7 +225,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
       let b = from + (p0 << 2);
       let ldb = <usize>pixels << 2;
       const inPlace = byRows ? (ow & 3) == 0 : ((p1 - p0) & 3) == 0;
-      if (byRows) place(places, v0, v1, across, ow, sh * paddedW);
+      if (byRows) place(places, v0, v1, across, ow, sh * line);
       if (!inPlace || cg > 64 || (pixels & 255) == 0) {
         b = work + PANEL;
         ldb = <usize>(v1 - v0) << 4;
@@ -228,7 +234,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
       }
       for (let r: u32 = 0; r < kh; ++r) {
         for (let q: u32 = 0; q < kw; ++q) {
-          const tap = (r * dh * paddedW + q * dw) << 2;
+          const tap = (r * dh * line + column(q * dw, sw, pitch)) << 2;
           for (let c: u32 = 0; c < some; c += 2) {
             const a0 = work + lda * (c * taps + r * kw + q);
             const to = grad + c * plane * 4 + tap;
@@ -242,23 +248,23 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
             if (byRows) {
               scatterVectors(to, strip, places, v1 - v0);
             } else {
-              scatterPixels(to, strip, p0, p1, ow, sh * paddedW, sw);
-              if (!single) scatterPixels(to + plane * 4, strip + 96, p0, p1, ow, sh * paddedW, sw);
+              scatterPixels(to, strip, p0, p1, ow, sh * line);
+              if (!single) scatterPixels(to + plane * 4, strip + 96, p0, p1, ow, sh * line);
             }
           }
         }
       }
     }
     if (pad) {
-      let s = grad + (ph * paddedW + pw) * 4;
+      let s = grad + ph * line * 4;
       let d = out;
       for (let c: u32 = 0; c < some; ++c) {
         for (let r: u32 = 0; r < h; ++r) {
-          copyRun(d, s, w);
-          s += paddedW << 2;
+          gather(d, s, pw, w, sw, pitch);
+          s += line << 2;
           d += w << 2;
         }
-        s += ph * paddedW << 3;
+        s += ph * line << 3;
       }
     }
   }
@@ -307,15 +313,15 @@ function scatterVectors(to: usize, from: usize, places: usize, n: u32): void {
 }
 
 /** Adds a row of a tile, for pixels [p0, p1), to the pixels of one plane that one weight met. */
-function scatterPixels(to: usize, from: usize, p0: u32, p1: u32, ow: u32, row: u32, sw: u32): void {
+function scatterPixels(to: usize, from: usize, p0: u32, p1: u32, ow: u32, row: u32): void {
   while (p0 < p1) {
     const oy = p0 / ow;
     const ox = p0 - oy * ow;
     const n = min<u32>(ow - ox, p1 - p0);
-    let d = to + (oy * row + ox * sw) * 4;
+    let d = to + (oy * row + ox) * 4;
     for (let i: u32 = 0; i < n; ++i) {
       store<f32>(d, load<f32>(d) + load<f32>(from));
-      d += sw << 2;
+      d += 4;
       from += 4;
     }
     p0 += n;

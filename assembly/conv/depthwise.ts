@@ -1,0 +1,353 @@
+// Convolutions whose groups have one channel of x (depthwise), and their gradients: every plane of y is a correlation of one plane with
+// few weights, 4 rows by 8 pixels at a time, so that a weight is read once for 8 vectors. Planes are first laid out with their
+// border of zeros, and with strides by the columns' remainders (planes.ts), so that pixels of a row always meet neighbours.
+//
+// By x: the pixels of gx with the same remainders of row and column are such a correlation too, of gy with the weights that meet them.
+// For example 3x3 with stride 2: of the four kinds of pixels one meets 4 weights, two meet 2, one meets 1.
+//
+// By w: the products of gy with what a weight meets, nine weights at a time, summed in lanes and joined in f64.
+import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
+import { join, joined, storeLanes } from "../lib/lanes";
+import { madd } from "../lib/simd";
+import { column, gather, layPlanes, part } from "./planes";
+
+// Scratch: a strip of y and a spare entry; the list of (offset, weight), or sums; then planes, where conv2d has its own (conv.ts).
+const LIST: usize = 256;
+const MOST_TAPS: u32 = 256; // in a chain of sums, as elsewhere (KC in gemm.ts)
+const PLANES: usize = 512 << 10;
+const PLANES_BYTES: f64 = 1571840; // 1535 KiB
+/** Output channels to a channel of x from which the forms for groups of channels are as fast. */
+const MANY: u32 = 8;
+
+/** Whether groups of one channel come here. */
+// @ts-ignore: decorator
+@inline
+export function isDepthwise(ci: u32, co: u32, groups: u32, taps: u32): bool {
+  return ci == 1 && groups > 1 && co / groups < MANY && (co / groups) * taps <= MOST_TAPS;
+}
+
+// 4 rows by N vectors: sums over a list of (offset from s, weight), one chain in its order. Rows of the source lie s1 s2 s3 bytes
+// behind the first, those of the result d1 d2 d3.
+// @ts-ignore: decorator
+@inline
+function block(
+  N: i32,
+  list: usize,
+  end: usize,
+  s: usize,
+  s1: usize,
+  s2: usize,
+  s3: usize,
+  d: usize,
+  d1: usize,
+  d2: usize,
+  d3: usize,
+  init: v128,
+  floor: v128,
+): void {
+  let p0 = init;
+  let p1 = init;
+  let p2 = init;
+  let p3 = init;
+  let q0 = init;
+  let q1 = init;
+  let q2 = init;
+  let q3 = init;
+  for (; list < end; list += 8) {
+    const a = s + load<usize>(list);
+    const w = v128.load32_splat(list, 4);
+    p0 = madd(w, v128.load(a), p0);
+    if (N > 1) q0 = madd(w, v128.load(a, 16), q0);
+    p1 = madd(w, v128.load(a + s1), p1);
+    if (N > 1) q1 = madd(w, v128.load(a + s1, 16), q1);
+    p2 = madd(w, v128.load(a + s2), p2);
+    if (N > 1) q2 = madd(w, v128.load(a + s2, 16), q2);
+    p3 = madd(w, v128.load(a + s3), p3);
+    if (N > 1) q3 = madd(w, v128.load(a + s3, 16), q3);
+  }
+  v128.store(d, f32x4.pmax(p0, floor));
+  if (N > 1) v128.store(d, f32x4.pmax(q0, floor), 16);
+  v128.store(d + d1, f32x4.pmax(p1, floor));
+  if (N > 1) v128.store(d + d1, f32x4.pmax(q1, floor), 16);
+  v128.store(d + d2, f32x4.pmax(p2, floor));
+  if (N > 1) v128.store(d + d2, f32x4.pmax(q2, floor), 16);
+  v128.store(d + d3, f32x4.pmax(p3, floor));
+  if (N > 1) v128.store(d + d3, f32x4.pmax(q3, floor), 16);
+}
+
+/**
+ * d[rows][cols] = max(floor, init + sum over the list), rows `line` bytes apart, those of the source `from`. The last blocks
+ * of rows and columns overlap the ones before.
+ */
+function correlate(
+  strip: usize,
+  list: usize,
+  end: usize,
+  s: usize,
+  from: usize,
+  d: usize,
+  line: usize,
+  rows: u32,
+  cols: u32,
+  init: f32,
+  floor: v128,
+): void {
+  const start = f32x4.splat(init);
+  for (let y: u32 = 0; y < rows; y += 4) {
+    if (y + 4 > rows && rows >= 4) y = rows - 4;
+    const more = rows - 1 - y; // of fewer than four rows the last is made again
+    const y1 = min<usize>(more, 1);
+    const y2 = min<usize>(more, 2);
+    const y3 = min<usize>(more, 3);
+    const s0 = s + from * y;
+    const d0 = d + line * y;
+    if (cols < 4) {
+      block(1, list, end, s0, y1 * from, y2 * from, y3 * from, strip, 16, 32, 48, start, floor);
+      for (let r: u32 = 0; r < min<u32>(rows - y, 4); ++r) storeLanes(d0 + line * r, v128.load(strip + (r << 4)), cols);
+      continue;
+    }
+    for (let x: u32 = 0; x < cols; ) {
+      const left = cols - x;
+      if (left > 4 && cols >= 8) {
+        const at = <usize>min<u32>(x, cols - 8) << 2;
+        block(2, list, end, s0 + at, y1 * from, y2 * from, y3 * from, d0 + at, y1 * line, y2 * line, y3 * line, start, floor);
+        x += 8;
+      } else {
+        const at = <usize>min<u32>(x, cols - 4) << 2;
+        block(1, list, end, s0 + at, y1 * from, y2 * from, y3 * from, d0 + at, y1 * line, y2 * line, y3 * line, start, floor);
+        x += 4;
+      }
+    }
+  }
+}
+
+/** conv2d (conv.ts); e: its extents, bias: 0 for none. False where a plane is too large for scratch memory: nothing is done then. */
+export function depthwise(args: usize, e: usize, bias: usize, relu: u32, ith: u32, nth: u32): bool {
+  const co = extent(e, 1);
+  const oh = extent(e, 2);
+  const ow = extent(e, 3);
+  const kh = extent(e, 5);
+  const kw = extent(e, 6);
+  const h = extent(e, 7);
+  const w = extent(e, 8);
+  const sh = extent(e, 9);
+  const sw = extent(e, 10);
+  const ph = extent(e, 11);
+  const pw = extent(e, 12);
+  const dh = extent(e, 13);
+  const dw = extent(e, 14);
+  const groups = extent(e, 15);
+
+  const high = h + 2 * ph;
+  const pitch = part(w + 2 * pw, sw);
+  if (<f64>high * <f64>(sw * pitch) * 4 > PLANES_BYTES) return false;
+  const cg = co / groups;
+  const taps = kh * kw;
+  const line = <usize>(sw * pitch) << 2;
+  const copied = (ph | pw) != 0 || sw > 1 || ow < 4; // of fewer pixels those behind the line are read too
+  const work = scratch(ith);
+  const list = work + LIST;
+  const floor = f32x4.splat(relu ? 0 : -Infinity);
+  for (let t: u32 = 0; t < taps; ++t) {
+    store<usize>(list + (t << 3), line * ((t / kw) * dh) + (column((t % kw) * dw, sw, pitch) << 2));
+  }
+  const units = extent(e, 0) * groups;
+  const u1 = last(args, units, 1, ith, nth);
+  for (let u = first(units, 1, ith, nth); u < u1; ++u) {
+    let plane = pointer(args, 1) + ((u * h * w) << 2);
+    if (copied) {
+      layPlanes(work + PLANES, plane, 1, h, w, high, ph, pw, sw, pitch);
+      plane = work + PLANES;
+    }
+    for (let c: u32 = 0; c < cg; ++c) {
+      const o = (u % groups) * cg + c;
+      const weight = pointer(args, 2) + ((o * taps) << 2);
+      for (let t: u32 = 0; t < taps; ++t) store<u32>(list + (t << 3), load<u32>(weight + (t << 2)), 4);
+      const y = pointer(args, 0) + (((u * cg + c) * oh * ow) << 2);
+      const init: f32 = bias ? scalar(bias, o) : 0;
+      correlate(work, list, list + (taps << 3), plane, line * sh, y, ow << 2, oh, ow, init, floor);
+    }
+  }
+  return true;
+}
+
+/** conv2d_vjp_x (grad.ts); false where planes are too large. */
+export function depthwiseByX(args: usize, e: usize, ith: u32, nth: u32): bool {
+  const h = extent(e, 2);
+  const w = extent(e, 3);
+  const kh = extent(e, 5);
+  const kw = extent(e, 6);
+  const oh = extent(e, 7);
+  const ow = extent(e, 8);
+  const sh = extent(e, 9);
+  const sw = extent(e, 10);
+  const ph = extent(e, 11);
+  const pw = extent(e, 12);
+  const dh = extent(e, 13);
+  const dw = extent(e, 14);
+  const groups = extent(e, 15);
+
+  const cg = extent(e, 4) / groups;
+  const taps = kh * kw;
+  // Rows and columns of zeros that weights reach before gy, and so many in all.
+  const top = <u32>max<i32>(0, (kh - 1) * dh - ph + sh - 1) / sh;
+  const left = <u32>max<i32>(0, (kw - 1) * dw - pw + sw - 1) / sw;
+  const rows = top + max<u32>(oh, (h - 1 + ph) / sh + 1);
+  const line = left + max<u32>(ow, (w - 1 + pw) / sw + 1);
+  const pitch = part(w, sw); // of gx
+  const size = <f64>rows * <f64>(line * cg) + (sw > 1 ? <f64>h * <f64>(sw * pitch) : 0);
+  if (size * 4 > PLANES_BYTES) return false;
+  const work = scratch(ith);
+  const list = work + LIST;
+  const planes = work + PLANES;
+  const made = planes + ((rows * line * cg) << 2);
+  const units = extent(e, 0) * groups;
+  const u1 = last(args, units, 1, ith, nth);
+  for (let u = first(units, 1, ith, nth); u < u1; ++u) {
+    layPlanes(planes, pointer(args, 1) + ((u * cg * oh * ow) << 2), cg, oh, ow, rows, top, left, 1, line);
+    const gx = pointer(args, 0) + ((u * h * w) << 2);
+    const filters = pointer(args, 2) + (((u % groups) * cg * taps) << 2);
+    for (let y: u32 = 0; y < min<u32>(sh, h); ++y) {
+      for (let x: u32 = 0; x < min<u32>(sw, w); ++x) {
+        let end = list;
+        for (let t: u32 = 0; t < cg * taps; ++t) {
+          const down = <i32>(y + ph - ((t / kw) % kh) * dh);
+          const right = <i32>(x + pw - (t % kw) * dw);
+          if (down % <i32>sh != 0 || right % <i32>sw != 0) continue;
+          const row = (t / taps) * rows + top + down / <i32>sh;
+          store<usize>(end, (row * line + left + right / <i32>sw) << 2);
+          store<u32>(end, load<u32>(filters + (t << 2)), 4);
+          end += 8;
+        }
+        const to = sw > 1 ? made + ((y * sw + x) * pitch << 2) : gx + ((y * w) << 2);
+        const pixels = <usize>(sw > 1 ? sw * pitch : w) << 2;
+        correlate(work, list, end, planes, line << 2, to, pixels * sh, part(h - y, sh), part(w - x, sw), 0, f32x4.splat(-Infinity));
+      }
+    }
+    for (let y: u32 = 0; y < h && sw > 1; ++y) gather(gx + (y * w << 2), made + (y * sw * pitch << 2), 0, w, sw, pitch);
+  }
+  return true;
+}
+
+/** Weights whose sums are made at once. */
+const SUMS: u32 = 9;
+/** Vectors of gy in a chain. */
+const CHAIN: u32 = 64;
+
+/** Adds to nine pairs of f64 the products of `lines` lines of n vectors of gy with what the weights in the list meet. */
+function products(totals: usize, list: usize, g: usize, n: u32, lines: u32, s: usize, from: usize): void {
+  const o0 = load<usize>(list);
+  const o1 = load<usize>(list, 4);
+  const o2 = load<usize>(list, 8);
+  const o3 = load<usize>(list, 12);
+  const o4 = load<usize>(list, 16);
+  const o5 = load<usize>(list, 20);
+  const o6 = load<usize>(list, 24);
+  const o7 = load<usize>(list, 28);
+  const o8 = load<usize>(list, 32);
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  let a4 = a0;
+  let a5 = a0;
+  let a6 = a0;
+  let a7 = a0;
+  let a8 = a0;
+  for (let i: u32 = 0; i < lines; ++i) {
+    for (let j: usize = 0; j < <usize>n << 4; j += 16) {
+      const v = v128.load(g);
+      const at = s + j;
+      a0 = madd(v, v128.load(at + o0), a0);
+      a1 = madd(v, v128.load(at + o1), a1);
+      a2 = madd(v, v128.load(at + o2), a2);
+      a3 = madd(v, v128.load(at + o3), a3);
+      a4 = madd(v, v128.load(at + o4), a4);
+      a5 = madd(v, v128.load(at + o5), a5);
+      a6 = madd(v, v128.load(at + o6), a6);
+      a7 = madd(v, v128.load(at + o7), a7);
+      a8 = madd(v, v128.load(at + o8), a8);
+      g += 16;
+    }
+    s += from;
+  }
+  v128.store(totals, join(v128.load(totals), a0));
+  v128.store(totals, join(v128.load(totals, 16), a1), 16);
+  v128.store(totals, join(v128.load(totals, 32), a2), 32);
+  v128.store(totals, join(v128.load(totals, 48), a3), 48);
+  v128.store(totals, join(v128.load(totals, 64), a4), 64);
+  v128.store(totals, join(v128.load(totals, 80), a5), 80);
+  v128.store(totals, join(v128.load(totals, 96), a6), 96);
+  v128.store(totals, join(v128.load(totals, 112), a7), 112);
+  v128.store(totals, join(v128.load(totals, 128), a8), 128);
+}
+
+/** conv2d_vjp_w (grad.ts); false where planes are too large. */
+export function depthwiseByW(args: usize, e: usize, ith: u32, nth: u32): bool {
+  const chunks = extent(e, 0);
+  const n = extent(e, 1);
+  const co = extent(e, 2);
+  const oh = extent(e, 3);
+  const ow = extent(e, 4);
+  const kh = extent(e, 6);
+  const kw = extent(e, 7);
+  const h = extent(e, 8);
+  const w = extent(e, 9);
+  const sh = extent(e, 10);
+  const sw = extent(e, 11);
+  const ph = extent(e, 12);
+  const pw = extent(e, 13);
+  const dh = extent(e, 14);
+  const dw = extent(e, 15);
+  const groups = extent(e, 16);
+
+  const cg = co / groups;
+  const taps = kh * kw;
+  // Lines of gy are filled up to vectors with zeros, which must meet zeros too, nothing that isn't finite.
+  const wide = (ow + 3) & ~3;
+  const high = h + 2 * ph;
+  const pitch = max<u32>(part(w + 2 * pw, sw), wide + ((kw - 1) * dw) / sw);
+  const gradient = oh * wide;
+  if ((<f64>high * <f64>(sw * pitch) + <f64>gradient) * 4 > PLANES_BYTES) return false;
+  const line = <usize>(sw * pitch) << 2;
+  const work = scratch(ith);
+  const list = work + LIST;
+  const totals = list + ((MOST_TAPS + SUMS) << 2);
+  const plane = work + PLANES + (gradient << 2);
+  const sums = ((taps + SUMS - 1) / SUMS) * SUMS; // those behind the last weight are nobody's
+  for (let t: u32 = 0; t < sums; ++t) {
+    const k = t < taps ? t : 0;
+    store<usize>(list + (t << 2), line * ((k / kw) * dh) + (column((k % kw) * dw, sw, pitch) << 2));
+  }
+  const units = chunks * co;
+  const u1 = last(args, units, 1, ith, nth);
+  const across = wide >> 2;
+  const lines = max<u32>(1, CHAIN / across);
+  for (let u = first(units, 1, ith, nth); u < u1; ++u) {
+    const chunk = u / co;
+    const o = u % co;
+    memory.fill(totals, 0, sums << 4);
+    const stop = <u32>((<u64>n * (chunk + 1)) / chunks);
+    for (let i = <u32>((<u64>n * chunk) / chunks); i < stop; ++i) {
+      layPlanes(plane, pointer(args, 2) + (((i * groups + o / cg) * h * w) << 2), 1, h, w, high, ph, pw, sw, pitch);
+      let g = pointer(args, 1) + (((i * co + o) * oh * ow) << 2);
+      if (wide != ow) {
+        layPlanes(work + PLANES, g, 1, oh, ow, oh, 0, 0, 1, wide);
+        g = work + PLANES;
+      }
+      for (let y: u32 = 0; y < oh; y += lines) {
+        const some = min<u32>(lines, oh - y);
+        for (let v: u32 = 0; v < across; v += CHAIN) {
+          const from = g + ((y * across + v) << 4);
+          const to = plane + line * sh * y + (v << 4);
+          for (let t: u32 = 0; t < sums; t += SUMS) {
+            products(totals + (t << 4), list + (t << 2), from, min<u32>(across - v, CHAIN), some, to, line * sh);
+          }
+        }
+      }
+    }
+    const out = pointer(args, 0) + ((u * taps) << 2);
+    for (let t: u32 = 0; t < taps; ++t) store<f32>(out + (t << 2), <f32>joined(v128.load(totals + (t << 4))));
+  }
+  return true;
+}

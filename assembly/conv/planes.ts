@@ -1,0 +1,124 @@
+// Copies of planes with a border of zeros, whose columns may lie apart by their remainder on division by the stride: with a stride
+// of 2 a row is first its even columns, then its odd ones. What one weight meets at neighbouring outputs are neighbours there, whatever
+// the stride.
+//
+// For example a row a b c d e with a border of one column, stride 2, parts of 4 words: 0 b d 0 | a c e 0.
+
+/** Words of such a part for a row of `words`. */
+// @ts-ignore: decorator
+@inline
+export function part(words: u32, stride: u32): u32 {
+  return (words + stride - 1) / stride;
+}
+
+/** Where column x of a row lies, in words. */
+// @ts-ignore: decorator
+@inline
+export function column(x: u32, stride: u32, pitch: u32): u32 {
+  return stride == 1 ? x : (x % stride) * pitch + x / stride;
+}
+
+/** Copies a run of words, neither reading nor writing beyond it. */
+// @ts-ignore: decorator
+@inline
+export function copyRun(dst: usize, src: usize, n: u32): void {
+  if (n >= 4) {
+    const end = <usize>(n - 4) << 2;
+    for (let o: usize = 0; o < end; o += 16) v128.store(dst + o, v128.load(src + o));
+    v128.store(dst + end, v128.load(src + end));
+  } else {
+    for (let i: u32 = 0; i < n; ++i) store<u32>(dst + (i << 2), load<u32>(src + (i << 2)));
+  }
+}
+
+/** Every s-th word of a run, n of them. */
+export function copyEvery(dst: usize, src: usize, n: u32, s: u32): void {
+  if (s == 1) return copyRun(dst, src, n);
+  let i: u32 = 0;
+  if (s == 2) {
+    for (; i + 4 <= n; i += 4) {
+      v128.store(dst + (i << 2), i32x4.shuffle(v128.load(src), v128.load(src, 12), 0, 2, 5, 7));
+      src += 32;
+    }
+  }
+  for (; i < n; ++i) {
+    store<u32>(dst + (i << 2), load<u32>(src));
+    src += s << 2;
+  }
+}
+
+/**
+ * Copies planes of h rows of w words into zeroed planes of `rows` rows, from row `top` and column `left` on. A row there is `stride`
+ * parts of `pitch` words.
+ */
+export function layPlanes(
+  dst: usize,
+  src: usize,
+  planes: u32,
+  h: u32,
+  w: u32,
+  rows: u32,
+  top: u32,
+  left: u32,
+  stride: u32,
+  pitch: u32,
+): void {
+  const line = <usize>(stride * pitch) << 2;
+  memory.fill(dst, 0, <usize>planes * rows * line);
+  dst += line * top;
+  for (let p: u32 = 0; p < planes; ++p) {
+    for (let i: u32 = 0; i < h; ++i) {
+      for (let j: u32 = 0; j < min<u32>(stride, w); ++j) {
+        copyEvery(dst + (column(left + j, stride, pitch) << 2), src + (j << 2), part(w - j, stride), stride);
+      }
+      dst += line;
+      src += w << 2;
+    }
+    dst += line * (rows - h);
+  }
+}
+
+/** The same with ph rows and pw columns of zeros on either side, columns in their order. */
+export function padPlanes(dst: usize, src: usize, planes: u32, h: u32, w: u32, ph: u32, pw: u32): void {
+  layPlanes(dst, src, planes, h, w, h + 2 * ph, ph, pw, 1, w + 2 * pw);
+}
+
+/** Copies n words from column x on out of a row whose parts are `pitch` words. */
+export function gather(dst: usize, row: usize, x: u32, n: u32, stride: u32, pitch: u32): void {
+  if (stride == 1) return copyRun(dst, row + (x << 2), n);
+  let i: u32 = 0;
+  if (stride == 2) {
+    const a = row + (column(x, 2, pitch) << 2);
+    const b = row + (column(x + 1, 2, pitch) << 2);
+    for (; i + 8 <= n; i += 8) {
+      const even = v128.load(a + (i << 1));
+      const odd = v128.load(b + (i << 1));
+      v128.store(dst + (i << 2), i32x4.shuffle(even, odd, 0, 4, 1, 5));
+      v128.store(dst + (i << 2), i32x4.shuffle(even, odd, 2, 6, 3, 7), 16);
+    }
+  }
+  for (; i < n; ++i) store<u32>(dst + (i << 2), load<u32>(row + (column(x + i, stride, pitch) << 2)));
+}
+
+/** Offsets in bytes of what weight k meets, from what the first weight meets: (ci, kh, kw) in an image [ci, h, stride, pitch]. */
+export function offsets(
+  table: usize,
+  ci: u32,
+  kh: u32,
+  kw: u32,
+  h: u32,
+  stride: u32,
+  pitch: u32,
+  dh: u32,
+  dw: u32,
+): void {
+  const line = stride * pitch;
+  for (let c: u32 = 0; c < ci; ++c) {
+    for (let r: u32 = 0; r < kh; ++r) {
+      for (let q: u32 = 0; q < kw; ++q) {
+        store<u32>(table, ((c * h + r * dh) * line + column(q * dw, stride, pitch)) << 2);
+        table += 4;
+      }
+    }
+  }
+}
