@@ -11,7 +11,7 @@ import { chain, KC, unstrip } from "../matmul/gemm";
 import { ADD, NR, RELU, STORE, tileRuns, tileTable } from "../matmul/tile";
 import { depthwise, isDepthwise } from "./depthwise";
 import { convolveLines } from "./lines";
-import { copyEvery, layPlanes, offsets, part } from "./planes";
+import { copyRun, layPlanes, offsets, part } from "./planes";
 
 // A thread's scratch: a panel of patches, the second row of an unpaired channel, offsets of the table, the padded
 // image.
@@ -102,6 +102,22 @@ function packPatches(dst: usize, ldd: usize, p0: u32, p1: u32, k0: u32, k1: u32,
   }
 }
 
+/** Every s-th word of a run, n of them. */
+function copyEvery(dst: usize, src: usize, n: u32, s: u32): void {
+  if (s == 1) return copyRun(dst, src, n);
+  let i: u32 = 0;
+  if (s == 2) {
+    for (; i + 4 <= n; i += 4) {
+      v128.store(dst + (i << 2), i32x4.shuffle(v128.load(src), v128.load(src, 12), 0, 2, 5, 7));
+      src += 32;
+    }
+  }
+  for (; i < n; ++i) {
+    store<u32>(dst + (i << 2), load<u32>(src));
+    src += s << 2;
+  }
+}
+
 function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const y = pointer(args, 0);
   const x = pointer(args, 1);
@@ -158,7 +174,7 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
     const g = ng % groups;
     let image = x + ng * ci * plane * 4;
     if (lay && neighbours) {
-      if (padded != ng) layPlanes(work + IMAGE, image, ci, h, w, high, ph, pw, sw, pitch);
+      if (padded != ng) layPlanes(work + IMAGE, image, ci, h, w, high, ph, pw, sw, pitch, padded != -1);
       padded = ng;
       image = work + IMAGE;
     }

@@ -7,31 +7,27 @@
 //
 // By w: the products of gy with what a weight meets, nine weights at a time, summed in lanes and joined in f64.
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
-import { join, joined, storeLanes } from "../lib/lanes";
+import { join, joined } from "../lib/lanes";
 import { madd } from "../lib/simd";
-import { column, gather, layPlanes, part } from "./planes";
+import { column, copyRun, gather, layPlanes, part } from "./planes";
 
 // Scratch: a strip of y and a spare entry; the list of (offset, weight), or sums; then planes, where conv2d has its own (conv.ts).
 const LIST: usize = 256;
 const MOST_TAPS: u32 = 256; // in a chain of sums, as elsewhere (KC in gemm.ts)
+const MARKS: usize = 2048; // what lies beside an entry of a list, so many bytes behind it
 const PLANES: usize = 512 << 10;
 const PLANES_BYTES: f64 = 1571840; // 1535 KiB
 /** Output channels to a channel of x from which the forms for groups of channels are as fast. */
 const MANY: u32 = 8;
 
 /** Whether groups of one channel come here. */
-// @ts-ignore: decorator
-@inline
 export function isDepthwise(ci: u32, co: u32, groups: u32, taps: u32): bool {
   return ci == 1 && groups > 1 && co / groups < MANY && (co / groups) * taps <= MOST_TAPS;
 }
 
-// 4 rows by N vectors: sums over a list of (offset from s, weight), one chain in its order. Rows of the source lie s1 s2 s3 bytes
+// 4 rows by 8 pixels: sums over a list of (offset from s, weight), one chain in its order. Rows of the source lie s1 s2 s3 bytes
 // behind the first, those of the result d1 d2 d3.
-// @ts-ignore: decorator
-@inline
 function block(
-  N: i32,
   list: usize,
   end: usize,
   s: usize,
@@ -57,29 +53,92 @@ function block(
     const a = s + load<usize>(list);
     const w = v128.load32_splat(list, 4);
     p0 = madd(w, v128.load(a), p0);
-    if (N > 1) q0 = madd(w, v128.load(a, 16), q0);
+    q0 = madd(w, v128.load(a, 16), q0);
     p1 = madd(w, v128.load(a + s1), p1);
-    if (N > 1) q1 = madd(w, v128.load(a + s1, 16), q1);
+    q1 = madd(w, v128.load(a + s1, 16), q1);
     p2 = madd(w, v128.load(a + s2), p2);
-    if (N > 1) q2 = madd(w, v128.load(a + s2, 16), q2);
+    q2 = madd(w, v128.load(a + s2, 16), q2);
     p3 = madd(w, v128.load(a + s3), p3);
-    if (N > 1) q3 = madd(w, v128.load(a + s3, 16), q3);
+    q3 = madd(w, v128.load(a + s3, 16), q3);
   }
   v128.store(d, f32x4.pmax(p0, floor));
-  if (N > 1) v128.store(d, f32x4.pmax(q0, floor), 16);
+  v128.store(d, f32x4.pmax(q0, floor), 16);
   v128.store(d + d1, f32x4.pmax(p1, floor));
-  if (N > 1) v128.store(d + d1, f32x4.pmax(q1, floor), 16);
+  v128.store(d + d1, f32x4.pmax(q1, floor), 16);
   v128.store(d + d2, f32x4.pmax(p2, floor));
-  if (N > 1) v128.store(d + d2, f32x4.pmax(q2, floor), 16);
+  v128.store(d + d2, f32x4.pmax(q2, floor), 16);
   v128.store(d + d3, f32x4.pmax(p3, floor));
-  if (N > 1) v128.store(d + d3, f32x4.pmax(q3, floor), 16);
+  v128.store(d + d3, f32x4.pmax(q3, floor), 16);
+}
+
+// 4 rows of the result, 4 pixels at a time, of 3x3 neighbours: the weights stay in registers, and a vector that is read serves three
+// rows. The same chains as in `block`.
+function nineOf(list: usize, s: usize, from: usize, d: usize, line: usize, cols: u32, init: v128, floor: v128): void {
+  const w0 = v128.load32_splat(list, 4);
+  const w1 = v128.load32_splat(list, 12);
+  const w2 = v128.load32_splat(list, 20);
+  const w3 = v128.load32_splat(list, 28);
+  const w4 = v128.load32_splat(list, 36);
+  const w5 = v128.load32_splat(list, 44);
+  const w6 = v128.load32_splat(list, 52);
+  const w7 = v128.load32_splat(list, 60);
+  const w8 = v128.load32_splat(list, 68);
+  s += load<usize>(list);
+  for (let x: u32 = 0; x < cols; x += 4) {
+    x = min<u32>(x, cols - 4);
+    let a = s + (x << 2);
+    let u = v128.load(a);
+    let v = v128.load(a, 4);
+    let w = v128.load(a, 8);
+    let p = madd(w2, w, madd(w1, v, madd(w0, u, init)));
+    a += from;
+    u = v128.load(a);
+    v = v128.load(a, 4);
+    w = v128.load(a, 8);
+    p = madd(w5, w, madd(w4, v, madd(w3, u, p)));
+    let q = madd(w2, w, madd(w1, v, madd(w0, u, init)));
+    a += from;
+    u = v128.load(a);
+    v = v128.load(a, 4);
+    w = v128.load(a, 8);
+    let to = d + (x << 2);
+    v128.store(to, f32x4.pmax(madd(w8, w, madd(w7, v, madd(w6, u, p))), floor));
+    q = madd(w5, w, madd(w4, v, madd(w3, u, q)));
+    p = madd(w2, w, madd(w1, v, madd(w0, u, init)));
+    a += from;
+    u = v128.load(a);
+    v = v128.load(a, 4);
+    w = v128.load(a, 8);
+    to += line;
+    v128.store(to, f32x4.pmax(madd(w8, w, madd(w7, v, madd(w6, u, q))), floor));
+    p = madd(w5, w, madd(w4, v, madd(w3, u, p)));
+    q = madd(w2, w, madd(w1, v, madd(w0, u, init)));
+    a += from;
+    u = v128.load(a);
+    v = v128.load(a, 4);
+    w = v128.load(a, 8);
+    to += line;
+    v128.store(to, f32x4.pmax(madd(w8, w, madd(w7, v, madd(w6, u, p))), floor));
+    q = madd(w5, w, madd(w4, v, madd(w3, u, q)));
+    a += from;
+    u = v128.load(a);
+    v = v128.load(a, 4);
+    w = v128.load(a, 8);
+    v128.store(to + line, f32x4.pmax(madd(w8, w, madd(w7, v, madd(w6, u, q))), floor));
+  }
+}
+
+/** Whether weights are 3x3 neighbours. */
+function isNine(kh: u32, kw: u32, sh: u32, sw: u32, dh: u32, dw: u32): bool {
+  return kh == 3 && kw == 3 && (sh | sw | dh | dw) == 1;
 }
 
 /**
  * d[rows][cols] = max(floor, init + sum over the list), rows `line` bytes apart, those of the source `from`. The last blocks
- * of rows and columns overlap the ones before.
+ * of rows and columns overlap the ones before. nine: the list is of 3x3 neighbours.
  */
 function correlate(
+  nine: bool,
   strip: usize,
   list: usize,
   end: usize,
@@ -101,23 +160,19 @@ function correlate(
     const y3 = min<usize>(more, 3);
     const s0 = s + from * y;
     const d0 = d + line * y;
-    if (cols < 4) {
-      block(1, list, end, s0, y1 * from, y2 * from, y3 * from, strip, 16, 32, 48, start, floor);
-      for (let r: u32 = 0; r < min<u32>(rows - y, 4); ++r) storeLanes(d0 + line * r, v128.load(strip + (r << 4)), cols);
+    if (nine && rows >= 4 && cols >= 4) {
+      nineOf(list, s0, from, d0, line, cols, start, floor);
       continue;
     }
-    for (let x: u32 = 0; x < cols; ) {
-      const left = cols - x;
-      if (left > 4 && cols >= 8) {
-        const at = <usize>min<u32>(x, cols - 8) << 2;
-        block(2, list, end, s0 + at, y1 * from, y2 * from, y3 * from, d0 + at, y1 * line, y2 * line, y3 * line, start, floor);
-        x += 8;
-      } else {
-        const at = <usize>min<u32>(x, cols - 4) << 2;
-        block(1, list, end, s0 + at, y1 * from, y2 * from, y3 * from, d0 + at, y1 * line, y2 * line, y3 * line, start, floor);
-        x += 4;
-      }
+    for (let x: u32 = 0; x < cols; x += 8) {
+      if (x + 8 > cols && cols >= 8) x = cols - 8;
+      const at = <usize>x << 2;
+      // Of fewer than 8 pixels those behind the row go no further than the strip.
+      const to = cols < 8 ? strip : d0 + at;
+      const gap = cols < 8 ? <usize>32 : line;
+      block(list, end, s0 + at, from * y1, from * y2, from * y3, to, gap * y1, gap * y2, gap * y3, start, floor);
     }
+    for (let r: u32 = 0; r < min<u32>(rows - y, 4) && cols < 8; ++r) copyRun(d0 + line * r, strip + (r << 5), cols);
   }
 }
 
@@ -144,19 +199,21 @@ export function depthwise(args: usize, e: usize, bias: usize, relu: u32, ith: u3
   const cg = co / groups;
   const taps = kh * kw;
   const line = <usize>(sw * pitch) << 2;
-  const copied = (ph | pw) != 0 || sw > 1 || ow < 4; // of fewer pixels those behind the line are read too
+  const copied = (ph | pw) != 0 || sw > 1 || ow < 8; // of fewer pixels those behind the line are read too
   const work = scratch(ith);
   const list = work + LIST;
   const floor = f32x4.splat(relu ? 0 : -Infinity);
   for (let t: u32 = 0; t < taps; ++t) {
     store<usize>(list + (t << 3), line * ((t / kw) * dh) + (column((t % kw) * dw, sw, pitch) << 2));
   }
+  const nine = isNine(kh, kw, sh, sw, dh, dw);
   const units = extent(e, 0) * groups;
+  const u0 = first(units, 1, ith, nth);
   const u1 = last(args, units, 1, ith, nth);
-  for (let u = first(units, 1, ith, nth); u < u1; ++u) {
+  for (let u = u0; u < u1; ++u) {
     let plane = pointer(args, 1) + ((u * h * w) << 2);
     if (copied) {
-      layPlanes(work + PLANES, plane, 1, h, w, high, ph, pw, sw, pitch);
+      layPlanes(work + PLANES, plane, 1, h, w, high, ph, pw, sw, pitch, u > u0);
       plane = work + PLANES;
     }
     for (let c: u32 = 0; c < cg; ++c) {
@@ -165,7 +222,7 @@ export function depthwise(args: usize, e: usize, bias: usize, relu: u32, ith: u3
       for (let t: u32 = 0; t < taps; ++t) store<u32>(list + (t << 3), load<u32>(weight + (t << 2)), 4);
       const y = pointer(args, 0) + (((u * cg + c) * oh * ow) << 2);
       const init: f32 = bias ? scalar(bias, o) : 0;
-      correlate(work, list, list + (taps << 3), plane, line * sh, y, ow << 2, oh, ow, init, floor);
+      correlate(nine, work, list, list + (taps << 3), plane, line * sh, y, ow << 2, oh, ow, init, floor);
     }
   }
   return true;
@@ -201,27 +258,40 @@ export function depthwiseByX(args: usize, e: usize, ith: u32, nth: u32): bool {
   const list = work + LIST;
   const planes = work + PLANES;
   const made = planes + ((rows * line * cg) << 2);
+  const nine = cg == 1 && isNine(kh, kw, sh, sw, dh, dw);
+  // The weights that pixels of a kind meet, kind by kind; beside each entry its kind and where its weight lies.
+  let behind = list;
+  for (let y: u32 = 0; y < min<u32>(sh, h); ++y) {
+    for (let x: u32 = 0; x < min<u32>(sw, w); ++x) {
+      for (let t: i32 = cg * taps - 1; t >= 0; --t) {
+        const down = <i32>(y + ph - ((t / kw) % kh) * dh);
+        const right = <i32>(x + pw - (t % kw) * dw);
+        if (down % <i32>sh != 0 || right % <i32>sw != 0) continue;
+        const row = (t / taps) * rows + top + down / <i32>sh;
+        store<usize>(behind, (row * line + left + right / <i32>sw) << 2);
+        store<u32>(behind, y * sw + x, MARKS);
+        store<u32>(behind, t << 2, MARKS + 4);
+        behind += 8;
+      }
+    }
+  }
   const units = extent(e, 0) * groups;
+  const u0 = first(units, 1, ith, nth);
   const u1 = last(args, units, 1, ith, nth);
-  for (let u = first(units, 1, ith, nth); u < u1; ++u) {
-    layPlanes(planes, pointer(args, 1) + ((u * cg * oh * ow) << 2), cg, oh, ow, rows, top, left, 1, line);
+  for (let u = u0; u < u1; ++u) {
+    layPlanes(planes, pointer(args, 1) + ((u * cg * oh * ow) << 2), cg, oh, ow, rows, top, left, 1, line, u > u0);
     const gx = pointer(args, 0) + ((u * h * w) << 2);
     const filters = pointer(args, 2) + (((u % groups) * cg * taps) << 2);
+    for (let t = list; t < behind; t += 8) store<u32>(t, load<u32>(filters + load<usize>(t, MARKS + 4)), 4);
+    let from = list;
     for (let y: u32 = 0; y < min<u32>(sh, h); ++y) {
       for (let x: u32 = 0; x < min<u32>(sw, w); ++x) {
-        let end = list;
-        for (let t: u32 = 0; t < cg * taps; ++t) {
-          const down = <i32>(y + ph - ((t / kw) % kh) * dh);
-          const right = <i32>(x + pw - (t % kw) * dw);
-          if (down % <i32>sh != 0 || right % <i32>sw != 0) continue;
-          const row = (t / taps) * rows + top + down / <i32>sh;
-          store<usize>(end, (row * line + left + right / <i32>sw) << 2);
-          store<u32>(end, load<u32>(filters + (t << 2)), 4);
-          end += 8;
-        }
+        let end = from;
+        while (end < behind && load<u32>(end, MARKS) == y * sw + x) end += 8;
         const to = sw > 1 ? made + ((y * sw + x) * pitch << 2) : gx + ((y * w) << 2);
         const pixels = <usize>(sw > 1 ? sw * pitch : w) << 2;
-        correlate(work, list, end, planes, line << 2, to, pixels * sh, part(h - y, sh), part(w - x, sw), 0, f32x4.splat(-Infinity));
+        correlate(nine, work, from, end, planes, line << 2, to, pixels * sh, part(h - y, sh), part(w - x, sw), 0, f32x4.splat(-Infinity));
+        from = end;
       }
     }
     for (let y: u32 = 0; y < h && sw > 1; ++y) gather(gx + (y * w << 2), made + (y * sw * pitch << 2), 0, w, sw, pitch);
@@ -323,18 +393,20 @@ export function depthwiseByW(args: usize, e: usize, ith: u32, nth: u32): bool {
   const u1 = last(args, units, 1, ith, nth);
   const across = wide >> 2;
   const lines = max<u32>(1, CHAIN / across);
+  let laid = false;
   for (let u = first(units, 1, ith, nth); u < u1; ++u) {
     const chunk = u / co;
     const o = u % co;
     memory.fill(totals, 0, sums << 4);
     const stop = <u32>((<u64>n * (chunk + 1)) / chunks);
     for (let i = <u32>((<u64>n * chunk) / chunks); i < stop; ++i) {
-      layPlanes(plane, pointer(args, 2) + (((i * groups + o / cg) * h * w) << 2), 1, h, w, high, ph, pw, sw, pitch);
+      layPlanes(plane, pointer(args, 2) + (((i * groups + o / cg) * h * w) << 2), 1, h, w, high, ph, pw, sw, pitch, laid);
       let g = pointer(args, 1) + (((i * co + o) * oh * ow) << 2);
       if (wide != ow) {
-        layPlanes(work + PLANES, g, 1, oh, ow, oh, 0, 0, 1, wide);
+        layPlanes(work + PLANES, g, 1, oh, ow, oh, 0, 0, 1, wide, laid);
         g = work + PLANES;
       }
+      laid = true;
       for (let y: u32 = 0; y < oh; y += lines) {
         const some = min<u32>(lines, oh - y);
         for (let v: u32 = 0; v < across; v += CHAIN) {

@@ -6,8 +6,8 @@
 // By x: for panels of <= 24 pixels, every weight's share w^T[ci*kh*kw, co] * gy[co, pixels] is added to the pixels of
 //   gx it met.
 import { extent, first, last, pointer, scratch } from "../lib/args";
+import { read } from "../lib/lanes";
 import { transpose } from "../lib/nest";
-import { packRows } from "../matmul/gemm";
 import { ADD, NR, STORE, tile, tileRuns, tileScatter } from "../matmul/tile";
 import { tallRows, tileTallRuns } from "../matmul/tiletall";
 import { depthwiseByW, depthwiseByX, isDepthwise } from "./depthwise";
@@ -179,7 +179,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   if (ci == 0) return;
   if (isDepthwise(ci, co, groups, taps) && depthwiseByX(args, e, ith, nth)) return;
   // Columns of gx lie by their remainders (planes.ts), so that what one weight meets are neighbours.
-  const pad = (ph | pw) != 0 || sw > 1;
+  const pad = (ph | pw) != 0 || sw > 1 || ow < 4;
   const paddedH = h + 2 * ph;
   const pitch = part(w + 2 * pw, sw);
   const line = sw * pitch;
@@ -192,11 +192,9 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   if (planes == 0 || cg > PANEL_ROWS) return plainByX(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
   // Panels of up to 6 vectors, spread evenly. A vector stays within a row of gy, so that it can be added to gx as it
-  // is; the last one of a row ends with it, masked where it overlaps the one before. Rows of fewer than 4: pixels in
-  // their order.
-  const byRows = ow >= 4;
+  // is; the last one of a row ends with it, masked where it overlaps the one before.
   const across = (ow + 3) >> 2;
-  const vectors = byRows ? (pixels / ow) * across : (pixels + 3) >> 2;
+  const vectors = (pixels / ow) * across;
   const panels = (vectors + NR - 1) / NR;
 
   const work = scratch(ith);
@@ -218,19 +216,15 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
     for (let p: u32 = 0; p < panels; ++p) {
       const v0 = (vectors * p) / panels;
       const v1 = (vectors * (p + 1)) / panels;
-      const p0 = v0 << 2;
-      const p1 = min<u32>(v1 << 2, pixels);
       const from = gy + (i * co + g * cg) * pixels * 4;
       const places = work + PLACES;
-      let b = from + (p0 << 2);
+      let b = from + (v0 << 4);
       let ldb = <usize>pixels << 2;
-      const inPlace = byRows ? (ow & 3) == 0 : ((p1 - p0) & 3) == 0;
-      if (byRows) place(places, v0, v1, across, ow, sh * line);
-      if (!inPlace || cg > 64 || (pixels & 255) == 0) {
+      place(places, v0, v1, across, ow, sh * line);
+      if (ow & 3 || cg > 64 || (pixels & 255) == 0) {
         b = work + PANEL;
         ldb = <usize>(v1 - v0) << 4;
-        if (byRows) packVectors(b, from, pixels << 2, cg, v0, v1, across, ow);
-        else packRows(b, from + (p0 << 2), pixels << 2, cg, p1 - p0, v1 - v0);
+        packVectors(b, from, pixels << 2, cg, v0, v1, across, ow);
       }
       for (let r: u32 = 0; r < kh; ++r) {
         for (let q: u32 = 0; q < kw; ++q) {
@@ -238,18 +232,12 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
           for (let c: u32 = 0; c < some; c += 2) {
             const a0 = work + lda * (c * taps + r * kw + q);
             const to = grad + c * plane * 4 + tap;
-            const single = c + 1 == some;
-            if (byRows && !single) {
+            if (c + 1 < some) {
               tileScatter(v1 - v0, a0, a0 + lda * taps, b, ldb, cg, to, to + plane * 4, places);
-              continue;
-            }
-            const strip = work + SPARE;
-            tile(v1 - v0, a0, single ? a0 : a0 + lda * taps, b, ldb, cg, strip, strip + 96, STORE);
-            if (byRows) {
-              scatterVectors(to, strip, places, v1 - v0);
             } else {
-              scatterPixels(to, strip, p0, p1, ow, sh * line);
-              if (!single) scatterPixels(to + plane * 4, strip + 96, p0, p1, ow, sh * line);
+              const strip = work + SPARE;
+              tile(v1 - v0, a0, a0, b, ldb, cg, strip, strip + 96, STORE);
+              scatterVectors(to, strip, places, v1 - v0);
             }
           }
         }
@@ -279,23 +267,25 @@ function place(places: usize, v0: u32, v1: u32, across: u32, ow: u32, row: u32):
   for (let v = v0; v < v1; ++v) {
     const oy = v / across;
     const j = (v - oy * across) << 2;
-    const ox = min<u32>(j, ow - 4);
+    const ox = ow < 4 ? 0 : min<u32>(j, ow - 4);
+    const lane = i32x4(0, 1, 2, 3);
     store<u32>(places + ((v - v0) << 2), (oy * row + ox) << 2);
-    v128.store(places + ((v - v0) << 4), i32x4.ge_s(i32x4(0, 1, 2, 3), i32x4.splat(j - ox)), 32);
-    masked |= j - ox;
+    const mask = v128.and(i32x4.ge_s(lane, i32x4.splat(j - ox)), i32x4.lt_s(lane, i32x4.splat(ow)));
+    v128.store(places + ((v - v0) << 4), mask, 32);
+    masked |= ow < 4 ? 1 : j - ox;
   }
   store<u32>(places, masked, 24);
 }
 
-/** Vectors [v0, v1) of k planes of gy, `across` to a row, the last one of a row ending with it. */
+/** Vectors [v0, v1) of k planes of gy, `across` to a row, the last one of a row ending with it, if it has four pixels. */
 function packVectors(dst: usize, gy: usize, plane: usize, k: u32, v0: u32, v1: u32, across: u32, ow: u32): void {
   const ldd = <usize>(v1 - v0) << 4;
   for (let v = v0; v < v1; ++v) {
     const oy = v / across;
-    let s = gy + ((oy * ow + min<u32>((v - oy * across) << 2, ow - 4)) << 2);
+    let s = gy + ((oy * ow + (ow < 4 ? 0 : min<u32>((v - oy * across) << 2, ow - 4))) << 2);
     let d = dst;
     for (let q: u32 = 0; q < k; ++q) {
-      v128.store(d, v128.load(s));
+      v128.store(d, read(s, ow));
       s += plane;
       d += ldd;
     }
@@ -309,22 +299,6 @@ function scatterVectors(to: usize, from: usize, places: usize, n: u32): void {
     const d = to + load<usize>(places + (v << 2));
     const x = v128.and(v128.load(from + (v << 4)), v128.load(places + (v << 4), 32));
     v128.store(d, f32x4.add(v128.load(d), x));
-  }
-}
-
-/** Adds a row of a tile, for pixels [p0, p1), to the pixels of one plane that one weight met. */
-function scatterPixels(to: usize, from: usize, p0: u32, p1: u32, ow: u32, row: u32): void {
-  while (p0 < p1) {
-    const oy = p0 / ow;
-    const ox = p0 - oy * ow;
-    const n = min<u32>(ow - ox, p1 - p0);
-    let d = to + (oy * row + ox) * 4;
-    for (let i: u32 = 0; i < n; ++i) {
-      store<f32>(d, load<f32>(d) + load<f32>(from));
-      d += 4;
-      from += 4;
-    }
-    p0 += n;
   }
 }
 

@@ -19,37 +19,26 @@ export function column(x: u32, stride: u32, pitch: u32): u32 {
 }
 
 /** Copies a run of words, neither reading nor writing beyond it. */
-// @ts-ignore: decorator
-@inline
 export function copyRun(dst: usize, src: usize, n: u32): void {
   if (n >= 4) {
     const end = <usize>(n - 4) << 2;
-    for (let o: usize = 0; o < end; o += 16) v128.store(dst + o, v128.load(src + o));
+    let o: usize = 0;
+    for (; o + 48 < end; o += 64) {
+      v128.store(dst + o, v128.load(src + o));
+      v128.store(dst + o, v128.load(src + o, 16), 16);
+      v128.store(dst + o, v128.load(src + o, 32), 32);
+      v128.store(dst + o, v128.load(src + o, 48), 48);
+    }
+    for (; o < end; o += 16) v128.store(dst + o, v128.load(src + o));
     v128.store(dst + end, v128.load(src + end));
   } else {
     for (let i: u32 = 0; i < n; ++i) store<u32>(dst + (i << 2), load<u32>(src + (i << 2)));
   }
 }
 
-/** Every s-th word of a run, n of them. */
-export function copyEvery(dst: usize, src: usize, n: u32, s: u32): void {
-  if (s == 1) return copyRun(dst, src, n);
-  let i: u32 = 0;
-  if (s == 2) {
-    for (; i + 4 <= n; i += 4) {
-      v128.store(dst + (i << 2), i32x4.shuffle(v128.load(src), v128.load(src, 12), 0, 2, 5, 7));
-      src += 32;
-    }
-  }
-  for (; i < n; ++i) {
-    store<u32>(dst + (i << 2), load<u32>(src));
-    src += s << 2;
-  }
-}
-
 /**
- * Copies planes of h rows of w words into zeroed planes of `rows` rows, from row `top` and column `left` on. A row there is `stride`
- * parts of `pitch` words.
+ * Copies planes of h rows of w words into planes of `rows` rows, from row `top` and column `left` on. A row there is `stride`
+ * parts of `pitch` words. The border becomes zeros, unless it is left from a call before.
  */
 export function layPlanes(
   dst: usize,
@@ -62,14 +51,26 @@ export function layPlanes(
   left: u32,
   stride: u32,
   pitch: u32,
+  again: bool,
 ): void {
   const line = <usize>(stride * pitch) << 2;
-  memory.fill(dst, 0, <usize>planes * rows * line);
+  if (!again) memory.fill(dst, 0, <usize>planes * rows * line);
   dst += line * top;
   for (let p: u32 = 0; p < planes; ++p) {
     for (let i: u32 = 0; i < h; ++i) {
-      for (let j: u32 = 0; j < min<u32>(stride, w); ++j) {
-        copyEvery(dst + (column(left + j, stride, pitch) << 2), src + (j << 2), part(w - j, stride), stride);
+      if (stride == 1) copyRun(dst + (left << 2), src, w);
+      else if (stride == 2 && w >= 8) {
+        for (let x: u32 = 0; x < w; x += 8) {
+          x = min<u32>(x, w - 8);
+          const a = v128.load(src + (x << 2));
+          const b = v128.load(src + (x << 2), 16);
+          v128.store(dst + (column(left + x, 2, pitch) << 2), i32x4.shuffle(a, b, 0, 2, 4, 6));
+          v128.store(dst + (column(left + x + 1, 2, pitch) << 2), i32x4.shuffle(a, b, 1, 3, 5, 7));
+        }
+      } else {
+        for (let x: u32 = 0; x < w; ++x) {
+          store<u32>(dst + (column(left + x, stride, pitch) << 2), load<u32>(src + (x << 2)));
+        }
       }
       dst += line;
       src += w << 2;
@@ -80,24 +81,23 @@ export function layPlanes(
 
 /** The same with ph rows and pw columns of zeros on either side, columns in their order. */
 export function padPlanes(dst: usize, src: usize, planes: u32, h: u32, w: u32, ph: u32, pw: u32): void {
-  layPlanes(dst, src, planes, h, w, h + 2 * ph, ph, pw, 1, w + 2 * pw);
+  layPlanes(dst, src, planes, h, w, h + 2 * ph, ph, pw, 1, w + 2 * pw, false);
 }
 
 /** Copies n words from column x on out of a row whose parts are `pitch` words. */
 export function gather(dst: usize, row: usize, x: u32, n: u32, stride: u32, pitch: u32): void {
   if (stride == 1) return copyRun(dst, row + (x << 2), n);
-  let i: u32 = 0;
-  if (stride == 2) {
-    const a = row + (column(x, 2, pitch) << 2);
-    const b = row + (column(x + 1, 2, pitch) << 2);
-    for (; i + 8 <= n; i += 8) {
-      const even = v128.load(a + (i << 1));
-      const odd = v128.load(b + (i << 1));
-      v128.store(dst + (i << 2), i32x4.shuffle(even, odd, 0, 4, 1, 5));
-      v128.store(dst + (i << 2), i32x4.shuffle(even, odd, 2, 6, 3, 7), 16);
+  if (stride == 2 && n >= 8) {
+    for (let i: u32 = 0; i < n; i += 8) {
+      i = min<u32>(i, n - 8);
+      const a = v128.load(row + (column(x + i, 2, pitch) << 2));
+      const b = v128.load(row + (column(x + i + 1, 2, pitch) << 2));
+      v128.store(dst + (i << 2), i32x4.shuffle(a, b, 0, 4, 1, 5));
+      v128.store(dst + (i << 2), i32x4.shuffle(a, b, 2, 6, 3, 7), 16);
     }
+    return;
   }
-  for (; i < n; ++i) store<u32>(dst + (i << 2), load<u32>(row + (column(x + i, stride, pitch) << 2)));
+  for (let i: u32 = 0; i < n; ++i) store<u32>(dst + (i << 2), load<u32>(row + (column(x + i, stride, pitch) << 2)));
 }
 
 /** Offsets in bytes of what weight k meets, from what the first weight meets: (ci, kh, kw) in an image [ci, h, stride, pitch]. */
