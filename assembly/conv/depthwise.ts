@@ -302,7 +302,7 @@ export function depthwiseByX(args: usize, e: usize, ith: u32, nth: u32): bool {
 /** Weights whose sums are made at once. */
 const SUMS: u32 = 9;
 /** Vectors of gy in a chain. */
-const CHAIN: u32 = 64;
+const CHAIN: u32 = 256;
 
 /** Adds to nine pairs of f64 the products of `lines` lines of n vectors of gy with what the weights in the list meet. */
 function products(totals: usize, list: usize, g: usize, n: u32, lines: u32, s: usize, from: usize): void {

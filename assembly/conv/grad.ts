@@ -226,12 +226,12 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
         ldb = <usize>(v1 - v0) << 4;
         packVectors(b, from, pixels << 2, cg, v0, v1, across, ow);
       }
-      for (let r: u32 = 0; r < kh; ++r) {
-        for (let q: u32 = 0; q < kw; ++q) {
-          const tap = (r * dh * line + column(q * dw, sw, pitch)) << 2;
-          for (let c: u32 = 0; c < some; c += 2) {
-            const a0 = work + lda * (c * taps + r * kw + q);
-            const to = grad + c * plane * 4 + tap;
+      // Two planes after another, so that what weights add to stays in the first cache.
+      for (let c: u32 = 0; c < some; c += 2) {
+        let a0 = work + lda * (c * taps);
+        for (let r: u32 = 0; r < kh; ++r) {
+          for (let q: u32 = 0; q < kw; ++q) {
+            const to = grad + ((c * plane + r * dh * line + column(q * dw, sw, pitch)) << 2);
             if (c + 1 < some) {
               tileScatter(v1 - v0, a0, a0 + lda * taps, b, ldb, cg, to, to + plane * 4, places);
             } else {
@@ -239,6 +239,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
               tile(v1 - v0, a0, a0, b, ldb, cg, strip, strip + 96, STORE);
               scatterVectors(to, strip, places, v1 - v0);
             }
+            a0 += lda;
           }
         }
       }
