@@ -11,7 +11,7 @@ import { chain, KC, unstrip } from "../matmul/gemm";
 import { ADD, NR, RELU, STORE, tileRuns, tileTable } from "../matmul/tile";
 import { depthwise, isDepthwise } from "./depthwise";
 import { convolveLines } from "./lines";
-import { copyRun, layPlanes, offsets, part } from "./planes";
+import { layPlanes, offsets, part } from "./planes";
 
 // A thread's scratch: a panel of patches, the second row of an unpaired channel, offsets of the table, the padded
 // image.
@@ -68,7 +68,7 @@ function packNeighbours(dst: usize, ldd: usize, p0: u32, p1: u32, table: usize, 
 
 /**
  * Patches of pixels [p0, p1) for steps [k0, k1) of (ci, kh, kw): row k - k0 of dst, ldd bytes long, holds what weight k
- * meets at each pixel, zero outside the image: for images that no copy is made of. e: the row's extents.
+ * meets at each pixel, zero outside the image: where not even the rows that a panel reads can be copied. e: the row's extents.
  */
 function packPatches(dst: usize, ldd: usize, p0: u32, p1: u32, k0: u32, k1: u32, x: usize, e: usize): void {
   const ow = extent(e, 3);
@@ -76,45 +76,14 @@ function packPatches(dst: usize, ldd: usize, p0: u32, p1: u32, k0: u32, k1: u32,
   const kw = extent(e, 6);
   const h = extent(e, 7);
   const w = extent(e, 8);
-  const sw = extent(e, 10);
-  while (p0 < p1) {
-    const oy = p0 / ow;
-    const ox = p0 - oy * ow;
-    const n = min<u32>(ow - ox, p1 - p0);
-    const top = oy * extent(e, 9) - extent(e, 11);
-    const left = ox * sw - extent(e, 12);
-    let d = dst;
-    for (let k = k0; k < k1; ++k) {
-      const iy = top + ((k / kw) % kh) * extent(e, 13);
-      const ix = left + (k % kw) * extent(e, 14);
-      const s = x + (((k / kw / kh) * h + iy) * w + ix) * 4;
-      if (iy >= h) memory.fill(d, 0, n << 2);
-      else if (<i32>ix >= 0 && ix + (n - 1) * sw < w) copyEvery(d, s, n, sw);
-      else {
-        for (let i: u32 = 0; i < n; ++i) {
-          store<u32>(d + (i << 2), ix + i * sw < w ? load<u32>(s + (i * sw << 2)) : 0);
-        }
-      }
-      d += ldd;
+  for (let k = k0; k < k1; ++k) {
+    for (let p = p0; p < p1; ++p) {
+      const iy = (p / ow) * extent(e, 9) + ((k / kw) % kh) * extent(e, 13) - extent(e, 11);
+      const ix = (p % ow) * extent(e, 10) + (k % kw) * extent(e, 14) - extent(e, 12);
+      const at = x + (((k / kw / kh) * h + iy) * w + ix) * 4;
+      store<u32>(dst + ((p - p0) << 2), iy < h && ix < w ? load<u32>(at) : 0);
     }
-    p0 += n;
-    dst += <usize>n << 2;
-  }
-}
-
-/** Every s-th word of a run, n of them. */
-function copyEvery(dst: usize, src: usize, n: u32, s: u32): void {
-  if (s == 1) return copyRun(dst, src, n);
-  let i: u32 = 0;
-  if (s == 2) {
-    for (; i + 4 <= n; i += 4) {
-      v128.store(dst + (i << 2), i32x4.shuffle(v128.load(src), v128.load(src, 12), 0, 2, 5, 7));
-      src += 32;
-    }
-  }
-  for (; i < n; ++i) {
-    store<u32>(dst + (i << 2), load<u32>(src));
-    src += s << 2;
+    dst += ldd;
   }
 }
 
@@ -153,12 +122,15 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const pitch = part(w + 2 * pw, sw);
   const row = sw * pitch;
   const apart = (ph | pw) != 0 || sw > 1;
+  // Copied are all rows of an image, or so many as there is room for, but no fewer than a panel reads.
+  const reach = (kh - 1) * dh + 1;
+  const least = min<u32>(((NR << 2) + ow - 2) / ow, oh - 1) * sh + reach;
+  const band = <u32>min<f64>(high, <f64>IMAGE_BYTES / (<f64>max<u32>(ci, 1) * <f64>row * 4));
   // Whether pixels of a row read neighbours: in a copy, or where the image lies.
-  const lay = apart && <f64>ci * <f64>high * <f64>row * 4 <= <f64>IMAGE_BYTES;
-  const neighbours = (lay || !apart) && k <= MAX_TABLE;
+  const neighbours = k <= MAX_TABLE && (!apart || band >= least);
   if (!apart && (sh | kh | kw) == 1) ow = pixels; // a plane is one row
   const direct = neighbours && (ow & 7) == 0 && k > 0;
-  if (neighbours) offsets(work + TABLE, ci, kh, kw, high, sw, pitch, dh, dw);
+  if (neighbours) offsets(work + TABLE, ci, kh, kw, apart ? band : h, sw, pitch, dh, dw);
   // Panels of up to 6 vectors, spread evenly; in the direct form of pairs of vectors.
   const grain: u32 = direct ? 2 : 1;
   const vectors = (pixels + 3) / 4 / grain;
@@ -168,21 +140,26 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const units = n * groups * panels;
   const u1 = last(args, units, 1, ith, nth);
   let padded: u32 = -1;
+  let begin: u32 = 0; // row of the padded image from which on it is copied
   for (let u = first(units, 1, ith, nth); u < u1; ++u) {
     const p = u % panels;
     const ng = u / panels;
     const g = ng % groups;
     let image = x + ng * ci * plane * 4;
-    if (lay && neighbours) {
-      if (padded != ng) layPlanes(work + IMAGE, image, ci, h, w, high, ph, pw, sw, pitch, padded != -1);
-      padded = ng;
-      image = work + IMAGE;
-    }
     const v0 = ((vectors * p) / panels) * grain;
     const v1 = ((vectors * (p + 1)) / panels) * grain;
     const across = v1 - v0;
     const p0 = v0 << 2;
     const p1 = min<u32>(v1 << 2, pixels);
+    if (apart && neighbours) {
+      if (padded != ng || ((p1 - 1) / ow) * sh + reach > begin + band) {
+        const again = padded != -1 && band == high;
+        begin = min<u32>((p0 / ow) * sh, high - band);
+        layPlanes(work + IMAGE, image, ci, h, w, band, ph - begin, pw, sw, pitch, again);
+        padded = ng;
+      }
+      image = work + IMAGE - (<usize>(begin * row) << 2);
+    }
     const odd = (p1 - p0) & 3;
     let base: usize = 0;
     let b2: usize = 0;

@@ -37,8 +37,8 @@ export function copyRun(dst: usize, src: usize, n: u32): void {
 }
 
 /**
- * Copies planes of h rows of w words into planes of `rows` rows, from row `top` and column `left` on. A row there is `stride`
- * parts of `pitch` words. The border becomes zeros, unless it is left from a call before.
+ * Copies planes of h rows of w words into planes of `rows` rows, from row `top` and column `left` on; those above and below are left
+ * out. A row there is `stride` parts of `pitch` words. The border becomes zeros, unless it is left from a call before.
  */
 export function layPlanes(
   dst: usize,
@@ -47,7 +47,7 @@ export function layPlanes(
   h: u32,
   w: u32,
   rows: u32,
-  top: u32,
+  top: i32,
   left: u32,
   stride: u32,
   pitch: u32,
@@ -55,27 +55,31 @@ export function layPlanes(
 ): void {
   const line = <usize>(stride * pitch) << 2;
   if (!again) memory.fill(dst, 0, <usize>planes * rows * line);
-  dst += line * top;
+  const above = max<i32>(0, -top);
+  const below = max<i32>(0, top + h - rows);
   for (let p: u32 = 0; p < planes; ++p) {
-    for (let i: u32 = 0; i < h; ++i) {
-      if (stride == 1) copyRun(dst + (left << 2), src, w);
+    let to = dst + line * (top + above);
+    src += w * above << 2;
+    for (let i = above + below; i < <i32>h; ++i) {
+      if (stride == 1) copyRun(to + (left << 2), src, w);
       else if (stride == 2 && w >= 8) {
         for (let x: u32 = 0; x < w; x += 8) {
           x = min<u32>(x, w - 8);
           const a = v128.load(src + (x << 2));
           const b = v128.load(src + (x << 2), 16);
-          v128.store(dst + (column(left + x, 2, pitch) << 2), i32x4.shuffle(a, b, 0, 2, 4, 6));
-          v128.store(dst + (column(left + x + 1, 2, pitch) << 2), i32x4.shuffle(a, b, 1, 3, 5, 7));
+          v128.store(to + (column(left + x, 2, pitch) << 2), i32x4.shuffle(a, b, 0, 2, 4, 6));
+          v128.store(to + (column(left + x + 1, 2, pitch) << 2), i32x4.shuffle(a, b, 1, 3, 5, 7));
         }
       } else {
         for (let x: u32 = 0; x < w; ++x) {
-          store<u32>(dst + (column(left + x, stride, pitch) << 2), load<u32>(src + (x << 2)));
+          store<u32>(to + (column(left + x, stride, pitch) << 2), load<u32>(src + (x << 2)));
         }
       }
-      dst += line;
+      to += line;
       src += w << 2;
     }
-    dst += line * (rows - h);
+    src += w * below << 2;
+    dst += line * rows;
   }
 }
 

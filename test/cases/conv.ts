@@ -114,6 +114,8 @@ const SHAPES: Shape[] = [
   { x: [1, 4, 15, 47], w: [3, 4, 2, 3], options: { padding: [0, 1], stride: [2, 3] } },
   { x: [2, 3, 16, 32], w: [7, 3, 5, 5], options: { padding: 2, stride: 2, dilation: [1, 3] } },
   { x: [2, 8, 4, 6], w: [5, 8, 1, 1] },
+  { x: [2, 40, 100, 101], w: [2, 40, 3, 3], options: { padding: 1, stride: 2 } }, // copied in bands
+  { x: [1, 2, 3, 70000], w: [1, 2, 3, 3], options: { padding: 1 } }, // not even so
   { x: [2, 3, 9, 5], w: [4, 3, 3, 3], options: { stride: 2 } }, // rows of 2
   { x: [2, 70, 5, 3], w: [3, 70, 2, 2] },
 ];
