@@ -2,19 +2,18 @@
 // few weights, 4 rows by 8 pixels at a time, so that a weight is read once for 8 vectors. Planes are first laid out with their
 // border of zeros, and with strides by the columns' remainders (planes.ts), so that pixels of a row always meet neighbours.
 //
-// By x: the pixels of gx with the same remainders of row and column are such a correlation too, of gy with the weights that meet them.
-// For example 3x3 with stride 2: of the four kinds of pixels one meets 4 weights, two meet 2, one meets 1.
+// By x: the correlation of gy, rows and columns as far apart as the stride and zeros between them, with the turned weights. With a
+// stride of 2 three of four products are with zeros; to leave them out took longer (bench/lab, 254).
 //
 // By w: the products of gy with what a weight meets, nine weights at a time, summed in lanes and joined in f64.
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
 import { join, joined } from "../lib/lanes";
 import { madd } from "../lib/simd";
-import { column, copyRun, gather, layPlanes, part } from "./planes";
+import { column, copyRun, layPlanes, part, spreadPlanes } from "./planes";
 
 // Scratch: a strip of y and a spare entry; the list of (offset, weight), or sums; then planes, where conv2d has its own (conv.ts).
 const LIST: usize = 256;
 const MOST_TAPS: u32 = 256; // in a chain of sums, as elsewhere (KC in gemm.ts)
-const MARKS: usize = 2048; // what lies beside an entry of a list, so many bytes behind it
 const PLANES: usize = 512 << 10;
 const PLANES_BYTES: f64 = 1571840; // 1535 KiB
 /** Output channels to a channel of x from which the forms for groups of channels are as fast. */
@@ -129,8 +128,8 @@ function nineOf(list: usize, s: usize, from: usize, d: usize, line: usize, cols:
 }
 
 /** Whether weights are 3x3 neighbours. */
-function isNine(kh: u32, kw: u32, sh: u32, sw: u32, dh: u32, dw: u32): bool {
-  return kh == 3 && kw == 3 && (sh | sw | dh | dw) == 1;
+function isNine(kh: u32, kw: u32, dh: u32, dw: u32): bool {
+  return kh == 3 && kw == 3 && (dh | dw) == 1;
 }
 
 /**
@@ -206,7 +205,7 @@ export function depthwise(args: usize, e: usize, bias: usize, relu: u32, ith: u3
   for (let t: u32 = 0; t < taps; ++t) {
     store<usize>(list + (t << 3), line * ((t / kw) * dh) + (column((t % kw) * dw, sw, pitch) << 2));
   }
-  const nine = isNine(kh, kw, sh, sw, dh, dw);
+  const nine = isNine(kh, kw, dh, dw) && (sh | sw) == 1;
   const units = extent(e, 0) * groups;
   const u0 = first(units, 1, ith, nth);
   const u1 = last(args, units, 1, ith, nth);
@@ -246,55 +245,35 @@ export function depthwiseByX(args: usize, e: usize, ith: u32, nth: u32): bool {
 
   const cg = extent(e, 4) / groups;
   const taps = kh * kw;
-  // Rows and columns of zeros that weights reach before gy, and so many in all.
-  const top = <u32>max<i32>(0, (kh - 1) * dh - ph + sh - 1) / sh;
-  const left = <u32>max<i32>(0, (kw - 1) * dw - pw + sw - 1) / sw;
-  const rows = top + max<u32>(oh, (h - 1 + ph) / sh + 1);
-  const line = left + max<u32>(ow, (w - 1 + pw) / sw + 1);
-  const pitch = part(w, sw); // of gx
-  const size = <f64>rows * <f64>(line * cg) + (sw > 1 ? <f64>h * <f64>(sw * pitch) : 0);
-  if (size * 4 > PLANES_BYTES) return false;
+  // Rows and columns of zeros that weights reach before gy; less than none where the padding is more.
+  const above = (kh - 1) * dh - ph;
+  const before = (kw - 1) * dw - pw;
+  const top = <u32>max<i32>(0, above);
+  const left = <u32>max<i32>(0, before);
+  const rows = top + max<u32>((oh - 1) * sh + 1, h + ph);
+  const line = left + max<u32>((ow - 1) * sw + 1, w + pw);
+  if (<f64>rows * <f64>line * <f64>cg * 4 > PLANES_BYTES) return false;
   const work = scratch(ith);
   const list = work + LIST;
   const planes = work + PLANES;
-  const made = planes + ((rows * line * cg) << 2);
-  const nine = cg == 1 && isNine(kh, kw, sh, sw, dh, dw);
-  // The weights that pixels of a kind meet, kind by kind; beside each entry its kind and where its weight lies.
-  let behind = list;
-  for (let y: u32 = 0; y < min<u32>(sh, h); ++y) {
-    for (let x: u32 = 0; x < min<u32>(sw, w); ++x) {
-      for (let t: i32 = cg * taps - 1; t >= 0; --t) {
-        const down = <i32>(y + ph - ((t / kw) % kh) * dh);
-        const right = <i32>(x + pw - (t % kw) * dw);
-        if (down % <i32>sh != 0 || right % <i32>sw != 0) continue;
-        const row = (t / taps) * rows + top + down / <i32>sh;
-        store<usize>(behind, (row * line + left + right / <i32>sw) << 2);
-        store<u32>(behind, y * sw + x, MARKS);
-        store<u32>(behind, t << 2, MARKS + 4);
-        behind += 8;
-      }
-    }
+  const nine = cg == 1 && isNine(kh, kw, dh, dw);
+  const end = list + ((cg * taps) << 3);
+  for (let t: u32 = 0; t < cg * taps; ++t) {
+    const row = (t / taps) * rows + ((t % taps) / kw) * dh + top - above;
+    store<usize>(list + (t << 3), (row * line + (t % kw) * dw + left - before) << 2);
   }
   const units = extent(e, 0) * groups;
   const u0 = first(units, 1, ith, nth);
   const u1 = last(args, units, 1, ith, nth);
   for (let u = u0; u < u1; ++u) {
-    layPlanes(planes, pointer(args, 1) + ((u * cg * oh * ow) << 2), cg, oh, ow, rows, top, left, 1, line, u > u0);
-    const gx = pointer(args, 0) + ((u * h * w) << 2);
+    spreadPlanes(planes, pointer(args, 1) + ((u * cg * oh * ow) << 2), cg, oh, ow, rows, top, left, sh, sw, line, u > u0);
     const filters = pointer(args, 2) + (((u % groups) * cg * taps) << 2);
-    for (let t = list; t < behind; t += 8) store<u32>(t, load<u32>(filters + load<usize>(t, MARKS + 4)), 4);
-    let from = list;
-    for (let y: u32 = 0; y < min<u32>(sh, h); ++y) {
-      for (let x: u32 = 0; x < min<u32>(sw, w); ++x) {
-        let end = from;
-        while (end < behind && load<u32>(end, MARKS) == y * sw + x) end += 8;
-        const to = sw > 1 ? made + ((y * sw + x) * pitch << 2) : gx + ((y * w) << 2);
-        const pixels = <usize>(sw > 1 ? sw * pitch : w) << 2;
-        correlate(nine, work, from, end, planes, line << 2, to, pixels * sh, part(h - y, sh), part(w - x, sw), 0, f32x4.splat(-Infinity));
-        from = end;
-      }
+    for (let t: u32 = 0; t < cg * taps; ++t) {
+      const turned = (t / taps) * taps + taps - 1 - (t % taps);
+      store<u32>(list + (t << 3), load<u32>(filters + (turned << 2)), 4);
     }
-    for (let y: u32 = 0; y < h && sw > 1; ++y) gather(gx + (y * w << 2), made + (y * sw * pitch << 2), 0, w, sw, pitch);
+    const gx = pointer(args, 0) + ((u * h * w) << 2);
+    correlate(nine, work, list, end, planes, line << 2, gx, w << 2, h, w, 0, f32x4.splat(-Infinity));
   }
   return true;
 }
@@ -305,7 +284,7 @@ const SUMS: u32 = 9;
 const CHAIN: u32 = 256;
 
 /** Adds to nine pairs of f64 the products of `lines` lines of n vectors of gy with what the weights in the list meet. */
-function products(totals: usize, list: usize, g: usize, n: u32, lines: u32, s: usize, from: usize): void {
+function products(spare: usize, totals: usize, list: usize, g: usize, n: u32, lines: u32, s: usize, from: usize): void {
   const o0 = load<usize>(list);
   const o1 = load<usize>(list, 4);
   const o2 = load<usize>(list, 8);
@@ -341,15 +320,18 @@ function products(totals: usize, list: usize, g: usize, n: u32, lines: u32, s: u
     }
     s += from;
   }
-  v128.store(totals, join(v128.load(totals), a0));
-  v128.store(totals, join(v128.load(totals, 16), a1), 16);
-  v128.store(totals, join(v128.load(totals, 32), a2), 32);
-  v128.store(totals, join(v128.load(totals, 48), a3), 48);
-  v128.store(totals, join(v128.load(totals, 64), a4), 64);
-  v128.store(totals, join(v128.load(totals, 80), a5), 80);
-  v128.store(totals, join(v128.load(totals, 96), a6), 96);
-  v128.store(totals, join(v128.load(totals, 112), a7), 112);
-  v128.store(totals, join(v128.load(totals, 128), a8), 128);
+  v128.store(spare, a0);
+  v128.store(spare, a1, 16);
+  v128.store(spare, a2, 32);
+  v128.store(spare, a3, 48);
+  v128.store(spare, a4, 64);
+  v128.store(spare, a5, 80);
+  v128.store(spare, a6, 96);
+  v128.store(spare, a7, 112);
+  v128.store(spare, a8, 128);
+  for (const stop = spare + (SUMS << 4); spare < stop; spare += 16, totals += 16) {
+    v128.store(totals, join(v128.load(totals), v128.load(spare)));
+  }
 }
 
 /** conv2d_vjp_w (grad.ts); false where planes are too large. */
@@ -413,7 +395,7 @@ export function depthwiseByW(args: usize, e: usize, ith: u32, nth: u32): bool {
           const from = g + ((y * across + v) << 4);
           const to = plane + line * sh * y + (v << 4);
           for (let t: u32 = 0; t < sums; t += SUMS) {
-            products(totals + (t << 4), list + (t << 2), from, min<u32>(across - v, CHAIN), some, to, line * sh);
+            products(work, totals + (t << 4), list + (t << 2), from, min<u32>(across - v, CHAIN), some, to, line * sh);
           }
         }
       }

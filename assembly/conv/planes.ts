@@ -83,7 +83,49 @@ export function layPlanes(
   }
 }
 
-/** The same with ph rows and pw columns of zeros on either side, columns in their order. */
+/**
+ * Copies planes of h rows of w words into planes of `rows` rows of `line` words, from row `top` and column `left` on, rows sh apart
+ * and columns sw. All else becomes zeros, unless it is left from a call before.
+ */
+export function spreadPlanes(
+  dst: usize,
+  src: usize,
+  planes: u32,
+  h: u32,
+  w: u32,
+  rows: u32,
+  top: u32,
+  left: u32,
+  sh: u32,
+  sw: u32,
+  line: u32,
+  again: bool,
+): void {
+  if (!again) memory.fill(dst, 0, <usize>(planes * rows * line) << 2);
+  for (let p: u32 = 0; p < planes; ++p) {
+    let to = dst + ((top * line + left) << 2);
+    for (let i: u32 = 0; i < h; ++i) {
+      if (sw == 1) copyRun(to, src, w);
+      else if (sw == 2 && w >= 4) {
+        // The last zero may lie behind the row, where the next begins with one, or is yet to come.
+        for (let x: u32 = 0; x < w; x += 4) {
+          x = min<u32>(x, w - 4);
+          const v = v128.load(src + (x << 2));
+          const zero = i32x4.splat(0);
+          v128.store(to + (x << 3), i32x4.shuffle(v, zero, 0, 4, 1, 5));
+          v128.store(to + (x << 3), i32x4.shuffle(v, zero, 2, 6, 3, 7), 16);
+        }
+      } else {
+        for (let x: u32 = 0; x < w; ++x) store<u32>(to + (x * sw << 2), load<u32>(src + (x << 2)));
+      }
+      to += line * sh << 2;
+      src += w << 2;
+    }
+    dst += rows * line << 2;
+  }
+}
+
+/** layPlanes with ph rows and pw columns of zeros on either side, columns in their order. */
 export function padPlanes(dst: usize, src: usize, planes: u32, h: u32, w: u32, ph: u32, pw: u32): void {
   layPlanes(dst, src, planes, h, w, h + 2 * ph, ph, pw, 1, w + 2 * pw, false);
 }
