@@ -92,9 +92,10 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const x = pointer(args, 1);
   const weight = pointer(args, 2);
   const e = args + (biased ? 16 : 12);
+  const bias = biased ? pointer(args, 3) : 0;
   const relu = extent(e, 16);
   const lines = extent(e, 17);
-  if (lines) return convolveLines(args, e, biased ? pointer(args, 3) : 0, relu, lines, ith, nth);
+  if (lines) return convolveLines(args, e, bias, relu, lines, ith, nth);
   const n = extent(e, 0);
   const co = extent(e, 1);
   const oh = extent(e, 2);
@@ -112,7 +113,7 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const dw = extent(e, 14);
   const groups = extent(e, 15);
 
-  if (isDepthwise(ci, co, groups, kh * kw) && depthwise(args, e, biased ? pointer(args, 3) : 0, relu, ith, nth)) return;
+  if (isDepthwise(ci, co, groups, kh * kw) && depthwise(args, e, false, bias, relu, ith, nth)) return;
   const work = scratch(ith);
   const plane = h * w; // of x as it lies in memory
   const cg = co / groups;
@@ -189,9 +190,9 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
         const c1 = c0 + pixels * 4;
         let i0: f32 = 0;
         let i1: f32 = 0;
-        if (biased && k0 == 0) {
-          i0 = scalar(pointer(args, 3), o);
-          if (!single) i1 = scalar(pointer(args, 3), o + 1);
+        if (bias && k0 == 0) {
+          i0 = scalar(bias, o);
+          if (!single) i1 = scalar(bias, o + 1);
         }
         const strip = work + STRIP;
         if (direct) {

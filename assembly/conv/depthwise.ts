@@ -127,11 +127,6 @@ function nineOf(list: usize, s: usize, from: usize, d: usize, line: usize, cols:
   }
 }
 
-/** Whether weights are 3x3 neighbours. */
-function isNine(kh: u32, kw: u32, dh: u32, dw: u32): bool {
-  return kh == 3 && kw == 3 && (dh | dw) == 1;
-}
-
 /**
  * d[rows][cols] = max(floor, init + sum over the list), rows `line` bytes apart, those of the source `from`. The last blocks
  * of rows and columns overlap the ones before. nine: the list is of 3x3 neighbours.
@@ -175,9 +170,12 @@ function correlate(
   }
 }
 
-/** conv2d (conv.ts); e: its extents, bias: 0 for none. False where a plane is too large for scratch memory: nothing is done then. */
-export function depthwise(args: usize, e: usize, bias: usize, relu: u32, ith: u32, nth: u32): bool {
-  const co = extent(e, 1);
+/**
+ * conv2d (conv.ts) or, turned, conv2d_vjp_x (grad.ts); e: the extents, bias: 0 for none. False where planes are too large for scratch
+ * memory: nothing is done then.
+ */
+export function depthwise(args: usize, e: usize, turned: bool, bias: usize, relu: u32, ith: u32, nth: u32): bool {
+  // The same words in both rows: a plane of the result is [oh, ow], one that is read [h, w].
   const oh = extent(e, 2);
   const ow = extent(e, 3);
   const kh = extent(e, 5);
@@ -191,89 +189,64 @@ export function depthwise(args: usize, e: usize, bias: usize, relu: u32, ith: u3
   const dh = extent(e, 13);
   const dw = extent(e, 14);
   const groups = extent(e, 15);
+  const outs = extent(e, 1) / groups;
+  const ins = turned ? extent(e, 4) / groups : 1;
 
-  const high = h + 2 * ph;
-  const pitch = part(w + 2 * pw, sw);
-  if (<f64>high * <f64>(sw * pitch) * 4 > PLANES_BYTES) return false;
-  const cg = co / groups;
   const taps = kh * kw;
-  const line = <usize>(sw * pitch) << 2;
-  const copied = (ph | pw) != 0 || sw > 1 || ow < 8; // of fewer pixels those behind the line are read too
+  const nine = taps == 9 && kh == kw && (dh | dw) == 1 && ins == 1 && (turned || (sh | sw) == 1);
+  let top = ph;
+  let left = pw;
+  let rows = h + 2 * ph;
+  let split = sw;
+  let pitch = part(w + 2 * pw, sw);
+  let step = sh;
+  let start: u32 = 0; // of what the first pixel meets, in words
+  if (turned) {
+    // Rows and columns of zeros that weights reach before gy; less than none where the padding is more.
+    const above = (kh - 1) * dh - ph;
+    const before = (kw - 1) * dw - pw;
+    top = <u32>max<i32>(0, above);
+    left = <u32>max<i32>(0, before);
+    rows = top + max<u32>((h - 1) * sh + 1, oh + ph);
+    pitch = left + max<u32>((w - 1) * sw + 1, ow + pw);
+    start = (top - above) * pitch + left - before;
+    split = step = 1;
+  }
+  const line = split * pitch;
+  if (<f64>rows * <f64>line * <f64>ins * 4 > PLANES_BYTES) return false;
+  // Of rows of fewer than 8 pixels what lies behind them is read too.
+  const copied = turned || (ph | pw) != 0 || sw > 1 || ow < 8;
+  const spread = turned && (sh | sw) != 1;
   const work = scratch(ith);
   const list = work + LIST;
-  const floor = f32x4.splat(relu ? 0 : -Infinity);
-  for (let t: u32 = 0; t < taps; ++t) {
-    store<usize>(list + (t << 3), line * ((t / kw) * dh) + (column((t % kw) * dw, sw, pitch) << 2));
-  }
-  const nine = isNine(kh, kw, dh, dw) && (sh | sw) == 1;
-  const units = extent(e, 0) * groups;
-  const u0 = first(units, 1, ith, nth);
-  const u1 = last(args, units, 1, ith, nth);
-  for (let u = u0; u < u1; ++u) {
-    let plane = pointer(args, 1) + ((u * h * w) << 2);
-    if (copied) {
-      layPlanes(work + PLANES, plane, 1, h, w, high, ph, pw, sw, pitch, u > u0);
-      plane = work + PLANES;
-    }
-    for (let c: u32 = 0; c < cg; ++c) {
-      const o = (u % groups) * cg + c;
-      const weight = pointer(args, 2) + ((o * taps) << 2);
-      for (let t: u32 = 0; t < taps; ++t) store<u32>(list + (t << 3), load<u32>(weight + (t << 2)), 4);
-      const y = pointer(args, 0) + (((u * cg + c) * oh * ow) << 2);
-      const init: f32 = bias ? scalar(bias, o) : 0;
-      correlate(nine, work, list, list + (taps << 3), plane, line * sh, y, ow << 2, oh, ow, init, floor);
-    }
-  }
-  return true;
-}
-
-/** conv2d_vjp_x (grad.ts); false where planes are too large. */
-export function depthwiseByX(args: usize, e: usize, ith: u32, nth: u32): bool {
-  const h = extent(e, 2);
-  const w = extent(e, 3);
-  const kh = extent(e, 5);
-  const kw = extent(e, 6);
-  const oh = extent(e, 7);
-  const ow = extent(e, 8);
-  const sh = extent(e, 9);
-  const sw = extent(e, 10);
-  const ph = extent(e, 11);
-  const pw = extent(e, 12);
-  const dh = extent(e, 13);
-  const dw = extent(e, 14);
-  const groups = extent(e, 15);
-
-  const cg = extent(e, 4) / groups;
-  const taps = kh * kw;
-  // Rows and columns of zeros that weights reach before gy; less than none where the padding is more.
-  const above = (kh - 1) * dh - ph;
-  const before = (kw - 1) * dw - pw;
-  const top = <u32>max<i32>(0, above);
-  const left = <u32>max<i32>(0, before);
-  const rows = top + max<u32>((oh - 1) * sh + 1, h + ph);
-  const line = left + max<u32>((ow - 1) * sw + 1, w + pw);
-  if (<f64>rows * <f64>line * <f64>cg * 4 > PLANES_BYTES) return false;
-  const work = scratch(ith);
-  const list = work + LIST;
+  const end = list + ((ins * taps) << 3);
   const planes = work + PLANES;
-  const nine = cg == 1 && isNine(kh, kw, dh, dw);
-  const end = list + ((cg * taps) << 3);
-  for (let t: u32 = 0; t < cg * taps; ++t) {
-    const row = (t / taps) * rows + ((t % taps) / kw) * dh + top - above;
-    store<usize>(list + (t << 3), (row * line + (t % kw) * dw + left - before) << 2);
+  for (let t: u32 = 0; t < ins * taps; ++t) {
+    const row = (t / taps) * rows + ((t % taps) / kw) * dh;
+    store<usize>(list + (t << 3), (start + row * line + column((t % kw) * dw, split, pitch)) << 2);
   }
+  const floor = f32x4.splat(relu ? 0 : -Infinity);
+  const behind = taps - 1;
   const units = extent(e, 0) * groups;
   const u0 = first(units, 1, ith, nth);
   const u1 = last(args, units, 1, ith, nth);
   for (let u = u0; u < u1; ++u) {
-    spreadPlanes(planes, pointer(args, 1) + ((u * cg * oh * ow) << 2), cg, oh, ow, rows, top, left, sh, sw, line, u > u0);
-    const filters = pointer(args, 2) + (((u % groups) * cg * taps) << 2);
-    for (let t: u32 = 0; t < cg * taps; ++t) {
-      const turned = (t / taps) * taps + taps - 1 - (t % taps);
-      store<u32>(list + (t << 3), load<u32>(filters + (turned << 2)), 4);
+    let s = pointer(args, 1) + ((u * ins * h * w) << 2);
+    if (spread) spreadPlanes(planes, s, ins, h, w, rows, top, left, sh, sw, line, u > u0);
+    else if (copied) layPlanes(planes, s, ins, h, w, rows, top, left, split, pitch, u > u0);
+    if (copied) s = planes;
+    const g = u % groups;
+    for (let c: u32 = 0; c < outs; ++c) {
+      let weight = pointer(args, 2) + (((g * outs * ins + c) * taps) << 2);
+      for (let to = list; to < end; to += taps << 3) {
+        for (let t: u32 = 0; t < taps; ++t, weight += 4) {
+          store<u32>(to + ((turned ? behind - t : t) << 3), load<u32>(weight), 4);
+        }
+      }
+      const init: f32 = bias ? scalar(bias, g * outs + c) : 0;
+      const d = pointer(args, 0) + (((u * outs + c) * oh * ow) << 2);
+      correlate(nine, work, list, end, s, <usize>(step * line) << 2, d, ow << 2, oh, ow, init, floor);
     }
-    const gx = pointer(args, 0) + ((u * h * w) << 2);
-    correlate(nine, work, list, end, planes, line << 2, gx, w << 2, h, w, 0, f32x4.splat(-Infinity));
   }
   return true;
 }

@@ -10,7 +10,7 @@ import { read } from "../lib/lanes";
 import { transpose } from "../lib/nest";
 import { ADD, NR, STORE, tile, tileRuns, tileScatter } from "../matmul/tile";
 import { tallRows, tileTallRuns } from "../matmul/tiletall";
-import { depthwiseByW, depthwiseByX, isDepthwise } from "./depthwise";
+import { depthwise, depthwiseByW, isDepthwise } from "./depthwise";
 import { column, gather, layPlanes, offsets, padPlanes, part } from "./planes";
 
 // Scratch of the gradient by w: sums [k][co of a panel], gy^T, offsets of k, a spare row, planes of the padded image.
@@ -177,7 +177,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const k = ci * taps;
   const pixels = oh * ow;
   if (ci == 0) return;
-  if (isDepthwise(ci, co, groups, taps) && depthwiseByX(args, e, ith, nth)) return;
+  if (isDepthwise(ci, co, groups, taps) && depthwise(args, e, true, 0, 0, ith, nth)) return;
   // Columns of gx lie by their remainders (planes.ts), so that what one weight meets are neighbours.
   const pad = (ph | pw) != 0 || sw > 1 || ow < 4;
   const paddedH = h + 2 * ph;

@@ -105,8 +105,7 @@ export function spreadPlanes(
   for (let p: u32 = 0; p < planes; ++p) {
     let to = dst + ((top * line + left) << 2);
     for (let i: u32 = 0; i < h; ++i) {
-      if (sw == 1) copyRun(to, src, w);
-      else if (sw == 2 && w >= 4) {
+      if (sw == 2 && w >= 4) {
         // The last zero may lie behind the row, where the next begins with one, or is yet to come.
         for (let x: u32 = 0; x < w; x += 4) {
           x = min<u32>(x, w - 4);
