@@ -3,9 +3,9 @@
 // border of zeros, and with strides by the columns' remainders (planes.ts), so that pixels of a row always meet neighbours.
 //
 // By x: the correlation of gy, rows and columns as far apart as the stride and zeros between them, with the turned weights. With a
-// stride of 2 three of four products are with zeros; to leave them out took longer (bench/lab, 254).
+// stride of 2 three of four products are with zeros; to leave them out took longer (bench/lab, 256).
 //
-// By w: the products of gy with what a weight meets, nine weights at a time, summed in lanes and joined in f64.
+// By w: the products of gy with what a weight meets, nine weights at a time, summed in lanes, chain by chain joined in f64.
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
 import { join, joined } from "../lib/lanes";
 import { madd } from "../lib/simd";
