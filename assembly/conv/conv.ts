@@ -1,7 +1,7 @@
 // conv2d as a matrix product: y[co, pixels] = w[co, ci*kh*kw] * patches[ci*kh*kw, pixels], a panel of <= 24 pixels at
-// a time. A padded image is first copied with its border of zeros. Where 8 pixels in a row of y read 8 neighbours in
-// x (stride 1, ow a multiple of 8) the tile reads the image itself through a table of offsets; else the panel's
-// patches are packed.
+// a time. An image with padding or columns that lie apart is first copied with its border of zeros, columns by their remainders
+// (planes.ts), so that pixels of a row always read neighbours. Where a row of y is a multiple of 8 pixels the tile reads the image
+// itself through a table of offsets; else the panel's patches are packed. Groups of one channel: depthwise.ts.
 //
 // For example x [3, 30, 30], w [16, 3, 7, 7]: lines of y are 24 pixels long, a panel is a line, 6 vectors. k = 147 steps; step
 // (c, r, q) reads 24 neighbours that begin ((c * 30 + r) * 30 + q) * 4 bytes behind the line's first patch, which is what the
@@ -9,7 +9,9 @@
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
 import { chain, KC, unstrip } from "../matmul/gemm";
 import { ADD, NR, RELU, STORE, tileRuns, tileTable } from "../matmul/tile";
+import { depthwise, isDepthwise } from "./depthwise";
 import { convolveLines } from "./lines";
+import { layPlanes, offsets, part } from "./planes";
 
 // A thread's scratch: a panel of patches, the second row of an unpaired channel, offsets of the table, the padded
 // image.
@@ -21,60 +23,15 @@ const IMAGE_BYTES: usize = 1536 << 10;
 /** Where scratch memory begins that conv2d leaves alone, up to IMAGE. */
 export const LEFT: usize = TABLE + (<usize>MAX_TABLE << 2);
 
-/** Copies planes of h rows of w words into the middle of zeroed planes of h + 2 ph rows of w + 2 pw. */
-export function padPlanes(dst: usize, src: usize, planes: u32, h: u32, w: u32, ph: u32, pw: u32): void {
-  const pitch = (w + 2 * pw) << 2;
-  memory.fill(dst, 0, <usize>planes * (h + 2 * ph) * pitch);
-  dst += ph * pitch + (pw << 2);
-  for (let p: u32 = 0; p < planes; ++p) {
-    for (let i: u32 = 0; i < h; ++i) {
-      copyRun(dst, src, w);
-      dst += pitch;
-      src += w << 2;
-    }
-    dst += 2 * ph * pitch;
-  }
-}
-
-/** Copies a run of words, neither reading nor writing beyond it. */
-// @ts-ignore: decorator
-@inline
-export function copyRun(dst: usize, src: usize, n: u32): void {
-  if (n >= 4) {
-    const end = <usize>(n - 4) << 2;
-    for (let o: usize = 0; o < end; o += 16) v128.store(dst + o, v128.load(src + o));
-    v128.store(dst + end, v128.load(src + end));
-  } else {
-    for (let i: u32 = 0; i < n; ++i) store<u32>(dst + (i << 2), load<u32>(src + (i << 2)));
-  }
-}
-
-// What weights [k0, k1) meet at a run of n pixels of one row of y, no weight beyond the image: row after row of w,
-// ldd apart.
+// What weights meet at a run of n pixels of one row of y, none of them beyond the image: row after row of w, ldd apart, each from
+// the next offset of the table on.
 // N: vectors to a row, the last one ending with the run; 0: n < 4.
 // @ts-ignore: decorator
 @inline
-function packTaps(
-  N: u32,
-  dst: usize,
-  ldd: usize,
-  n: u32,
-  k0: u32,
-  k1: u32,
-  x: usize,
-  line: usize,
-  plane: usize,
-  kh: u32,
-  kw: u32,
-  tap: usize,
-): void {
+function packTaps(N: u32, dst: usize, ldd: usize, n: u32, table: usize, k: u32, x: usize): void {
   const end = N ? <usize>(n - 4) << 2 : 0;
-  let r = (k0 / kw) % kh;
-  let q = k0 % kw;
-  x += plane * (k0 / kw / kh);
-  let row = x + line * r;
-  let s = row + tap * q;
-  for (let k = k0; k < k1; ++k) {
+  for (const stop = table + (<usize>k << 2); table < stop; table += 4) {
+    const s = x + load<usize>(table);
     if (N) {
       if (N > 1) v128.store(dst, v128.load(s));
       if (N > 2) v128.store(dst, v128.load(s, 16), 16);
@@ -88,113 +45,45 @@ function packTaps(
       if (n > 2) store<u32>(dst, load<u32>(s, 8), 8);
     }
     dst += ldd;
-    s += tap;
-    if (++q == kw) {
-      q = 0;
-      row += line;
-      if (++r == kh) {
-        r = 0;
-        x += plane;
-        row = x;
-      }
-      s = row;
-    }
   }
 }
 
-/**
- * Patches of pixels [p0, p1) for steps [k0, k1) of (ci, kh, kw): row k - k0 of dst, ldd bytes long, holds what weight k
- * meets at each pixel, zero outside the image. Run by run of pixels in one row of y. e: the row's extents, but for those of an
- * image that has its border of zeros.
- */
-function packPatches(
-  dst: usize,
-  ldd: usize,
-  p0: u32,
-  p1: u32,
-  k0: u32,
-  k1: u32,
-  x: usize,
-  h: u32,
-  w: u32,
-  ph: u32,
-  pw: u32,
-  e: usize,
-): void {
-  const ow = extent(e, 3);
-  const kh = extent(e, 5);
-  const kw = extent(e, 6);
-  const sh = extent(e, 9);
-  const sw = extent(e, 10);
-  const dh = extent(e, 13);
-  const dw = extent(e, 14);
+/** packPatches for pixels that read neighbours, weight k from table[k] on; `row`: words from what a row of y reads to what the next does. */
+function packNeighbours(dst: usize, ldd: usize, p0: u32, p1: u32, table: usize, k: u32, x: usize, ow: u32, row: u32): void {
   while (p0 < p1) {
-    const oy = p0 / ow;
-    const ox = p0 - oy * ow;
-    const n = min<u32>(ow - ox, p1 - p0);
-    const top = oy * sh - ph;
-    const left = ox * sw - pw;
-    if (sw == 1 && (ph | pw) == 0) {
-      const s = x + (top * w + left) * 4;
-      const line = (dh * w) << 2;
-      const plane = (h * w) << 2;
-      const tap = dw << 2;
-      const vectors = (n + 3) >> 2;
-      if (n < 4) packTaps(0, dst, ldd, n, k0, k1, s, line, plane, kh, kw, tap);
-      else if (vectors == 1) packTaps(1, dst, ldd, n, k0, k1, s, line, plane, kh, kw, tap);
-      else if (vectors == 2) packTaps(2, dst, ldd, n, k0, k1, s, line, plane, kh, kw, tap);
-      else if (vectors == 3) packTaps(3, dst, ldd, n, k0, k1, s, line, plane, kh, kw, tap);
-      else if (vectors == 4) packTaps(4, dst, ldd, n, k0, k1, s, line, plane, kh, kw, tap);
-      else if (vectors == 5) packTaps(5, dst, ldd, n, k0, k1, s, line, plane, kh, kw, tap);
-      else packTaps(6, dst, ldd, n, k0, k1, s, line, plane, kh, kw, tap);
-    } else {
-      let d = dst;
-      for (let k = k0; k < k1; ++k) {
-        const iy = top + ((k / kw) % kh) * dh;
-        const ix = left + (k % kw) * dw;
-        const s = x + (((k / kw / kh) * h + iy) * w + ix) * 4;
-        if (iy >= h) memory.fill(d, 0, n << 2);
-        else if (<i32>ix >= 0 && ix + (n - 1) * sw < w) copyEvery(d, s, n, sw);
-        else {
-          for (let i: u32 = 0; i < n; ++i) {
-            store<u32>(d + (i << 2), ix + i * sw < w ? load<u32>(s + (i * sw << 2)) : 0);
-          }
-        }
-        d += ldd;
-      }
-    }
+    const n = min<u32>(ow - (p0 % ow), p1 - p0);
+    const s = x + corner(p0, ow, row);
+    const vectors = (n + 3) >> 2;
+    if (n < 4) packTaps(0, dst, ldd, n, table, k, s);
+    else if (vectors == 1) packTaps(1, dst, ldd, n, table, k, s);
+    else if (vectors == 2) packTaps(2, dst, ldd, n, table, k, s);
+    else if (vectors == 3) packTaps(3, dst, ldd, n, table, k, s);
+    else if (vectors == 4) packTaps(4, dst, ldd, n, table, k, s);
+    else if (vectors == 5) packTaps(5, dst, ldd, n, table, k, s);
+    else packTaps(6, dst, ldd, n, table, k, s);
     p0 += n;
     dst += <usize>n << 2;
   }
 }
 
-/** Every sw-th word of a run, n of them. */
-// @ts-ignore: decorator
-@inline
-function copyEvery(dst: usize, src: usize, n: u32, sw: u32): void {
-  if (sw == 1) return copyRun(dst, src, n);
-  let i: u32 = 0;
-  if (sw == 2) {
-    for (; i + 4 <= n; i += 4) {
-      v128.store(dst + (i << 2), i32x4.shuffle(v128.load(src), v128.load(src, 12), 0, 2, 5, 7));
-      src += 32;
+/**
+ * Patches of pixels [p0, p1) for steps [k0, k1) of (ci, kh, kw): row k - k0 of dst, ldd bytes long, holds what weight k
+ * meets at each pixel, zero outside the image: where not even the rows that a panel reads can be copied. e: the row's extents.
+ */
+function packPatches(dst: usize, ldd: usize, p0: u32, p1: u32, k0: u32, k1: u32, x: usize, e: usize): void {
+  const ow = extent(e, 3);
+  const kh = extent(e, 5);
+  const kw = extent(e, 6);
+  const h = extent(e, 7);
+  const w = extent(e, 8);
+  for (let k = k0; k < k1; ++k) {
+    for (let p = p0; p < p1; ++p) {
+      const iy = (p / ow) * extent(e, 9) + ((k / kw) % kh) * extent(e, 13) - extent(e, 11);
+      const ix = (p % ow) * extent(e, 10) + (k % kw) * extent(e, 14) - extent(e, 12);
+      const at = x + (((k / kw / kh) * h + iy) * w + ix) * 4;
+      store<u32>(dst + ((p - p0) << 2), iy < h && ix < w ? load<u32>(at) : 0);
     }
-  }
-  for (; i < n; ++i) {
-    store<u32>(dst + (i << 2), load<u32>(src));
-    src += sw << 2;
-  }
-}
-
-/** Offsets in bytes of what weight k meets, from what the first weight meets: (ci, kh, kw) in an image [ci, h, w]. */
-export function offsets(table: usize, ci: u32, kh: u32, kw: u32, h: u32, w: u32, dh: u32, dw: u32): void {
-  for (let c: u32 = 0; c < ci; ++c) {
-    for (let r: u32 = 0; r < kh; ++r) {
-      for (let q: u32 = 0; q < kw; ++q) {
-        store<u32>(table, ((c * h + r * dh) * w + q * dw) << 2);
-        table += 4;
-      }
-    }
+    dst += ldd;
   }
 }
 
@@ -203,41 +92,46 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const x = pointer(args, 1);
   const weight = pointer(args, 2);
   const e = args + (biased ? 16 : 12);
+  const bias = biased ? pointer(args, 3) : 0;
   const relu = extent(e, 16);
   const lines = extent(e, 17);
-  if (lines) return convolveLines(args, e, biased ? pointer(args, 3) : 0, relu, lines, ith, nth);
+  if (lines) return convolveLines(args, e, bias, relu, lines, ith, nth);
   const n = extent(e, 0);
   const co = extent(e, 1);
   const oh = extent(e, 2);
-  const ow = extent(e, 3);
+  let ow = extent(e, 3);
   const ci = extent(e, 4);
   const kh = extent(e, 5);
   const kw = extent(e, 6);
-  let h = extent(e, 7);
-  let w = extent(e, 8);
+  const h = extent(e, 7);
+  const w = extent(e, 8);
   const sh = extent(e, 9);
   const sw = extent(e, 10);
-  let ph = extent(e, 11);
-  let pw = extent(e, 12);
+  const ph = extent(e, 11);
+  const pw = extent(e, 12);
   const dh = extent(e, 13);
   const dw = extent(e, 14);
   const groups = extent(e, 15);
 
+  if (isDepthwise(ci, co, groups, kh * kw) && depthwise(args, e, false, bias, relu, ith, nth)) return;
   const work = scratch(ith);
   const plane = h * w; // of x as it lies in memory
   const cg = co / groups;
   const k = ci * kh * kw;
   const pixels = oh * ow;
-  const fits = <f64>ci * (h + 2 * ph) * (w + 2 * pw) * 4 <= <f64>IMAGE_BYTES;
-  const pad = (ph | pw) != 0 && fits;
-  if (pad) {
-    h += 2 * ph;
-    w += 2 * pw;
-    ph = 0;
-    pw = 0;
-  }
-  const direct = (ph | pw) == 0 && sw == 1 && (ow & 7) == 0 && k > 0 && k <= MAX_TABLE;
-  if (direct) offsets(work + TABLE, ci, kh, kw, h, w, dh, dw);
+  const high = h + 2 * ph;
+  const pitch = part(w + 2 * pw, sw);
+  const row = sw * pitch;
+  const apart = (ph | pw) != 0 || sw > 1;
+  // Copied are all rows of an image, or so many as there is room for, but no fewer than a panel reads.
+  const reach = (kh - 1) * dh + 1;
+  const least = min<u32>(((NR << 2) + ow - 2) / ow, oh - 1) * sh + reach;
+  const band = <u32>min<f64>(high, <f64>IMAGE_BYTES / (<f64>max<u32>(ci, 1) * <f64>row * 4));
+  // Whether pixels of a row read neighbours: in a copy, or where the image lies.
+  const neighbours = k <= MAX_TABLE && (!apart || band >= least);
+  if (!apart && (sh | kh | kw) == 1) ow = pixels; // a plane is one row
+  const direct = neighbours && (ow & 7) == 0 && k > 0;
+  if (neighbours) offsets(work + TABLE, ci, kh, kw, apart ? band : h, sw, pitch, dh, dw);
   // Panels of up to 6 vectors, spread evenly; in the direct form of pairs of vectors.
   const grain: u32 = direct ? 2 : 1;
   const vectors = (pixels + 3) / 4 / grain;
@@ -247,36 +141,43 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
   const units = n * groups * panels;
   const u1 = last(args, units, 1, ith, nth);
   let padded: u32 = -1;
+  let begin: u32 = 0; // row of the padded image from which on it is copied
   for (let u = first(units, 1, ith, nth); u < u1; ++u) {
     const p = u % panels;
     const ng = u / panels;
     const g = ng % groups;
     let image = x + ng * ci * plane * 4;
-    if (pad) {
-      if (padded != ng) padPlanes(work + IMAGE, image, ci, extent(e, 7), extent(e, 8), extent(e, 11), extent(e, 12));
-      padded = ng;
-      image = work + IMAGE;
-    }
     const v0 = ((vectors * p) / panels) * grain;
     const v1 = ((vectors * (p + 1)) / panels) * grain;
     const across = v1 - v0;
     const p0 = v0 << 2;
     const p1 = min<u32>(v1 << 2, pixels);
+    if (apart && neighbours) {
+      if (padded != ng || ((p1 - 1) / ow) * sh + reach > begin + band) {
+        const again = padded != -1 && band == high;
+        begin = min<u32>((p0 / ow) * sh, high - band);
+        layPlanes(work + IMAGE, image, ci, h, w, band, ph - begin, pw, sw, pitch, again);
+        padded = ng;
+      }
+      image = work + IMAGE - (<usize>(begin * row) << 2);
+    }
     const odd = (p1 - p0) & 3;
     let base: usize = 0;
     let b2: usize = 0;
     let b4: usize = 0;
     if (direct) {
-      base = image + corner(p0, ow, sh * w);
-      b2 = image + corner(p0 + 8, ow, sh * w) - base;
-      b4 = image + corner(p0 + 16, ow, sh * w) - base;
+      base = image + corner(p0, ow, sh * row);
+      b2 = image + corner(p0 + 8, ow, sh * row) - base;
+      b4 = image + corner(p0 + 16, ow, sh * row) - base;
     }
     let k0: u32 = 0;
     do {
       const depth = min<u32>(kc, k - k0);
       if (!direct) {
         if (odd) memory.fill(work, 0, (<usize>depth * across) << 4);
-        packPatches(work, <usize>across << 4, p0, p1, k0, k0 + depth, image, h, w, ph, pw, e);
+        const ldd = <usize>across << 4;
+        if (neighbours) packNeighbours(work, ldd, p0, p1, work + TABLE + (k0 << 2), depth, image, ow, sh * row);
+        else packPatches(work, ldd, p0, p1, k0, k0 + depth, image, e);
       }
       let mode = k0 > 0 ? ADD : STORE;
       if (relu && k0 + kc >= k) mode |= RELU;
@@ -289,9 +190,9 @@ function convolve(biased: bool, args: usize, ith: u32, nth: u32): void {
         const c1 = c0 + pixels * 4;
         let i0: f32 = 0;
         let i1: f32 = 0;
-        if (biased && k0 == 0) {
-          i0 = scalar(pointer(args, 3), o);
-          if (!single) i1 = scalar(pointer(args, 3), o + 1);
+        if (bias && k0 == 0) {
+          i0 = scalar(bias, o);
+          if (!single) i1 = scalar(bias, o + 1);
         }
         const strip = work + STRIP;
         if (direct) {

@@ -1,16 +1,17 @@
 // The gradients of conv2d. Both keep a zero-bordered copy of a padded image in scratch; what does not fit goes the
-// plain way.
+// plain way. Groups of one channel: depthwise.ts.
 //
 // By w: for blocks of pixels, dw^T[ci*kh*kw, co] += patches[ci*kh*kw, pixels] * gy^T[pixels, co]. gy is transposed,
 //   channels in lanes; a row of patches is a row of the image seen through a window, so x is read where it lies.
 // By x: for panels of <= 24 pixels, every weight's share w^T[ci*kh*kw, co] * gy[co, pixels] is added to the pixels of
 //   gx it met.
 import { extent, first, last, pointer, scratch } from "../lib/args";
+import { read } from "../lib/lanes";
 import { transpose } from "../lib/nest";
-import { packRows } from "../matmul/gemm";
 import { ADD, NR, STORE, tile, tileRuns, tileScatter } from "../matmul/tile";
 import { tallRows, tileTallRuns } from "../matmul/tiletall";
-import { copyRun, offsets, padPlanes } from "./conv";
+import { depthwise, depthwiseByW, isDepthwise } from "./depthwise";
+import { column, gather, layPlanes, offsets, padPlanes, part } from "./planes";
 
 // Scratch of the gradient by w: sums [k][co of a panel], gy^T, offsets of k, a spare row, planes of the padded image.
 const SUMS_ROWS: u32 = 5461; // 96 bytes each: 512 KiB
@@ -30,7 +31,7 @@ const IMAGE_BYTES: u32 = 1 << 20;
  * n*(c+1)/chunks)
  */
 export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
-  const part = pointer(args, 0);
+  const sums = pointer(args, 0);
   const gy = pointer(args, 1);
   const x = pointer(args, 2);
   const e = args + 12;
@@ -57,6 +58,7 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   const k = ci * taps;
   const pixels = oh * ow;
   if (k == 0 || cg == 0) return;
+  if (isDepthwise(ci, co, groups, taps) && depthwiseByW(args, e, ith, nth)) return;
   const pad = (ph | pw) != 0;
   const paddedH = h + 2 * ph;
   const paddedW = w + 2 * pw;
@@ -69,7 +71,7 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
   const panels = (vectors + NR - 1) / NR;
 
   const work = scratch(ith);
-  offsets(work + TABLE, planes, kh, kw, paddedH, paddedW, dh, dw);
+  offsets(work + TABLE, planes, kh, kw, paddedH, 1, paddedW, dh, dw);
   const units = chunks * groups * parts * panels;
   const u1 = last(args, units, 1, ith, nth);
   for (let u = first(units, 1, ith, nth); u < u1; ++u) {
@@ -103,7 +105,7 @@ export function conv2d_vjp_w_f32(args: usize, ith: u32, nth: u32): void {
       }
     }
     if (mode == STORE) memory.fill(work, 0, ld * (some * taps));
-    transpose(part + ((chunk * co + o) * k + c0 * taps) * 4, k << 2, work, ld, some * taps, channels, false);
+    transpose(sums + ((chunk * co + o) * k + c0 * taps) * 4, k << 2, work, ld, some * taps, channels, false);
   }
 }
 
@@ -161,7 +163,7 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const kh = extent(e, 5);
   const kw = extent(e, 6);
   const oh = extent(e, 7);
-  const ow = extent(e, 8);
+  let ow = extent(e, 8);
   const sh = extent(e, 9);
   const sw = extent(e, 10);
   const ph = extent(e, 11);
@@ -175,22 +177,24 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
   const k = ci * taps;
   const pixels = oh * ow;
   if (ci == 0) return;
-  const pad = (ph | pw) != 0;
+  if (isDepthwise(ci, co, groups, taps) && depthwise(args, e, true, 0, 0, ith, nth)) return;
+  // Columns of gx lie by their remainders (planes.ts), so that what one weight meets are neighbours.
+  const pad = (ph | pw) != 0 || sw > 1 || ow < 4;
   const paddedH = h + 2 * ph;
-  const paddedW = w + 2 * pw;
-  const plane = paddedH * paddedW;
+  const pitch = part(w + 2 * pw, sw);
+  const line = sw * pitch;
+  const plane = paddedH * line;
+  if (!pad && (sh | kh | kw) == 1) ow = pixels; // a plane is one row
   // Planes of gx that a unit takes: few enough to give each thread some when there is only one image.
   let planes = min<u32>(ci, max<u32>(2, (ci * n * groups) / 16));
   planes = <u32>min<f64>(planes, <f64>PANEL / (<f64>taps * lda));
   if (pad) planes = <u32>min<f64>(planes, <f64>IMAGE_BYTES / (<f64>plane * 4));
   if (planes == 0 || cg > PANEL_ROWS) return plainByX(args, ith, nth);
   const parts = (ci + planes - 1) / planes;
-  // Panels of up to 6 vectors, spread evenly. Stride 1: a vector stays within a row of gy, so that it can be added to
-  // gx as it is; the last one of a row ends with it, masked where it overlaps the one before. Else pixels in their
-  // order.
-  const byRows = sw == 1 && ow >= 4;
+  // Panels of up to 6 vectors, spread evenly. A vector stays within a row of gy, so that it can be added to gx as it
+  // is; the last one of a row ends with it, masked where it overlaps the one before.
   const across = (ow + 3) >> 2;
-  const vectors = byRows ? oh * across : (pixels + 3) >> 2;
+  const vectors = (pixels / ow) * across;
   const panels = (vectors + NR - 1) / NR;
 
   const work = scratch(ith);
@@ -212,53 +216,44 @@ export function conv2d_vjp_x_f32(args: usize, ith: u32, nth: u32): void {
     for (let p: u32 = 0; p < panels; ++p) {
       const v0 = (vectors * p) / panels;
       const v1 = (vectors * (p + 1)) / panels;
-      const p0 = v0 << 2;
-      const p1 = min<u32>(v1 << 2, pixels);
       const from = gy + (i * co + g * cg) * pixels * 4;
       const places = work + PLACES;
-      let b = from + (p0 << 2);
+      let b = from + (v0 << 4);
       let ldb = <usize>pixels << 2;
-      const inPlace = byRows ? (ow & 3) == 0 : ((p1 - p0) & 3) == 0;
-      if (byRows) place(places, v0, v1, across, ow, sh * paddedW);
-      if (!inPlace || cg > 64 || (pixels & 255) == 0) {
+      place(places, v0, v1, across, ow, sh * line);
+      if (ow & 3 || cg > 64 || (pixels & 255) == 0) {
         b = work + PANEL;
         ldb = <usize>(v1 - v0) << 4;
-        if (byRows) packVectors(b, from, pixels << 2, cg, v0, v1, across, ow);
-        else packRows(b, from + (p0 << 2), pixels << 2, cg, p1 - p0, v1 - v0);
+        packVectors(b, from, pixels << 2, cg, v0, v1, across, ow);
       }
-      for (let r: u32 = 0; r < kh; ++r) {
-        for (let q: u32 = 0; q < kw; ++q) {
-          const tap = (r * dh * paddedW + q * dw) << 2;
-          for (let c: u32 = 0; c < some; c += 2) {
-            const a0 = work + lda * (c * taps + r * kw + q);
-            const to = grad + c * plane * 4 + tap;
-            const single = c + 1 == some;
-            if (byRows && !single) {
+      // Two planes after another, so that what weights add to stays in the first cache.
+      for (let c: u32 = 0; c < some; c += 2) {
+        let a0 = work + lda * (c * taps);
+        for (let r: u32 = 0; r < kh; ++r) {
+          for (let q: u32 = 0; q < kw; ++q) {
+            const to = grad + ((c * plane + r * dh * line + column(q * dw, sw, pitch)) << 2);
+            if (c + 1 < some) {
               tileScatter(v1 - v0, a0, a0 + lda * taps, b, ldb, cg, to, to + plane * 4, places);
-              continue;
-            }
-            const strip = work + SPARE;
-            tile(v1 - v0, a0, single ? a0 : a0 + lda * taps, b, ldb, cg, strip, strip + 96, STORE);
-            if (byRows) {
-              scatterVectors(to, strip, places, v1 - v0);
             } else {
-              scatterPixels(to, strip, p0, p1, ow, sh * paddedW, sw);
-              if (!single) scatterPixels(to + plane * 4, strip + 96, p0, p1, ow, sh * paddedW, sw);
+              const strip = work + SPARE;
+              tile(v1 - v0, a0, a0, b, ldb, cg, strip, strip + 96, STORE);
+              scatterVectors(to, strip, places, v1 - v0);
             }
+            a0 += lda;
           }
         }
       }
     }
     if (pad) {
-      let s = grad + (ph * paddedW + pw) * 4;
+      let s = grad + ph * line * 4;
       let d = out;
       for (let c: u32 = 0; c < some; ++c) {
         for (let r: u32 = 0; r < h; ++r) {
-          copyRun(d, s, w);
-          s += paddedW << 2;
+          gather(d, s, pw, w, sw, pitch);
+          s += line << 2;
           d += w << 2;
         }
-        s += ph * paddedW << 3;
+        s += ph * line << 3;
       }
     }
   }
@@ -273,23 +268,25 @@ function place(places: usize, v0: u32, v1: u32, across: u32, ow: u32, row: u32):
   for (let v = v0; v < v1; ++v) {
     const oy = v / across;
     const j = (v - oy * across) << 2;
-    const ox = min<u32>(j, ow - 4);
+    const ox = ow < 4 ? 0 : min<u32>(j, ow - 4);
+    const lane = i32x4(0, 1, 2, 3);
     store<u32>(places + ((v - v0) << 2), (oy * row + ox) << 2);
-    v128.store(places + ((v - v0) << 4), i32x4.ge_s(i32x4(0, 1, 2, 3), i32x4.splat(j - ox)), 32);
-    masked |= j - ox;
+    const mask = v128.and(i32x4.ge_s(lane, i32x4.splat(j - ox)), i32x4.lt_s(lane, i32x4.splat(ow)));
+    v128.store(places + ((v - v0) << 4), mask, 32);
+    masked |= ow < 4 ? 1 : j - ox;
   }
   store<u32>(places, masked, 24);
 }
 
-/** Vectors [v0, v1) of k planes of gy, `across` to a row, the last one of a row ending with it. */
+/** Vectors [v0, v1) of k planes of gy, `across` to a row, the last one of a row ending with it, if it has four pixels. */
 function packVectors(dst: usize, gy: usize, plane: usize, k: u32, v0: u32, v1: u32, across: u32, ow: u32): void {
   const ldd = <usize>(v1 - v0) << 4;
   for (let v = v0; v < v1; ++v) {
     const oy = v / across;
-    let s = gy + ((oy * ow + min<u32>((v - oy * across) << 2, ow - 4)) << 2);
+    let s = gy + ((oy * ow + (ow < 4 ? 0 : min<u32>((v - oy * across) << 2, ow - 4))) << 2);
     let d = dst;
     for (let q: u32 = 0; q < k; ++q) {
-      v128.store(d, v128.load(s));
+      v128.store(d, read(s, ow));
       s += plane;
       d += ldd;
     }
@@ -303,22 +300,6 @@ function scatterVectors(to: usize, from: usize, places: usize, n: u32): void {
     const d = to + load<usize>(places + (v << 2));
     const x = v128.and(v128.load(from + (v << 4)), v128.load(places + (v << 4), 32));
     v128.store(d, f32x4.add(v128.load(d), x));
-  }
-}
-
-/** Adds a row of a tile, for pixels [p0, p1), to the pixels of one plane that one weight met. */
-function scatterPixels(to: usize, from: usize, p0: u32, p1: u32, ow: u32, row: u32, sw: u32): void {
-  while (p0 < p1) {
-    const oy = p0 / ow;
-    const ox = p0 - oy * ow;
-    const n = min<u32>(ow - ox, p1 - p0);
-    let d = to + (oy * row + ox * sw) * 4;
-    for (let i: u32 = 0; i < n; ++i) {
-      store<f32>(d, load<f32>(d) + load<f32>(from));
-      d += sw << 2;
-      from += 4;
-    }
-    p0 += n;
   }
 }
 

@@ -7,7 +7,8 @@
 //     transform back: 8 pixels of a line of y from 6 vectors
 import { extent, first, last, pointer, scalar, scratch } from "../lib/args";
 import { STORE, tileTable } from "../matmul/tile";
-import { IMAGE, offsets, padPlanes, STRIP, TABLE } from "./conv";
+import { IMAGE, STRIP, TABLE } from "./conv";
+import { offsets, padPlanes } from "./planes";
 import { evaluateN, loadLanes } from "./winograd";
 import { APART, moment, POINTS, SCALE, spread } from "./winogradtile";
 
@@ -122,7 +123,7 @@ export function convolveLines(args: usize, e: usize, bias: usize, relu: u32, lin
     const vPitch = apart((<usize>(ci * paddedH * row) << 4) + 16);
     const m = v + 6 * vPitch;
     const mPitch = apart(<usize>(co * vectors) << 4);
-    offsets(work + TABLE, ci, kh, 1, paddedH, row << 2, 1, 1);
+    offsets(work + TABLE, ci, kh, 1, paddedH, 1, row << 2, 1, 1);
     // What follows a line stands in lanes that nobody reads; but no line may follow the last image.
     for (let j: u32 = 0; j < images; ++j) {
       let line = x + (i + j) * image;

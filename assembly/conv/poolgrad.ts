@@ -9,7 +9,7 @@
 import { extent, first, last, pointer, scratch } from "../lib/args";
 import { transpose } from "../lib/nest";
 import { ENTRY, lanesOf, LISTED, listGrads, MOST_ACROSS, PLACES, sumLists } from "../matmul/lists";
-import { padPlanes } from "./conv";
+import { padPlanes } from "./planes";
 
 const LIST_BYTES: usize = PLACES + <usize>(LISTED + 8) * ENTRY;
 

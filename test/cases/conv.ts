@@ -92,6 +92,32 @@ const SHAPES: Shape[] = [
   { x: [2, 5, 9, 4], w: [3, 5, 5, 5], options: { padding: [1, 4] } },
   { x: [2, 4, 4, 9], w: [3, 4, 3, 5], options: { padding: [3, 4] } },
   { x: [5, 11, 3, 12], w: [2, 11, 1, 5] },
+  // Groups of one channel: rows and columns of y fewer than a block's, one more, many; weights to a channel of x.
+  { x: [2, 3, 3, 3], w: [3, 1, 3, 3], options: { padding: 1, groups: 3 } },
+  { x: [1, 2, 4, 5], w: [2, 1, 3, 3], options: { padding: 1, groups: 2 } },
+  { x: [2, 5, 28, 28], w: [5, 1, 3, 3], options: { padding: 1, groups: 5 } },
+  { x: [9, 2, 14, 19], w: [2, 1, 3, 3], options: { padding: [2, 0], groups: 2 } },
+  { x: [1, 2, 3, 17], w: [6, 1, 3, 3], options: { padding: 1, groups: 2 } },
+  { x: [2, 4, 14, 14], w: [4, 1, 3, 3], options: { padding: 1, groups: 4, stride: 2 } },
+  { x: [2, 2, 13, 21], w: [4, 1, 3, 3], options: { padding: 1, groups: 2, stride: 2 } },
+  { x: [1, 3, 17, 22], w: [9, 1, 5, 5], options: { padding: 2, groups: 3, stride: 2 } },
+  { x: [1, 2, 19, 23], w: [2, 1, 3, 4], options: { padding: [0, 5], groups: 2, stride: [3, 4] } }, // pixels that no weight meets
+  { x: [1, 2, 12, 15], w: [2, 1, 3, 3], options: { padding: 2, groups: 2, stride: [1, 2], dilation: [2, 3] } },
+  { x: [1, 2, 9, 8], w: [4, 1, 2, 3], options: { padding: [6, 5], groups: 2, stride: [2, 1] } }, // padding beyond the weights
+  { x: [1, 2, 7, 300], w: [2, 1, 7, 1], options: { groups: 2 } },
+  { x: [1, 2, 2, 1100], w: [2, 1, 1, 2], options: { groups: 2 } }, // a row longer than a chain of sums
+  { x: [1, 2, 20, 20], w: [4, 1, 17, 17], options: { groups: 2 } }, // more terms than a chain has
+  { x: [0, 2, 5, 5], w: [2, 1, 3, 3], options: { groups: 2 } },
+  { x: [3, 2, 6, 6], w: [16, 1, 3, 3], options: { groups: 2 } }, // so many weights go as other groups do
+  // Columns apart: rows of y of a multiple of 8 pixels and others, two and three apart; rows of one plane side by side.
+  { x: [2, 3, 17, 33], w: [5, 3, 3, 3], options: { padding: 1, stride: [1, 2] } },
+  { x: [1, 4, 15, 47], w: [3, 4, 2, 3], options: { padding: [0, 1], stride: [2, 3] } },
+  { x: [2, 3, 16, 32], w: [7, 3, 5, 5], options: { padding: 2, stride: 2, dilation: [1, 3] } },
+  { x: [2, 8, 4, 6], w: [5, 8, 1, 1] },
+  { x: [2, 40, 100, 101], w: [2, 40, 3, 3], options: { padding: 1, stride: 2 } }, // copied in bands
+  { x: [1, 2, 3, 70000], w: [1, 2, 3, 3], options: { padding: 1 } }, // not even so
+  { x: [2, 3, 9, 5], w: [4, 3, 3, 3], options: { stride: 2 } }, // rows of 2
+  { x: [2, 70, 5, 3], w: [3, 70, 2, 2] },
 ];
 for (const { x, w, options = {} } of SHAPES) {
   const text = Object.keys(options).length === 0 ? "" : ` ${JSON.stringify(options)}`;
@@ -125,6 +151,16 @@ for (const bias of [false, true]) {
     );
   }
 }
+add(
+  "conv2d_bias, groups of one channel, relu,",
+  [f([2, 3, 9, 8]), f([6, 1, 3, 3]), f([6])],
+  (...inputs) => {
+    const y = empty([2, 6, 9, 8], "float32", "conv2d", inputs[0]!.device);
+    launch("conv2d_bias_f32", [y], inputs, [2, 6, 9, 8, 1, 3, 3], [9, 8, 1, 1, 1, 1, 1, 1, 3, 1, 0]);
+    return y;
+  },
+  { order: 0 },
+);
 for (const bias of [false, true]) {
   add(
     `Winograd${bias ? " with bias" : ""}, relu,`,
