@@ -1,9 +1,9 @@
 // Random numbers: Threefry-2x32 with 20 rounds (Random123, JAX). Value i of a row is word i & 1 of block
 // counter + i / 2, so it depends neither on the threads nor on what else is drawn. A state is the words
 // key0 key1 counter_low counter_high.
-import { extent, first, last, pointer, scalar } from "./lib/args";
-import { storeLanes } from "./lib/lanes";
-import { log, sinQuadrant } from "./lib/math";
+import { extent, first, last, pointer, scalar, scratch } from "./lib/args";
+import { write } from "./lib/lanes";
+import { logNear, sinQuadrant } from "./lib/math";
 
 /** slot:u32 state:u32 | | n |        slot = state, then the state's counter steps over the ceil(n / 2) blocks drawn. Serial. */
 export function random_take_i32(args: usize, ith: u32, nth: u32): void {
@@ -20,8 +20,134 @@ function mix(x0: v128, x1: v128, r: i32): v128 {
   return v128.xor(v128.or(i32x4.shl(x1, r), i32x4.shr_u(x1, 32 - r)), x0);
 }
 
+/** The words of eight blocks from `block` on: of the first and the next four the first words, then the second ones. */
+function blocks(to: usize, slot: usize, block: u64): void {
+  const k0 = v128.load32_splat(slot);
+  const k1 = v128.load32_splat(slot, 4);
+  const k2 = v128.xor(v128.xor(k0, k1), i32x4.splat(0x1bd11bda));
+  const low = i32x4.splat(<i32>block);
+  const high = i32x4.splat(<i32>(block >>> 32));
+  let x0 = i32x4.add(low, i32x4(0, 1, 2, 3));
+  let z0 = i32x4.add(low, i32x4(4, 5, 6, 7));
+  let x1 = i32x4.add(i32x4.sub(high, i32x4.lt_u(x0, low)), k1); // with the carry
+  let z1 = i32x4.add(i32x4.sub(high, i32x4.lt_u(z0, low)), k1);
+  x0 = i32x4.add(x0, k0);
+  z0 = i32x4.add(z0, k0);
+  let c = k0;
+  // Written out, two in step; after each four rounds the next keys.
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 13);
+  z1 = mix(z0, z1, 13);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 15);
+  z1 = mix(z0, z1, 15);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 26);
+  z1 = mix(z0, z1, 26);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 6);
+  z1 = mix(z0, z1, 6);
+  x0 = i32x4.add(x0, k1);
+  z0 = i32x4.add(z0, k1);
+  c = i32x4.add(k2, i32x4.splat(1));
+  x1 = i32x4.add(x1, c);
+  z1 = i32x4.add(z1, c);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 17);
+  z1 = mix(z0, z1, 17);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 29);
+  z1 = mix(z0, z1, 29);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 16);
+  z1 = mix(z0, z1, 16);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 24);
+  z1 = mix(z0, z1, 24);
+  x0 = i32x4.add(x0, k2);
+  z0 = i32x4.add(z0, k2);
+  c = i32x4.add(k0, i32x4.splat(2));
+  x1 = i32x4.add(x1, c);
+  z1 = i32x4.add(z1, c);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 13);
+  z1 = mix(z0, z1, 13);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 15);
+  z1 = mix(z0, z1, 15);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 26);
+  z1 = mix(z0, z1, 26);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 6);
+  z1 = mix(z0, z1, 6);
+  x0 = i32x4.add(x0, k0);
+  z0 = i32x4.add(z0, k0);
+  c = i32x4.add(k1, i32x4.splat(3));
+  x1 = i32x4.add(x1, c);
+  z1 = i32x4.add(z1, c);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 17);
+  z1 = mix(z0, z1, 17);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 29);
+  z1 = mix(z0, z1, 29);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 16);
+  z1 = mix(z0, z1, 16);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 24);
+  z1 = mix(z0, z1, 24);
+  x0 = i32x4.add(x0, k1);
+  z0 = i32x4.add(z0, k1);
+  c = i32x4.add(k2, i32x4.splat(4));
+  x1 = i32x4.add(x1, c);
+  z1 = i32x4.add(z1, c);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 13);
+  z1 = mix(z0, z1, 13);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 15);
+  z1 = mix(z0, z1, 15);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 26);
+  z1 = mix(z0, z1, 26);
+  x0 = i32x4.add(x0, x1);
+  z0 = i32x4.add(z0, z1);
+  x1 = mix(x0, x1, 6);
+  z1 = mix(z0, z1, 6);
+  x0 = i32x4.add(x0, k2);
+  z0 = i32x4.add(z0, k2);
+  c = i32x4.add(k0, i32x4.splat(5));
+  x1 = i32x4.add(x1, c);
+  z1 = i32x4.add(z1, c);
+  v128.store(to, x0);
+  v128.store(to, x1, 16);
+  v128.store(to, z0, 32);
+  v128.store(to, z1, 48);
+}
+
 /**
- * Draws this thread's values, four blocks at a time: `one` and `two` work on the blocks' first and second words, `even`
+ * Draws this thread's values, eight blocks at a time: `one` and `two` work on the blocks' first and second words, `even`
  * and `odd` make the values of both.
  */
 // @ts-ignore: decorator
@@ -31,61 +157,24 @@ function draw<F>(args: usize, ith: u32, nth: u32, p: v128, q: v128): void {
   const y = pointer(args, 0);
   const slot = pointer(args, 1);
   const n = extent(args, 2);
-  const k0 = v128.load32_splat(slot);
-  const k1 = v128.load32_splat(slot, 4);
-  const k2 = v128.xor(v128.xor(k0, k1), i32x4.splat(0x1bd11bda));
+  const words = scratch(ith);
   const counter = load<u64>(slot, 8);
   let i = first(n, 64, ith, nth);
   const end = last(args, n, 64, ith, nth);
-  for (; i < end; i += 8) {
-    const block = counter + <u64>(i >>> 1);
-    const low = i32x4.splat(<i32>block);
-    let x0 = i32x4.add(low, i32x4(0, 1, 2, 3));
-    let x1 = i32x4.sub(i32x4.splat(<i32>(block >>> 32)), i32x4.lt_u(x0, low)); // with the carry
-    x0 = i32x4.add(x0, k0);
-    x1 = i32x4.add(x1, k1);
-    let a = k1; // the keys injected after each four rounds, one after the other
-    let b = k2;
-    let c = k0;
-    for (let round = 1; round <= 5; round++) {
-      if (round & 1) {
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 13);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 15);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 26);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 6);
-      } else {
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 17);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 29);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 16);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 24);
-      }
-      x0 = i32x4.add(x0, a);
-      x1 = i32x4.add(x1, i32x4.add(b, i32x4.splat(round)));
-      const d = a;
-      a = b;
-      b = c;
-      c = d;
+  while (i < end) {
+    blocks(words, slot, counter + <u64>(i >>> 1));
+    for (let at = words; at < words + 64 && i < end; at += 32, i += 8) {
+      const w0 = f.one(v128.load(at), p, q);
+      const w1 = f.two(v128.load(at, 16), p, q);
+      const v0 = f.even(w0, w1, p);
+      const v1 = f.odd(w0, w1, p);
+      const low4 = i32x4.shuffle(v0, v1, 0, 4, 1, 5);
+      const high4 = i32x4.shuffle(v0, v1, 2, 6, 3, 7);
+      const to = y + ((<usize>i) << 2);
+      const m = end - i;
+      write(to, low4, m);
+      if (m > 4) write(to + 16, high4, m - 4);
     }
-    const w0 = f.one(x0, p, q);
-    const w1 = f.two(x1, p, q);
-    const v0 = f.even(w0, w1, p);
-    const v1 = f.odd(w0, w1, p);
-    const low4 = i32x4.shuffle(v0, v1, 0, 4, 1, 5);
-    const high4 = i32x4.shuffle(v0, v1, 2, 6, 3, 7);
-    const to = y + ((<usize>i) << 2);
-    const m = end - i;
-    if (m >= 4) v128.store(to, low4);
-    else storeLanes(to, low4, m);
-    if (m >= 8) v128.store(to, high4, 16);
-    else if (m > 4) storeLanes(to + 16, high4, m - 4);
   }
 }
 
@@ -127,7 +216,7 @@ export function uniform_f32(args: usize, ith: u32, nth: u32): void {
 class Normal {
   @inline one(x: v128, p: v128, q: v128): v128 {
     const u = f32x4.sub(f32x4.splat(1), unit(x));
-    return f32x4.mul(q, f32x4.sqrt(f32x4.mul(f32x4.splat(-2), log(u))));
+    return f32x4.mul(q, f32x4.sqrt(f32x4.mul(f32x4.splat(-2), logNear(u))));
   }
   @inline two(x: v128, p: v128, q: v128): v128 {
     return f32x4.mul(unit(x), f32x4.splat(4)); // in quarter turns

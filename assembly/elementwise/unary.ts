@@ -3,7 +3,7 @@
 import { extent, first, last, pointer } from "../lib/args";
 import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "../lib/arith";
 import { binary, each, GRAIN, unary, unary4, withScalar } from "../lib/map";
-import { exp, expFour, expLimit, log, sigmoid, sigmoidFour, sinAbs, tanh } from "../lib/math";
+import { exp, expFour, expLimit, sigmoid, sigmoidFour, sinWave, tanh } from "../lib/math";
 
 class Neg {
   @inline v(x: v128): v128 {
@@ -20,11 +20,6 @@ class Exp {
   }
   @inline four(y: usize, x0: v128, x1: v128, x2: v128, x3: v128): void {
     expFour(false, y, x0, x1, x2, x3);
-  }
-}
-class Log {
-  @inline v(x: v128): v128 {
-    return log(x);
   }
 }
 class Sqrt {
@@ -81,12 +76,12 @@ class Trunc {
 class Sin {
   @inline v(x: v128): v128 {
     const a = f32x4.abs(x);
-    return v128.xor(sinAbs(a, 0), v128.xor(x, a));
+    return v128.xor(sinWave(a, 0), v128.xor(x, a));
   }
 }
 class Cos {
   @inline v(x: v128): v128 {
-    return sinAbs(f32x4.abs(x), 1);
+    return sinWave(f32x4.abs(x), 1);
   }
 }
 class FloatOfInt {
@@ -114,7 +109,7 @@ export function neg_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Neg>(args, ith, nth);
 }
 export function sqrt_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Sqrt>(args, ith, nth);
+  unary4<Sqrt>(args, ith, nth);
 }
 export function relu_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Relu>(args, ith, nth);
@@ -123,16 +118,16 @@ export function abs_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Abs>(args, ith, nth);
 }
 export function floor_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Floor>(args, ith, nth);
+  unary4<Floor>(args, ith, nth);
 }
 export function ceil_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Ceil>(args, ith, nth);
+  unary4<Ceil>(args, ith, nth);
 }
 export function round_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Round>(args, ith, nth);
+  unary4<Round>(args, ith, nth);
 }
 export function trunc_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Trunc>(args, ith, nth);
+  unary4<Trunc>(args, ith, nth);
 }
 // |float| + room for two floats at once: a sign bit is set where it is not below the limit, which is 2^31 - room.
 // @ts-ignore: decorator
@@ -166,9 +161,6 @@ function fours<F>(args: usize, ith: u32, nth: u32): void {
 export function exp_f32(args: usize, ith: u32, nth: u32): void {
   fours<Exp>(args, ith, nth);
 }
-export function log_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Log>(args, ith, nth);
-}
 export function tanh_f32(args: usize, ith: u32, nth: u32): void {
   unary<Tanh>(args, ith, nth);
 }
@@ -183,18 +175,18 @@ export function cos_f32(args: usize, ith: u32, nth: u32): void {
 }
 /** y | x:i32 | n | */
 export function cast_f32_i32(args: usize, ith: u32, nth: u32): void {
-  unary<FloatOfInt>(args, ith, nth);
+  unary4<FloatOfInt>(args, ith, nth);
 }
 /** y:i32 | x | n | */
 export function cast_i32_f32(args: usize, ith: u32, nth: u32): void {
-  unary<IntOfFloat>(args, ith, nth);
+  unary4<IntOfFloat>(args, ith, nth);
 }
 export function cast_bool_f32(args: usize, ith: u32, nth: u32): void {
-  unary<BoolOfFloat>(args, ith, nth);
+  unary4<BoolOfFloat>(args, ith, nth);
 }
 /** y:i32 | x:i32 | n | */
 export function cast_bool_i32(args: usize, ith: u32, nth: u32): void {
-  unary<BoolOfInt>(args, ith, nth);
+  unary4<BoolOfInt>(args, ith, nth);
 }
 
 class TanhVjp {

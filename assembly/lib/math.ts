@@ -1,6 +1,7 @@
 // exp, log, tanh, sin and cos on four lanes: one algorithm each. Every lane is computed alone, so a result does not
 // depend on its neighbours. Constants are read from tables in memory: written in line, V8 rebuilds them in each iteration,
 // which costs half the speed. Polynomials are those of Cephes.
+import { rounded } from "./lanes";
 import { madd } from "./simd";
 
 // exp(x) = 2^n * e^r, n = round(x / ln 2), |r| <= ln 2 / 2. MAGIC = 1.5 * 2^23: adding it rounds to an integer, whose
@@ -354,12 +355,24 @@ export function logEnds(x: v128, y: v128): v128 {
 }
 
 // sin and cos of r in [-pi/4, pi/4].
+// biome-ignore format: a line a constant
+const SIN = memory.data<f32>([
+  -1.9515295891e-4, -1.9515295891e-4, -1.9515295891e-4, -1.9515295891e-4,
+  8.3321608736e-3, 8.3321608736e-3, 8.3321608736e-3, 8.3321608736e-3,
+  -1.6666654611e-1, -1.6666654611e-1, -1.6666654611e-1, -1.6666654611e-1,
+  2.443315711809948e-5, 2.443315711809948e-5, 2.443315711809948e-5, 2.443315711809948e-5,
+  -1.388731625493765e-3, -1.388731625493765e-3, -1.388731625493765e-3, -1.388731625493765e-3,
+  4.166664568298827e-2, 4.166664568298827e-2, 4.166664568298827e-2, 4.166664568298827e-2,
+  1048576, 1048576, 1048576, 1048576,
+], 16);
+const REDUCED: usize = SIN + 96; // beyond it the lanes are reduced one by one
+
 // @ts-ignore: decorator
 @inline
 export function sinNear(r: v128): v128 {
   const z = f32x4.mul(r, r);
-  let p = madd(f32x4.splat(-1.9515295891e-4), z, f32x4.splat(8.3321608736e-3));
-  p = madd(p, z, f32x4.splat(-1.6666654611e-1));
+  let p = madd(v128.load(SIN), z, v128.load(SIN, 16));
+  p = madd(p, z, v128.load(SIN, 32));
   return madd(f32x4.mul(p, z), r, r);
 }
 
@@ -367,46 +380,83 @@ export function sinNear(r: v128): v128 {
 @inline
 export function cosNear(r: v128): v128 {
   const z = f32x4.mul(r, r);
-  let p = madd(f32x4.splat(2.443315711809948e-5), z, f32x4.splat(-1.388731625493765e-3));
-  p = madd(p, z, f32x4.splat(4.166664568298827e-2));
-  return madd(f32x4.mul(p, z), z, madd(f32x4.splat(-0.5), z, f32x4.splat(1)));
+  let p = madd(v128.load(SIN, 48), z, v128.load(SIN, 64));
+  p = madd(p, z, v128.load(SIN, 80));
+  return madd(f32x4.mul(p, z), z, madd(v128.load(LOG, 160), z, v128.load(ONE)));
 }
 
 /** sin r where the quadrant q is even, cos r where it is odd, negated where q & 2. */
+// @ts-ignore: decorator
+@inline
 export function sinQuadrant(r: v128, q: v128): v128 {
   const odd = i32x4.shr_s(i32x4.shl(q, 31), 31);
   const sign = i32x4.shl(i32x4.shr_u(q, 1), 31);
-  return v128.xor(v128.bitselect(cosNear(r), sinNear(r), odd), sign);
+  return v128.xor(choose(cosNear(r), sinNear(r), odd), sign);
 }
 
-const TWO_OVER_PI: f64 = 0.6366197723675814;
-const PIO2_HI: f64 = 1.5707963267341256; // 33 bits: n * PIO2_HI is exact for n < 2^20
-const PIO2_LO: f64 = 6.077100506506192e-11;
-const REDUCED: f32 = 1048576; // beyond it the lanes are reduced one by one
+/** a where the mask is set, else b. */
+// @ts-ignore: decorator
+@inline
+export function choose(a: v128, b: v128, mask: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i32x4.relaxed_laneselect(a, b, mask) : v128.bitselect(a, b, mask);
+}
+
+// 2 / pi; 1.5 * 2^52, which rounds to an integer, whose low bits are the quadrant; pi / 2 in two parts, the first of 33 bits:
+// n times it is exact for n < 2^20.
+// biome-ignore format: a line a constant
+const PI = memory.data<f64>([
+  0.6366197723675814, 0.6366197723675814,
+  6755399441055744, 6755399441055744,
+  1.5707963267341256, 1.5707963267341256,
+  6.077100506506192e-11, 6.077100506506192e-11,
+], 16);
+
+// @ts-ignore: decorator
+@inline
+function turns(x: v128): v128 {
+  return f64x2.add(f64x2.mul(x, v128.load(PI)), v128.load(PI, 16));
+}
+
+// @ts-ignore: decorator
+@inline
+function restOf(x: v128, t: v128): v128 {
+  const n = f64x2.sub(t, v128.load(PI, 16));
+  return f64x2.sub(f64x2.sub(x, f64x2.mul(n, v128.load(PI, 32))), f64x2.mul(n, v128.load(PI, 48)));
+}
 
 /** sin |x| or, with quarter = 1, cos |x|. */
-export function sinAbs(a: v128, quarter: i32): v128 {
-  const far = f32x4.gt(a, f32x4.splat(REDUCED));
-  const x = v128.andnot(a, far);
-  const x0 = f64x2.promote_low_f32x4(x);
-  const x1 = f64x2.promote_low_f32x4(i32x4.shuffle(x, x, 2, 3, 0, 1));
-  const n0 = f64x2.nearest(f64x2.mul(x0, f64x2.splat(TWO_OVER_PI)));
-  const n1 = f64x2.nearest(f64x2.mul(x1, f64x2.splat(TWO_OVER_PI)));
-  const r0 = f64x2.sub(f64x2.sub(x0, f64x2.mul(n0, f64x2.splat(PIO2_HI))), f64x2.mul(n0, f64x2.splat(PIO2_LO)));
-  const r1 = f64x2.sub(f64x2.sub(x1, f64x2.mul(n1, f64x2.splat(PIO2_HI))), f64x2.mul(n1, f64x2.splat(PIO2_LO)));
-  let r = i64x2.shuffle(f32x4.demote_f64x2_zero(r0), f32x4.demote_f64x2_zero(r1), 0, 2);
-  let q = i64x2.shuffle(i32x4.trunc_sat_f64x2_s_zero(n0), i32x4.trunc_sat_f64x2_s_zero(n1), 0, 2);
+// @ts-ignore: decorator
+@inline
+export function sinWave(a: v128, quarter: i32): v128 {
+  const far = f32x4.gt(a, v128.load(REDUCED));
+  const x0 = f64x2.promote_low_f32x4(a);
+  const x1 = f64x2.promote_low_f32x4(i32x4.shuffle(a, a, 2, 3, 0, 1));
+  const t0 = turns(x0);
+  const t1 = turns(x1);
+  let r = rounded(restOf(x0, t0), restOf(x1, t1));
+  let q = i32x4.shuffle(t0, t1, 0, 2, 4, 6);
   if (v128.any_true(far)) {
-    const a0 = i32x4.extract_lane(a, 0);
-    const a1 = i32x4.extract_lane(a, 1);
-    const a2 = i32x4.extract_lane(a, 2);
-    const a3 = i32x4.extract_lane(a, 3);
-    const rest = f32x4(restFar(a0), restFar(a1), restFar(a2), restFar(a3));
-    const quadrants = i32x4(quadrantFar(a0), quadrantFar(a1), quadrantFar(a2), quadrantFar(a3));
-    r = v128.bitselect(rest, r, far);
-    q = v128.bitselect(quadrants, q, far);
+    r = v128.bitselect(lanes(a, 0), r, far);
+    q = v128.bitselect(lanes(a, 1), q, far);
   }
   return sinQuadrant(r, i32x4.add(q, i32x4.splat(quarter)));
+}
+
+/** The same as a call. */
+export function sinAbs(a: v128, quarter: i32): v128 {
+  return sinWave(a, quarter);
+}
+
+/** The rests of four floats, or their quadrants. */
+function lanes(a: v128, quadrants: i32): v128 {
+  let y = a;
+  for (let i = 0; i < 4; i++) {
+    const bits = i32x4.extract_lane(a, 0);
+    const word = quadrants ? quadrantFar(bits) : reinterpret<i32>(restFar(bits));
+    y = i32x4.replace_lane(i32x4.shuffle(y, y, 1, 2, 3, 0), 3, word);
+    a = i32x4.shuffle(a, a, 1, 2, 3, 0);
+  }
+  return y;
 }
 
 // 2 / pi in bits: word i holds 32 bits from bit 8 i - 24 on, so that any exponent finds its window.

@@ -16,6 +16,19 @@ function addFew(t: usize, x: usize, pitch: usize, rows: u32): void {
   addTo(t, a);
 }
 
+/** Four words of eight rows, in pairs: three additions one after the other, where a chain has seven. */
+// @ts-ignore: decorator
+@inline
+function eight(p: usize, pitch: usize): v128 {
+  const q = p + (pitch << 2);
+  const odd = p + pitch;
+  const oddFar = q + pitch;
+  const two = pitch << 1;
+  const a = f32x4.add(f32x4.add(v128.load(p), v128.load(odd)), f32x4.add(v128.load(p + two), v128.load(odd + two)));
+  const b = f32x4.add(f32x4.add(v128.load(q), v128.load(oddFar)), f32x4.add(v128.load(q + two), v128.load(oddFar + two)));
+  return f32x4.add(a, b);
+}
+
 /**
  * Totals in f64 of n rows, `pitch` bytes apart, of so many columns. What is no whole vector ends one that begins in front,
  * also in front of x, and has totals of its own behind the others.
@@ -23,40 +36,19 @@ function addFew(t: usize, x: usize, pitch: usize, rows: u32): void {
 function addColumns(totals: usize, x: usize, n: u32, pitch: usize, columns: u32): void {
   fill(totals, i32x4.splat(0), (columns << 1) + 8);
   const whole = (<usize>(columns & ~3)) << 2;
+  const far = pitch << 3;
   while (n > 0) {
-    const rows = min(n, CHAIN);
+    const rows: u32 = n >= 2 * CHAIN ? 2 * CHAIN : min(n, CHAIN);
     let t = totals;
     let p = x;
     const stop = x + whole;
-    if (rows == CHAIN) {
-      for (; p + 32 <= stop; p += 32, t += 64) {
-        let q = p + pitch;
-        let a = f32x4.add(v128.load(p), v128.load(q));
-        let b = f32x4.add(v128.load(p, 16), v128.load(q, 16));
-        q += pitch;
-        a = f32x4.add(a, v128.load(q));
-        b = f32x4.add(b, v128.load(q, 16));
-        q += pitch;
-        a = f32x4.add(a, v128.load(q));
-        b = f32x4.add(b, v128.load(q, 16));
-        q += pitch;
-        a = f32x4.add(a, v128.load(q));
-        b = f32x4.add(b, v128.load(q, 16));
-        q += pitch;
-        a = f32x4.add(a, v128.load(q));
-        b = f32x4.add(b, v128.load(q, 16));
-        q += pitch;
-        a = f32x4.add(a, v128.load(q));
-        b = f32x4.add(b, v128.load(q, 16));
-        q += pitch;
-        a = f32x4.add(a, v128.load(q));
-        b = f32x4.add(b, v128.load(q, 16));
-        addTo(t, a);
-        addTo(t + 32, b);
-      }
+    if (rows > CHAIN) for (; p < stop; p += 16, t += 32) addTo(t, f32x4.add(eight(p, pitch), eight(p + far, pitch)));
+    else for (; p < stop; p += 16, t += 32) addFew(t, p, pitch, rows);
+    if (columns & 3) {
+      p = x + ((<usize>columns) << 2) - 16;
+      if (rows > CHAIN) addTo(t, f32x4.add(eight(p, pitch), eight(p + far, pitch)));
+      else addFew(t, p, pitch, rows);
     }
-    for (; p < stop; p += 16, t += 32) addFew(t, p, pitch, rows);
-    if (columns & 3) addFew(t, x + ((<usize>columns) << 2) - 16, pitch, rows);
     n -= rows;
     x += <usize>rows * pitch;
   }
@@ -111,7 +103,14 @@ function sumColumnsInt(y: usize, x: usize, n: u32, pitch: usize, columns: u32): 
     let c: usize = 0;
     for (; c + 16 <= size; c += 16) {
       let a = v128.load(y + c);
-      for (let j: u32 = 0, p = x + c; j < rows; j++, p += pitch) a = i32x4.add(a, v128.load(p));
+      let j = rows;
+      let p = x + c;
+      for (; j >= 4; j -= 4, p += pitch << 2) {
+        const q = p + (pitch << 1);
+        a = i32x4.add(i32x4.add(a, v128.load(p)), v128.load(p + pitch));
+        a = i32x4.add(i32x4.add(a, v128.load(q)), v128.load(q + pitch));
+      }
+      for (; j > 0; j--, p += pitch) a = i32x4.add(a, v128.load(p));
       v128.store(y + c, a);
     }
     for (; c < size; c += 4) {
