@@ -233,9 +233,9 @@ class Normal {
 // @ts-ignore: decorator
 @inline
 function sinQuarters(t: v128, quarter: i32): v128 {
-  const n = f32x4.nearest(t);
-  const r = f32x4.mul(f32x4.sub(t, n), f32x4.splat(1.5707963267948966));
-  return sinQuadrant(r, i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(quarter)));
+  const m = f32x4.add(t, f32x4.splat(12582912)); // 1.5 * 2^23: rounds to an integer, whose low bits are the quadrant
+  const r = f32x4.mul(f32x4.sub(t, f32x4.sub(m, f32x4.splat(12582912))), f32x4.splat(1.5707963267948966));
+  return sinQuadrant(r, i32x4.add(m, i32x4.splat(quarter)));
 }
 
 /** y | slot:u32 | n | mean:f32 spread:f32 */

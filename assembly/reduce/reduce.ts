@@ -29,6 +29,9 @@ function eight(p: usize, pitch: usize): v128 {
   return f32x4.add(a, b);
 }
 
+/** In scratch behind the totals: sums of eight rows that wait for eight more. */
+const WAITING: usize = ((<usize>WIDE) << 3) + 64;
+
 /**
  * Totals in f64 of n rows, `pitch` bytes apart, of so many columns. What is no whole vector ends one that begins in front,
  * also in front of x, and has totals of its own behind the others.
@@ -36,21 +39,32 @@ function eight(p: usize, pitch: usize): v128 {
 function addColumns(totals: usize, x: usize, n: u32, pitch: usize, columns: u32): void {
   fill(totals, i32x4.splat(0), (columns << 1) + 8);
   const whole = (<usize>(columns & ~3)) << 2;
-  const far = pitch << 3;
+  const wait = totals + WAITING;
   while (n > 0) {
-    const rows: u32 = n >= 2 * CHAIN ? 2 * CHAIN : min(n, CHAIN);
-    let t = totals;
-    let p = x;
+    const pair = n >= 2 * CHAIN;
+    const rows: u32 = pair ? 2 * CHAIN : min(n, CHAIN);
     const stop = x + whole;
-    if (rows > CHAIN) for (; p < stop; p += 16, t += 32) addTo(t, f32x4.add(eight(p, pitch), eight(p + far, pitch)));
-    else for (; p < stop; p += 16, t += 32) addFew(t, p, pitch, rows);
+    if (pair) {
+      // Not 16 rows at once: where they lie pages apart, caches have eight places for them.
+      let w = wait;
+      for (let p = x; p < stop; p += 16, w += 16) v128.store(w, eight(p, pitch));
+      if (columns & 3) v128.store(w, eight(x + ((<usize>columns) << 2) - 16, pitch));
+      x += pitch * CHAIN;
+    }
+    let t = totals;
+    let w = wait;
+    let p = x;
+    for (const end = x + whole; p < end; p += 16, t += 32, w += 16) {
+      if (pair) addTo(t, f32x4.add(v128.load(w), eight(p, pitch)));
+      else addFew(t, p, pitch, rows);
+    }
     if (columns & 3) {
       p = x + ((<usize>columns) << 2) - 16;
-      if (rows > CHAIN) addTo(t, f32x4.add(eight(p, pitch), eight(p + far, pitch)));
+      if (pair) addTo(t, f32x4.add(v128.load(w), eight(p, pitch)));
       else addFew(t, p, pitch, rows);
     }
     n -= rows;
-    x += <usize>rows * pitch;
+    x += pitch * (pair ? CHAIN : rows);
   }
 }
 
@@ -238,6 +252,20 @@ function extremeLine<F>(x: usize, n: u32): u32 {
   return find(x, n, b0, false);
 }
 
+/** Whether four columns of eight rows have nothing better, nor NaN. */
+// @ts-ignore: decorator
+@inline
+function eightStay<F>(best: v128, p: usize, pitch: usize): bool {
+  const f = changetype<F>(0);
+  const q = p + (pitch << 2);
+  const two = pitch << 1;
+  let a = v128.and(f.stays(best, v128.load(p)), f.stays(best, v128.load(p + pitch)));
+  let b = v128.and(f.stays(best, v128.load(q)), f.stays(best, v128.load(q + pitch)));
+  a = v128.and(a, v128.and(f.stays(best, v128.load(p + two)), f.stays(best, v128.load(p + two + pitch))));
+  b = v128.and(b, v128.and(f.stays(best, v128.load(q + two)), f.stays(best, v128.load(q + two + pitch))));
+  return i32x4.all_true(v128.and(a, b));
+}
+
 /** The same over n rows, `pitch` bytes apart, of so many columns. */
 function extremeColumns<F>(y: usize, index: usize, x: usize, n: u32, pitch: usize, columns: u32): void {
   const f = changetype<F>(0);
@@ -249,6 +277,8 @@ function extremeColumns<F>(y: usize, index: usize, x: usize, n: u32, pitch: usiz
     for (let c: usize = 0; c < size; c += 16) {
       const m = <u32>(size - c) >>> 2;
       let best = read(y + c, m);
+      // The longer it takes, the seldomer one of eight rows is better.
+      if (m >= 4 && stop - j == CHAIN && eightStay<F>(best, x + c, pitch)) continue;
       let at = read(index + c, m);
       for (let i = j, p = x + c; i < stop; i++, p += pitch) {
         const v = read(p, m);
