@@ -1,5 +1,5 @@
 // Moving 32-bit words of any dtype: copies, fills, ranges, strided gathers and transposes.
-import { extent, first, last, pointer, scalar, scratch } from "./lib/args";
+import { extent, first, last, pointer, scalar, spare } from "./lib/args";
 import { Add } from "./lib/arith";
 import { fill, words } from "./lib/lanes";
 import { DIMS, GRAIN, line, offset } from "./lib/map";
@@ -68,7 +68,7 @@ function turn(args: usize, side: usize, total: u32, ith: u32, nth: u32): void {
   const lines = load<u32>(args + 8 + side);
   const bands = (lines + 15) >>> 4;
   // The other dims, and how far they go in y.
-  const dims = scratch(ith);
+  const dims = spare(ith);
   let pitch: u32 = 1;
   let step: u32 = 1;
   for (let d: i32 = 20; d >= 0; d -= 4) {
@@ -145,6 +145,6 @@ export function transpose_b32(args: usize, ith: u32, nth: u32): void {
     const band = (item % bands) << 4;
     const to = pointer(args, 0) + ((<usize>((matrix * n + band) * m)) << 2);
     const from = pointer(args, 1) + ((<usize>(matrix * m * n + band)) << 2);
-    transposeBand(to, (<usize>m) << 2, from, (<usize>n) << 2, m, min(16, n - band), scratch(ith));
+    transposeBand(to, (<usize>m) << 2, from, (<usize>n) << 2, m, min(16, n - band), spare(ith));
   }
 }

@@ -1,7 +1,7 @@
 // Random numbers: Threefry-2x32 with 20 rounds (Random123, JAX). Value i of a row is word i & 1 of block
 // counter + i / 2, so it depends neither on the threads nor on what else is drawn. A state is the words
 // key0 key1 counter_low counter_high.
-import { extent, first, last, pointer, scalar, scratch } from "./lib/args";
+import { extent, first, last, pointer, scalar, spare } from "./lib/args";
 import { write } from "./lib/lanes";
 import { logNear, sinQuadrant } from "./lib/math";
 
@@ -157,7 +157,7 @@ function draw<F>(args: usize, ith: u32, nth: u32, p: v128, q: v128): void {
   const y = pointer(args, 0);
   const slot = pointer(args, 1);
   const n = extent(args, 2);
-  const words = scratch(ith);
+  const words = spare(ith);
   const counter = load<u64>(slot, 8);
   let i = first(n, 64, ith, nth);
   const end = last(args, n, 64, ith, nth);

@@ -224,7 +224,24 @@ export function sqrt_vjp_f32(args: usize, ith: u32, nth: u32): void {
   binary<SqrtVjp>(args, ith, nth);
 }
 
+class AtLeast {
+  @inline v(x: v128, s: v128): v128 {
+    return f32x4.pmax(x, s); // x < s ? s : x, so NaN stays, and x where s is NaN
+  }
+}
+class AtMost {
+  @inline v(x: v128, s: v128): v128 {
+    return f32x4.pmin(x, s);
+  }
+}
+
 /** y | x | n | s:f32 */
+export function atleast_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<AtLeast>(args, ith, nth);
+}
+export function atmost_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<AtMost>(args, ith, nth);
+}
 export function add_scalar_f32(args: usize, ith: u32, nth: u32): void {
   withScalar<Add>(args, ith, nth);
 }

@@ -2,7 +2,7 @@
 // by a fixed stride. Where lines are short, a run is many of them, and operands that do not lie as the output does are
 // gathered for it: a call for ten elements costs more than the ten.
 //   y | a b | d0..d5 | strides of a, strides of b
-import { first, last, pointer, scratch } from "./args";
+import { first, last, pointer, spare } from "./args";
 import { words } from "./lanes";
 import { DIMS, GRAIN, line, offset } from "./map";
 import { copyNest } from "./nest";
@@ -50,7 +50,7 @@ function wayOf(dims: usize, strides: usize): u32 {
 
 /** Prepares the runs of this thread; where they are kept. */
 function begin(args: usize, ith: u32, nth: u32): usize {
-  const own = scratch(ith);
+  const own = spare(ith);
   const dims = args + 12;
   const width = load<u32>(dims, 20);
   let total: u32 = 1;

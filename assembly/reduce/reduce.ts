@@ -1,6 +1,6 @@
 // Reductions of x[outer, n, inner] over n, and the gradient of a maximum. Sums keep chains of at most eight f32
 // additions and join them in f64, so that a sum of k terms is within 8 * 2^-24 * sum |x| whatever k is.
-import { extent, first, last, pointer, scratch } from "../lib/args";
+import { extent, first, last, pointer, spare } from "../lib/args";
 import { addTo, CHAIN, fill, pick, pickOver, read, rounded, WIDE, write } from "../lib/lanes";
 import { sumLine } from "./sumrow";
 
@@ -171,7 +171,7 @@ function sums<T>(args: usize, ith: u32, nth: u32, chunks: u32, size: u32): void 
     item += count;
     if (!isFloat<T>()) sumColumnsInt(to, from, rows, (<usize>inner) << 2, columns);
     else if (inner == 1) store<f32>(to, <f32>sumLine(from, rows));
-    else sumColumns(to, from, rows, (<usize>inner) << 2, columns, scratch(ith));
+    else sumColumns(to, from, rows, (<usize>inner) << 2, columns, spare(ith));
   }
 }
 
@@ -318,7 +318,7 @@ function extreme<F>(args: usize, at: usize, y: usize, index: usize, ith: u32, nt
       const from = x + ((<usize>(o * n * inner + (group << 4))) << 2);
       const count = min(min(groups - group, end - item), WIDE >>> 4);
       const columns = min(count << 4, inner - (group << 4));
-      extremeColumns<F>(y ? y + to : scratch(ith), index + to, from, n, (<usize>inner) << 2, columns);
+      extremeColumns<F>(y ? y + to : spare(ith), index + to, from, n, (<usize>inner) << 2, columns);
       item += count;
     }
   }

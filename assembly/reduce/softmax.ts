@@ -1,6 +1,6 @@
 // softmax and log-softmax of x[outer, n, inner] over n, and their gradients. The row's maximum is subtracted first:
 // -inf gives 0, a NaN or +inf makes the whole row NaN.
-import { extent, first, last, pointer, scratch } from "../lib/args";
+import { extent, first, last, pointer, scratch, spare } from "../lib/args";
 import { addTo, CHAIN, fill, join, joined, pickOver, read, rounded, WIDE, write } from "../lib/lanes";
 import { exp, expFlush, log } from "../lib/math";
 import { expLine, logOf, maxLine, shiftLine, softmaxLine } from "./softmaxrow";
@@ -101,7 +101,7 @@ function forward<F>(args: usize, ith: u32, nth: u32): void {
     const from = (<usize>((item / groups) * n * inner + (group << 4))) << 2;
     const count = min(min(groups - group, end - item), WIDE >>> 4);
     const wide = min(count << 4, inner - (group << 4));
-    f.columns(y + from, x + from, n, (<usize>inner) << 2, wide, scratch(ith));
+    f.columns(y + from, x + from, n, (<usize>inner) << 2, wide, spare(ith));
     item += count;
   }
 }
@@ -204,7 +204,7 @@ function backward<F>(args: usize, ith: u32, nth: u32): void {
     else {
       count = min(min(groups - group, end - item), WIDE >>> 4);
       const wide = min(count << 4, inner - (group << 4));
-      vjpColumns<F>(gx + from, g + from, y + from, n, (<usize>inner) << 2, wide, scratch(ith));
+      vjpColumns<F>(gx + from, g + from, y + from, n, (<usize>inner) << 2, wide, spare(ith));
     }
     item += count;
   }
