@@ -35,8 +35,6 @@ const SPAN = memory.data<u32>([0x7f000000, 0x7f000000, 0x7f000000, 0x7f000000], 
 const SIGN = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000], 16);
 
 /** 16 elements of log x, of log(1 + x) where `plus`, or by `base`; false, and nothing, where one is out of range. */
-// @ts-ignore: decorator
-@inline
 function four(y: usize, x: usize, plus: bool, base: usize): bool {
   let c = v128.load(LOG, 224);
   const x0 = v128.load(x);
@@ -178,15 +176,10 @@ function logs<F>(args: usize, ith: u32, nth: u32, plus: bool, base: usize): void
   const count = last(args, n, GRAIN, ith, nth) - i;
   let y = pointer(args, 0) + ((<usize>i) << 2);
   let x = pointer(args, 1) + ((<usize>i) << 2);
-  for (const stop = y + ((<usize>(count & ~15)) << 2); y < stop; y += 64, x += 64) {
-    if (!(base ? fourBy(y, x, base) : four(y, x, plus, 0))) each<F>(y, x, 16);
+  for (const stop = y + ((<usize>count) << 2); y < stop; y += 64, x += 64) {
+    const left = <u32>(stop - y) >>> 2;
+    if (left < 16 || !four(y, x, plus, base)) each<F>(y, x, min(left, 16));
   }
-  each<F>(y, x, count & 15);
-}
-
-/** For both bases. */
-function fourBy(y: usize, x: usize, base: usize): bool {
-  return four(y, x, false, base);
 }
 
 export function log_f32(args: usize, ith: u32, nth: u32): void {

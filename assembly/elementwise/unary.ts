@@ -2,6 +2,7 @@
 //   y | x | n |        y | x | n | s        gx | g y | n |
 import { extent, first, last, pointer } from "../lib/args";
 import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "../lib/arith";
+import { read, write } from "../lib/lanes";
 import { binary, each, GRAIN, unary, unary4, withScalar } from "../lib/map";
 import { exp, expFour, expLimit, sigmoid, sigmoidFour, sinWave, tanh } from "../lib/math";
 
@@ -73,17 +74,6 @@ class Trunc {
     return f32x4.trunc(x);
   }
 }
-class Sin {
-  @inline v(x: v128): v128 {
-    const a = f32x4.abs(x);
-    return v128.xor(sinWave(a, 0), v128.xor(x, a));
-  }
-}
-class Cos {
-  @inline v(x: v128): v128 {
-    return sinWave(f32x4.abs(x), 1);
-  }
-}
 class FloatOfInt {
   @inline v(x: v128): v128 {
     return f32x4.convert_i32x4_s(x);
@@ -109,7 +99,7 @@ export function neg_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Neg>(args, ith, nth);
 }
 export function sqrt_f32(args: usize, ith: u32, nth: u32): void {
-  unary4<Sqrt>(args, ith, nth);
+  unary<Sqrt>(args, ith, nth);
 }
 export function relu_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Relu>(args, ith, nth);
@@ -147,15 +137,18 @@ function fours<F>(args: usize, ith: u32, nth: u32): void {
   let y = pointer(args, 0) + ((<usize>i) << 2);
   let x = pointer(args, 1) + ((<usize>i) << 2);
   const room = <u64>(0x80000000 - i32x4.extract_lane(f.limit(), 0)) * 0x100000001;
-  for (const stop = y + ((<usize>(count & ~15)) << 2); y < stop; y += 64, x += 64) {
-    let w = over(load<u64>(x), room) | over(load<u64>(x, 8), room);
-    w |= over(load<u64>(x, 16), room) | over(load<u64>(x, 24), room);
-    w |= over(load<u64>(x, 32), room) | over(load<u64>(x, 40), room);
-    w |= over(load<u64>(x, 48), room) | over(load<u64>(x, 56), room);
-    if (w & 0x8000000080000000) each<F>(y, x, 16);
+  for (const stop = y + ((<usize>count) << 2); y < stop; y += 64, x += 64) {
+    const left = <u32>(stop - y) >>> 2;
+    let w: u64 = -1;
+    if (left >= 16) {
+      w = over(load<u64>(x), room) | over(load<u64>(x, 8), room);
+      w |= over(load<u64>(x, 16), room) | over(load<u64>(x, 24), room);
+      w |= over(load<u64>(x, 32), room) | over(load<u64>(x, 40), room);
+      w |= over(load<u64>(x, 48), room) | over(load<u64>(x, 56), room);
+    }
+    if (w & 0x8000000080000000) each<F>(y, x, min(left, 16));
     else f.four(y, v128.load(x), v128.load(x, 16), v128.load(x, 32), v128.load(x, 48));
   }
-  each<F>(y, x, count & 15);
 }
 
 export function exp_f32(args: usize, ith: u32, nth: u32): void {
@@ -167,11 +160,25 @@ export function tanh_f32(args: usize, ith: u32, nth: u32): void {
 export function sigmoid_f32(args: usize, ith: u32, nth: u32): void {
   fours<Sigmoid>(args, ith, nth);
 }
+/** sin, or with quarter = 1 cos: one loop for both. */
+function wave(args: usize, ith: u32, nth: u32, quarter: i32): void {
+  const n = extent(args, 2);
+  const sign = i32x4.splat(quarter ? 0 : i32.MIN_VALUE);
+  const i = first(n, GRAIN, ith, nth);
+  let y = pointer(args, 0) + ((<usize>i) << 2);
+  let x = pointer(args, 1) + ((<usize>i) << 2);
+  const stop = y + ((<usize>(last(args, n, GRAIN, ith, nth) - i)) << 2);
+  for (; y < stop; y += 16, x += 16) {
+    const m = <u32>(stop - y) >>> 2;
+    const v = read(x, m);
+    write(y, v128.xor(sinWave(f32x4.abs(v), quarter), v128.and(v, sign)), m);
+  }
+}
 export function sin_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Sin>(args, ith, nth);
+  wave(args, ith, nth, 0);
 }
 export function cos_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Cos>(args, ith, nth);
+  wave(args, ith, nth, 1);
 }
 /** y | x:i32 | n | */
 export function cast_f32_i32(args: usize, ith: u32, nth: u32): void {
@@ -182,11 +189,11 @@ export function cast_i32_f32(args: usize, ith: u32, nth: u32): void {
   unary4<IntOfFloat>(args, ith, nth);
 }
 export function cast_bool_f32(args: usize, ith: u32, nth: u32): void {
-  unary4<BoolOfFloat>(args, ith, nth);
+  unary<BoolOfFloat>(args, ith, nth);
 }
 /** y:i32 | x:i32 | n | */
 export function cast_bool_i32(args: usize, ith: u32, nth: u32): void {
-  unary4<BoolOfInt>(args, ith, nth);
+  unary<BoolOfInt>(args, ith, nth);
 }
 
 class TanhVjp {

@@ -38,28 +38,20 @@ const WAITING: usize = ((<usize>WIDE) << 3) + 64;
  */
 function addColumns(totals: usize, x: usize, n: u32, pitch: usize, columns: u32): void {
   fill(totals, i32x4.splat(0), (columns << 1) + 8);
-  const whole = (<usize>(columns & ~3)) << 2;
-  const wait = totals + WAITING;
+  const size = (<usize>columns) << 2;
   while (n > 0) {
     const pair = n >= 2 * CHAIN;
     const rows: u32 = pair ? 2 * CHAIN : min(n, CHAIN);
-    const stop = x + whole;
+    let w = totals + WAITING;
     if (pair) {
       // Not 16 rows at once: where they lie pages apart, caches have eight places for them.
-      let w = wait;
-      for (let p = x; p < stop; p += 16, w += 16) v128.store(w, eight(p, pitch));
-      if (columns & 3) v128.store(w, eight(x + ((<usize>columns) << 2) - 16, pitch));
+      for (let c: usize = 16; c < size + 16; c += 16, w += 16) v128.store(w, eight(x + min(c, size) - 16, pitch));
+      w = totals + WAITING;
       x += pitch * CHAIN;
     }
     let t = totals;
-    let w = wait;
-    let p = x;
-    for (const end = x + whole; p < end; p += 16, t += 32, w += 16) {
-      if (pair) addTo(t, f32x4.add(v128.load(w), eight(p, pitch)));
-      else addFew(t, p, pitch, rows);
-    }
-    if (columns & 3) {
-      p = x + ((<usize>columns) << 2) - 16;
+    for (let c: usize = 16; c < size + 16; c += 16, t += 32, w += 16) {
+      const p = x + min(c, size) - 16;
       if (pair) addTo(t, f32x4.add(v128.load(w), eight(p, pitch)));
       else addFew(t, p, pitch, rows);
     }
