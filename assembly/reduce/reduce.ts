@@ -167,9 +167,13 @@ function sums<T>(args: usize, ith: u32, nth: u32, chunks: u32, size: u32): void 
   }
 }
 
+function floatSums(args: usize, ith: u32, nth: u32, chunks: u32, size: u32): void {
+  sums<f32>(args, ith, nth, chunks, size);
+}
+
 /** y | x | outer n inner | */
 export function sum_f32(args: usize, ith: u32, nth: u32): void {
-  sums<f32>(args, ith, nth, 1, extent(args, 3));
+  floatSums(args, ith, nth, 1, extent(args, 3));
 }
 
 /** y:i32 | x:i32 | outer n inner | */
@@ -179,7 +183,7 @@ export function sum_i32(args: usize, ith: u32, nth: u32): void {
 
 /** y | x | outer n inner chunks | chunk */
 export function sum_chunk_f32(args: usize, ith: u32, nth: u32): void {
-  sums<f32>(args, ith, nth, extent(args, 5), extent(args, 6));
+  floatSums(args, ith, nth, extent(args, 5), extent(args, 6));
 }
 
 class Max {
@@ -285,8 +289,6 @@ function extremeColumns<F>(y: usize, index: usize, x: usize, n: u32, pitch: usiz
 }
 
 /** y is 0 where only the index is asked for; the input stands at args + at, the extents behind it. */
-// @ts-ignore: decorator
-@inline
 function extreme<F>(args: usize, at: usize, y: usize, index: usize, ith: u32, nth: u32): void {
   const f = changetype<F>(0);
   const x = load<usize>(args + at);
@@ -336,28 +338,27 @@ export function argmin_f32(args: usize, ith: u32, nth: u32): void {
   extreme<Min>(args, 4, 0, pointer(args, 0), ith, nth);
 }
 
-/** The first extreme of whole numbers, line by line: y is 0 where only the index is asked for. */
-// @ts-ignore: decorator
-@inline
+/** The first extreme of whole numbers, line by line: y is 0 where only the index is asked for. The least of v is the most of ~v. */
 function extremeOfWhole(args: usize, at: usize, y: usize, index: usize, most: bool, ith: u32, nth: u32): void {
   const x = load<usize>(args + at);
   const outer = load<u32>(args + at, 4);
   const n = load<u32>(args + at, 8);
   const inner = load<u32>(args + at, 12);
+  const flip = most ? 0 : -1;
   const end = last(args, outer * inner, 1, ith, nth);
   for (let line = first(outer * inner, 1, ith, nth); line < end; line++) {
     const from = x + ((<usize>((line / inner) * n * inner + (line % inner))) << 2);
-    let best = load<i32>(from);
+    let best = load<i32>(from) ^ flip;
     let where: u32 = 0;
     for (let j: u32 = 1; j < n; j++) {
-      const v = load<i32>(from + ((<usize>(j * inner)) << 2));
-      if (most ? v > best : v < best) {
+      const v = load<i32>(from + ((<usize>(j * inner)) << 2)) ^ flip;
+      if (v > best) {
         best = v;
         where = j;
       }
     }
     store<u32>(index + ((<usize>line) << 2), where);
-    if (y) store<i32>(y + ((<usize>line) << 2), best);
+    if (y) store<i32>(y + ((<usize>line) << 2), best ^ flip);
   }
 }
 

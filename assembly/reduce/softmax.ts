@@ -13,7 +13,7 @@ const SPARE: usize = ((<usize>WIDE) << 2) + 16;
 
 class Softmax {
   @inline columns(y: usize, x: usize, n: u32, pitch: usize, count: u32, spare: usize): void {
-    columns<bool>(y, x, n, pitch, count, spare);
+    columns(false, y, x, n, pitch, count, spare);
   }
   @inline line(y: usize, x: usize, n: u32, spare: usize): void {
     softmaxLine(y, x, n, spare);
@@ -22,7 +22,7 @@ class Softmax {
 
 class LogSoftmax {
   @inline columns(y: usize, x: usize, n: u32, pitch: usize, count: u32, spare: usize): void {
-    columns<f32>(y, x, n, pitch, count, spare);
+    columns(true, y, x, n, pitch, count, spare);
   }
   @inline line(y: usize, x: usize, n: u32, spare: usize): void {
     const most = maxLine(x, n);
@@ -30,8 +30,8 @@ class LogSoftmax {
   }
 }
 
-/** T is f32 for the logarithm, bool for the plain softmax. */
-function columns<T>(y: usize, x: usize, n: u32, pitch: usize, count: u32, spare: usize): void {
+/** Both kinds in one function. */
+function columns(logs: bool, y: usize, x: usize, n: u32, pitch: usize, count: u32, spare: usize): void {
   const size = (<usize>count) << 2;
   const most = spare;
   const totals = spare + SPARE;
@@ -56,7 +56,7 @@ function columns<T>(y: usize, x: usize, n: u32, pitch: usize, count: u32, spare:
       let a = f32x4.splat(0);
       for (let q = p; q < stop; q += pitch) {
         const e = expFlush(f32x4.sub(read(x + q + c, m), best));
-        if (!isFloat<T>()) write(y + q + c, e, m);
+        if (!logs) write(y + q + c, e, m);
         a = f32x4.add(a, e);
       }
       addTo(totals + 2 * c, a);
@@ -65,13 +65,13 @@ function columns<T>(y: usize, x: usize, n: u32, pitch: usize, count: u32, spare:
   // What is taken away, or the scale.
   for (let c: usize = 0; c < size; c += 16) {
     const total = rounded(v128.load(totals + 2 * c), v128.load(totals + 2 * c, 16));
-    v128.store(totals + c, isFloat<T>() ? log(total) : f32x4.div(f32x4.splat(1), total));
+    v128.store(totals + c, logs ? log(total) : f32x4.div(f32x4.splat(1), total));
   }
   for (let p: usize = 0; p < end; p += pitch) {
     for (let c: usize = 0; c < size; c += 16) {
       const m = <u32>(size - c) >>> 2;
       const by = v128.load(totals + c);
-      if (isFloat<T>()) write(y + p + c, f32x4.sub(f32x4.sub(read(x + p + c, m), v128.load(most + c)), by), m);
+      if (logs) write(y + p + c, f32x4.sub(f32x4.sub(read(x + p + c, m), v128.load(most + c)), by), m);
       else write(y + p + c, f32x4.mul(read(y + p + c, m), by), m);
     }
   }

@@ -1,4 +1,4 @@
-// Ops of the corners, in turns with PyTorch on one thread (memory kept) and with streams of the same bytes.
+// Ops of the corners, in turns with PyTorch on one thread (memory kept), the best sample of each, and with streams of the same bytes.
 // `node bench/lab/280-corners.ts [part of a name, ..]` (Node 24) on dist/ as it is; BUILD=simd; ROUNDS=7
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
