@@ -4,30 +4,10 @@
 //   y | x | n |
 import { extent, first, last, pointer } from "../lib/args";
 import { BASE10, BASE2, log1p, logBy } from "../lib/functions";
-import { each, GRAIN } from "../lib/map";
+import { read, write } from "../lib/lanes";
+import { GRAIN } from "../lib/map";
 import { choose, LOG, log } from "../lib/math";
 import { madd } from "../lib/simd";
-
-class Log {
-  @inline v(x: v128): v128 {
-    return log(x);
-  }
-}
-class Log1p {
-  @inline v(x: v128): v128 {
-    return log1p(x);
-  }
-}
-class Log2 {
-  @inline v(x: v128): v128 {
-    return logBy(x, BASE2);
-  }
-}
-class Log10 {
-  @inline v(x: v128): v128 {
-    return logBy(x, BASE10);
-  }
-}
 
 // Bits of the smallest normal float, and how far from there to infinity; the sign.
 const NORMAL = memory.data<u32>([0x00800000, 0x00800000, 0x00800000, 0x00800000], 16);
@@ -168,29 +148,32 @@ function four(y: usize, x: usize, plus: bool, base: usize): bool {
   return true;
 }
 
-// @ts-ignore: decorator
-@inline
-function logs<F>(args: usize, ith: u32, nth: u32, plus: bool, base: usize): void {
+/** One loop for all. */
+function logs(args: usize, ith: u32, nth: u32, plus: bool, base: usize): void {
   const n = extent(args, 2);
   const i = first(n, GRAIN, ith, nth);
   const count = last(args, n, GRAIN, ith, nth) - i;
   let y = pointer(args, 0) + ((<usize>i) << 2);
   let x = pointer(args, 1) + ((<usize>i) << 2);
-  for (const stop = y + ((<usize>count) << 2); y < stop; y += 64, x += 64) {
-    const left = <u32>(stop - y) >>> 2;
-    if (left < 16 || !four(y, x, plus, base)) each<F>(y, x, min(left, 16));
+  for (let left = <i32>count; left > 0; left -= 16, y += 64, x += 64) {
+    if (left >= 16 && four(y, x, plus, base)) continue;
+    for (let j = 0; j < min(left, 16); j += 4) {
+      const at = <usize>j << 2;
+      const v = read(x + at, left - j);
+      write(y + at, plus ? log1p(v) : base ? logBy(v, base) : log(v), left - j);
+    }
   }
 }
 
 export function log_f32(args: usize, ith: u32, nth: u32): void {
-  logs<Log>(args, ith, nth, false, 0);
+  logs(args, ith, nth, false, 0);
 }
 export function log1p_f32(args: usize, ith: u32, nth: u32): void {
-  logs<Log1p>(args, ith, nth, true, 0);
+  logs(args, ith, nth, true, 0);
 }
 export function log2_f32(args: usize, ith: u32, nth: u32): void {
-  logs<Log2>(args, ith, nth, false, BASE2);
+  logs(args, ith, nth, false, BASE2);
 }
 export function log10_f32(args: usize, ith: u32, nth: u32): void {
-  logs<Log10>(args, ith, nth, false, BASE10);
+  logs(args, ith, nth, false, BASE10);
 }

@@ -385,13 +385,13 @@ export function cosNear(r: v128): v128 {
   return madd(f32x4.mul(p, z), z, madd(v128.load(LOG, 160), z, v128.load(ONE)));
 }
 
-/** sin r where the quadrant q is even, cos r where it is odd, negated where q & 2. */
+/** sin where the quadrant q is even, cos where it is odd, negated where q & 2. */
 // @ts-ignore: decorator
 @inline
-export function sinQuadrant(r: v128, q: v128): v128 {
+export function quadrant(sin: v128, cos: v128, q: v128): v128 {
   const odd = i32x4.shr_s(i32x4.shl(q, 31), 31);
   const sign = i32x4.shl(i32x4.shr_u(q, 1), 31);
-  return v128.xor(choose(cosNear(r), sinNear(r), odd), sign);
+  return v128.xor(choose(cos, sin, odd), sign);
 }
 
 /** a where the mask is set, else b. */
@@ -439,7 +439,7 @@ export function sinWave(a: v128, quarter: i32): v128 {
     r = v128.bitselect(lanes(a, 0), r, far);
     q = v128.bitselect(lanes(a, 1), q, far);
   }
-  return sinQuadrant(r, i32x4.add(q, i32x4.splat(quarter)));
+  return quadrant(sinNear(r), cosNear(r), i32x4.add(q, i32x4.splat(quarter)));
 }
 
 /** The same as a call. */
