@@ -4,7 +4,7 @@ import { extent, first, last, pointer } from "../lib/args";
 import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "../lib/arith";
 import { read, write } from "../lib/lanes";
 import { binary, each, GRAIN, unary, unary4, withScalar } from "../lib/map";
-import { exp, expFour, expLimit, sigmoid, sigmoidFour, sinWave, tanh } from "../lib/math";
+import { exp, expFour, expLimit, sigmoid, sigmoidFour, sinAbs, tanh } from "../lib/math";
 
 class Neg {
   @inline v(x: v128): v128 {
@@ -171,7 +171,7 @@ function wave(args: usize, ith: u32, nth: u32, quarter: i32): void {
   for (; y < stop; y += 16, x += 16) {
     const m = <u32>(stop - y) >>> 2;
     const v = read(x, m);
-    write(y, v128.xor(sinWave(f32x4.abs(v), quarter), v128.and(v, sign)), m);
+    write(y, v128.xor(sinAbs(f32x4.abs(v), quarter), v128.and(v, sign)), m);
   }
 }
 export function sin_f32(args: usize, ith: u32, nth: u32): void {

@@ -425,9 +425,7 @@ function restOf(x: v128, t: v128): v128 {
 }
 
 /** sin |x| or, with quarter = 1, cos |x|. */
-// @ts-ignore: decorator
-@inline
-export function sinWave(a: v128, quarter: i32): v128 {
+export function sinAbs(a: v128, quarter: i32): v128 {
   const far = f32x4.gt(a, v128.load(REDUCED));
   const x0 = f64x2.promote_low_f32x4(a);
   const x1 = f64x2.promote_low_f32x4(i32x4.shuffle(a, a, 2, 3, 0, 1));
@@ -440,11 +438,6 @@ export function sinWave(a: v128, quarter: i32): v128 {
     q = v128.bitselect(lanes(a, 1), q, far);
   }
   return quadrant(sinNear(r), cosNear(r), i32x4.add(q, i32x4.splat(quarter)));
-}
-
-/** The same as a call. */
-export function sinAbs(a: v128, quarter: i32): v128 {
-  return sinWave(a, quarter);
 }
 
 /** The rests of four floats, or their quadrants. */

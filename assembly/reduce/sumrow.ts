@@ -5,24 +5,22 @@ import { CHAIN, join, joined, pickOver } from "../lib/lanes";
 export function sumLine(x: usize, n: u32): f64 {
   let total = f64x2.splat(0);
   let left = n >>> 4;
-  for (; left >= CHAIN; left -= CHAIN, x += 512) {
-    // Written out: half of the time was the loop's.
-    let a0 = f32x4.add(v128.load(x), v128.load(x, 64));
-    let a1 = f32x4.add(v128.load(x, 16), v128.load(x, 80));
-    let a2 = f32x4.add(v128.load(x, 32), v128.load(x, 96));
-    let a3 = f32x4.add(v128.load(x, 48), v128.load(x, 112));
-    a0 = f32x4.add(f32x4.add(a0, v128.load(x, 128)), v128.load(x, 192));
-    a1 = f32x4.add(f32x4.add(a1, v128.load(x, 144)), v128.load(x, 208));
-    a2 = f32x4.add(f32x4.add(a2, v128.load(x, 160)), v128.load(x, 224));
-    a3 = f32x4.add(f32x4.add(a3, v128.load(x, 176)), v128.load(x, 240));
-    a0 = f32x4.add(f32x4.add(a0, v128.load(x, 256)), v128.load(x, 320));
-    a1 = f32x4.add(f32x4.add(a1, v128.load(x, 272)), v128.load(x, 336));
-    a2 = f32x4.add(f32x4.add(a2, v128.load(x, 288)), v128.load(x, 352));
-    a3 = f32x4.add(f32x4.add(a3, v128.load(x, 304)), v128.load(x, 368));
-    a0 = f32x4.add(f32x4.add(a0, v128.load(x, 384)), v128.load(x, 448));
-    a1 = f32x4.add(f32x4.add(a1, v128.load(x, 400)), v128.load(x, 464));
-    a2 = f32x4.add(f32x4.add(a2, v128.load(x, 416)), v128.load(x, 480));
-    a3 = f32x4.add(f32x4.add(a3, v128.load(x, 432)), v128.load(x, 496));
+  for (; left >= CHAIN; left -= CHAIN) {
+    let a0 = f32x4.splat(0);
+    let a1 = a0;
+    let a2 = a0;
+    let a3 = a0;
+    // Four rounds written out: half of the time was the loop's.
+    for (const stop = x + 512; x < stop; x += 256) {
+      a0 = f32x4.add(f32x4.add(a0, v128.load(x)), v128.load(x, 64));
+      a1 = f32x4.add(f32x4.add(a1, v128.load(x, 16)), v128.load(x, 80));
+      a2 = f32x4.add(f32x4.add(a2, v128.load(x, 32)), v128.load(x, 96));
+      a3 = f32x4.add(f32x4.add(a3, v128.load(x, 48)), v128.load(x, 112));
+      a0 = f32x4.add(f32x4.add(a0, v128.load(x, 128)), v128.load(x, 192));
+      a1 = f32x4.add(f32x4.add(a1, v128.load(x, 144)), v128.load(x, 208));
+      a2 = f32x4.add(f32x4.add(a2, v128.load(x, 160)), v128.load(x, 224));
+      a3 = f32x4.add(f32x4.add(a3, v128.load(x, 176)), v128.load(x, 240));
+    }
     total = join(total, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)));
   }
   if (left > 0) {
