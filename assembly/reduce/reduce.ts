@@ -106,19 +106,23 @@ function sumColumnsInt(y: usize, x: usize, n: u32, pitch: usize, columns: u32): 
   fill(y, i32x4.splat(0), columns);
   while (n > 0) {
     const rows = min(n, CHAIN);
-    for (let c: usize = 0; c < size; c += 16) {
-      const m = <u32>(size - c) >>> 2;
-      let a = read(y + c, m);
+    let c: usize = 0;
+    for (; c + 16 <= size; c += 16) {
+      let a = v128.load(y + c);
+      let j = rows;
       let p = x + c;
-      let j = m >= 4 ? rows : 0;
-      const few = m >= 4 ? 0 : rows;
       for (; j >= 4; j -= 4, p += pitch << 2) {
         const q = p + (pitch << 1);
         a = i32x4.add(i32x4.add(a, v128.load(p)), v128.load(p + pitch));
         a = i32x4.add(i32x4.add(a, v128.load(q)), v128.load(q + pitch));
       }
-      for (j += few; j > 0; j--, p += pitch) a = i32x4.add(a, read(p, m));
-      write(y + c, a, m);
+      for (; j > 0; j--, p += pitch) a = i32x4.add(a, v128.load(p));
+      v128.store(y + c, a);
+    }
+    for (; c < size; c += 4) {
+      let a = load<i32>(y + c);
+      for (let j: u32 = 0, p = x + c; j < rows; j++, p += pitch) a += load<i32>(p);
+      store<i32>(y + c, a);
     }
     n -= rows;
     x += <usize>rows * pitch;
