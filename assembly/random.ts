@@ -3,7 +3,8 @@
 // key0 key1 counter_low counter_high.
 import { extent, first, last, pointer, scalar, spare } from "./lib/args";
 import { write } from "./lib/lanes";
-import { cosNear, logNear, quadrant, sinNear } from "./lib/math";
+import { logNear } from "./lib/math";
+import { cosNear, quadrant, sinNear } from "./lib/waves";
 
 /** slot:u32 state:u32 | | n |        slot = state, then the state's counter steps over the ceil(n / 2) blocks drawn. Serial. */
 export function random_take_i32(args: usize, ith: u32, nth: u32): void {

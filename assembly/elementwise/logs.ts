@@ -6,8 +6,8 @@ import { extent, first, last, pointer } from "../lib/args";
 import { BASE10, BASE2, log1p, logBy } from "../lib/functions";
 import { read, write } from "../lib/lanes";
 import { GRAIN } from "../lib/map";
-import { choose, LOG, log } from "../lib/math";
-import { madd } from "../lib/simd";
+import { LOG, log } from "../lib/math";
+import { choose, madd } from "../lib/simd";
 
 // Bits of the smallest normal float, and how far from there to infinity; the sign.
 const NORMAL = memory.data<u32>([0x00800000, 0x00800000, 0x00800000, 0x00800000], 16);

@@ -4,7 +4,8 @@ import { extent, first, last, pointer } from "../lib/args";
 import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "../lib/arith";
 import { read, write } from "../lib/lanes";
 import { binary, each, GRAIN, unary, unary4, withScalar } from "../lib/map";
-import { exp, expFour, expLimit, sigmoid, sigmoidFour, sinAbs, tanh } from "../lib/math";
+import { exp, expFour, expLimit, sigmoid, sigmoidFour, tanh } from "../lib/math";
+import { sinAbs } from "../lib/waves";
 
 class Neg {
   @inline v(x: v128): v128 {

@@ -1,8 +1,9 @@
 // More functions on four lanes, over those of math.ts. Polynomials are minimax fits of relative error (Remez, in 40 digits, then
 // rounded to f32), but where it says otherwise; `horner` keeps them short, since nobody spends a step's time here.
 import { rounded } from "./lanes";
-import { EXP, exp, LOG, log, logEnds, logTail, MAGIC127, ONE, ratio, rest, sinAbs } from "./math";
+import { EXP, exp, LOG, log, logEnds, logTail, MAGIC127, ONE, ratio, rest } from "./math";
 import { madd } from "./simd";
+import { sinAbs } from "./waves";
 
 /** The polynomial in x with the coefficients from `at` on, the highest first. */
 export function horner(x: v128, at: usize, terms: usize): v128 {
