@@ -1,9 +1,9 @@
 // Moving 32-bit words of any dtype: copies, fills, ranges, strided gathers and transposes.
-import { extent, first, last, pointer, scalar } from "./lib/args";
+import { extent, first, last, pointer, scalar, spare } from "./lib/args";
 import { Add } from "./lib/arith";
 import { fill, words } from "./lib/lanes";
 import { DIMS, GRAIN, line, offset } from "./lib/map";
-import { copyNest, transpose } from "./lib/nest";
+import { copyNest, transposeBand } from "./lib/nest";
 
 /** y:u32 | x:u32 | n | */
 export function copy_b32(args: usize, ith: u32, nth: u32): void {
@@ -47,32 +47,49 @@ export function arange_i32(args: usize, ith: u32, nth: u32): void {
 export function permute_b32(args: usize, ith: u32, nth: u32): void {
   const dims = args + 8;
   const strides = args + 32;
-  const width = load<u32>(dims, 20);
-  const height = load<u32>(dims, 16);
-  const s5 = load<i32>(strides, 20);
-  const s4 = load<i32>(strides, 16);
-  const y = pointer(args, 0);
   const x = pointer(args, 1);
-  let matrices: u32 = 1;
-  for (let d: usize = 0; d < 16; d += 4) matrices *= load<u32>(dims + d);
-  const total = matrices * height * width;
-  if (s4 == 1 && s5 > 1 && height >= 4 && width >= 4) {
-    // the last two dimensions are swapped: bands of a transpose
-    const bands = (height + 15) >>> 4;
-    let item = first(matrices * bands, 1, ith, nth);
-    const end = last(args, matrices * bands, 1, ith, nth);
-    for (; item < end; item++) {
-      const matrix = item / bands;
-      const band = (item % bands) << 4;
-      const from = x + ((offset(matrix, dims, strides, 4) + <i32>band) << 2);
-      const to = y + ((<usize>((matrix * height + band) * width)) << 2);
-      transpose(to, (<usize>width) << 2, from, s5 << 2, width, min(16, height - band), false);
+  let total: u32 = 1;
+  for (let d: usize = 0; d < DIMS << 2; d += 4) total *= load<u32>(dims + d);
+  if (load<i32>(strides, 20) > 1 && load<u32>(dims, 20) >= 4 && total > 0) {
+    // What lies side by side in x, if that is a dim of its own, is read together.
+    for (let d: i32 = 16; d >= 0; d -= 4) {
+      if (load<i32>(strides + d) == 1 && load<u32>(dims + d) >= 4) return turn(args, <usize>d, total, ith, nth);
     }
-    return;
   }
   const i = first(total, GRAIN, ith, nth);
   const end = last(args, total, GRAIN, ith, nth);
-  if (i < end) copyNest(y + ((<usize>i) << 2), x, dims, strides, i, end);
+  if (i < end) copyNest(pointer(args, 0) + ((<usize>i) << 2), x, dims, strides, i, end);
+}
+
+/** permute_b32 as transposes of the last dim and the one `side` bytes behind the first, in bands of 16 of its lines. */
+function turn(args: usize, side: usize, total: u32, ith: u32, nth: u32): void {
+  const strides = args + 32;
+  const width = load<u32>(args, 28);
+  const lines = load<u32>(args + 8 + side);
+  const bands = (lines + 15) >>> 4;
+  // The other dims, and how far they go in y.
+  const dims = spare(ith);
+  let pitch: u32 = 1;
+  let step: u32 = 1;
+  for (let d: i32 = 20; d >= 0; d -= 4) {
+    const n = load<u32>(args + 8 + d);
+    const own = d == <i32>side;
+    store<u32>(dims + d, own ? 1 : n);
+    store<u32>(dims + d, step, 24);
+    if (own) pitch = step;
+    step *= n;
+  }
+  const items = (total / (lines * width)) * bands;
+  let item = first(items, 1, ith, nth);
+  const end = last(args, items, 1, ith, nth);
+  for (; item < end; item++) {
+    const matrix = item / bands;
+    const band = (item % bands) << 4;
+    const from = pointer(args, 1) + ((offset(matrix, dims, strides, 5) + <i32>band) << 2);
+    const to = pointer(args, 0) + ((offset(matrix, dims, dims + 24, 5) + <i32>(band * pitch)) << 2);
+    const s5 = load<i32>(strides, 20);
+    transposeBand(to, (<usize>pitch) << 2, from, s5 << 2, width, min(16, lines - band), dims + 64);
+  }
 }
 
 /** Lines over d5 of the dense x at `from` become those of y, or are added to them; `dims` and six strides behind them. */
@@ -128,6 +145,6 @@ export function transpose_b32(args: usize, ith: u32, nth: u32): void {
     const band = (item % bands) << 4;
     const to = pointer(args, 0) + ((<usize>((matrix * n + band) * m)) << 2);
     const from = pointer(args, 1) + ((<usize>(matrix * m * n + band)) << 2);
-    transpose(to, (<usize>m) << 2, from, (<usize>n) << 2, m, min(16, n - band), false);
+    transposeBand(to, (<usize>m) << 2, from, (<usize>n) << 2, m, min(16, n - band), spare(ith));
   }
 }

@@ -1,6 +1,7 @@
 // The export list is the kernel registry: the loader puts these functions into the table in the order of the exports.
 export * from "./elementwise/unary";
 export * from "./elementwise/binary";
+export * from "./elementwise/logs";
 export * from "./elementwise/math";
 export * from "./elementwise/whole";
 export * from "./elementwise/special";

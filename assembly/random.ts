@@ -1,9 +1,10 @@
 // Random numbers: Threefry-2x32 with 20 rounds (Random123, JAX). Value i of a row is word i & 1 of block
 // counter + i / 2, so it depends neither on the threads nor on what else is drawn. A state is the words
 // key0 key1 counter_low counter_high.
-import { extent, first, last, pointer, scalar } from "./lib/args";
-import { storeLanes } from "./lib/lanes";
-import { log, sinQuadrant } from "./lib/math";
+import { extent, first, last, pointer, scalar, spare } from "./lib/args";
+import { write } from "./lib/lanes";
+import { logNear } from "./lib/math";
+import { cosNear, quadrant, sinNear } from "./lib/waves";
 
 /** slot:u32 state:u32 | | n |        slot = state, then the state's counter steps over the ceil(n / 2) blocks drawn. Serial. */
 export function random_take_i32(args: usize, ith: u32, nth: u32): void {
@@ -20,9 +21,52 @@ function mix(x0: v128, x1: v128, r: i32): v128 {
   return v128.xor(v128.or(i32x4.shl(x1, r), i32x4.shr_u(x1, 32 - r)), x0);
 }
 
+/** The words of four blocks from `block` on: the first ones, then the second ones. */
+function blocks(to: usize, slot: usize, block: u64): void {
+  const k0 = v128.load32_splat(slot);
+  const k1 = v128.load32_splat(slot, 4);
+  const low = i32x4.splat(<i32>block);
+  let x0 = i32x4.add(low, i32x4(0, 1, 2, 3));
+  let x1 = i32x4.sub(i32x4.splat(<i32>(block >>> 32)), i32x4.lt_u(x0, low)); // with the carry
+  x0 = i32x4.add(x0, k0);
+  x1 = i32x4.add(x1, k1);
+  let a = k1; // the keys injected after each four rounds, one after the other
+  let b = v128.xor(v128.xor(k0, k1), i32x4.splat(0x1bd11bda));
+  let c = k0;
+  for (let round = 1; round <= 5; round++) {
+    if (round & 1) {
+      x0 = i32x4.add(x0, x1);
+      x1 = mix(x0, x1, 13);
+      x0 = i32x4.add(x0, x1);
+      x1 = mix(x0, x1, 15);
+      x0 = i32x4.add(x0, x1);
+      x1 = mix(x0, x1, 26);
+      x0 = i32x4.add(x0, x1);
+      x1 = mix(x0, x1, 6);
+    } else {
+      x0 = i32x4.add(x0, x1);
+      x1 = mix(x0, x1, 17);
+      x0 = i32x4.add(x0, x1);
+      x1 = mix(x0, x1, 29);
+      x0 = i32x4.add(x0, x1);
+      x1 = mix(x0, x1, 16);
+      x0 = i32x4.add(x0, x1);
+      x1 = mix(x0, x1, 24);
+    }
+    x0 = i32x4.add(x0, a);
+    x1 = i32x4.add(x1, i32x4.add(b, i32x4.splat(round)));
+    const d = a;
+    a = b;
+    b = c;
+    c = d;
+  }
+  v128.store(to, x0);
+  v128.store(to, x1, 16);
+}
+
 /**
  * Draws this thread's values, four blocks at a time: `one` and `two` work on the blocks' first and second words, `even`
- * and `odd` make the values of both.
+ * and `odd` make the values of both, in this order, with room for a vector.
  */
 // @ts-ignore: decorator
 @inline
@@ -31,61 +75,20 @@ function draw<F>(args: usize, ith: u32, nth: u32, p: v128, q: v128): void {
   const y = pointer(args, 0);
   const slot = pointer(args, 1);
   const n = extent(args, 2);
-  const k0 = v128.load32_splat(slot);
-  const k1 = v128.load32_splat(slot, 4);
-  const k2 = v128.xor(v128.xor(k0, k1), i32x4.splat(0x1bd11bda));
+  const words = spare(ith);
   const counter = load<u64>(slot, 8);
   let i = first(n, 64, ith, nth);
   const end = last(args, n, 64, ith, nth);
   for (; i < end; i += 8) {
-    const block = counter + <u64>(i >>> 1);
-    const low = i32x4.splat(<i32>block);
-    let x0 = i32x4.add(low, i32x4(0, 1, 2, 3));
-    let x1 = i32x4.sub(i32x4.splat(<i32>(block >>> 32)), i32x4.lt_u(x0, low)); // with the carry
-    x0 = i32x4.add(x0, k0);
-    x1 = i32x4.add(x1, k1);
-    let a = k1; // the keys injected after each four rounds, one after the other
-    let b = k2;
-    let c = k0;
-    for (let round = 1; round <= 5; round++) {
-      if (round & 1) {
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 13);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 15);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 26);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 6);
-      } else {
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 17);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 29);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 16);
-        x0 = i32x4.add(x0, x1);
-        x1 = mix(x0, x1, 24);
-      }
-      x0 = i32x4.add(x0, a);
-      x1 = i32x4.add(x1, i32x4.add(b, i32x4.splat(round)));
-      const d = a;
-      a = b;
-      b = c;
-      c = d;
-    }
-    const w0 = f.one(x0, p, q);
-    const w1 = f.two(x1, p, q);
-    const v0 = f.even(w0, w1, p);
-    const v1 = f.odd(w0, w1, p);
-    const low4 = i32x4.shuffle(v0, v1, 0, 4, 1, 5);
-    const high4 = i32x4.shuffle(v0, v1, 2, 6, 3, 7);
+    blocks(words, slot, counter + <u64>(i >>> 1));
+    const w0 = f.one(v128.load(words), p, q);
+    const w1 = f.two(v128.load(words, 16), p, q);
+    const v0 = f.even(w0, w1, p, words);
+    const v1 = f.odd(w0, w1, p, words);
     const to = y + ((<usize>i) << 2);
     const m = end - i;
-    if (m >= 4) v128.store(to, low4);
-    else storeLanes(to, low4, m);
-    if (m >= 8) v128.store(to, high4, 16);
-    else if (m > 4) storeLanes(to + 16, high4, m - 4);
+    write(to, i32x4.shuffle(v0, v1, 0, 4, 1, 5), m);
+    if (m > 4) write(to + 16, i32x4.shuffle(v0, v1, 2, 6, 3, 7), m - 4);
   }
 }
 
@@ -105,10 +108,10 @@ class Uniform {
   @inline two(x: v128, p: v128, q: v128): v128 {
     return this.one(x, p, q);
   }
-  @inline even(a: v128, b: v128, p: v128): v128 {
+  @inline even(a: v128, b: v128, p: v128, room: usize): v128 {
     return a;
   }
-  @inline odd(a: v128, b: v128, p: v128): v128 {
+  @inline odd(a: v128, b: v128, p: v128, room: usize): v128 {
     return b;
   }
 }
@@ -127,26 +130,23 @@ export function uniform_f32(args: usize, ith: u32, nth: u32): void {
 class Normal {
   @inline one(x: v128, p: v128, q: v128): v128 {
     const u = f32x4.sub(f32x4.splat(1), unit(x));
-    return f32x4.mul(q, f32x4.sqrt(f32x4.mul(f32x4.splat(-2), log(u))));
+    return f32x4.mul(q, f32x4.sqrt(f32x4.mul(f32x4.splat(-2), logNear(u))));
   }
   @inline two(x: v128, p: v128, q: v128): v128 {
     return f32x4.mul(unit(x), f32x4.splat(4)); // in quarter turns
   }
-  @inline even(r: v128, t: v128, p: v128): v128 {
-    return f32x4.add(p, f32x4.mul(r, sinQuarters(t, 1)));
+  // The quadrant and what is left of t are exact; sin and cos of that serve both values.
+  @inline even(r: v128, t: v128, p: v128, room: usize): v128 {
+    const m = f32x4.add(t, f32x4.splat(12582912)); // 1.5 * 2^23: rounds to an integer, whose low bits are the quadrant
+    const rest = f32x4.mul(f32x4.sub(t, f32x4.sub(m, f32x4.splat(12582912))), f32x4.splat(1.5707963267948966));
+    const sin = sinNear(rest);
+    const cos = cosNear(rest);
+    v128.store(room, f32x4.add(p, f32x4.mul(r, quadrant(sin, cos, m))));
+    return f32x4.add(p, f32x4.mul(r, quadrant(sin, cos, i32x4.add(m, i32x4.splat(1)))));
   }
-  @inline odd(r: v128, t: v128, p: v128): v128 {
-    return f32x4.add(p, f32x4.mul(r, sinQuarters(t, 0)));
+  @inline odd(r: v128, t: v128, p: v128, room: usize): v128 {
+    return v128.load(room);
   }
-}
-
-/** sin, or with quarter = 1 cos, of t quarter turns: the quadrant and what is left of t are exact. */
-// @ts-ignore: decorator
-@inline
-function sinQuarters(t: v128, quarter: i32): v128 {
-  const n = f32x4.nearest(t);
-  const r = f32x4.mul(f32x4.sub(t, n), f32x4.splat(1.5707963267948966));
-  return sinQuadrant(r, i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(quarter)));
 }
 
 /** y | slot:u32 | n | mean:f32 spread:f32 */
@@ -161,10 +161,10 @@ class Mask {
   @inline two(x: v128, p: v128, q: v128): v128 {
     return this.one(x, p, q);
   }
-  @inline even(a: v128, b: v128, p: v128): v128 {
+  @inline even(a: v128, b: v128, p: v128, room: usize): v128 {
     return a;
   }
-  @inline odd(a: v128, b: v128, p: v128): v128 {
+  @inline odd(a: v128, b: v128, p: v128, room: usize): v128 {
     return b;
   }
 }
@@ -183,10 +183,10 @@ class Integer {
   @inline two(x: v128, p: v128, q: v128): v128 {
     return this.one(x, p, q);
   }
-  @inline even(a: v128, b: v128, p: v128): v128 {
+  @inline even(a: v128, b: v128, p: v128, room: usize): v128 {
     return a;
   }
-  @inline odd(a: v128, b: v128, p: v128): v128 {
+  @inline odd(a: v128, b: v128, p: v128, room: usize): v128 {
     return b;
   }
 }

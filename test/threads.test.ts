@@ -70,11 +70,11 @@ test("replays find out how many threads are fastest, and say so: small steps sta
   const step = w.capture((x: w.Tensor) => x.mul(2).exp().add(1));
   assert.is(step.stats.threads, 0);
   const [small, large] = [w.rand([100]), w.rand([20000])];
-  const bits = (x: w.Tensor): string => (x.dataSync() as Float32Array).join();
-  const wanted = bits(await step(large));
+  const bits = async (x: w.Tensor): Promise<string> => (await x.data()).join();
+  const wanted = await bits(await step(large));
   const seen = new Set<number>();
   for (let i = 0; i < 100; i++) {
-    assert.is(bits(await step(large)), wanted);
+    assert.is(await bits(await step(large)), wanted);
     seen.add(step.stats.threads);
   }
   assert.equal([...seen].sort(), [1, 2], "both were tried");

@@ -24,7 +24,8 @@ import {
   Sub,
   SubI,
 } from "../lib/arith";
-import { binary, broadcast } from "../lib/map";
+import { broadcast } from "../lib/broadcast";
+import { binary } from "../lib/map";
 
 /** y | a b | n |        y | a b | d*6 | s*6:i32 t*6:i32 */
 export function add_f32(args: usize, ith: u32, nth: u32): void {

@@ -5,16 +5,12 @@ import {
   asinh,
   atan2,
   atanh,
-  BASE10,
-  BASE2,
   erf,
   expm1,
   floorDivide,
   fmod,
   hypot,
   leg,
-  log1p,
-  logBy,
   pow,
   remainder,
   sinh,
@@ -25,21 +21,6 @@ import { pairs, unary } from "../lib/map";
 class Expm1 {
   @inline v(x: v128): v128 {
     return expm1(x);
-  }
-}
-class Log1p {
-  @inline v(x: v128): v128 {
-    return log1p(x);
-  }
-}
-class Log2 {
-  @inline v(x: v128): v128 {
-    return logBy(x, BASE2);
-  }
-}
-class Log10 {
-  @inline v(x: v128): v128 {
-    return logBy(x, BASE10);
   }
 }
 class Erf {
@@ -131,15 +112,6 @@ class Hypot {
 /** y | x | n | */
 export function expm1_f32(args: usize, ith: u32, nth: u32): void {
   unary<Expm1>(args, ith, nth);
-}
-export function log1p_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Log1p>(args, ith, nth);
-}
-export function log2_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Log2>(args, ith, nth);
-}
-export function log10_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Log10>(args, ith, nth);
 }
 export function erf_f32(args: usize, ith: u32, nth: u32): void {
   unary<Erf>(args, ith, nth);

@@ -1,8 +1,9 @@
 // The gamma function's logarithm and the derivatives of that, and the inverse of erf.
 import { horner, signOf } from "../lib/functions";
 import { unary } from "../lib/map";
-import { log, sinAbs } from "../lib/math";
+import { log } from "../lib/math";
 import { madd } from "../lib/simd";
+import { sinAbs } from "../lib/waves";
 
 /** log Gamma(2 + u) / u, |u| up to 1/2 (Remez, 2.4e-9 of it). */
 // biome-ignore format: a table

@@ -2,8 +2,10 @@
 //   y | x | n |        y | x | n | s        gx | g y | n |
 import { extent, first, last, pointer } from "../lib/args";
 import { Add, Div, Eq, EqI, Ge, GeI, Gt, GtI, Le, LeI, Lt, LtI, Mul, Ne, NeI, Sub } from "../lib/arith";
+import { read, write } from "../lib/lanes";
 import { binary, each, GRAIN, unary, unary4, withScalar } from "../lib/map";
-import { exp, expFour, expLimit, log, sigmoid, sigmoidFour, sinAbs, tanh } from "../lib/math";
+import { exp, expFour, expLimit, sigmoid, sigmoidFour, tanh } from "../lib/math";
+import { sinAbs } from "../lib/waves";
 
 class Neg {
   @inline v(x: v128): v128 {
@@ -20,11 +22,6 @@ class Exp {
   }
   @inline four(y: usize, x0: v128, x1: v128, x2: v128, x3: v128): void {
     expFour(false, y, x0, x1, x2, x3);
-  }
-}
-class Log {
-  @inline v(x: v128): v128 {
-    return log(x);
   }
 }
 class Sqrt {
@@ -78,17 +75,6 @@ class Trunc {
     return f32x4.trunc(x);
   }
 }
-class Sin {
-  @inline v(x: v128): v128 {
-    const a = f32x4.abs(x);
-    return v128.xor(sinAbs(a, 0), v128.xor(x, a));
-  }
-}
-class Cos {
-  @inline v(x: v128): v128 {
-    return sinAbs(f32x4.abs(x), 1);
-  }
-}
 class FloatOfInt {
   @inline v(x: v128): v128 {
     return f32x4.convert_i32x4_s(x);
@@ -123,16 +109,16 @@ export function abs_f32(args: usize, ith: u32, nth: u32): void {
   unary4<Abs>(args, ith, nth);
 }
 export function floor_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Floor>(args, ith, nth);
+  unary4<Floor>(args, ith, nth);
 }
 export function ceil_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Ceil>(args, ith, nth);
+  unary4<Ceil>(args, ith, nth);
 }
 export function round_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Round>(args, ith, nth);
+  unary4<Round>(args, ith, nth);
 }
 export function trunc_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Trunc>(args, ith, nth);
+  unary4<Trunc>(args, ith, nth);
 }
 // |float| + room for two floats at once: a sign bit is set where it is not below the limit, which is 2^31 - room.
 // @ts-ignore: decorator
@@ -152,22 +138,22 @@ function fours<F>(args: usize, ith: u32, nth: u32): void {
   let y = pointer(args, 0) + ((<usize>i) << 2);
   let x = pointer(args, 1) + ((<usize>i) << 2);
   const room = <u64>(0x80000000 - i32x4.extract_lane(f.limit(), 0)) * 0x100000001;
-  for (const stop = y + ((<usize>(count & ~15)) << 2); y < stop; y += 64, x += 64) {
-    let w = over(load<u64>(x), room) | over(load<u64>(x, 8), room);
-    w |= over(load<u64>(x, 16), room) | over(load<u64>(x, 24), room);
-    w |= over(load<u64>(x, 32), room) | over(load<u64>(x, 40), room);
-    w |= over(load<u64>(x, 48), room) | over(load<u64>(x, 56), room);
-    if (w & 0x8000000080000000) each<F>(y, x, 16);
+  for (const stop = y + ((<usize>count) << 2); y < stop; y += 64, x += 64) {
+    const left = <u32>(stop - y) >>> 2;
+    let w: u64 = -1;
+    if (left >= 16) {
+      w = over(load<u64>(x), room) | over(load<u64>(x, 8), room);
+      w |= over(load<u64>(x, 16), room) | over(load<u64>(x, 24), room);
+      w |= over(load<u64>(x, 32), room) | over(load<u64>(x, 40), room);
+      w |= over(load<u64>(x, 48), room) | over(load<u64>(x, 56), room);
+    }
+    if (w & 0x8000000080000000) each<F>(y, x, min(left, 16));
     else f.four(y, v128.load(x), v128.load(x, 16), v128.load(x, 32), v128.load(x, 48));
   }
-  each<F>(y, x, count & 15);
 }
 
 export function exp_f32(args: usize, ith: u32, nth: u32): void {
   fours<Exp>(args, ith, nth);
-}
-export function log_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Log>(args, ith, nth);
 }
 export function tanh_f32(args: usize, ith: u32, nth: u32): void {
   unary<Tanh>(args, ith, nth);
@@ -175,19 +161,33 @@ export function tanh_f32(args: usize, ith: u32, nth: u32): void {
 export function sigmoid_f32(args: usize, ith: u32, nth: u32): void {
   fours<Sigmoid>(args, ith, nth);
 }
+/** sin, or with quarter = 1 cos: one loop for both. */
+function wave(args: usize, ith: u32, nth: u32, quarter: i32): void {
+  const n = extent(args, 2);
+  const sign = i32x4.splat(quarter ? 0 : i32.MIN_VALUE);
+  const i = first(n, GRAIN, ith, nth);
+  let y = pointer(args, 0) + ((<usize>i) << 2);
+  let x = pointer(args, 1) + ((<usize>i) << 2);
+  const stop = y + ((<usize>(last(args, n, GRAIN, ith, nth) - i)) << 2);
+  for (; y < stop; y += 16, x += 16) {
+    const m = <u32>(stop - y) >>> 2;
+    const v = read(x, m);
+    write(y, v128.xor(sinAbs(f32x4.abs(v), quarter), v128.and(v, sign)), m);
+  }
+}
 export function sin_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Sin>(args, ith, nth);
+  wave(args, ith, nth, 0);
 }
 export function cos_f32(args: usize, ith: u32, nth: u32): void {
-  unary<Cos>(args, ith, nth);
+  wave(args, ith, nth, 1);
 }
 /** y | x:i32 | n | */
 export function cast_f32_i32(args: usize, ith: u32, nth: u32): void {
-  unary<FloatOfInt>(args, ith, nth);
+  unary4<FloatOfInt>(args, ith, nth);
 }
 /** y:i32 | x | n | */
 export function cast_i32_f32(args: usize, ith: u32, nth: u32): void {
-  unary<IntOfFloat>(args, ith, nth);
+  unary4<IntOfFloat>(args, ith, nth);
 }
 export function cast_bool_f32(args: usize, ith: u32, nth: u32): void {
   unary<BoolOfFloat>(args, ith, nth);
@@ -232,7 +232,24 @@ export function sqrt_vjp_f32(args: usize, ith: u32, nth: u32): void {
   binary<SqrtVjp>(args, ith, nth);
 }
 
+class AtLeast {
+  @inline v(x: v128, s: v128): v128 {
+    return f32x4.pmax(x, s); // x < s ? s : x, so NaN stays, and x where s is NaN
+  }
+}
+class AtMost {
+  @inline v(x: v128, s: v128): v128 {
+    return f32x4.pmin(x, s);
+  }
+}
+
 /** y | x | n | s:f32 */
+export function atleast_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<AtLeast>(args, ith, nth);
+}
+export function atmost_scalar_f32(args: usize, ith: u32, nth: u32): void {
+  withScalar<AtMost>(args, ith, nth);
+}
 export function add_scalar_f32(args: usize, ith: u32, nth: u32): void {
   withScalar<Add>(args, ith, nth);
 }

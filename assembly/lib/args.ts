@@ -57,6 +57,15 @@ export function scratch(ith: u32): usize {
   return load<usize>(SCRATCH_BASE) + <usize>ith * SCRATCH_BYTES;
 }
 
+/** The end of it, left alone by kernels that call others: for those that may be called, and for little. */
+const SPARE_BYTES: usize = 32 << 10;
+
+// @ts-ignore: decorator
+@inline
+export function spare(ith: u32): usize {
+  return load<usize>(SCRATCH_BASE) + <usize>(ith + 1) * SCRATCH_BYTES - SPARE_BYTES;
+}
+
 /** First item of thread `ith`'s share of `n` items, cut at multiples of `grain`. */
 export function first(n: u32, grain: u32, ith: u32, nth: u32): u32 {
   if (nth == 1) return 0;

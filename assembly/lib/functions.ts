@@ -1,8 +1,9 @@
 // More functions on four lanes, over those of math.ts. Polynomials are minimax fits of relative error (Remez, in 40 digits, then
 // rounded to f32), but where it says otherwise; `horner` keeps them short, since nobody spends a step's time here.
 import { rounded } from "./lanes";
-import { EXP, exp, LOG, log, logEnds, logTail, MAGIC127, ONE, ratio, rest, sinAbs } from "./math";
+import { EXP, exp, LOG, log, logEnds, logTail, MAGIC127, ONE, ratio, rest } from "./math";
 import { madd } from "./simd";
+import { sinAbs } from "./waves";
 
 /** The polynomial in x with the coefficients from `at` on, the highest first. */
 export function horner(x: v128, at: usize, terms: usize): v128 {
@@ -186,27 +187,43 @@ const EXP2 = memory.data<f64>([
   0.24022651198170034, 0.69314718072843372, 0.99999999996168837,
 ]);
 
-function horner64(x: v128, at: usize, terms: usize): v128 {
-  let p = v128.load64_splat(at);
-  for (const end = at + (terms << 3); (at += 8) < end; ) p = f64x2.add(f64x2.mul(p, x), v128.load64_splat(at));
-  return p;
+/** c[0] x + c[1]. Polynomials are put together of such pairs (Estrin): the way of one element waits on itself, not on others. */
+// @ts-ignore: decorator
+@inline
+function pair(x: v128, at: usize): v128 {
+  return step(v128.load64_splat(at), x, v128.load64_splat(at, 8));
 }
+
+// @ts-ignore: decorator
+@inline
+function step(p: v128, x: v128, q: v128): v128 {
+  return f64x2.add(f64x2.mul(p, x), q);
+}
+
+/** 1.5 * 2^52: added to it, a number is rounded to an integer, which the low bits are. */
+const MAGIC64: f64 = 6755399441055744;
 
 /** x^y = 2^(y log2 x) of two pairs of f64 that were floats, x >= 0: y log2 x has eight digits behind the point where it counts. */
 function power(x: v128, y: v128): v128 {
   const zero = f64x2.splat(0);
   const one = f64x2.splat(1);
-  const k = i64x2.shr_s(i64x2.sub(x, i64x2.splat(0x3fe6a09e667f3bcd)), 52); // against sqrt 1/2
-  const m = i64x2.sub(x, i64x2.shl(k, 52));
+  const bits = i64x2.sub(x, i64x2.splat(0x3fe6a09e667f3bcd)); // against sqrt 1/2
+  const m = i64x2.sub(x, v128.and(bits, i64x2.splat(0xfff0000000000000)));
+  const k = i32x4.shr_s(i32x4.shuffle(bits, bits, 1, 3, 1, 3), 20);
   const s = f64x2.div(f64x2.sub(m, one), f64x2.add(m, one));
-  let log2 = f64x2.mul(horner64(f64x2.mul(s, s), LOG2, 6), s);
-  log2 = f64x2.add(log2, f64x2.convert_low_i32x4_s(i32x4.shuffle(k, k, 0, 2, 0, 2)));
+  const z = f64x2.mul(s, s);
+  const z2 = f64x2.mul(z, z);
+  let log2 = step(step(pair(z, LOG2), z2, pair(z, LOG2 + 16)), z2, pair(z, LOG2 + 32));
+  log2 = f64x2.add(f64x2.mul(log2, s), f64x2.convert_low_i32x4_s(k));
   log2 = v128.bitselect(log2, x, f64x2.lt(x, f64x2.splat(Infinity)));
   log2 = v128.bitselect(f64x2.splat(-Infinity), log2, f64x2.eq(x, zero));
   const t = f64x2.pmax(f64x2.pmin(f64x2.mul(y, log2), f64x2.splat(200)), f64x2.splat(-200));
-  const n = f64x2.nearest(t);
-  const p = horner64(f64x2.sub(t, n), EXP2, 8);
-  return i64x2.add(p, i64x2.shl(i64x2.extend_low_i32x4_s(i32x4.trunc_sat_f64x2_s_zero(n)), 52));
+  const n = f64x2.add(t, f64x2.splat(MAGIC64));
+  const r = f64x2.sub(t, f64x2.sub(n, f64x2.splat(MAGIC64)));
+  const r2 = f64x2.mul(r, r);
+  const high = step(pair(r, EXP2), r2, pair(r, EXP2 + 16));
+  const p = step(high, f64x2.mul(r2, r2), step(pair(r, EXP2 + 32), r2, pair(r, EXP2 + 48)));
+  return i64x2.add(p, i64x2.shl(n, 52));
 }
 
 // @ts-ignore: decorator

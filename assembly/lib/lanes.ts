@@ -98,3 +98,14 @@ export function lowHalf(total: v128, s: v128): v128 {
 export function highHalf(total: v128, s: v128): v128 {
   return f64x2.add(total, f64x2.promote_low_f32x4(i32x4.shuffle(s, s, 2, 3, 0, 1)));
 }
+
+/** Most columns that are reduced together, eight rows at a time: so memory is read in its order. */
+export const WIDE: u32 = 1024;
+
+/** a added to four totals in f64. */
+// @ts-ignore: decorator
+@inline
+export function addTo(totals: usize, a: v128): void {
+  v128.store(totals, lowHalf(v128.load(totals), a));
+  v128.store(totals, highHalf(v128.load(totals, 16), a), 16);
+}

@@ -1,4 +1,4 @@
-// exp, log, tanh, sin and cos on four lanes: one algorithm each. Every lane is computed alone, so a result does not
+// exp, log and tanh on four lanes: one algorithm each. Every lane is computed alone, so a result does not
 // depend on its neighbours. Constants are read from tables in memory: written in line, V8 rebuilds them in each iteration,
 // which costs half the speed. Polynomials are those of Cephes.
 import { madd } from "./simd";
@@ -351,88 +351,4 @@ export function logEnds(x: v128, y: v128): v128 {
   y = v128.bitselect(y, x, f32x4.lt(x, f32x4.splat(Infinity)));
   y = v128.bitselect(f32x4.splat(-Infinity), y, f32x4.eq(x, f32x4.splat(0)));
   return v128.or(y, f32x4.lt(x, f32x4.splat(0)));
-}
-
-// sin and cos of r in [-pi/4, pi/4].
-// @ts-ignore: decorator
-@inline
-export function sinNear(r: v128): v128 {
-  const z = f32x4.mul(r, r);
-  let p = madd(f32x4.splat(-1.9515295891e-4), z, f32x4.splat(8.3321608736e-3));
-  p = madd(p, z, f32x4.splat(-1.6666654611e-1));
-  return madd(f32x4.mul(p, z), r, r);
-}
-
-// @ts-ignore: decorator
-@inline
-export function cosNear(r: v128): v128 {
-  const z = f32x4.mul(r, r);
-  let p = madd(f32x4.splat(2.443315711809948e-5), z, f32x4.splat(-1.388731625493765e-3));
-  p = madd(p, z, f32x4.splat(4.166664568298827e-2));
-  return madd(f32x4.mul(p, z), z, madd(f32x4.splat(-0.5), z, f32x4.splat(1)));
-}
-
-/** sin r where the quadrant q is even, cos r where it is odd, negated where q & 2. */
-export function sinQuadrant(r: v128, q: v128): v128 {
-  const odd = i32x4.shr_s(i32x4.shl(q, 31), 31);
-  const sign = i32x4.shl(i32x4.shr_u(q, 1), 31);
-  return v128.xor(v128.bitselect(cosNear(r), sinNear(r), odd), sign);
-}
-
-const TWO_OVER_PI: f64 = 0.6366197723675814;
-const PIO2_HI: f64 = 1.5707963267341256; // 33 bits: n * PIO2_HI is exact for n < 2^20
-const PIO2_LO: f64 = 6.077100506506192e-11;
-const REDUCED: f32 = 1048576; // beyond it the lanes are reduced one by one
-
-/** sin |x| or, with quarter = 1, cos |x|. */
-export function sinAbs(a: v128, quarter: i32): v128 {
-  const far = f32x4.gt(a, f32x4.splat(REDUCED));
-  const x = v128.andnot(a, far);
-  const x0 = f64x2.promote_low_f32x4(x);
-  const x1 = f64x2.promote_low_f32x4(i32x4.shuffle(x, x, 2, 3, 0, 1));
-  const n0 = f64x2.nearest(f64x2.mul(x0, f64x2.splat(TWO_OVER_PI)));
-  const n1 = f64x2.nearest(f64x2.mul(x1, f64x2.splat(TWO_OVER_PI)));
-  const r0 = f64x2.sub(f64x2.sub(x0, f64x2.mul(n0, f64x2.splat(PIO2_HI))), f64x2.mul(n0, f64x2.splat(PIO2_LO)));
-  const r1 = f64x2.sub(f64x2.sub(x1, f64x2.mul(n1, f64x2.splat(PIO2_HI))), f64x2.mul(n1, f64x2.splat(PIO2_LO)));
-  let r = i64x2.shuffle(f32x4.demote_f64x2_zero(r0), f32x4.demote_f64x2_zero(r1), 0, 2);
-  let q = i64x2.shuffle(i32x4.trunc_sat_f64x2_s_zero(n0), i32x4.trunc_sat_f64x2_s_zero(n1), 0, 2);
-  if (v128.any_true(far)) {
-    const a0 = i32x4.extract_lane(a, 0);
-    const a1 = i32x4.extract_lane(a, 1);
-    const a2 = i32x4.extract_lane(a, 2);
-    const a3 = i32x4.extract_lane(a, 3);
-    const rest = f32x4(restFar(a0), restFar(a1), restFar(a2), restFar(a3));
-    const quadrants = i32x4(quadrantFar(a0), quadrantFar(a1), quadrantFar(a2), quadrantFar(a3));
-    r = v128.bitselect(rest, r, far);
-    q = v128.bitselect(quadrants, q, far);
-  }
-  return sinQuadrant(r, i32x4.add(q, i32x4.splat(quarter)));
-}
-
-// 2 / pi in bits: word i holds 32 bits from bit 8 i - 24 on, so that any exponent finds its window.
-// biome-ignore format: a table
-const INV_PIO4 = memory.data<u32>([
-  0xa2, 0xa2f9, 0xa2f983, 0xa2f9836e, 0xf9836e4e, 0x836e4e44, 0x6e4e4415, 0x4e441529, 0x441529fc, 0x1529fc27,
-  0x29fc2757, 0xfc2757d1, 0x2757d1f5, 0x57d1f534, 0xd1f534dd, 0xf534ddc0, 0x34ddc0db, 0xddc0db62, 0xc0db6295,
-  0xdb629599, 0x6295993c, 0x95993c43, 0x993c4390, 0x3c439041,
-]);
-
-/** |x| * 2 / pi modulo 4 as a fixed-point number with 62 bits behind the point (Payne and Hanek). */
-function reduceFar(bits: u32): u64 {
-  const words = INV_PIO4 + <usize>(((bits >>> 26) & 15) << 2);
-  const m = ((bits & 0xffffff) | 0x800000) << ((bits >>> 23) & 7);
-  const high = (<u64>(m * load<u32>(words))) << 32;
-  const middle = <u64>m * load<u32>(words, 16);
-  const low = <u64>m * load<u32>(words, 32);
-  return (high | (low >>> 32)) + middle;
-}
-
-function quadrantFar(bits: u32): i32 {
-  return <i32>((reduceFar(bits) + (1 << 61)) >>> 62);
-}
-
-function restFar(bits: u32): f32 {
-  const turns = reduceFar(bits);
-  const rest = <i64>(turns - (((turns + (1 << 61)) >>> 62) << 62));
-  return bits < 0x7f800000 ? <f32>(<f64>rest * 3.4061215800865545e-19) : NaN; // pi / 2 * 2^-62
 }

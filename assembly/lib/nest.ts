@@ -21,25 +21,55 @@ export function copyStrided(y: usize, x: usize, stride: i32, n: u32): void {
   if (n & 3) storeLanes(y, pick(x, stride, n & 3), n & 3);
 }
 
+/**
+ * Lines of n words, at least four, which follow one another in y: they begin `step` bytes apart in x and lie dense there,
+ * or are one word each. A line's last vector overlaps the one before.
+ */
+function copyLines(y: usize, x: usize, step: i32, n: u32, lines: u32, dense: bool): void {
+  const back = ((<usize>n) << 2) - 16;
+  for (; lines > 0; lines--, x += step) {
+    const stop = y + back;
+    if (dense) {
+      for (let from = x; y < stop; y += 16, from += 16) v128.store(y, v128.load(from));
+      v128.store(stop, v128.load(x + back));
+    } else {
+      const v = v128.load32_splat(x);
+      for (; y < stop; y += 16) v128.store(y, v);
+      v128.store(stop, v);
+    }
+    y = stop + 16;
+  }
+}
+
+/** Lines longer than this are worth a call each. */
+const SHORT: u32 = 512;
+
 /** Words [i, end) of the dense nest `dims`, at least one, which lie at `strides` in x: line by line. */
 export function copyNest(y: usize, x: usize, dims: usize, strides: usize, i: u32, end: u32): void {
   const width = load<u32>(dims, 20);
   const height = load<u32>(dims, 16);
   const s5 = load<i32>(strides, 20);
   const s4 = load<i32>(strides, 16);
+  const short = <u32>s5 <= 1 && width >= 4 && width < SHORT;
   let row = i / width;
   let column = i % width;
   let inner = row % height; // index over d4
   let at = offset(row, dims, strides, 5);
   while (true) {
-    const count = min(width - column, end - i);
-    copyStrided(y, x + ((at + <i32>column * s5) << 2), s5, count);
+    let lines: u32 = 1;
+    let count = min(width - column, end - i);
+    if (short && count == width) {
+      lines = min(height - inner, (end - i) / width);
+      count = lines * width;
+      copyLines(y, x + (at << 2), s4 << 2, width, lines, s5 == 1);
+    } else copyStrided(y, x + ((at + <i32>column * s5) << 2), s5, count);
     i += count;
     if (i >= end) return;
     y += (<usize>count) << 2;
     column = 0;
-    row++;
-    if (++inner < height) at += s4;
+    row += lines;
+    inner += lines;
+    if (inner < height) at += s4 * lines;
     else {
       inner = 0;
       at = offset(row, dims, strides, 5);
@@ -124,5 +154,32 @@ export function transpose(dst: usize, ldd: usize, src: usize, lds: usize, rows: 
     }
     src += lds;
     dst += 4;
+  }
+}
+
+/** Lines of a turned block, and bytes between them. */
+const BLOCK: u32 = 64;
+const BLOCK_PITCH: usize = 256;
+
+/**
+ * The same for up to 16 columns. Lines of dst that lie a multiple of half a page apart would take each other's places in the
+ * cache, being written word by word: these are turned in `spare` (4 kB) and copied from there.
+ */
+export function transposeBand(
+  dst: usize,
+  ldd: usize,
+  src: usize,
+  lds: usize,
+  rows: u32,
+  cols: u32,
+  spare: usize,
+): void {
+  if ((ldd & 2047) != 0) return transpose(dst, ldd, src, lds, rows, cols, false);
+  for (let i: u32 = 0; i < rows; i += BLOCK) {
+    const n = min(BLOCK, rows - i);
+    transpose(spare, BLOCK_PITCH, src, lds, n, cols, false);
+    for (let j: u32 = 0; j < cols; j++) words(dst + <usize>j * ldd, spare + <usize>j * BLOCK_PITCH, n);
+    src += <usize>BLOCK * lds;
+    dst += BLOCK_PITCH;
   }
 }

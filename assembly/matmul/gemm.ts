@@ -18,6 +18,8 @@ const PANELS: u32 = 20; // packed at a time: 480 columns, 480 KiB
 const MC: u32 = BITS256 ? 12 : 16; // rows under a panel: more, and the prefetcher loses C
 const MT: u32 = BITS256 ? 60 : 64; // rows of a transposed A packed at a time
 
+const PACKED: u32 = 8; // rows of B packed at a time, one behind the other in all panels
+const FEW_ROWS: u32 = 12;
 const FAR: usize = 2048; // bytes from row to row of a B that is not read where it lies, but for few rows of A
 
 // A thread's scratch: packed B, packed A, then what an unpaired row or an odd column is computed into.
@@ -151,20 +153,25 @@ export function gemm(
   const kc = chain(k);
   // Few rows, or B small enough for the first cache: read B where it lies. A panel with an odd end is always packed, and so are
   // rows far apart, of which that cache keeps few: their addresses are alike.
-  const inPlace = !transB && (m <= 32 || (n <= 64 && k <= KC && ldb < FAR));
+  const inPlace = !transB && (m <= (ldb < FAR ? 32 : FEW_ROWS) || (n <= 64 && k <= KC && ldb < FAR));
 
   for (let jc: u32 = 0; jc < panels; jc += PANELS) {
     const jend = min<u32>(jc + PANELS, panels);
     let pc: u32 = 0;
     do {
       const depth = min<u32>(kc, k - pc);
-      for (let p = jc; p < jend; ++p) {
-        const v0 = edge(vectors, panels, p);
-        const v1 = edge(vectors, panels, p + 1);
-        const dst = work + (((v0 - edge(vectors, panels, jc)) * KC) << 4);
-        const cols = min<u32>(v1 << 2, n) - (v0 << 2);
-        if (transB) transpose(dst, <usize>(v1 - v0) << 4, b + ldb * (v0 << 2) + (pc << 2), ldb, cols, depth, true);
-        else if (!inPlace || cols & 3) packRows(dst, b + ldb * pc + (v0 << 4), ldb, depth, cols, v1 - v0);
+      // B's rows are read through all panels, some at a time, which the prefetcher follows; a transposed B as a whole.
+      const some = transB ? max<u32>(depth, 1) : PACKED;
+      for (let q: u32 = 0; q < depth; q += some) {
+        for (let p = jc; p < jend; ++p) {
+          const v0 = edge(vectors, panels, p);
+          const v1 = edge(vectors, panels, p + 1);
+          const dst = work + (((v0 - edge(vectors, panels, jc)) * KC + (v1 - v0) * q) << 4);
+          const cols = min<u32>(v1 << 2, n) - (v0 << 2);
+          const left = min<u32>(some, depth - q);
+          if (transB) transpose(dst, <usize>(v1 - v0) << 4, b + ldb * (v0 << 2) + (pc << 2), ldb, cols, depth, true);
+          else if (!inPlace || cols & 3) packRows(dst, b + ldb * (pc + q) + (v0 << 4), ldb, left, cols, v1 - v0);
+        }
       }
       const step = transA ? MT : MC;
       for (let ic: u32 = 0; ic < m; ic += step) {

@@ -1,15 +1,19 @@
 // softmax and log-softmax of x[outer, n, inner] over n, and their gradients. The row's maximum is subtracted first:
 // -inf gives 0, a NaN or +inf makes the whole row NaN.
-import { extent, first, last, pointer, scratch } from "../lib/args";
-import { CHAIN, highHalf, join, joined, lowHalf, pickOver, read, rounded, write } from "../lib/lanes";
+import { extent, first, last, pointer, scratch, spare } from "../lib/args";
+import { addTo, CHAIN, fill, join, joined, pickOver, read, rounded, WIDE, write } from "../lib/lanes";
 import { exp, expFlush, log } from "../lib/math";
 import { expLine, logOf, maxLine, shiftLine, softmaxLine } from "./softmaxrow";
 
-// The loops over a dimension that is not the last: m of 1 to 4 columns, rows `pitch` bytes apart.
+// The loops over a dimension that is not the last: rows of up to WIDE columns, `pitch` bytes apart, eight at a time, so that
+// memory is read in its order. What belongs to a column waits in scratch.
+
+/** Bytes in scratch for a word of each column, and a vector. */
+const SPARE: usize = ((<usize>WIDE) << 2) + 16;
 
 class Softmax {
-  @inline columns(y: usize, x: usize, n: u32, pitch: usize, m: u32): void {
-    columns<bool>(y, x, n, pitch, m);
+  @inline columns(y: usize, x: usize, n: u32, pitch: usize, count: u32, spare: usize): void {
+    columns(false, y, x, n, pitch, count, spare);
   }
   @inline line(y: usize, x: usize, n: u32, spare: usize): void {
     softmaxLine(y, x, n, spare);
@@ -17,8 +21,8 @@ class Softmax {
 }
 
 class LogSoftmax {
-  @inline columns(y: usize, x: usize, n: u32, pitch: usize, m: u32): void {
-    columns<f32>(y, x, n, pitch, m);
+  @inline columns(y: usize, x: usize, n: u32, pitch: usize, count: u32, spare: usize): void {
+    columns(true, y, x, n, pitch, count, spare);
   }
   @inline line(y: usize, x: usize, n: u32, spare: usize): void {
     const most = maxLine(x, n);
@@ -26,30 +30,50 @@ class LogSoftmax {
   }
 }
 
-/** T is f32 for the logarithm, bool for the plain softmax. */
-function columns<T>(y: usize, x: usize, n: u32, pitch: usize, m: u32): void {
-  let most = f32x4.splat(-Infinity);
+/** Both kinds in one function. */
+function columns(logs: bool, y: usize, x: usize, n: u32, pitch: usize, count: u32, spare: usize): void {
+  const size = (<usize>count) << 2;
+  const most = spare;
+  const totals = spare + SPARE;
   const end = <usize>n * pitch;
-  for (let p: usize = 0; p < end; p += pitch) most = f32x4.pmax(most, read(x + p, m));
-  let low = f64x2.splat(0);
-  let high = f64x2.splat(0);
-  for (let p: usize = 0; p < end; ) {
-    let a = f32x4.splat(0);
-    for (const stop = min(end, p + <usize>CHAIN * pitch); p < stop; p += pitch) {
-      const e = expFlush(f32x4.sub(read(x + p, m), most));
-      if (!isFloat<T>()) write(y + p, e, m);
-      a = f32x4.add(a, e);
+  const eight = pitch * CHAIN;
+  fill(most, f32x4.splat(-Infinity), count + 4);
+  fill(totals, f32x4.splat(0), 2 * count + 8);
+  for (let p: usize = 0; p < end; p += eight) {
+    const stop = min(end, p + eight);
+    for (let c: usize = 0; c < size; c += 16) {
+      const m = <u32>(size - c) >>> 2;
+      let best = v128.load(most + c);
+      for (let q = p; q < stop; q += pitch) best = f32x4.pmax(best, read(x + q + c, m));
+      v128.store(most + c, best);
     }
-    low = lowHalf(low, a);
-    high = highHalf(high, a);
   }
-  const total = rounded(low, high);
-  if (isFloat<T>()) {
-    const shift = log(total);
-    for (let p: usize = 0; p < end; p += pitch) write(y + p, f32x4.sub(f32x4.sub(read(x + p, m), most), shift), m);
-  } else {
-    const scale = f32x4.div(f32x4.splat(1), total);
-    for (let p: usize = 0; p < end; p += pitch) write(y + p, f32x4.mul(read(y + p, m), scale), m);
+  for (let p: usize = 0; p < end; p += eight) {
+    const stop = min(end, p + eight);
+    for (let c: usize = 0; c < size; c += 16) {
+      const m = <u32>(size - c) >>> 2;
+      const best = v128.load(most + c);
+      let a = f32x4.splat(0);
+      for (let q = p; q < stop; q += pitch) {
+        const e = expFlush(f32x4.sub(read(x + q + c, m), best));
+        if (!logs) write(y + q + c, e, m);
+        a = f32x4.add(a, e);
+      }
+      addTo(totals + 2 * c, a);
+    }
+  }
+  // What is taken away, or the scale.
+  for (let c: usize = 0; c < size; c += 16) {
+    const total = rounded(v128.load(totals + 2 * c), v128.load(totals + 2 * c, 16));
+    v128.store(totals + c, logs ? log(total) : f32x4.div(f32x4.splat(1), total));
+  }
+  for (let p: usize = 0; p < end; p += pitch) {
+    for (let c: usize = 0; c < size; c += 16) {
+      const m = <u32>(size - c) >>> 2;
+      const by = v128.load(totals + c);
+      if (logs) write(y + p + c, f32x4.sub(f32x4.sub(read(x + p + c, m), v128.load(most + c)), by), m);
+      else write(y + p + c, f32x4.mul(read(y + p + c, m), by), m);
+    }
   }
 }
 
@@ -66,17 +90,19 @@ function forward<F>(args: usize, ith: u32, nth: u32): void {
   const groups = (inner + 15) >>> 4;
   let item = first(outer * groups, 1, ith, nth);
   const end = last(args, outer * groups, 1, ith, nth);
-  for (; item < end; item++) {
+  while (item < end) {
     if (inner == 1) {
       const row = (<usize>(item * n)) << 2;
       f.line(y + row, x + row, n, scratch(ith));
+      item++;
       continue;
     }
-    const column = (item % groups) << 4;
-    let from = (<usize>((item / groups) * n * inner + column)) << 2;
-    for (let c = column; c < min(inner, column + 16); c += 4, from += 16) {
-      f.columns(y + from, x + from, n, (<usize>inner) << 2, inner - c);
-    }
+    const group = item % groups;
+    const from = (<usize>((item / groups) * n * inner + (group << 4))) << 2;
+    const count = min(min(groups - group, end - item), WIDE >>> 4);
+    const wide = min(count << 4, inner - (group << 4));
+    f.columns(y + from, x + from, n, (<usize>inner) << 2, wide, spare(ith));
+    item += count;
   }
 }
 
@@ -133,21 +159,28 @@ function vjpLine<F>(gx: usize, g: usize, y: usize, n: u32): void {
   }
 }
 
-function vjpColumns<F>(gx: usize, g: usize, y: usize, n: u32, pitch: usize, m: u32): void {
+function vjpColumns<F>(gx: usize, g: usize, y: usize, n: u32, pitch: usize, count: u32, totals: usize): void {
   const f = changetype<F>(0);
-  let low = f64x2.splat(0);
-  let high = f64x2.splat(0);
+  const size = (<usize>count) << 2;
   const end = <usize>n * pitch;
-  for (let p: usize = 0; p < end; ) {
-    let a = f32x4.splat(0);
-    for (const stop = min(end, p + <usize>CHAIN * pitch); p < stop; p += pitch) {
-      a = f32x4.add(a, f.term(read(g + p, m), read(y + p, m)));
+  fill(totals, f32x4.splat(0), 2 * count + 8);
+  for (let p: usize = 0; p < end; p += pitch * CHAIN) {
+    const stop = min(end, p + pitch * CHAIN);
+    for (let c: usize = 0; c < size; c += 16) {
+      const m = <u32>(size - c) >>> 2;
+      let a = f32x4.splat(0);
+      for (let q = p + c; q < stop; q += pitch) a = f32x4.add(a, f.term(read(g + q, m), read(y + q, m)));
+      addTo(totals + 2 * c, a);
     }
-    low = lowHalf(low, a);
-    high = highHalf(high, a);
   }
-  const sum = rounded(low, high);
-  for (let p: usize = 0; p < end; p += pitch) write(gx + p, f.v(read(g + p, m), read(y + p, m), sum), m);
+  for (let p: usize = 0; p < end; p += pitch) {
+    let t = totals;
+    for (let c: usize = 0; c < size; c += 16, t += 32) {
+      const m = <u32>(size - c) >>> 2;
+      const sum = rounded(v128.load(t), v128.load(t, 16));
+      write(gx + p + c, f.v(read(g + p + c, m), read(y + p + c, m), sum), m);
+    }
+  }
 }
 
 /** gx | g y | outer n inner | */
@@ -163,16 +196,17 @@ function backward<F>(args: usize, ith: u32, nth: u32): void {
   const groups = (inner + 15) >>> 4;
   let item = first(outer * groups, 1, ith, nth);
   const end = last(args, outer * groups, 1, ith, nth);
-  for (; item < end; item++) {
-    const column = (item % groups) << 4;
-    let from = (<usize>((item / groups) * n * inner + column)) << 2;
-    if (inner == 1) {
-      vjpLine<F>(gx + from, g + from, y + from, n);
-      continue;
+  while (item < end) {
+    const group = item % groups;
+    const from = (<usize>((item / groups) * n * inner + (group << 4))) << 2;
+    let count: u32 = 1;
+    if (inner == 1) vjpLine<F>(gx + from, g + from, y + from, n);
+    else {
+      count = min(min(groups - group, end - item), WIDE >>> 4);
+      const wide = min(count << 4, inner - (group << 4));
+      vjpColumns<F>(gx + from, g + from, y + from, n, (<usize>inner) << 2, wide, spare(ith));
     }
-    for (let c = column; c < min(inner, column + 16); c += 4, from += 16) {
-      vjpColumns<F>(gx + from, g + from, y + from, n, (<usize>inner) << 2, inner - c);
-    }
+    item += count;
   }
 }
 

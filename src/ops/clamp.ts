@@ -4,16 +4,25 @@ import { expectOptions, fail } from "../core/error.ts";
 import { apply, type Op, save } from "../core/op.ts";
 import { show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
+import { word } from "../row/words.ts";
 import { mul } from "./binary.ts";
 import { ge, gt, le, lt } from "./compare.ts";
-import { compose } from "./compose.ts";
+import { compose, done, like } from "./compose.ts";
 import { clone, toFloat } from "./copy.ts";
 import { constant } from "./create.ts";
+import { launchEach } from "./each.ts";
 import { silently } from "./elementwise.ts";
 import { expectNumber } from "./expect.ts";
 import { formula } from "./formula.ts";
 import { beside } from "./promote.ts";
 import { where } from "./where.ts";
+
+/** x, or `s` where x is beyond it. */
+function bounded(kernel: string, x: Tensor, s: number): Tensor {
+  const y = like(x, "clamp");
+  launchEach(kernel, y, [x], [word(s)], "clamp");
+  return y;
+}
 
 /** Between numbers: the gradient goes through where x is at or between them, and nowhere for NaN. */
 const Clamp: Op<{ min: number; max: number }> = {
@@ -23,6 +32,13 @@ const Clamp: Op<{ min: number; max: number }> = {
     save(x!);
     return silently(() => {
       if (Number.isNaN(min) && Number.isNaN(max)) return mul(x!, Number.NaN);
+      if (x!.dtype === "float32") {
+        const low = min === Number.NEGATIVE_INFINITY ? x! : bounded("atleast_scalar_f32", x!, min);
+        if (max === Number.POSITIVE_INFINITY) return low === x ? clone(low) : low;
+        const y = bounded("atmost_scalar_f32", low, max);
+        if (low !== x) done(low);
+        return y;
+      }
       const low = min === Number.NEGATIVE_INFINITY ? x! : where(lt(x!, min), min, x!);
       return max === Number.POSITIVE_INFINITY ? (low === x ? clone(low) : low) : where(gt(low, max), max, low);
     });

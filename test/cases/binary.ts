@@ -48,6 +48,20 @@ const SHAPES: [number[], number[]][] = [
     [3, 0],
     [3, 1],
   ],
+  // short lines, of which several are a run: repeated, of one element each, both
+  [[311, 10], [10]],
+  [
+    [311, 10],
+    [311, 1],
+  ],
+  [
+    [131, 1],
+    [1, 13],
+  ],
+  [
+    [3, 150, 7],
+    [3, 1, 7],
+  ],
   // shared by threads: (1, 1), (1, 0), (0, 1) inside, and a middle dim
   [[150, 131], [131]],
   [

@@ -27,6 +27,11 @@ const NESTS: [number, number, number][] = [
   [2, 17, 33],
   [1, 64, 67],
   [7, 3, 19],
+  // few columns, of which many rows go as one; 16 rows and more; more columns than go together
+  [1, 150, 2],
+  [2, 301, 3],
+  [3, 131, 10],
+  [1, 23, 1031],
   [0, 5, 3],
   [4, 5, 0],
   // shared by threads: by outer, by inner, by both

@@ -75,6 +75,23 @@ const PERMUTED: [number[], number[]][] = [
     [17, 7, 16],
     [1, 2, 0],
   ],
+  // short lines, and lines a multiple of half a page apart, turned
+  [
+    [5, 37, 6, 9],
+    [0, 2, 1, 3],
+  ],
+  [
+    [512, 37],
+    [1, 0],
+  ],
+  [
+    [519, 3, 512],
+    [1, 2, 0],
+  ],
+  [
+    [9, 5, 6, 17],
+    [3, 2, 1, 0],
+  ],
   [
     [29, 31, 37], // shared by threads
     [2, 1, 0],

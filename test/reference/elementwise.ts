@@ -91,6 +91,8 @@ const scalars: Record<string, [f: (x: number, s: number) => number, slope: (x: n
   div: [(x, s) => x / s, (_, s) => 1 / s],
   rsub: [(x, s) => s - x, () => 1],
   rdiv: [(x, s) => s / x, (x, s) => s / (x * x)],
+  atleast: [(x, s) => (x < s ? s : x), () => 1],
+  atmost: [(x, s) => (x > s ? s : x), () => 1],
 };
 for (const [name, [f, slope]] of Object.entries(scalars)) {
   elementwise[`${name}_scalar_f32`] = ([y], [x], [n], [word]) => {

@@ -12,8 +12,8 @@ export const MOST = 48;
 
 /** Elements of a block where several members read what others made of it, and where one alone does all (bench/lab, 250). */
 const [BLOCK, LONG_BLOCK] = [1024, 65536];
-/** Multiples of which threads share, and what a thread's scratch has for blocks. */
-const [GRAIN, ROOM] = [64, (2 << 20) - (64 << 10)];
+/** Multiples of which threads share, and what a thread's scratch has for blocks (SLOTS in chain.ts, SPARE_BYTES in lib/args.ts). */
+const [GRAIN, ROOM] = [64, (2 << 20) - (64 << 10) - (32 << 10)];
 
 /** A row of a piece: what it reads, by its place among `Piece.buffers`, or ~ the number of an earlier row; and where it is stored. */
 export interface Step {

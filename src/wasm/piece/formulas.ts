@@ -106,6 +106,8 @@ const FORMULAS: Readonly<Record<string, string | readonly [plain: string, relaxe
   div_scalar_f32: "x s /",
   rsub_scalar_f32: "s x -",
   rdiv_scalar_f32: "s x /",
+  atleast_scalar_f32: "x s pmax",
+  atmost_scalar_f32: "x s pmin",
   ...Object.fromEntries(
     Object.entries(COMPARED).flatMap(([name, sign]) => [
       [`${name}_f32`, `x y ${sign} bool`],

@@ -48,6 +48,8 @@ export const unary: Registry = {
   div_scalar_f32: map("v / s"),
   rsub_scalar_f32: map("s - v"),
   rdiv_scalar_f32: map("s / v"),
+  atleast_scalar_f32: map(`select(v, s, ${comparison("lt", "v", "s", "f32")} != 0)`),
+  atmost_scalar_f32: map(`select(v, s, ${comparison("gt", "v", "s", "f32")} != 0)`),
   ...Object.fromEntries(
     COMPARISONS.flatMap((name) => [
       [`${name}_scalar_f32`, map(comparison(name, "v", "s", "f32"))],
