@@ -138,7 +138,33 @@ def mean(task):
 def update(task):
     p = nn.Parameter(torch.randn(task["floats"]))
     p.grad = torch.randn(task["floats"])
-    return repeat(getattr(torch.optim, task["of"])([p], lr=1e-3).step)
+    return repeat(getattr(torch.optim, task["of"])([p], lr=1e-3, **task.get("options", {})).step)
+
+
+def numbers(i, spec):
+    """Those of sweep.ts: the same on both sides, so that results can be compared."""
+    n = math.prod(spec["shape"])
+    if spec["of"] == "labels":
+        return torch.arange(n) * 7919 % spec["classes"]
+    steps = (torch.arange(n) * 7919 + 331 * i) % 1009
+    values = steps.double() / 504.5 - 1 if spec["of"] == "signed" else (steps.double() + 1) / 1009
+    return values.float().reshape(spec["shape"])
+
+
+def expression(task):
+    """An op of the sweep, forward or backward; and the mean size of what it gives."""
+    inputs = {"abcd"[i]: numbers(i, spec) for i, spec in enumerate(task["inputs"])}
+    code = compile(task["torch"], "the sweep", "eval")
+    call = lambda: eval(code, {"torch": torch, "F": F}, inputs)
+    if task["pass"] == "forward":
+        with torch.no_grad():
+            mean = call().float().abs().mean().item()
+        return inference(call), mean
+    leaves = [inputs[name].requires_grad_() for name in task["grads"]]
+    y = call()
+    g = numbers(4, {"of": "signed", "shape": list(y.shape)})
+    once = lambda: torch.autograd.grad(y, leaves, g, retain_graph=True)
+    return repeat(once), sum(x.abs().mean().item() for x in once())
 
 
 def prepare(task):
@@ -199,13 +225,17 @@ works = []
 
 def answer(request):
     if request["do"] == "load":
-        run = prepare(request["case"]["task"])
+        task, mean = request["case"]["task"], None
+        if task["kind"] == "expression":
+            run, mean = expression(task)
+        else:
+            run = prepare(task)
         run(1)
         took = timed(run, 1)
         if took > LONGEST:
             raise RuntimeError(f"left out: a call takes {took:.1f} s")
         works.append((run, warm(run)))
-        return {"work": len(works) - 1}
+        return {"work": len(works) - 1, "mean": mean}
     if request["do"] == "round":
         return {"ms": one_round(*works[request["work"]], request["budget"])}
     works[request["work"]] = None
