@@ -151,20 +151,27 @@ def numbers(i, spec):
     return values.float().reshape(spec["shape"])
 
 
+def digest(x):
+    """As in sweep.ts: the mean size of the elements, and some of them."""
+    x = x.detach().double().flatten()
+    n = len(x)
+    return {"mean": x.abs().mean().item(), "some": [x[(i * n // 16 + i) % n].item() for i in range(16)]}
+
+
 def expression(task):
-    """An op of the sweep, forward or backward; and the mean size of what it gives."""
+    """An op of the sweep, forward or backward; and what it gives."""
     inputs = {"abcd"[i]: numbers(i, spec) for i, spec in enumerate(task["inputs"])}
     code = compile(task["torch"], "the sweep", "eval")
     call = lambda: eval(code, {"torch": torch, "F": F}, inputs)
     if task["pass"] == "forward":
         with torch.no_grad():
-            mean = call().float().abs().mean().item()
-        return inference(call), mean
+            made = [digest(call())]
+        return inference(call), made
     leaves = [inputs[name].requires_grad_() for name in task["grads"]]
     y = call()
     g = numbers(4, {"of": "signed", "shape": list(y.shape)})
     once = lambda: torch.autograd.grad(y, leaves, g, retain_graph=True)
-    return repeat(once), sum(x.abs().mean().item() for x in once())
+    return repeat(once), [digest(x) for x in once()]
 
 
 def prepare(task):
@@ -225,9 +232,9 @@ works = []
 
 def answer(request):
     if request["do"] == "load":
-        task, mean = request["case"]["task"], None
+        task, made = request["case"]["task"], None
         if task["kind"] == "expression":
-            run, mean = expression(task)
+            run, made = expression(task)
         else:
             run = prepare(task)
         run(1)
@@ -235,7 +242,7 @@ def answer(request):
         if took > LONGEST:
             raise RuntimeError(f"left out: a call takes {took:.1f} s")
         works.append((run, warm(run)))
-        return {"work": len(works) - 1, "mean": mean}
+        return {"work": len(works) - 1, "made": made}
     if request["do"] == "round":
         return {"ms": one_round(*works[request["work"]], request["budget"])}
     works[request["work"]] = None
