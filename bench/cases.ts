@@ -169,7 +169,7 @@ function map(op: MapOp, rows: number): Case {
   };
 }
 
-function net(name: string, workload: string, kind: "forward" | "train", model: Model, batch: number): Case {
+export function net(name: string, workload: string, kind: "forward" | "train", model: Model, batch: number): Case {
   const section = workload.startsWith("W") ? "step" : "growth";
   return {
     ...{ name, workload, section, unit: "GFLOP/s", work: batch * modelFlops(model, kind === "train") },

@@ -11,6 +11,7 @@ import { chainsGrid, chainsSection } from "./chains.ts";
 import { devicesGrid } from "./crossover.ts";
 import { agree, BATCHES, entrants, measureDevices } from "./devices.ts";
 import { firstGrid, firstSection } from "./first.ts";
+import { gainsGrid, gainsSection, stillness } from "./gains.ts";
 import { gpuLines, measureGpu, productGrid, stepGrid } from "./gpu.ts";
 import { guard } from "./guard.ts";
 import { measure, type Row, type Settings, tableOf } from "./measure.ts";
@@ -21,7 +22,7 @@ import { load, machine, merge, nodeVersions, today } from "./results.ts";
 import { sizeGrid, sizeSection } from "./size.ts";
 import { startGrid, startSection } from "./start.ts";
 import { sweepEntries, sweepGrid, sweepSection } from "./sweep.ts";
-import { MORE, TWO, threadsGrid, threadsSection } from "./threads.ts";
+import { MORE, named, TWO, threadsGrid, threadsSection } from "./threads.ts";
 import { type Grid, table } from "./timing.ts";
 import { versionsGrid, versionsSection } from "./versions.ts";
 import { wideGrid, wideSection } from "./wide.ts";
@@ -38,6 +39,7 @@ const SECTIONS = [
   "size",
   "threads",
   "scaling",
+  "gains",
   "sweep",
   "wide",
   "chains",
@@ -54,13 +56,13 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --build simd|relaxed|256  the build: relaxed by default; shares of 256 are of the 128-bit peak
   --threads N             threads, 1 by default
   --rounds N              rounds over all cases, 9 by default; 30 for threads and scaling, 20 for start, 15 for first,
-                          5 for sweep
+                          7 for gains, 5 for sweep
   --budget MS             samples of a case in a round, 40 by default, 15 for sweep
   --only NAMES            cases whose name begins so, such as "W1 nn,W2"; may be repeated. For sweep a regular expression:
                           what it finds is printed, and not kept
   --json FILE             everything as JSON
-  --out DIR               memory, start, first, workerd, size, threads, scaling, sweep, wide, chains and devices (with
-                          WebGPU) go into RESULTS.md and results.json in DIR
+  --out DIR               memory, start, first, workerd, size, threads, scaling, gains, sweep, wide, chains and
+                          devices (with WebGPU) go into RESULTS.md and results.json in DIR
   --before FILE           first, versions: a tarball of an earlier version, in turns with this one
   --sizes LIST            chains: floats, such as 1,64,1K,64K,1M,16M; 1M by default
   --batches LIST          devices: batch sizes, such as 1,64,4096; powers of two to 8192 by default
@@ -72,6 +74,7 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
 Without sections: ${DEFAULT.join(" ")}.
 first: import to the first trained step, beside other libraries, in Node and in a page. workerd: the tiny net's step there.
 threads: two against one. scaling: 4, 8 and so on against one, where there are as many cores. wide: the build 256.
+gains: nets of several sizes on two threads against one, and the same while another process keeps one core busy.
 sweep: ops at the shapes of common nets, forward and backward, beside PyTorch: what loses most first; some 5 minutes.
 devices: models on wasm with one thread and all, and on WebGPU, over the batch size; 5 rounds.
 chains: elementwise programs as rows one by one, walked, as pieces and by default, beside kernels by hand (on src).
@@ -210,14 +213,20 @@ const others: Record<string, () => void | Promise<void>> = {
   },
   async threads() {
     if (cores < 2) return console.log("threads: this machine has one core\n");
-    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, [2], TWO);
+    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, [2], named(TWO));
     keep("threads", rows, threadsGrid(rows), roundsOr(30));
   },
   async scaling() {
     const counts = [2, 4, 8, 16].filter((n) => n <= cores);
     if (cores < 4) return console.log(`scaling: left out, it takes 4 cores at least and this machine has ${cores}\n`);
-    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, counts, MORE);
+    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, counts, named(MORE));
     keep("scaling", rows, threadsGrid(rows), roundsOr(30));
+  },
+  async gains() {
+    if (cores < 2) return console.log("gains: this machine has one core\n");
+    const data = await gainsSection({ ...settings, rounds: roundsOr(7) });
+    keep("gains", data, gainsGrid(data), roundsOr(7));
+    console.log(`${stillness(data)}\n`);
   },
   async sweep() {
     let regex = /./;

@@ -7,6 +7,7 @@ import { bars, curves, rates } from "./chart.ts";
 import { devicesChart, devicesText } from "./crossover.ts";
 import type { DevicesData } from "./devices.ts";
 import { type FirstRow, firstGrid } from "./first.ts";
+import { type GainsData, gainsText } from "./gains.ts";
 import { type GpuData, gpuText } from "./gpu.ts";
 import { type MemoryRow, memoryGrid } from "./memory.ts";
 import { type Kept, type Measured, type Results, type Run, save } from "./results.ts";
@@ -76,6 +77,12 @@ const OTHERS: Record<string, Other> = {
     about:
       "The time on one thread over that on more. A round is quiet when plain loops scale by 0.9375 of the threads, before a case and behind it; see the section before for the loops that read.",
     show: (data) => threadsText(data as ThreadsRow[]),
+  },
+  gains: {
+    title: "What a second thread gives",
+    about:
+      "The time on one thread over that on two, round by round; a step is forward, backward and update. A round is quiet when plain loops scale at least 1.9 x before a case and behind it. Then the same once more while another process keeps one core busy, so that two threads have one core and a half between them.",
+    show: (data) => gainsText(data as GainsData),
   },
   sweep: {
     title: "Ops of common nets",
