@@ -38,8 +38,7 @@ const timed: readonly Timed[] = [
 ];
 
 /** Spins, and ends by itself when its parent is gone. */
-const SPIN = `const parent = process.ppid;
-while (process.ppid === parent) for (let i = 0; i < 1e7; i++);`;
+const SPIN = `while (process.ppid === ${process.pid}) for (let i = 0; i < 1e7; i++);`;
 
 /** Until the system has settled where it runs. */
 const SETTLE_MS = 500;
