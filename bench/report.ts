@@ -87,7 +87,7 @@ const OTHERS: Record<string, Other> = {
   sweep: {
     title: "Ops of common nets",
     about:
-      "Captured, one thread, in turns with PyTorch (its memory kept). The floor is the longer of two times: of the operations, a product's alone, at the rate of fused multiply-adds, and of the bytes of inputs, results and gradients at that of a copy of as many; both rates are of the same rounds. Bytes that a library keeps from the forward are not counted, and where fewer operations do (Winograd), the share may pass 100 %. Sorted by what a call takes longer than PyTorch's.",
+      "Captured, one thread, in turns with PyTorch (its memory kept). The floor is the longer of two times: of the operations, a product's alone, at the rate of fused multiply-adds, and of the bytes of inputs, results and gradients at that of a copy of as many; both rates are of the same rounds. Bytes that a library keeps from the forward are not counted, and where fewer operations do (Winograd), the share may pass 100 %. Sorted by what a call takes longer than PyTorch's; \"best round\" compares the best of ours with the best of its.",
     show: (data) => sweepText(data as SweepData),
   },
   chains: chains("Chains and pieces"),

@@ -262,7 +262,17 @@ const bytesText = (bytes: number): string => `${digits(bytes / 2 ** 20)} MiB`;
 /** What loses most comes first. */
 export const sweepGrid = ({ rows }: SweepData): Grid => [
   [
-    ...["", "time", "range", "PyTorch", "our speed over it", "lost in a call", "share of the floor", "bound by"],
+    ...[
+      "",
+      "time",
+      "range",
+      "PyTorch",
+      "our speed over it",
+      "best round",
+      "lost in a call",
+      "share of the floor",
+      "bound by",
+    ],
     ...["operations", "bytes at least"],
   ],
   [...rows]
@@ -270,6 +280,7 @@ export const sweepGrid = ({ rows }: SweepData): Grid => [
     .map((r) => [
       ...[r.name, time(r.ms.median), `${time(r.ms.min)} - ${time(r.ms.max)}`],
       ...[r.torch === null ? "-" : time(r.torch.median), r.speed === null ? "-" : show(r.speed)],
+      r.torch === null ? "-" : digits(r.torch.min / r.ms.min),
       ...[lost(r) > 0 ? time(lost(r)) : "", shares(r.share), r.bound],
       ...[r.flops === 0 ? "" : `${digits(r.flops * 1e-6)} M`, bytesText(r.bytes)],
     ]),

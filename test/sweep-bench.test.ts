@@ -23,6 +23,7 @@ test("what loses most against PyTorch comes first", () => {
       ["fast", ""],
     ],
   );
+  assert.is(lines[0]![head.indexOf("best round")], "0.750");
   const text = sweepText({ rows, torch: "2.9", skipped: ["odd: why"] });
   assert.match(text, /2 of 3 are slower than there/);
   // (1/4 * 4 * 3/4)^(1/3)
