@@ -79,7 +79,7 @@ export function stillness({ quiet: rows }: GainsData): string {
   const rounds = rows.flatMap(quiet);
   const part = rounds.filter((x) => x).length / rounds.length;
   const loops = show(span(rows.flatMap((r) => r.loops)));
-  const judged = part > 0.5 ? "The machine was quiet" : "The machine was not quiet: the figures are not the cores'";
+  const judged = part > 0.5 ? "The machine was quiet" : "The machine was not quiet, other programs shared its cores";
   return `${judged}: two plain loops scale, ${loops} x, in ${percent(part)} of the rounds.`;
 }
 
