@@ -45,6 +45,8 @@ function parts(out: string, rounds: string[]): Part[] {
     own("256 bits", 0.2, there, "wide"),
     own("two threads", 1.2, there, "threads"),
     ...(availableParallelism() >= 4 ? [own("more threads", 3, there, "scaling")] : []),
+    ...(availableParallelism() >= 2 ? [own("what a second thread gives", 2.5, there, "gains")] : []),
+    own("ops of common nets", 4, there, "sweep"),
     peers("beside other libraries", 12, "--only", "W1,W2,W3,W4,W5,W6,W7"),
     peers("functions and optimizers", 1, "--only", "functions,optimizers", "--peers", "torch,kept", "--rounds", "15"),
     peers("growth", 4, "--growth"),

@@ -46,11 +46,11 @@ export type Task =
   /** The mean of a function of random numbers, and its gradient by the first of them; a loss has a target of their shape, or labels. */
   | { readonly kind: "function"; of: FunctionOf; shape: readonly number[] }
   /** A step over so many floats in one parameter, whose gradient stays. */
-  | { readonly kind: "optimizer"; of: OptimizerOf; floats: number };
+  | { readonly kind: "optimizer"; of: OptimizerOf; floats: number; options?: Readonly<Record<string, number>> };
 
 export type ViewsOf = "q kT" | "p v" | "select" | "gates";
 export type FunctionOf = "gelu" | "silu" | "mish" | "huber" | "BCE with logits" | "smoothed cross entropy";
-export type OptimizerOf = "RMSprop" | "Adagrad" | "NAdam" | "Adam" | "AdamW";
+export type OptimizerOf = "SGD" | "RMSprop" | "Adagrad" | "NAdam" | "Adam" | "AdamW";
 
 export type Section = "gemm" | "conv" | "elementwise" | "step" | "growth" | "views" | "functions" | "optimizers";
 /** `captured`: one program, for what is short holding the work several times. `eager`: op by op. */
@@ -169,7 +169,7 @@ function map(op: MapOp, rows: number): Case {
   };
 }
 
-function net(name: string, workload: string, kind: "forward" | "train", model: Model, batch: number): Case {
+export function net(name: string, workload: string, kind: "forward" | "train", model: Model, batch: number): Case {
   const section = workload.startsWith("W") ? "step" : "growth";
   return {
     ...{ name, workload, section, unit: "GFLOP/s", work: batch * modelFlops(model, kind === "train") },

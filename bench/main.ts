@@ -11,6 +11,7 @@ import { chainsGrid, chainsSection } from "./chains.ts";
 import { devicesGrid } from "./crossover.ts";
 import { agree, BATCHES, entrants, measureDevices } from "./devices.ts";
 import { firstGrid, firstSection } from "./first.ts";
+import { gainsGrid, gainsSection, stillness } from "./gains.ts";
 import { gpuLines, measureGpu, productGrid, stepGrid } from "./gpu.ts";
 import { guard } from "./guard.ts";
 import { measure, type Row, type Settings, tableOf } from "./measure.ts";
@@ -20,7 +21,8 @@ import { write } from "./report.ts";
 import { load, machine, merge, nodeVersions, today } from "./results.ts";
 import { sizeGrid, sizeSection } from "./size.ts";
 import { startGrid, startSection } from "./start.ts";
-import { MORE, TWO, threadsGrid, threadsSection } from "./threads.ts";
+import { sweepEntries, sweepGrid, sweepSection } from "./sweep.ts";
+import { MORE, named, TWO, threadsGrid, threadsSection } from "./threads.ts";
 import { type Grid, table } from "./timing.ts";
 import { versionsGrid, versionsSection } from "./versions.ts";
 import { wideGrid, wideSection } from "./wide.ts";
@@ -37,6 +39,8 @@ const SECTIONS = [
   "size",
   "threads",
   "scaling",
+  "gains",
+  "sweep",
   "wide",
   "chains",
   "devices",
@@ -51,12 +55,14 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
   --device wasm           the device
   --build simd|relaxed|256  the build: relaxed by default; shares of 256 are of the 128-bit peak
   --threads N             threads, 1 by default
-  --rounds N              rounds over all cases, 9 by default; 30 for threads and scaling, 20 for start, 15 for first
-  --budget MS             samples of a case in a round, 40 by default
-  --only NAMES            cases whose name begins so, such as "W1 nn,W2"; may be repeated
+  --rounds N              rounds over all cases, 9 by default; 30 for threads and scaling, 20 for start, 15 for first,
+                          7 for gains, 5 for sweep
+  --budget MS             samples of a case in a round, 40 by default, 15 for sweep
+  --only NAMES            cases whose name begins so, such as "W1 nn,W2"; may be repeated. For sweep a regular expression:
+                          what it finds is printed, and not kept
   --json FILE             everything as JSON
-  --out DIR               memory, start, first, workerd, size, threads, scaling, wide, chains and devices (with WebGPU) go
-                          into RESULTS.md and results.json in DIR
+  --out DIR               memory, start, first, workerd, size, threads, scaling, gains, sweep, wide, chains and
+                          devices (with WebGPU) go into RESULTS.md and results.json in DIR
   --before FILE           first, versions: a tarball of an earlier version, in turns with this one
   --sizes LIST            chains: floats, such as 1,64,1K,64K,1M,16M; 1M by default
   --batches LIST          devices: batch sizes, such as 1,64,4096; powers of two to 8192 by default
@@ -68,6 +74,8 @@ const USAGE = `npm run bench -- [${SECTIONS.join(" ")}] [options]
 Without sections: ${DEFAULT.join(" ")}.
 first: import to the first trained step, beside other libraries, in Node and in a page. workerd: the tiny net's step there.
 threads: two against one. scaling: 4, 8 and so on against one, where there are as many cores. wide: the build 256.
+gains: nets of several sizes on two threads against one, and the same while another process keeps one core busy.
+sweep: ops at the shapes of common nets, forward and backward, beside PyTorch: what loses most first; some 5 minutes.
 devices: models on wasm with one thread and all, and on WebGPU, over the batch size; 5 rounds.
 chains: elementwise programs as rows one by one, walked, as pieces and by default, beside kernels by hand (on src).
 versions: W1 to W7 (or --only) on this version and on that of --before, 15 rounds.
@@ -90,7 +98,7 @@ function parse() {
         build: { type: "string", default: "relaxed" },
         threads: { type: "string" },
         rounds: { type: "string" },
-        budget: { type: "string", default: "40" },
+        budget: { type: "string" },
         only: { type: "string", multiple: true, default: [] },
         json: { type: "string" },
         before: { type: "string" },
@@ -138,10 +146,13 @@ const threads = integer("threads", values.threads ?? "1");
 /** Rounds where the section has its own number of them unless one is asked for. */
 const roundsOr = (usual: number): number => integer("rounds", values.rounds ?? String(usual));
 const rounds = roundsOr(9);
-const budget = integer("budget", values.budget);
+const budgetOr = (usual: number): number => integer("budget", values.budget ?? String(usual));
+const budget = budgetOr(40);
 const sizes = values.sizes.split(",").map(floats);
 const only = values.only.flatMap((o) => o.split(",")).filter((o) => o !== "");
-for (const name of only) {
+const swept = positionals.includes("sweep");
+if (swept && positionals.length > 1 && only.length > 0) fail("--only: sweep reads it otherwise than other sections");
+for (const name of swept ? [] : only) {
   if (!cases.some((c) => c.name.startsWith(name))) fail(`--only ${name}: no case's name begins so`);
 }
 // V8's flag for 256 bits holds for all that is compiled afterwards: that section comes last.
@@ -171,9 +182,9 @@ console.log(`${machine().processor}, ${cores} cores; rates and shares are median
 
 const results: Record<string, unknown> = {};
 const kept: { name: string; data: unknown; rounds: number; budget: number | null }[] = [];
-function keep(name: string, data: unknown, grid: Grid, times: number, timed = true): void {
+function keep(name: string, data: unknown, grid: Grid, times: number, timed: number | false = budget): void {
   results[name] = data;
-  kept.push({ name, data, rounds: times, budget: timed ? budget : null });
+  kept.push({ name, data, rounds: times, budget: timed || null });
   console.log(`${table(...grid)}\n`);
 }
 
@@ -202,14 +213,34 @@ const others: Record<string, () => void | Promise<void>> = {
   },
   async threads() {
     if (cores < 2) return console.log("threads: this machine has one core\n");
-    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, [2], TWO);
+    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, [2], named(TWO));
     keep("threads", rows, threadsGrid(rows), roundsOr(30));
   },
   async scaling() {
     const counts = [2, 4, 8, 16].filter((n) => n <= cores);
     if (cores < 4) return console.log(`scaling: left out, it takes 4 cores at least and this machine has ${cores}\n`);
-    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, counts, MORE);
+    const rows = await threadsSection({ ...settings, rounds: roundsOr(30) }, counts, named(MORE));
     keep("scaling", rows, threadsGrid(rows), roundsOr(30));
+  },
+  async gains() {
+    if (cores < 2) return console.log("gains: this machine has one core\n");
+    const data = await gainsSection({ ...settings, rounds: roundsOr(7) });
+    keep("gains", data, gainsGrid(data), roundsOr(7));
+    console.log(`${stillness(data)}\n`);
+  },
+  async sweep() {
+    let regex = /./;
+    try {
+      regex = new RegExp(values.only.join("|") || ".");
+    } catch (error) {
+      fail(`--only: ${(error as Error).message}`);
+    }
+    const entries = sweepEntries((name) => regex.test(name));
+    if (entries.length === 0) fail(`--only ${regex.source}: no op of the sweep has such a name`);
+    const data = await sweepSection({ ...settings, rounds: roundsOr(5), budget: budgetOr(15) }, entries);
+    if (only.length === 0) return keep("sweep", data, sweepGrid(data), roundsOr(5), budgetOr(15));
+    results.sweep = data;
+    console.log(`${table(...sweepGrid(data))}\n`);
   },
   async devices() {
     const batches = (values.batches?.split(",") ?? BATCHES).map((n) => integer("batches", String(n)));

@@ -1,11 +1,13 @@
 // Where a captured program's time goes, row by row: `node bench/profile.ts W5 [--build simd|relaxed]`, on the built
-// package, one thread. Each row runs alone many times on what the rows before it left; the best time counts.
+// package, one thread. Each row runs alone many times on what the rows before it left; the best time counts. With `--threads 2`: each row on
+// each thread as the whole program runs, and how long the thread waited for the others before it, medians over calls (waits.ts).
 // The walk over rows is private to the device: it is taken from the instance as that is made.
 import { parseArgs } from "node:util";
 import { select } from "./cases.ts";
 import { type Build, Peaks } from "./peaks.ts";
-import { digits, percent, table, warm } from "./timing.ts";
-import { library, prepare } from "./work.ts";
+import { digits, type Grid, percent, table, type Work, warm } from "./timing.ts";
+import { listen, type Waits, waitsGrid, waitsOf } from "./waits.ts";
+import { library, prepare, ready } from "./work.ts";
 
 interface Row {
   readonly kernel: string;
@@ -23,14 +25,21 @@ type Walk = (row: number, end: number, ith: number, nth: number, again: number) 
 
 /** Control words that hold a fault: a row that runs alone again and again may meet values that no step has. */
 const FAULT = [(1024 + 64) >> 2, (1024 + 80) >> 2] as const;
+/** Calls of the whole program on several threads. */
+const CALLS = 200;
+/** In front of a row's arguments. */
+const HEADER_BYTES = 16;
 const ROUNDS = 30;
 const SAMPLE_MS = 0.3;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { build: { type: "string", default: "relaxed" } },
+  options: { build: { type: "string", default: "relaxed" }, threads: { type: "string", default: "1" } },
 });
 const build = values.build as Build;
+const threads = Number(values.threads);
+if (!(Number.isInteger(threads) && threads >= 1)) throw new Error(`profile: --threads ${values.threads}: an integer`);
+const recorder = threads > 1 ? listen() : null;
 const w = await library();
 let walk: Walk | undefined;
 const { Instance } = WebAssembly;
@@ -40,7 +49,8 @@ WebAssembly.Instance = class extends Instance {
     walk ??= this.exports.walk as Walk | undefined;
   }
 };
-const owner = await w.init({ simd: build, threads: 1 });
+const owner = await w.init({ simd: build, threads });
+await ready(owner);
 WebAssembly.Instance = Instance;
 if (walk === undefined) throw new Error("profile: the device made no instance that walks");
 const walkOver = walk;
@@ -80,6 +90,27 @@ const flops = (r: Row): number =>
     ? 2 * r.extents.slice(0, r.kernel.startsWith("m") ? 4 : 7).reduce((a, b) => a * b, 1)
     : 0;
 
+/** What the threads do in the whole program, over many calls. */
+async function together(work: Work, encoded: readonly Row[], script: { address: number }): Promise<Grid> {
+  const words = device.memoryOf.u32;
+  const rows: number[] = [];
+  let row = script.address;
+  for (const _ of encoded) {
+    rows.push(row + HEADER_BYTES);
+    row += words[(row >> 2) + 1]!;
+  }
+  const walks: Waits[] = [];
+  for (let i = 0; i < CALLS; i++) {
+    recorder!.clear();
+    await work.run(1);
+    const walk = waitsOf(rows, recorder!.noted(threads));
+    if (walk.rows.some((row) => row[0] === null)) throw new Error("profile: rows of the program were not noted");
+    walks.push(walk);
+  }
+  const names = encoded.map((r) => [`${r.kernel} (${r.op})`, r.extents.join(" ")] as const);
+  return waitsGrid(names, walks);
+}
+
 for (const c of select(positionals).filter(({ modes }) => modes.includes("captured"))) {
   const work = prepare(w, owner, c, "captured");
   if (work === null) continue;
@@ -97,6 +128,11 @@ for (const c of select(positionals).filter(({ modes }) => modes.includes("captur
   }
   const { encoded, script } = program!;
   const words = device.memoryOf.u32;
+  if (recorder !== null) {
+    console.log(`\n${c.name}\n${table(...(await together(work, encoded, script)))}`);
+    work.dispose?.();
+    continue;
+  }
   const before = words.slice();
   const clear = (): void => {
     words.fill(0, ...FAULT);

@@ -7,12 +7,14 @@ import { bars, curves, rates } from "./chart.ts";
 import { devicesChart, devicesText } from "./crossover.ts";
 import type { DevicesData } from "./devices.ts";
 import { type FirstRow, firstGrid } from "./first.ts";
+import { type GainsData, gainsText } from "./gains.ts";
 import { type GpuData, gpuText } from "./gpu.ts";
 import { type MemoryRow, memoryGrid } from "./memory.ts";
 import { type Kept, type Measured, type Results, type Run, save } from "./results.ts";
 import { type SizeRow, sizeGrid } from "./size.ts";
 import { type StartRow, startGrid } from "./start.ts";
 import { summaryGrid } from "./summary.ts";
+import { type SweepData, sweepText } from "./sweep.ts";
 import { caseGrid, entrants, growthGrid, share, shares, size } from "./tables.ts";
 import { type ThreadsRow, threadsText } from "./threads.ts";
 import { digits, markdown, span, time } from "./timing.ts";
@@ -75,6 +77,18 @@ const OTHERS: Record<string, Other> = {
     about:
       "The time on one thread over that on more. A round is quiet when plain loops scale by 0.9375 of the threads, before a case and behind it; see the section before for the loops that read.",
     show: (data) => threadsText(data as ThreadsRow[]),
+  },
+  gains: {
+    title: "What a second thread gives",
+    about:
+      "The time on one thread over that on two, round by round; a step is forward, backward and update. A round is quiet when plain loops scale at least 1.9 x before a case and behind it. Then the same once more while another process keeps one core busy, so that two threads have one core and a half between them.",
+    show: (data) => gainsText(data as GainsData),
+  },
+  sweep: {
+    title: "Ops of common nets",
+    about:
+      "Captured, one thread, in turns with PyTorch (its memory kept). The floor is the longer of two times: of the operations, a product's alone, at the rate of fused multiply-adds, and of the bytes of inputs, results and gradients at that of a copy of as many; both rates are of the same rounds. Bytes that a library keeps from the forward are not counted, and where fewer operations do (Winograd), the share may pass 100 %. Sorted by what a call takes longer than PyTorch's; \"best round\" compares the best of ours with the best of its.",
+    show: (data) => sweepText(data as SweepData),
   },
   chains: chains("Chains and pieces"),
   "chains-threads": chains("Chains on more threads"),

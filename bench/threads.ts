@@ -1,10 +1,20 @@
 // What more threads gain, in rounds where plain loops of arithmetic show that the machine has the cores to give.
 import type { Device } from "../src/index.ts";
-import { select } from "./cases.ts";
+import { type Case, type Mode, select } from "./cases.ts";
 import { interleave, type Settings } from "./measure.ts";
 import { Peaks } from "./peaks.ts";
 import { type Grid, markdown, show, span } from "./timing.ts";
 import { prepare, ready } from "./work.ts";
+
+export interface Timed {
+  readonly name: string;
+  readonly case: Case;
+  readonly mode: Mode;
+}
+
+/** Cases by their names, as they are measured first. */
+export const named = (names: readonly string[]): Timed[] =>
+  select(names).map((c) => ({ name: c.name, case: c, mode: c.modes[0]! }));
 
 /** The cases of the two sections. */
 export const TWO = ["W1 nn 512", "W4 train 512", "W7 forward", "W7 forward+backward"];
@@ -13,6 +23,8 @@ export const MORE = ["W1 nn 2048", "W4 train 512"];
 export interface ThreadsRow {
   readonly name: string;
   readonly threads: number;
+  /** Milliseconds on one thread, round by round. */
+  readonly one: readonly number[];
   /**
    * Time on one thread over time on all, times the threads where each does the whole work, round by round: of the case,
    * and of plain loops before and behind it, the lesser of both. `loops` work on registers alone; `reads` add up what lies
@@ -30,7 +42,7 @@ const FLOATS = 4096;
 const enough = (r: ThreadsRow, x: number): boolean => x >= (r.threads === 2 ? 0.95 : 0.9375) * r.threads;
 
 /** A round counts when plain loops scale. */
-const quiet = (r: ThreadsRow): boolean[] => r.loops.map((x) => enough(r, x));
+export const quiet = (r: ThreadsRow): boolean[] => r.loops.map((x) => enough(r, x));
 /** The same, and loops that read scale too. */
 const alone = (r: ThreadsRow): boolean[] => r.loops.map((x, i) => enough(r, Math.min(x, r.reads[i]!)));
 
@@ -38,7 +50,7 @@ const alone = (r: ThreadsRow): boolean[] => r.loops.map((x, i) => enough(r, Math
 export async function threadsSection(
   settings: Settings,
   counts: readonly number[],
-  names: readonly string[],
+  found: readonly Timed[],
 ): Promise<ThreadsRow[]> {
   const { w, build, budget } = settings;
   const all = [1, ...counts];
@@ -46,13 +58,12 @@ export async function threadsSection(
   for (const threads of all) devices.push(await w.init({ simd: build, threads }));
   for (const d of devices) await ready(d);
   const peaks = all.map((threads) => new Peaks(build, threads, FLOATS * threads));
-  const found = select(names);
   // Loops stand before each case and behind the last, so that a round is judged case by case.
   const loops = [
     ...peaks.map((p) => p.work("arithmetic")),
     ...peaks.map((p, i) => p.work("sum", FLOATS * all[i]!)), // as much for each thread
   ];
-  const works = found.flatMap((c) => [...loops, ...devices.map((device) => prepare(w, device, c, c.modes[0]!)!)]);
+  const works = found.flatMap((c) => [...loops, ...devices.map((device) => prepare(w, device, c.case, c.mode)!)]);
   const ms = await interleave("threads", [...works, ...loops], settings.rounds, budget);
   for (const work of works) work.dispose?.();
   for (const p of peaks) await p.dispose();
@@ -68,13 +79,14 @@ export async function threadsSection(
         const behind = gain(kind + 3, k, threads);
         return gain(kind, k, threads).map((x, r) => Math.min(x, behind[r]!));
       };
-      return { name: c.name, threads, loops: around(0), reads: around(1), scale: gain(2, k, 1) };
+      const scale = gain(2, k, 1);
+      return { name: c.name, threads, one: at(2, 0), loops: around(0), reads: around(1), scale };
     });
   });
 }
 
-const when = (values: readonly number[], is: readonly boolean[]): number[] => values.filter((_, i) => is[i]);
-const spread = (values: readonly number[]): string => (values.length === 0 ? "none" : show(span(values)));
+export const when = (values: readonly number[], is: readonly boolean[]): number[] => values.filter((_, i) => is[i]);
+export const spread = (values: readonly number[]): string => (values.length === 0 ? "none" : show(span(values)));
 
 export const threadsGrid = (rows: readonly ThreadsRow[]): Grid => [
   [

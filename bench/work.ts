@@ -244,10 +244,10 @@ function mean(w: Library, device: Device, task: Extract<Task, { kind: "function"
 }
 
 /** A step of an optimizer alone. */
-function update(w: Library, device: Device, task: Extract<Task, { kind: "optimizer" }>, mode: Mode): Work {
+export function update(w: Library, device: Device, task: Extract<Task, { kind: "optimizer" }>, mode: Mode): Work {
   const p = new w.nn.Parameter(w.randn([task.floats]));
   p.grad = w.randn([task.floats]);
-  const optimizer = new w.optim[task.of]([p], { lr: 1e-3 });
+  const optimizer = new w.optim[task.of]([p], { lr: 1e-3, ...task.options });
   return repeated(w, device, () => optimizer.step(), mode, [p]);
 }
 

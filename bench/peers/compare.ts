@@ -9,16 +9,11 @@ import { GROWTH, write } from "../report.ts";
 import { type Entrant, load, type Measured, machine, merge, today } from "../results.ts";
 import { caseGrid, ratios } from "../tables.ts";
 import { show, span, table } from "../timing.ts";
-import { Child, python, script } from "./child.ts";
+import { Child, KEPT, python, script } from "./child.ts";
 
 const OURS = "wasmgrad";
 const USUAL = ["torch", "tfjs", "jax", "ort"];
 const PEERS = [...USUAL, "kept"];
-/**
- * The peer `kept` is PyTorch with an allocator that keeps what is freed. glibc's own gives tensors of some MiB back to the system at once or
- * not, by what else is alive: a step may spend most of its time on fresh pages, four times as long as the next process.
- */
-const KEPT = { MALLOC_TRIM_THRESHOLD_: String(2 ** 32), MALLOC_MMAP_THRESHOLD_: String(2 ** 32) };
 const USAGE = `node bench/peers/run.mjs [options]
   --only W4,W2         workloads (${Object.keys(titles).join(", ")}) or beginnings of cases' names, may be repeated;
                        W1 to W7 by default

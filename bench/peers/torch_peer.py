@@ -138,7 +138,40 @@ def mean(task):
 def update(task):
     p = nn.Parameter(torch.randn(task["floats"]))
     p.grad = torch.randn(task["floats"])
-    return repeat(getattr(torch.optim, task["of"])([p], lr=1e-3).step)
+    return repeat(getattr(torch.optim, task["of"])([p], lr=1e-3, **task.get("options", {})).step)
+
+
+def numbers(i, spec):
+    """Those of sweep.ts: the same on both sides, so that results can be compared."""
+    n = math.prod(spec["shape"])
+    if spec["of"] == "labels":
+        return torch.arange(n) * 7919 % spec["classes"]
+    steps = (torch.arange(n) * 7919 + 331 * i) % 1009
+    values = steps.double() / 504.5 - 1 if spec["of"] == "signed" else (steps.double() + 1) / 1009
+    return values.float().reshape(spec["shape"])
+
+
+def digest(x):
+    """As in sweep.ts: the mean size of the elements, and some of them."""
+    x = x.detach().double().flatten()
+    n = len(x)
+    return {"mean": x.abs().mean().item(), "some": [x[(i * n // 16 + i) % n].item() for i in range(16)]}
+
+
+def expression(task):
+    """An op of the sweep, forward or backward; and what it gives."""
+    inputs = {"abcd"[i]: numbers(i, spec) for i, spec in enumerate(task["inputs"])}
+    code = compile(task["torch"], "the sweep", "eval")
+    call = lambda: eval(code, {"torch": torch, "F": F}, inputs)
+    if task["pass"] == "forward":
+        with torch.no_grad():
+            made = [digest(call())]
+        return inference(call), made
+    leaves = [inputs[name].requires_grad_() for name in task["grads"]]
+    y = call()
+    g = numbers(4, {"of": "signed", "shape": list(y.shape)})
+    once = lambda: torch.autograd.grad(y, leaves, g, retain_graph=True)
+    return repeat(once), [digest(x) for x in once()]
 
 
 def prepare(task):
@@ -199,13 +232,17 @@ works = []
 
 def answer(request):
     if request["do"] == "load":
-        run = prepare(request["case"]["task"])
+        task, made = request["case"]["task"], None
+        if task["kind"] == "expression":
+            run, made = expression(task)
+        else:
+            run = prepare(task)
         run(1)
         took = timed(run, 1)
         if took > LONGEST:
             raise RuntimeError(f"left out: a call takes {took:.1f} s")
         works.append((run, warm(run)))
-        return {"work": len(works) - 1}
+        return {"work": len(works) - 1, "made": made}
     if request["do"] == "round":
         return {"ms": one_round(*works[request["work"]], request["budget"])}
     works[request["work"]] = None
