@@ -32,7 +32,7 @@ export function momentaOf(name: string, options: MomentumOptions, groups: readon
   return { baseMomentums: list("baseMomentum"), maxMomentums: list("maxMomentum") };
 }
 
-/** What the lists of `momentaOf` must be. */
+/** What the lists of `momentaOf` must be. @internal */
 export function boundsOfMomenta(groups: readonly Cycled[]) {
   const bound = ALLOWED[whichOf(groups[0])];
   return { baseMomentums: bound, maxMomentums: bound };
