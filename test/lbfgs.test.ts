@@ -51,6 +51,14 @@ const refused = async (f: () => unknown): Promise<string> => {
   return "it went through";
 };
 
+/** All that it remembers, in numbers. */
+async function memoryOf(optimizer: optim.LBFGS): Promise<unknown> {
+  const plain = async (v: unknown): Promise<unknown> =>
+    v instanceof w.Tensor ? [...(await v.data())] : Array.isArray(v) ? Promise.all(v.map(plain)) : v;
+  const { state } = optimizer.stateDict();
+  return Promise.all(Object.entries(state[0] ?? {}).map(async ([key, v]) => [key, await plain(v)]));
+}
+
 w.setDefaultDevice(await ready(await w.init({ device: "wasm", threads: 1 })));
 
 test("the line search finds the least of Rosenbrock's function, over two parameters", async () => {
@@ -104,6 +112,45 @@ test("a closure that throws, at any call, leaves parameters and state as before 
       await optimizer.step(closure);
       assert.equal(await values(), await healthy.values());
     }
+  }
+});
+
+test("its own state dict is taken as it is, more than once, and an earlier one of its own is refused as a whole", async () => {
+  const [a, b] = [run({ maxIter: 3 }), run({ maxIter: 3 })];
+  await a.optimizer.step(a.closure);
+  await b.optimizer.step(b.closure);
+  const [held, { tensors }] = [await memoryOf(a.optimizer), w.memory()];
+  const dict = a.optimizer.stateDict();
+  for (let i = 0; i < 2; i++) {
+    a.optimizer.loadStateDict(dict);
+    assert.equal(await memoryOf(a.optimizer), held);
+  }
+  assert.is(w.memory().tensors, tensors, "nothing is held twice");
+  for (const { optimizer, closure } of [a, b]) await optimizer.step(closure);
+  assert.equal(await memoryOf(a.optimizer), await memoryOf(b.optimizer));
+  const now = await memoryOf(a.optimizer);
+  assert.match(await refused(() => a.optimizer.loadStateDict(dict)), /^LBFGS\.loadStateDict: .* was released/);
+  assert.equal(await memoryOf(a.optimizer), now);
+  // One of its own tensors in another's place: nothing is released that is still needed.
+  const { state, ...rest } = a.optimizer.stateDict();
+  a.optimizer.loadStateDict({ ...rest, state: { 0: { ...state[0]!, d: state[0]!.prevFlatGrad! } } });
+  const [{ d, prevFlatGrad }] = [a.optimizer.stateDict().state[0]!];
+  assert.equal([...(await d!.data())], [...(await prevFlatGrad!.data())]);
+  await a.optimizer.step(a.closure);
+});
+
+test("of state before the first iteration the counts are taken alone", async () => {
+  const { optimizer, closure } = run({ maxIter: 2 });
+  const { paramGroups } = optimizer.stateDict();
+  for (const more of [{}, { d: 5, oldDirs: [1], al: null }]) {
+    optimizer.loadStateDict({ paramGroups, state: { 0: { funcEvals: 3, nIter: 0, ...(more as object) } } });
+    assert.equal(optimizer.stateDict().state, { 0: { funcEvals: 3, nIter: 0 } });
+  }
+  await optimizer.step(closure);
+  const held = await memoryOf(optimizer);
+  for (const state of [null, undefined, 5, "state", { 0: null }, { 0: undefined }, { 0: 5 }, { 0: [] }] as Any[]) {
+    assert.match(await refused(() => optimizer.loadStateDict({ paramGroups, state })), /^LBFGS\.loadStateDict: state /);
+    assert.equal(await memoryOf(optimizer), held);
   }
 });
 
@@ -171,15 +218,29 @@ test("what it does not take is refused by name", async () => {
   await first;
   assert.is.not((await values()).join(), before.join());
   const dict = optimizer.stateDict();
+  const held = await memoryOf(optimizer);
   const wrong: [object, RegExp][] = [
     [{ d: w.ones([3]) }, /state 0\.d is \[3\] of float32: \[4\] of float32 is expected/],
     [{ ro: [1, 2, 3] }, /state 0\.ro is \[1,2,3\]: a list as long as oldDirs is expected/],
     [{ nIter: -1 }, /state 0\.nIter -1: an integer of at least 0 is expected/],
     [{ t: "1" }, /state 0\.t "1": a number is expected/],
+    [{ al: null }, /state 0\.al is null: a list as long as oldDirs is expected/],
+    [{ al: true }, /state 0\.al is true: a list as long as oldDirs is expected/],
+    [{ al: w.ones([3]) }, /state 0\.al is a tensor \[3\]: a list as long as oldDirs is expected/],
+    [{ oldDirs: null }, /state 0\.oldDirs is null: a list/],
+    [
+      { oldDirs: [null], oldStps: [null], ro: [1], al: undefined },
+      /state 0\.oldDirs\[0\] is null: a tensor is expected/,
+    ],
+    [
+      { oldDirs: new Array(1), oldStps: new Array(1), ro: [1], al: undefined },
+      /state 0\.oldDirs\[0\] is nothing: a tensor is expected/,
+    ],
   ];
   for (const [change, message] of wrong) {
     const state = { 0: { ...dict.state[0]!, ...change } } as Any;
     assert.match(await refused(() => optimizer.loadStateDict({ ...dict, state })), message);
+    assert.equal(await memoryOf(optimizer), held);
   }
   for (const p of params) assert.ok(p.requiresGrad);
 });

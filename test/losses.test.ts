@@ -77,6 +77,50 @@ test("modules print as PyTorch's, and give what their functions give", async () 
   }
 });
 
+test("a module takes the options that its function takes, and refuses the others when it is made", async () => {
+  const more: typeof LOSSES = [
+    [nn.CrossEntropyLoss, { ignoreIndex: 0 }, [x, labels], w.crossEntropy],
+    [nn.NLLLoss, { ignoreIndex: 0, weight }, [x, labels], w.nllLoss],
+    [nn.BCELoss, { weight }, [y, y], w.binaryCrossEntropy],
+    [nn.MSELoss, {}, [x, y], w.mseLoss],
+  ];
+  const odd = [undefined, null, Number.NaN, -1, 0, 0.5, 1, 2 ** 31, 2 ** 40, "1", true, {}, w.tensor([1, 2, 3]).int()];
+  for (const [Module, options, inputs, f] of [...LOSSES, ...more]) {
+    const outcome = async (make: () => w.Tensor): Promise<number[] | string> => {
+      try {
+        return await values(make());
+      } catch (error) {
+        assert.instance(error, w.WasmgradError);
+        return "refused";
+      }
+    };
+    for (const key of Object.keys(options)) {
+      for (const v of odd) {
+        const label = `${Module.name} ${key} ${v}`;
+        let module: Any = null;
+        try {
+          module = new Module({ [key]: v });
+        } catch (error) {
+          assert.match((error as Error).message, new RegExp(`^${Module.name}: ${key} `), label);
+        }
+        const expected = await outcome(() => f(...inputs, { [key]: v }));
+        assert.equal(module === null ? "refused" : await values(module.forward(...inputs)), expected, label);
+      }
+    }
+    const names = ["reduction", ...Object.keys(options)];
+    for (const name of [...names.map((k) => `${k}?`), "", " ", names.slice(0, 2).join(" ") + (names[1] ? "" : " ")]) {
+      const made = new RegExp(`^${Module.name}: unknown option `);
+      assert.throws(
+        () => new Module({ [name]: true }),
+        (e: Error) => made.test(e.message),
+        `${Module.name} "${name}"`,
+      );
+      assert.is(await outcome(() => f(...inputs, { [name]: true })), "refused", `${Module.name} "${name}"`);
+    }
+  }
+  for (const blank of [-1, 0.5]) assert.throws(() => new nn.CTCLoss({ blank }), /^CTCLoss: blank .* of at least 0/);
+});
+
 test("weights are buffers", () => {
   const loss = new nn.BCEWithLogitsLoss({ posWeight: weight });
   assert.equal(Object.keys(loss.stateDict()), ["posWeight"]);

@@ -504,6 +504,8 @@ const optimizers: Cases = {
   "Muon: nsSteps": () => new optim.Muon([leaf(2, 3)], { nsSteps: 100 }),
   "Muon: adjustLrFn": () => new optim.Muon([leaf(2, 3)], { adjustLrFn: "rms" as Any }),
   "SGD.loadStateDict: nothing": () => sgd().loadStateDict({} as Any),
+  "SGD.loadStateDict: no groups": () => reloaded((s: { paramGroups: unknown }) => Object.assign(s, { paramGroups: 1 })),
+  "SGD.loadStateDict: no state": () => reloaded((s: { state: object }) => Object.assign(s.state, { 0: null })),
   "SGD.loadStateDict: groups": () => reloaded((s: { paramGroups: unknown[] }) => s.paramGroups.push({})),
   "SGD.loadStateDict: parameters": () =>
     reloaded((s: { paramGroups: [{ params: number[] }] }) => s.paramGroups[0].params.push(7)),

@@ -11,9 +11,13 @@ import { backward } from "../src/core/tape.ts";
 import type { Tensor } from "../src/core/tensor.ts";
 import { init } from "../src/init.ts";
 import { Linear, Module, Parameter, Sequential } from "../src/nn/index.ts";
-import { add, fill_, linear, mul, ones, sin, sub, sum, t, tensor, view, zeros } from "../src/ops/index.ts";
+import { add, fill_, full, linear, mul, ones, sin, sub, sum, t, tensor, view, zeros } from "../src/ops/index.ts";
+import * as optim from "../src/optim/index.ts";
 import { Adam, AdamW, lrScheduler, type Optimizer, SGD } from "../src/optim/index.ts";
 import { ReferenceDevice } from "./reference.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: what JavaScript allows
+type Any = any;
 
 const device = new ReferenceDevice();
 setDefaultDevice(device);
@@ -243,6 +247,68 @@ test("state that loadStateDict replaces is given back", () => {
   optimizer.loadStateDict({ ...dict, state: { 0: rest } });
   assert.is(count.tensors, before + 3 - 4 - 4);
   assert.ok(maxExpAvgSq!.gone !== null);
+});
+
+test("state of its own for another parameter is loaded as it was, whatever is written or replaced first", () => {
+  const [a, b] = [parameter(1), parameter(2)];
+  const optimizer = new Adam([a, b], { lr: 0.1 });
+  a.grad = ones([1]);
+  b.grad = full([1], 3);
+  optimizer.step();
+  const read = (): (number[] | undefined)[] =>
+    [0, 1].map((i) => optimizer.stateDict().state[i]?.expAvg).map((x) => x && values(x));
+  const [one, two] = read();
+  assert.not.equal(one, two);
+  const load = (pick: (state: Any) => object): void => {
+    const { state, paramGroups } = optimizer.stateDict();
+    optimizer.loadStateDict({ state: pick(state) as typeof state, paramGroups });
+  };
+  const { tensors } = count;
+  load(({ 0: x, 1: y }) => ({ 0: y, 1: x }));
+  assert.equal(read(), [two, one]);
+  load(({ 0: x, 1: y }) => ({ 0: y, 1: x }));
+  load((state) => state);
+  assert.equal(read(), [one, two]);
+  assert.is(count.tensors, tensors, "copies go");
+  load(({ 0: { expAvg, ...x }, 1: y }) => ({ 0: { ...x, expAvg: view(expAvg, [1]) }, 1: { ...y, expAvg } }));
+  assert.equal(read(), [one, one]);
+  load(({ 1: y }) => ({ 0: y })); // that of the second, which is released
+  assert.equal(read(), [one, undefined]);
+  const swapped = optimizer.stateDict();
+  swapped.paramGroups[0]!.params = [1, 0];
+  optimizer.loadStateDict(swapped);
+  assert.equal(read(), [undefined, one]);
+});
+
+test("what is no state dict is refused by name, by every optimizer, and nothing has changed", () => {
+  for (const [name, Made] of Object.entries(optim) as [string, Any][]) {
+    if (!/^[A-Z]/.test(name) || !(Made.prototype instanceof optim.Optimizer)) continue;
+    const optimizer = new Made([new Parameter(ones([2, 2]))]);
+    const good = optimizer.stateDict();
+    const [group] = good.paramGroups;
+    const wrong: [object | null | undefined, RegExp][] = [
+      ...[null, undefined, {}].map((v): [typeof v, RegExp] => [v, /state nothing: an object is expected$/]),
+      [{ ...good, state: null }, /state null: an object is expected$/],
+      [{ ...good, state: new Map() }, /state a Map: an object is expected$/],
+      [{ ...good, paramGroups: null }, /paramGroups null: an array is expected$/],
+      ...[null, undefined, 5, "s", [1]].map((v): [object, RegExp] => [
+        { ...good, state: { 0: v } },
+        /state 0 .*: an object is expected$/,
+      ]),
+      [{ ...good, paramGroups: [null] }, /group 0 null: an object is expected$/],
+      [{ ...good, paramGroups: new Array(1) }, /group 0 nothing: an object is expected$/],
+      [{ ...good, paramGroups: [{ ...group, params: null }] }, /group 0 has undefined parameters/],
+      ...[null, NaN, -1, "1"].map((v): [object, RegExp] => [
+        { ...good, paramGroups: [{ ...group, lr: 3, initialLr: v }] },
+        /initialLr .*: a number of at least 0 is expected$/,
+      ]),
+    ];
+    for (const [dict, message] of wrong) {
+      refuses(() => optimizer.loadStateDict(dict), message);
+      refuses(() => optimizer.loadStateDict(dict), new RegExp(`^${name}\\.loadStateDict: `));
+      assert.equal(optimizer.stateDict(), good);
+    }
+  }
 });
 
 test("more than 64 parameters: rows of 64 segments", () => {

@@ -154,7 +154,7 @@ test("an error changes nothing", () => {
     /\(ExponentialLR\) is of another optimizer/,
   );
   refused(a, every, () => cycle.loadStateDict({ ...cycle.stateDict(), lastEpoch: -3 }), /lastEpoch -3/);
-  refused(a, every, () => cycle.loadStateDict({ ...cycle.stateDict(), minLrs: ["a"] }), /minLrs \["a"\]/);
+  refused(a, every, () => cycle.loadStateDict({ ...cycle.stateDict(), minLrs: ["a"] }), /minLrs\[0\] "a"/);
   refused(
     a,
     every,
@@ -171,6 +171,89 @@ test("an error changes nothing", () => {
   wrong = false;
   sequence.step();
   assert.equal(sequence.getLastLr(), [0.0005, 0.001]);
+});
+
+test("numbers of a state dict are held to what the options are", () => {
+  const group = (): Any => [new nn.Parameter(w.zeros([1]))];
+  const sgd = (): Any => new optim.SGD(group(), { lr: 0.4, momentum: 0.9 });
+  const { CyclicLR, LinearLR, OneCycleLR, SequentialLR } = lrScheduler;
+  const bad = [-1, Number.NaN, Number.POSITIVE_INFINITY, "1", true, [-1]];
+  const counts = { wrong: [...bad, 0, 1.5], right: [10] };
+  const fractions = { wrong: [...bad, 2], right: [0.5, 1] };
+  const lists = { wrong: [...bad, [Number.NaN], [null], new Array(1), [], [1, 2]], right: [[0.25], [0]] };
+  const words = { wrong: [1, "line", ["cos"], true], right: [] };
+  const flags = { wrong: [0, "yes"], right: [true] };
+  const rates = {
+    baseLrs: lists,
+    _lastLr: { ...lists, wrong: [[-1], [Number.NaN], ["a"], 1] },
+    _stepCount: { ...counts, wrong: bad },
+  };
+  const momenta = { cycleMomentum: flags, baseMomentums: lists, maxMomentums: lists };
+  const beta = { ...lists, wrong: [...lists.wrong, [1]] };
+  const cyclic = {
+    ...{ ...rates, ...momenta, totalSize: counts, stepRatio: { ...fractions, wrong: [...fractions.wrong, 0] } },
+    ...{ maxLrs: lists, gamma: { wrong: bad, right: [0, 2] }, mode: words, scaleMode: words },
+  };
+  const one = {
+    ...{ ...rates, ...momenta, totalSteps: counts, pctStart: fractions, maxLrs: lists, minLrs: lists },
+    ...{ annealStrategy: words, threePhase: flags },
+  };
+  const swa = { ...rates, swaLrs: lists, annealEpochs: { wrong: [...bad, 1.5], right: [0, 3] }, annealStrategy: words };
+  type Held = Record<string, { wrong: unknown[]; right: unknown[] }>;
+  const made: [(o: Any) => Any, Held, optimizer?: () => Any][] = [
+    [(o) => new CyclicLR(o, { baseLr: 0.1, maxLr: 1 }), cyclic],
+    [(o) => new OneCycleLR(o, { maxLr: 1, totalSteps: 9 }), one],
+    [
+      (o) => new OneCycleLR(o, { maxLr: 1, totalSteps: 9 }),
+      { ...one, baseMomentums: beta, maxMomentums: beta },
+      () => new optim.Adam(group()),
+    ],
+    [(o) => new optim.swaUtils.SWALR(o, { swaLr: 0.1 }), swa],
+    [(o) => new LinearLR(o), rates],
+  ];
+  for (const [make, held, optimizer = sgd] of made) {
+    const o = optimizer();
+    const schedule = make(o);
+    const good = schedule.stateDict();
+    assert.equal(
+      Object.keys(good)
+        .filter((key) => key in held)
+        .sort(),
+      Object.keys(held).sort(),
+    );
+    for (const [key, { wrong, right }] of Object.entries(held)) {
+      for (const v of wrong) {
+        const before = all(o, schedule);
+        const label = `${schedule.constructor.name}.loadStateDict: ${key}`;
+        try {
+          schedule.loadStateDict({ ...good, lastEpoch: 5, [key]: v });
+          assert.unreachable(`${label} ${v}`);
+        } catch (error) {
+          assert.instance(error, w.WasmgradError, `${label} ${v}: ${error}`);
+          assert.ok((error as Error).message.startsWith(label), (error as Error).message);
+        }
+        assert.equal(all(o, schedule), before, label);
+      }
+      for (const v of right) {
+        schedule.loadStateDict({ ...good, [key]: v });
+        assert.equal(schedule.stateDict()[key], v);
+        schedule.step();
+        o.loadStateDict({ ...o.stateDict(), paramGroups: optimizer().stateDict().paramGroups });
+      }
+    }
+  }
+  const o = sgd();
+  const nested = new SequentialLR(o, [new LinearLR(o), new CyclicLR(o, { baseLr: 0.1, maxLr: 1 })], [2]);
+  const [first, second] = nested.stateDict()._schedulers;
+  assert.throws(
+    () => nested.loadStateDict({ ...nested.stateDict(), _schedulers: [first!, { ...second!, totalSize: 0 }] }),
+    /^SequentialLR\.loadStateDict: _schedulers\[1\]: totalSize 0: a positive integer is expected$/,
+  );
+  // Where a function says the height, mode is any word, as in the constructor.
+  const odd: Any = { baseLr: 0.1, maxLr: 1, scaleFn: () => 1, mode: "mine" };
+  const [a, b] = [new CyclicLR(sgd(), odd), new CyclicLR(sgd(), odd)];
+  b.loadStateDict(a.stateDict());
+  assert.is(b.mode, "mine");
 });
 
 test("a run goes on with lastEpoch from the optimizer's state dict", () => {

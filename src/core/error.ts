@@ -55,8 +55,9 @@ export function expectOptions(op: string, options: unknown, names: string, none?
     fail(op, `options ${given(options)}: an object is expected${instead(kindOf(options), given(options), names)}`);
   }
   for (const name in options as object) {
-    if (` ${names} `.includes(` ${name} `)) continue;
-    if (` ${names} `.includes(` ${name}? `)) {
+    const within = /\W/.test(name) ? "" : ` ${names} `; // a blank or a ? is in no name
+    if (within.includes(` ${name} `)) continue;
+    if (within.includes(` ${name}? `)) {
       const on = options![name as never];
       if (on !== undefined) expectFlag(op, name, on);
       continue;

@@ -2,6 +2,7 @@
 import { CHECKED, expectOptions } from "../core/error.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type Bounds, checkAll } from "../ops/bounds.ts";
+import { expectDtype } from "../ops/expect.ts";
 import { REDUCTIONS, type Reduction } from "../ops/reduction.ts";
 import { oneOf } from "./check.ts";
 import { Module } from "./module.ts";
@@ -35,8 +36,11 @@ export abstract class Loss<A extends unknown[] = [Tensor, Tensor], R extends str
     ) as Record<string, Tensor | null>;
     checkAll(layer, defaults, own, bounds);
     for (const key in own) {
-      if (key === "weight" || key === "posWeight") this.registerBuffer(key, own[key]!);
-      else Object.assign(this, { [key]: own[key] });
+      if (key === "weight" || key === "posWeight") {
+        const weight = own[key]!;
+        if (weight !== null) expectDtype(layer, weight, "float32", key);
+        this.registerBuffer(key, weight);
+      } else Object.assign(this, { [key]: own[key] });
     }
   }
 }

@@ -1,6 +1,6 @@
 // Losses on classes and of yes and no as modules, and the squared error: forward(input, target).
 import type { Tensor } from "../core/tensor.ts";
-import { FRACTION, INTEGER } from "../ops/bounds.ts";
+import { COUNT, FRACTION, INT32 } from "../ops/bounds.ts";
 import {
   type BceWithLogitsOptions,
   binaryCrossEntropy,
@@ -44,7 +44,7 @@ export class CrossEntropyLoss extends Loss {
   constructor(options: CrossEntropyLossOptions = {}, ...none: []) {
     super("CrossEntropyLoss", "crossEntropy", options, none, [
       { weight: null, ignoreIndex: -100, labelSmoothing: 0 },
-      { ignoreIndex: INTEGER, labelSmoothing: FRACTION },
+      { ignoreIndex: INT32, labelSmoothing: FRACTION },
     ]);
   }
 
@@ -67,7 +67,7 @@ export class NLLLoss extends Loss {
   declare weight: Tensor | null;
 
   constructor(options: ClassLossOptions = {}, ...none: []) {
-    super("NLLLoss", "nllLoss", options, none, [{ weight: null, ignoreIndex: -100 }, { ignoreIndex: INTEGER }]);
+    super("NLLLoss", "nllLoss", options, none, [{ weight: null, ignoreIndex: -100 }, { ignoreIndex: INT32 }]);
   }
 
   /** Log-probabilities `[n, classes, ...]` and int32 labels `[n, ...]` to `[]`, or to `[n, ...]` with reduction `"none"`. */
@@ -151,7 +151,7 @@ export class CTCLoss extends Loss<[Tensor, Tensor, Lengths, Lengths]> {
   declare readonly zeroInfinity: boolean;
 
   constructor(options: CtcLossOptions = {}, ...none: []) {
-    super("CTCLoss", "ctcLoss", options, none, [{ blank: 0, zeroInfinity: false }, { blank: INTEGER }]);
+    super("CTCLoss", "ctcLoss", options, none, [{ blank: 0, zeroInfinity: false }, { blank: COUNT }]);
   }
 
   /**

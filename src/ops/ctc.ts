@@ -226,7 +226,8 @@ export function ctcLoss(
   const [time, n, classes] = shape as [number, number, number];
   if (shape.length !== 3 || time === 0 || n === 0)
     fail(op, `input ${show(logProbs.shape)}: log-probabilities [time, n, classes] of something are expected`);
-  const { blank = 0, zeroInfinity = false } = options ?? {};
+  const blank = options?.blank ?? 0;
+  const zeroInfinity = options?.zeroInfinity ?? false;
   checkNumber(op, "blank", blank, [(v) => COUNT[0](v) && v < classes, `a class from 0 to ${classes - 1}`]);
   const sizes = numbersOf(targetLengths);
   const joined = !one && targets.ndim === 1;

@@ -1,7 +1,7 @@
 // What ops expect of what they are given.
 
 import { type DType, isFloat, TYPES } from "../core/dtype.ts";
-import { checkNumber, fail, given } from "../core/error.ts";
+import { checkNumber, fail, given, kindOf } from "../core/error.ts";
 import { type Shape, show } from "../core/shape.ts";
 import { alive, Tensor } from "../core/tensor.ts";
 import { FINITE } from "./bounds.ts";
@@ -16,6 +16,11 @@ export function expectDtype(op: string, x: Tensor, dtype: DType, what = "input")
 /** Throws unless it is an array; what stands in it is another matter. @internal */
 export function expectList(op: string, what: string, list: unknown): void {
   if (!Array.isArray(list)) fail(op, `${what} ${given(list)}: an array of integers is expected`);
+}
+
+/** Throws unless it is an object whose names are what it holds: no list, map or tensor. @internal */
+export function expectObject(op: string, name: string, v: unknown): void {
+  if (kindOf(v) !== "Object") fail(op, `${name} ${given(v)}: an object is expected`);
 }
 
 /** Throws unless every size is a non-negative integer. @internal */

@@ -225,7 +225,9 @@ function labelLoss(
 ): Tensor {
   noMore(op, none);
   const reduction = reductionOf(op, options, names);
-  const { weight, ignoreIndex = -100, labelSmoothing = 0 } = options ?? {};
+  const weight = options?.weight;
+  const ignoreIndex = options?.ignoreIndex ?? -100;
+  const labelSmoothing = options?.labelSmoothing ?? 0;
   checkNumber(op, "labelSmoothing", labelSmoothing, FRACTION);
   checkNumber(op, "ignoreIndex", ignoreIndex, INT32);
   const logits = op === "crossEntropy";

@@ -107,7 +107,8 @@ export function multiMarginLoss(x: Tensor, target: Tensor, options?: MultiMargin
   const op = "multiMarginLoss";
   noMore(op, none);
   const r = reductionOf(op, options, "reduction p margin weight");
-  const { p = 1, weight = null } = options ?? {};
+  const p = options?.p ?? 1;
+  const weight = options?.weight ?? null;
   if (p !== 1 && p !== 2) fail(op, `p ${given(p)}: 1 or 2 is expected`);
   const margin = finite(op, "margin", options?.margin ?? 1);
   return compose(() => {

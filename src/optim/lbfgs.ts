@@ -5,6 +5,7 @@ import { refuseInCapture } from "../core/recording.ts";
 import { sameShape, show } from "../core/shape.ts";
 import { alive, mixed, Tensor } from "../core/tensor.ts";
 import { ANY, AT_LEAST_1, COUNT, SIZE } from "../ops/bounds.ts";
+import { expectObject } from "../ops/expect.ts";
 import { flatten, places } from "../ops/flat.ts";
 import { follow } from "../ops/follow.ts";
 import { abs, add_, clone, copy_, matmul, max, mul, neg, sub, sum } from "../ops/index.ts";
@@ -309,26 +310,35 @@ export class LBFGS extends Optimizer<LBFGSHyperparameters, LBFGSState> {
   override loadStateDict(dict: OptimizerState<LBFGSState>, ...none: []): void {
     const state = dict?.state?.[0];
     if (state !== undefined) this.#fits(state);
-    super.loadStateDict({ ...dict, state: {} }, ...none);
-    for (const x of tensorsOf(this.#memory ?? ({} as LBFGSState))) x.release("LBFGS.loadStateDict()");
-    this.#memory = null;
-    if (state === undefined) return;
+    super.loadStateDict(state === undefined ? dict : { ...dict, state: {} }, ...none);
+    const held = tensorsOf(this.#memory ?? ({} as LBFGSState));
     const [p] = this.paramGroups[0]!.params;
+    // What is its own already stays, so that a dict of its own may be loaded again.
     const own = (x: Tensor): Tensor => {
+      if (held.includes(x)) return x;
       const copy = clone(x).keep();
       follow(p!, copy);
       return copy;
     };
-    this.#memory = quietly(() => {
-      const memory = { ...state };
-      for (const key of ["d", "prevFlatGrad"] as const) if (state[key] !== undefined) memory[key] = own(state[key]);
-      for (const key of ["oldDirs", "oldStps", "al"] as const) if (state[key]) memory[key] = state[key].map(own);
-      return memory;
-    });
+    this.#memory =
+      state === undefined
+        ? null
+        : quietly(() => {
+            const { funcEvals, nIter } = state;
+            if (nIter === 0) return { funcEvals, nIter };
+            const memory = { ...state };
+            for (const key of ["d", "prevFlatGrad"] as const) memory[key] = own(state[key]!);
+            for (const key of ["oldDirs", "oldStps", "al"] as const)
+              if (state[key] !== undefined) memory[key] = state[key].map(own);
+            return memory;
+          });
+    const now = this.#memory === null ? [] : tensorsOf(this.#memory);
+    for (const x of held) if (!now.includes(x)) x.release("LBFGS.loadStateDict()");
   }
 
   #fits(state: LBFGSState): void {
     const subject = "LBFGS.loadStateDict";
+    expectObject(subject, "state 0", state);
     const { params } = this.paramGroups[0]!;
     const n = params.reduce((total, p) => total + p.numel, 0);
     const vector = (name: string, x: unknown, shape: readonly number[] = [n]): void => {
@@ -342,15 +352,16 @@ export class LBFGS extends Optimizer<LBFGSHyperparameters, LBFGSState> {
     if (state.nIter === 0) return;
     for (const key of ["t", "HDiag", "prevLoss"] as const) checkNumber(subject, `state 0.${key}`, state[key], ANY);
     for (const key of ["d", "prevFlatGrad"] as const) vector(key, state[key]);
-    for (const key of ["oldDirs", "oldStps", "ro"] as const) {
+    const { oldDirs } = state;
+    for (const key of ["oldDirs", "oldStps", "ro", "al"] as const) {
       const list: unknown = state[key];
-      if (!Array.isArray(list) || list.length !== state.oldDirs!.length)
+      if (key === "al" && list === undefined) continue; // the first iteration needs no factors
+      if (!Array.isArray(list) || list.length !== oldDirs!.length)
         fail(subject, `state 0.${key} is ${given(list)}: a list as long as oldDirs is expected`);
-      list.forEach((x, i) => {
+      Array.from(list).forEach((x, i) => {
         if (key === "ro") checkNumber(subject, `state 0.ro[${i}]`, x, ANY);
-        else vector(`${key}[${i}]`, x);
+        else vector(`${key}[${i}]`, x, key === "al" ? [] : [n]);
       });
     }
-    if (state.al !== undefined) for (const [i, x] of [...state.al].entries()) vector(`al[${i}]`, x, []);
   }
 }

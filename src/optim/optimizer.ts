@@ -8,10 +8,10 @@ import { contiguous, launch } from "../core/op.ts";
 import { guard, lastingState, noteGrad, noteRead, recordingNow, refuseInCapture } from "../core/recording.ts";
 import { type Shape, sameShape, show } from "../core/shape.ts";
 import { alive, mixed, Tensor } from "../core/tensor.ts";
-
+import { expectObject } from "../ops/expect.ts";
 import { follow } from "../ops/follow.ts";
 import { clone, copy_, detach, full, zero_, zeros } from "../ops/index.ts";
-import { expectFunction, noGrad, withGrad } from "../ops/modes.ts";
+import { expectFunction, noGrad, scope, withGrad } from "../ops/modes.ts";
 import { word } from "../row/words.ts";
 import { changedKey, copied, same } from "./numbers.ts";
 import { checkRule, type Rule, type Step, withDefaults } from "./rule.ts";
@@ -349,47 +349,57 @@ export abstract class Optimizer<H extends object = object, S = object> {
    */
   loadStateDict(dict: OptimizerState<S>, ...none: []): void {
     noMore(this.#name, none);
-    const say = (detail: string): never => fail(`${this.#name}.loadStateDict`, detail);
-    if (!Array.isArray(dict?.paramGroups) || typeof dict.state !== "object")
-      say("a state dict with state and paramGroups is expected");
+    const subject = `${this.#name}.loadStateDict`;
+    const say = (detail: string): never => fail(subject, detail);
+    expectObject(subject, "state", dict?.state);
+    const { paramGroups } = dict;
     const mine = this.paramGroups;
-    if (dict.paramGroups.length !== mine.length) {
-      say(`${dict.paramGroups.length} parameter groups were given: the optimizer has ${mine.length}`);
-    }
+    if (!Array.isArray(paramGroups)) say(`paramGroups ${given(paramGroups)}: an array is expected`);
+    if (paramGroups.length !== mine.length)
+      say(`${paramGroups.length} parameter groups were given: the optimizer has ${mine.length}`);
     const target = new Map<number, Tensor>();
-    dict.paramGroups.forEach(({ params, lr, ...own }, i) => {
+    Array.from(paramGroups).forEach((theirs, i) => {
+      expectObject(subject, `group ${i}`, theirs);
+      const { params, lr, ...own } = theirs;
       const group = mine[i]!;
-      if (!Array.isArray(params) || params.length !== group.params.length) {
+      if (!Array.isArray(params) || params.length !== group.params.length)
         say(`group ${i} has ${params?.length} parameters: the optimizer's has ${group.params.length}`);
-      }
-      checkNumber(`${this.#name}.loadStateDict`, "lr", lr);
+      checkNumber(subject, "lr", lr);
+      if (own.initialLr !== undefined) checkNumber(subject, "initialLr", own.initialLr);
       const unknown = Object.keys(own).find((key) => key !== "initialLr" && !(key in this.#defaults));
       if (unknown !== undefined)
         say(`group ${i} has an unknown option ${unknown}: it takes ${Object.keys(this.#defaults).join(", ")}`);
       checkRule(this.#rule, { ...group, ...own } as unknown as H);
-      params.forEach((number, j) => {
-        target.set(number, group.params[j]!);
-      });
+      for (const [j, number] of params.entries()) target.set(number, group.params[j]!);
     });
     const loaded = Object.entries(dict.state).map(([key, state]) => {
       const p = target.get(Number(key)) ?? say(`state of parameter ${key}: no group has such a parameter`);
+      expectObject(subject, `state ${key}`, state);
       for (const [name, x] of Object.entries(state as ParamState)) this.#fits(p, key, name, x);
       return { p, state: state as ParamState };
     });
-    refuseInCapture(`${this.#name}.loadStateDict`, "replaces state: load outside the captured function");
-    dict.paramGroups.forEach(({ params, lr, ...own }, i) => {
+    refuseInCapture(subject, "replaces state: load outside the captured function");
+    paramGroups.forEach(({ params, lr, ...own }, i) => {
       Object.assign(mine[i]!, copied(own));
       mine[i]!.lr = lr;
     });
+    const held = new Set([...this.#state.values()].flatMap(Object.values<Tensor>).map(({ storage }) => storage));
     const kept = new Set(loaded.map(({ p }) => p));
-    for (const [p, state] of this.#state) {
-      if (kept.has(p)) continue;
-      for (const x of Object.values(state)) x.release(`${this.#name}.loadStateDict()`);
-      this.#state.delete(p);
-    }
-    noGrad(() => {
-      for (const { p, state } of loaded) this.#take(p, state);
-    });
+    noGrad(() =>
+      scope(() => {
+        // What this optimizer holds in another place is copied before anything is written or released.
+        const apart = (p: Tensor, name: string, x: Tensor): Tensor =>
+          held.has(x.storage) && this.#state.get(p)?.[name] !== x ? clone(x) : x;
+        for (const one of loaded)
+          one.state = Object.fromEntries(Object.entries(one.state).map(([name, x]) => [name, apart(one.p, name, x)]));
+        for (const [p, state] of this.#state) {
+          if (kept.has(p)) continue;
+          for (const x of Object.values(state)) x.release(`${this.#name}.loadStateDict()`);
+          this.#state.delete(p);
+        }
+        for (const { p, state } of loaded) this.#take(p, state);
+      }),
+    );
   }
 
   /** Of the state of `p` with this name. */

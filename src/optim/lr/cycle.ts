@@ -1,6 +1,6 @@
 // Schedules that cycle momentum against the learning rate: what they share, and CyclicLR.
 import { AT_LEAST_0, checkNumber, fail, given } from "../../core/error.ts";
-import { BELOW_1, SIZE } from "../../ops/bounds.ts";
+import { BELOW_1, SIZE, UP_TO_1 } from "../../ops/bounds.ts";
 import { expectWord } from "../../ops/expect.ts";
 import type { Group } from "../optimizer.ts";
 import { type Plan, Planned, perGroup, type Scheduled, type ScheduleOptions } from "./schedule.ts";
@@ -24,13 +24,22 @@ type Cycled = Group & { momentum?: number; betas?: readonly number[] };
 /** Lists of momenta, one a group; none where momentum is not cycled. Throws where the optimizer has none. */
 export function momentaOf(name: string, options: MomentumOptions, groups: readonly Cycled[]) {
   if (!options.cycleMomentum) return { baseMomentums: [], maxMomentums: [] };
-  const which = groups[0]?.betas !== undefined ? "betas" : "momentum";
+  const which = whichOf(groups[0]);
   if (groups.some((group) => group[which] === undefined))
     fail(name, "the optimizer has neither momentum nor betas: cycleMomentum: false is expected");
   const list = (key: "baseMomentum" | "maxMomentum"): number[] =>
     perGroup(name, key, options[key], groups, ALLOWED[which]);
   return { baseMomentums: list("baseMomentum"), maxMomentums: list("maxMomentum") };
 }
+
+/** What the lists of `momentaOf` must be. @internal */
+export function boundsOfMomenta(groups: readonly Cycled[]) {
+  const bound = ALLOWED[whichOf(groups[0])];
+  return { baseMomentums: bound, maxMomentums: bound };
+}
+
+/** Where a group has its momentum. */
+const whichOf = (group?: Cycled) => (group?.betas !== undefined ? "betas" : "momentum");
 
 const ALLOWED = { betas: BELOW_1, momentum: AT_LEAST_0 };
 
@@ -51,8 +60,8 @@ export abstract class Cycling<O extends MomentumOptions> extends Planned<O> {
     const momenta = this.cycleMomentum ? this.maxMomentums.map((_, i) => this.momentum(i)) : [];
     const groups = this.groups as readonly Cycled[];
     momenta.forEach((v, i) => {
-      const which = groups[i]?.betas !== undefined ? "betas" : "momentum";
-      checkNumber(this.constructor.name, `momentum of group ${i} at step ${this.lastEpoch}`, v, ALLOWED[which]);
+      const what = `momentum of group ${i} at step ${this.lastEpoch}`;
+      checkNumber(this.constructor.name, what, v, ALLOWED[whichOf(groups[i])]);
     });
     super.write(from);
     momenta.forEach((v, i) => {
@@ -104,6 +113,9 @@ export interface CyclicLROptions extends MomentumOptions {
   maxMomentum?: number | readonly number[];
 }
 
+const MODES = ["triangular", "triangular2", "exp_range"];
+const SCALE_MODES = ["cycle", "iterations"];
+
 const CYCLIC: Plan<CyclicLROptions> = {
   name: "CyclicLR",
   defaults: {
@@ -121,8 +133,8 @@ const CYCLIC: Plan<CyclicLROptions> = {
     if (o.stepSizeDown !== null) checkNumber("CyclicLR", "stepSizeDown", o.stepSizeDown, SIZE);
     if (o.scaleFn !== null && typeof o.scaleFn !== "function")
       fail("CyclicLR", `scaleFn ${given(o.scaleFn)}: a function is expected`);
-    if (o.scaleFn === null) expectWord("CyclicLR", "mode", o.mode, ["triangular", "triangular2", "exp_range"]);
-    expectWord("CyclicLR", "scaleMode", o.scaleMode, ["cycle", "iterations"]);
+    if (o.scaleFn === null) expectWord("CyclicLR", "mode", o.mode, MODES);
+    expectWord("CyclicLR", "scaleMode", o.scaleMode, SCALE_MODES);
     momentaOf("CyclicLR", o, groups);
   },
   keep(o, groups) {
@@ -133,6 +145,10 @@ const CYCLIC: Plan<CyclicLROptions> = {
     const numbers = { maxLrs, totalSize, stepRatio: stepSizeUp / totalSize, mode, gamma, scaleMode };
     return { ...numbers, cycleMomentum, ...momentaOf("CyclicLR", o, groups) };
   },
+  kept: (groups) => ({
+    ...{ totalSize: SIZE, stepRatio: UP_TO_1, mode: MODES, scaleMode: SCALE_MODES },
+    ...boundsOfMomenta(groups),
+  }),
 };
 
 /**

@@ -2,8 +2,8 @@
 import { checkNumber, fail } from "../../core/error.ts";
 import { ABOVE_0, FRACTION, SIZE } from "../../ops/bounds.ts";
 import { expectWord } from "../../ops/expect.ts";
-import { Cycling, type MomentumOptions, momentaOf } from "./cycle.ts";
-import { type Plan, perGroup, type Scheduled } from "./schedule.ts";
+import { boundsOfMomenta, Cycling, type MomentumOptions, momentaOf } from "./cycle.ts";
+import { ANNEAL_STRATEGIES, type Plan, perGroup, type Scheduled } from "./schedule.ts";
 
 /** Options of `OneCycleLR`. */
 export interface OneCycleLROptions extends MomentumOptions {
@@ -55,7 +55,7 @@ const ONE: Plan<OneCycleLROptions> = {
   check(o, groups) {
     perGroup("OneCycleLR", "maxLr", o.maxLr, groups);
     stepsOf(o);
-    expectWord("OneCycleLR", "annealStrategy", o.annealStrategy, ["cos", "linear"]);
+    expectWord("OneCycleLR", "annealStrategy", o.annealStrategy, ANNEAL_STRATEGIES);
     momentaOf("OneCycleLR", o, groups);
   },
   keep(o, groups) {
@@ -65,6 +65,10 @@ const ONE: Plan<OneCycleLROptions> = {
     const numbers = { totalSteps: stepsOf(o), maxLrs, minLrs, pctStart, annealStrategy, threePhase };
     return { ...numbers, cycleMomentum, ...momentaOf("OneCycleLR", o, groups) };
   },
+  kept: (groups) => ({
+    ...{ totalSteps: SIZE, pctStart: FRACTION, annealStrategy: ANNEAL_STRATEGIES },
+    ...boundsOfMomenta(groups),
+  }),
 };
 
 /** The rates between which a phase leads; momenta go the other way, or stay where the last phase leads down. */

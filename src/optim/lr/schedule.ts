@@ -3,6 +3,7 @@
 import { type Bound, checkNumber, expectOptions, fail, given, noMore } from "../../core/error.ts";
 import { refuseInCapture } from "../../core/recording.ts";
 import { type Bounds, COUNT, checkAll } from "../../ops/bounds.ts";
+import { expectWord } from "../../ops/expect.ts";
 import { Group } from "../optimizer.ts";
 
 /** What a schedule needs of an optimizer. */
@@ -28,6 +29,9 @@ export interface ScheduleOptions {
   lastEpoch?: number;
 }
 
+/** How rates may follow one another. @internal */
+export const ANNEAL_STRATEGIES = ["cos", "linear"];
+
 const EPOCH: Bound = [(v) => Number.isInteger(v) && v >= -1, "an integer of at least -1"];
 
 /** The groups of what must be an optimizer. */
@@ -45,8 +49,14 @@ export function perGroup(name: string, key: string, value: unknown, groups: read
   }
   if (value.length !== groups.length)
     fail(name, `${key} ${given(value)}: the optimizer has ${groups.length} groups, one number for each is expected`);
-  for (let i = 0; i < value.length; i++) checkNumber(name, `${key}[${i}]`, value[i], bound);
+  checkEach(name, key, value, bound);
   return [...value];
+}
+
+/** Throws unless it lists numbers, each within the bound. */
+function checkEach(name: string, key: string, list: unknown, bound?: Bound): asserts list is number[] {
+  if (!Array.isArray(list)) fail(name, `${key} ${given(list)}: numbers are expected`);
+  for (let i = 0; i < list.length; i++) checkNumber(name, `${key}[${i}]`, list[i], bound);
 }
 
 /**
@@ -186,9 +196,10 @@ export abstract class LRScheduler {
     checkNumber(name, "lastEpoch", state?.lastEpoch, EPOCH);
     const { baseLrs, _lastLr, _stepCount } = state;
     const { length } = this.groups;
-    if (!isNumbers(baseLrs) || (baseLrs.length !== length && baseLrs.length !== this.baseLrs.length))
+    checkEach(name, "baseLrs", baseLrs);
+    if (baseLrs.length !== length && baseLrs.length !== this.baseLrs.length)
       fail(name, `baseLrs ${given(baseLrs)}: the optimizer has ${length} groups`);
-    if (_lastLr !== undefined && !isNumbers(_lastLr)) fail(name, `_lastLr ${given(_lastLr)}: numbers are expected`);
+    if (_lastLr !== undefined) checkEach(name, "_lastLr", _lastLr);
     if (_stepCount !== undefined) checkNumber(name, "_stepCount", _stepCount, COUNT);
   }
 
@@ -202,9 +213,6 @@ export abstract class LRScheduler {
   }
 }
 
-const isNumbers = (list: unknown): list is number[] =>
-  Array.isArray(list) && Array.from(list).every((v) => typeof v === "number" && Number.isFinite(v));
-
 /** What tells one schedule from another: its options, and what they must be. @internal */
 export interface Plan<O extends object> {
   /** The class's, for messages. */
@@ -217,6 +225,8 @@ export interface Plan<O extends object> {
   check?(options: O, groups: readonly Group[]): void;
   /** What the schedule keeps by them, as its properties and in its state dict; the options themselves by default. */
   keep?(options: O, groups: readonly Group[]): object;
+  /** Where that is something else: what numbers among it must be when a state dict brings them, if not at least 0, and the words there are. */
+  kept?(groups: readonly Group[]): { readonly [key: string]: Bound | readonly string[] };
 }
 
 function checkPlan<O extends object>(plan: Plan<O>, options: O, groups: readonly Group[]): void {
@@ -255,15 +265,18 @@ export abstract class Planned<O extends object> extends LRScheduler {
   /** @internal */
   override expectState(name: string, state: SchedulerState): void {
     super.expectState(name, state);
+    const rules = this.#plan.kept?.(this.groups);
     for (const [key, own] of Object.entries(this.#kept())) {
       const value = state[key];
-      if (value == null) continue;
-      const alike =
-        key === "milestones" || !Array.isArray(own)
-          ? typeof value === typeof own && !Number.isNaN(value)
-          : isNumbers(value) && value.length === own.length;
-      const what = Array.isArray(own) ? `${own.length} numbers` : `a ${typeof own}`;
-      if (!alike) fail(name, `${key} ${given(value)}: ${what} is expected`);
+      const rule = rules?.[key];
+      if (value == null || value === own || key === "milestones") continue;
+      if (Array.isArray(own)) {
+        checkEach(name, key, value, rule as Bound);
+        if (value.length !== own.length)
+          fail(name, `${key} ${given(value)}: a list of length ${own.length} is expected`);
+      } else if (typeof value !== typeof own) fail(name, `${key} ${given(value)}: a ${typeof own} is expected`);
+      else if (typeof own === "string" && rule) expectWord(name, key, value, rule as readonly string[]);
+      else if (typeof own === "number" && rules) checkNumber(name, key, value, rule as Bound);
     }
     if (this.#plan.keep === undefined) checkPlan(this.#plan, this.#kept(state) as O, this.groups);
   }

@@ -1,7 +1,7 @@
 // SWALR: towards one learning rate, at which weights are averaged.
 import { COUNT } from "../../ops/bounds.ts";
 import { expectWord } from "../../ops/expect.ts";
-import { type Plan, Planned, perGroup, type Scheduled, type ScheduleOptions } from "./schedule.ts";
+import { ANNEAL_STRATEGIES, type Plan, Planned, perGroup, type Scheduled, type ScheduleOptions } from "./schedule.ts";
 
 /** Options of `SWALR`. */
 export interface SWALROptions extends ScheduleOptions {
@@ -19,12 +19,13 @@ const SWA: Plan<SWALROptions> = {
   bounds: { annealEpochs: COUNT },
   check({ swaLr, annealStrategy }, groups) {
     perGroup("SWALR", "swaLr", swaLr, groups);
-    expectWord("SWALR", "annealStrategy", annealStrategy, ["cos", "linear"]);
+    expectWord("SWALR", "annealStrategy", annealStrategy, ANNEAL_STRATEGIES);
   },
   keep: ({ swaLr, annealEpochs, annealStrategy }, groups) => ({
     swaLrs: perGroup("SWALR", "swaLr", swaLr, groups),
     ...{ annealEpochs, annealStrategy },
   }),
+  kept: () => ({ annealEpochs: COUNT, annealStrategy: ANNEAL_STRATEGIES }),
 };
 
 /**
