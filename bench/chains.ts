@@ -32,6 +32,9 @@ interface Insides {
   program(...args: unknown[]): { encoded: readonly { kernel: string }[] };
 }
 
+/** In the place of what makes pieces: with null a program would be made anew once they are there. */
+const REFUSED = { refused: true };
+
 /** From how many elements on a chain pays: the pass reads it for each program. */
 interface Pays {
   piece: number;
@@ -199,7 +202,7 @@ export async function chainsSection(
   const pieces = inside.pieces.made;
   const ways: readonly [Way, Pays, object | null][] = [
     ["plain rows", NEVER, null],
-    ["walked", ALWAYS, null],
+    ["walked", ALWAYS, REFUSED],
     ...(pieces === null ? [] : [["pieces", ALWAYS, pieces] as [Way, Pays, object]]),
     ["by default", usual, pieces],
   ];
